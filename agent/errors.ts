@@ -1,0 +1,252 @@
+/**
+ * Every failure that adjoin knows by name. A code is data: what becomes of the message, and what a person should do.
+ * Adapters translate foreign errors into these once, at their boundary; nothing above an adapter inspects an SDK error.
+ */
+
+/**
+ * What becomes of the lifecycle action when an error reaches the worker:
+ * - `retry`: nothing is wrong with the action; hold it with heartbeats, wait, try again until its patience ends.
+ * - `abandon`: this launch cannot succeed; remove what was staged and answer as the group's policy says.
+ * - `acknowledge`: the action is void or finished; delete the message.
+ * - `dead-letter`: the message can't be understood; leave it, so that SQS moves it to the dead-letter queue.
+ * - `yield`: another worker owns the action, or this one stops; make the message visible again.
+ * - `fatal`: the process can't work at all; exit non-zero and let the supervisor restart it.
+ */
+export type Disposition = 'retry' | 'abandon' | 'acknowledge' | 'dead-letter' | 'yield' | 'fatal';
+
+interface CodeEntry {
+  readonly disposition: Disposition;
+  /** One sentence: what happened. */
+  readonly meaning: string;
+  /** One or two sentences: what the operator should do next. */
+  readonly hint: string;
+}
+
+const codes = {
+  // configuration
+  'config-invalid': {
+    disposition: 'fatal',
+    meaning: 'The configuration file or an ADJOIN_ environment variable is not valid.',
+    hint: 'Every problem is listed in the message. Correct them and start the agent again.',
+  },
+
+  // messages
+  'message-malformed': {
+    disposition: 'dead-letter',
+    meaning: 'The message is not a lifecycle action in any known envelope.',
+    hint: 'Look at it in the dead-letter queue. Check that only lifecycle hooks and the named EventBridge rules can send to the queue.',
+  },
+  'message-foreign': {
+    disposition: 'dead-letter',
+    meaning: 'The message names another account or an unknown lifecycle transition.',
+    hint: 'Look at it in the dead-letter queue and find out who sent it. A queue serves one account and one Region.',
+  },
+  'action-void': {
+    disposition: 'acknowledge',
+    meaning: 'Auto Scaling does not show the instance in the wait state that the message claims: the action is over, or never was.',
+    hint: 'Nothing to do. A steady stream of these means that somebody sends forged or replayed messages, or that hooks time out before a worker sees them.',
+  },
+  'action-not-opted-in': {
+    disposition: 'acknowledge',
+    meaning: 'Neither the Auto Scaling group nor the instance carries the tag JoinAD=true.',
+    hint: 'Tag the group with JoinAD=true (propagated or not), or remove the lifecycle hook from it.',
+  },
+  'action-owned-elsewhere': {
+    disposition: 'yield',
+    meaning: 'Another worker holds the lease on this instance.',
+    hint: 'Nothing to do; the message comes back when the other worker is done or gone.',
+  },
+  'lease-lost': {
+    disposition: 'yield',
+    meaning: 'This worker lost its hold on the action: a lease, visibility or heartbeat renewal failed or came too late.',
+    hint: 'Nothing to do if it is rare. Otherwise look for a starved or suspended worker, or for throttling.',
+  },
+  draining: {
+    disposition: 'yield',
+    meaning: 'The worker is stopping and hands the action back.',
+    hint: 'Nothing to do; another worker, or this one after its restart, takes over.',
+  },
+
+  // nodes
+  'node-not-ready': {
+    disposition: 'retry',
+    meaning: 'The instance has not registered as a managed node with Systems Manager.',
+    hint: 'Check the instance profile (AmazonSSMManagedInstanceCore), the ssm and ssmmessages VPC endpoints, and that the SSM agent is in the image.',
+  },
+  'node-packages-missing': {
+    disposition: 'abandon',
+    meaning: 'The node lacks packages that a domain join needs.',
+    hint: 'Put the packages that the message names into the image.',
+  },
+  'node-foreign-domain': {
+    disposition: 'abandon',
+    meaning: 'The node is already a member of another domain.',
+    hint: 'Do not join the image to a domain before launch, or exclude this group from adjoin.',
+  },
+  'node-unsupported': {
+    disposition: 'abandon',
+    meaning: 'The node runs an operating system for which there is no join script.',
+    hint: 'Use a supported operating system, or remove the launch hook from this group.',
+  },
+  'node-facts-invalid': {
+    disposition: 'retry',
+    meaning: 'The node answered a command with something that is not the one line of facts it owes.',
+    hint: 'Read the invocation with `aws ssm list-command-invocations --details`. Check that the documents and the agent are of the same release.',
+  },
+  'command-failed': {
+    disposition: 'retry',
+    meaning: 'A Run Command invocation failed, timed out or was cancelled.',
+    hint: 'Read the invocation with `aws ssm list-command-invocations --details`.',
+  },
+  'command-undeliverable': {
+    disposition: 'retry',
+    meaning: 'Systems Manager could not deliver the command to the node.',
+    hint: 'Check that the SSM agent runs on the instance and reaches its VPC endpoints.',
+  },
+  'document-mismatch': {
+    disposition: 'retry',
+    meaning: 'A command document is missing, or is not the version and hash that the agent is configured for.',
+    hint: 'Deploy the documents and the agent together. If nobody deployed, somebody changed a document: look into CloudTrail.',
+  },
+  'join-failed': {
+    disposition: 'retry',
+    meaning: 'The node could not join with the staged account.',
+    hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller, and the clock.',
+  },
+  'join-unverified': {
+    disposition: 'retry',
+    meaning: 'The node says that it joined, but the directory does not show it.',
+    hint: 'Check replication between domain controllers and that nobody resets the computer account.',
+  },
+  'join-exhausted': {
+    disposition: 'abandon',
+    meaning: 'The join was tried as often, or held as long, as the configuration allows.',
+    hint: 'The message carries the last error; its code and hint say what to mend.',
+  },
+
+  // the directory
+  'credential-refused': {
+    disposition: 'retry',
+    meaning: 'The directory refuses the service account (LDAP 49): wrong user name or password.',
+    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. Each version is tried once only, so that the account is not locked out.',
+  },
+  'credential-locked': {
+    disposition: 'retry',
+    meaning: 'The service account is locked out (LDAP 49, data 775).',
+    hint: 'Find out who else uses the account, unlock it, then write the secret again, also if it is unchanged.',
+  },
+  'credential-expired': {
+    disposition: 'retry',
+    meaning: 'The password of the service account has expired or must be changed (LDAP 49, data 532 or 773).',
+    hint: 'Set a new password in the directory and write it as a new version of the secret.',
+  },
+  'credential-disabled': {
+    disposition: 'retry',
+    meaning: 'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
+    hint: 'Enable the account in the directory, then write the secret again, also if it is unchanged.',
+  },
+  'secret-invalid': {
+    disposition: 'retry',
+    meaning: 'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
+    hint: 'Write the secret with those four keys; it is read again by itself.',
+  },
+  'secret-unreadable': {
+    disposition: 'retry',
+    meaning: 'Secrets Manager does not hand out the secret.',
+    hint: "Check the secret's name, its resource policy, and that the worker calls through the VPC endpoint.",
+  },
+  'directory-unavailable': {
+    disposition: 'retry',
+    meaning: 'No domain controller answers.',
+    hint: 'Check that DNS on the worker resolves the domain, and that ports 53 and 636 to the domain controllers are open.',
+  },
+  'directory-untrusted': {
+    disposition: 'retry',
+    meaning: "The domain controller's certificate does not verify against the configured CA, or does not carry the controller's name.",
+    hint: 'Put the CA that issued the LDAPS certificates into the file named by directory.caFile.',
+  },
+  'directory-denied': {
+    disposition: 'retry',
+    meaning: 'The service account may not do this in the organizational unit (LDAP 50).',
+    hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as the README shows.',
+  },
+  'organizational-unit-missing': {
+    disposition: 'retry',
+    meaning: 'The organizational unit in the secret does not exist.',
+    hint: 'Correct directory_ou in the secret, or create the organizational unit.',
+  },
+  'name-taken': {
+    disposition: 'abandon',
+    meaning: 'All candidate computer names for this instance belong to accounts that are not ours.',
+    hint: 'Look at those accounts; adjoin never touches an account without its own stamp.',
+  },
+  'account-not-ours': {
+    disposition: 'abandon',
+    meaning: 'The computer account does not carry the stamp of this deployment and instance.',
+    hint: 'Look at the account; adjoin never touches an account without its own stamp.',
+  },
+  'directory-refused': {
+    disposition: 'retry',
+    meaning: 'The directory refused an operation for another reason.',
+    hint: 'The message carries the LDAP result code and the diagnostic text.',
+  },
+
+  // AWS
+  'aws-throttled': {
+    disposition: 'retry',
+    meaning: 'An AWS service throttles the worker.',
+    hint: 'Nothing to do if it passes. Otherwise ask for a higher limit, or lower `concurrency`.',
+  },
+  'aws-denied': {
+    disposition: 'retry',
+    meaning: 'An AWS service denied a call.',
+    hint: "The message names action and resource. Compare the worker role's policies with the deployed release.",
+  },
+  'aws-unavailable': {
+    disposition: 'retry',
+    meaning: 'An AWS service did not answer, or answered with an error of its own.',
+    hint: 'Check the VPC endpoints and the AWS Health Dashboard.',
+  },
+  'aws-refused': {
+    disposition: 'retry',
+    meaning: 'An AWS service refused a request as invalid.',
+    hint: 'The message carries the service, the operation and its answer. This is a defect in adjoin or a resource that was changed by hand.',
+  },
+
+  unexpected: {
+    disposition: 'retry',
+    meaning: 'Something failed in a way that adjoin has no name for.',
+    hint: 'The log holds the stack. Please report it.',
+  },
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof codes;
+
+/** The table of codes, for the README's troubleshooting chapter and for tests. */
+export const errorCodes: Readonly<Record<ErrorCode, CodeEntry>> = codes;
+
+/** An error that adjoin knows by name. `message` says what happened and to whom; it never holds a secret. */
+export class AdjoinError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AdjoinError';
+    this.code = code;
+  }
+
+  get disposition(): Disposition {
+    return codes[this.code].disposition;
+  }
+
+  get hint(): string {
+    return codes[this.code].hint;
+  }
+}
+
+/** The error as adjoin names it; a foreign one becomes `unexpected`, with its own message kept. */
+export function asAdjoinError(error: unknown): AdjoinError {
+  if (error instanceof AdjoinError) return error;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new AdjoinError('unexpected', message, { cause: error });
+}
