@@ -250,3 +250,8 @@ export function asAdjoinError(error: unknown): AdjoinError {
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new AdjoinError('unexpected', message, { cause: error });
 }
+
+/** What a foreign error says of itself, in one line. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

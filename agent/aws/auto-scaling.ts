@@ -1,0 +1,162 @@
+/** Auto Scaling, as adjoin uses it. Lookups are shared: one call for up to 50 instances, one per group and 30 seconds. */
+import {
+  AutoScalingClient,
+  CompleteLifecycleActionCommand,
+  DescribeAutoScalingGroupsCommand,
+  DescribeAutoScalingInstancesCommand,
+  DescribeLifecycleHooksCommand,
+  RecordLifecycleActionHeartbeatCommand,
+} from '@aws-sdk/client-auto-scaling';
+import { createBatch } from '../batch.ts';
+import type { Clock } from '../clock.ts';
+import { AdjoinError, reasonOf } from '../errors.ts';
+import type { LifecycleAction } from '../lifecycle/action.ts';
+import type { Group, InstanceState } from '../lifecycle/admit.ts';
+import { awsErrorOf, callAws } from './errors.ts';
+
+/** The most instance IDs that DescribeAutoScalingInstances takes (API reference). */
+const INSTANCES_PER_CALL = 50;
+/** Milliseconds. Messages of one scale-out come together; a look for each would be throttled. */
+const LOOKUP_WINDOW_MS = 50;
+/** Milliseconds for which a group's tags and hooks are believed. A change of either is a person's, and takes that long. */
+const GROUP_AGE_MS = 30_000;
+/** Seconds; what AWS uses where a hook names no time-outs (API reference: 3600, and at most 48 h or 100 heartbeats). */
+const DEFAULT_HEARTBEAT = 3600;
+const GLOBAL_CAP = 172_800;
+
+export type LifecycleResult = 'CONTINUE' | 'ABANDON';
+
+export interface AutoScaling {
+  instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
+  group(name: string, signal: AbortSignal): Promise<Group | undefined>;
+  heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
+  /** Answers the action. @throws AdjoinError `action-void` when it is no longer active: answered, timed out or never there. */
+  complete(action: LifecycleAction, result: LifecycleResult, signal?: AbortSignal): Promise<void>;
+}
+
+/** A finished or unknown action is a ValidationError with these words (seen; the API reference names no code of its own). */
+function isVoid(error: unknown): boolean {
+  return awsErrorOf(error)?.name === 'ValidationError' && /No active Lifecycle Action found/i.test(reasonOf(error));
+}
+
+const options = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
+
+/** The token alone names the action: an instance ID beside it would answer whichever action is active by then. */
+const named = (action: LifecycleAction) => ({
+  AutoScalingGroupName: action.group,
+  LifecycleHookName: action.hook,
+  LifecycleActionToken: action.token,
+});
+
+export function createAutoScaling(client: AutoScalingClient, clock: Clock): AutoScaling {
+  const lookup = createBatch<string, InstanceState | 'unknown'>({
+    keyOf: () => '',
+    maximum: INSTANCES_PER_CALL,
+    windowMs: LOOKUP_WINDOW_MS,
+    clock,
+    async run(instanceIds) {
+      const wanted = [...new Set(instanceIds)];
+      const found = new Map<string, InstanceState>();
+      let NextToken: string | undefined;
+      do {
+        const page = await callAws(`autoscaling:DescribeAutoScalingInstances of ${wanted.length}`, undefined, () =>
+          client.send(
+            new DescribeAutoScalingInstancesCommand({ InstanceIds: wanted, ...(NextToken ? { NextToken } : {}) }),
+          ),
+        );
+        for (const instance of page.AutoScalingInstances ?? []) {
+          if (!instance.InstanceId || !instance.AutoScalingGroupName || !instance.LifecycleState) continue;
+          found.set(instance.InstanceId, {
+            group: instance.AutoScalingGroupName,
+            lifecycleState: instance.LifecycleState,
+          });
+        }
+        NextToken = page.NextToken;
+      } while (NextToken);
+      return instanceIds.map((instanceId) => found.get(instanceId) ?? 'unknown');
+    },
+  });
+
+  async function describeGroup(name: string): Promise<Group | undefined> {
+    const [groups, hooks] = await Promise.all([
+      callAws(`autoscaling:DescribeAutoScalingGroups of ${name}`, undefined, () =>
+        client.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] })),
+      ),
+      callAws(`autoscaling:DescribeLifecycleHooks of ${name}`, undefined, () =>
+        client.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name })),
+      ).catch((error: unknown) => {
+        // A group that is gone has no hooks, which AWS reports as an invalid request.
+        if (error instanceof AdjoinError && error.code === 'aws-refused') return { LifecycleHooks: [] };
+        throw error;
+      }),
+    ]);
+    const group = groups.AutoScalingGroups?.[0];
+    if (!group) return undefined;
+    return {
+      tags: new Map((group.Tags ?? []).map((tag) => [tag.Key ?? '', tag.Value ?? ''])),
+      hooks: (hooks.LifecycleHooks ?? []).map((hook) => {
+        const heartbeat = hook.HeartbeatTimeout ?? DEFAULT_HEARTBEAT;
+        return {
+          name: hook.LifecycleHookName ?? '',
+          transition: hook.LifecycleTransition ?? '',
+          heartbeatMs: heartbeat * 1000,
+          globalMs: (hook.GlobalTimeout ?? Math.min(GLOBAL_CAP, 100 * heartbeat)) * 1000,
+        };
+      }),
+    };
+  }
+
+  const groups = new Map<string, { readonly at: number; readonly group: Promise<Group | undefined> }>();
+
+  async function answer<T>(action: LifecycleAction, what: string, call: () => Promise<T>, signal?: AbortSignal) {
+    await callAws(`autoscaling:${what} for ${action.instanceId}`, signal, async () => {
+      try {
+        await call();
+      } catch (error) {
+        if (!isVoid(error)) throw error;
+        throw new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${reasonOf(error)}`, {
+          cause: error,
+        });
+      }
+    });
+  }
+
+  return {
+    async instance(instanceId, signal) {
+      const state = await lookup(instanceId, signal);
+      return state === 'unknown' ? undefined : state;
+    },
+    async group(name) {
+      const cached = groups.get(name);
+      if (cached && clock.now() - cached.at < GROUP_AGE_MS) return cached.group;
+      const group = describeGroup(name);
+      groups.set(name, { at: clock.now(), group });
+      try {
+        const found = await group;
+        if (!found) groups.delete(name);
+        return found;
+      } catch (error) {
+        groups.delete(name);
+        throw error;
+      }
+    },
+    heartbeat: (action, signal) =>
+      answer(
+        action,
+        'RecordLifecycleActionHeartbeat',
+        () => client.send(new RecordLifecycleActionHeartbeatCommand(named(action)), options(signal)),
+        signal,
+      ),
+    complete: (action, result, signal) =>
+      answer(
+        action,
+        `CompleteLifecycleAction ${result}`,
+        () =>
+          client.send(
+            new CompleteLifecycleActionCommand({ ...named(action), LifecycleActionResult: result }),
+            options(signal),
+          ),
+        signal,
+      ),
+  };
+}

@@ -1,0 +1,85 @@
+/** The queue of lifecycle messages. */
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { AdjoinError } from '../errors.ts';
+import { awsErrorOf, callAws } from './errors.ts';
+
+export interface ReceivedMessage {
+  readonly messageId: string;
+  /** Valid for this receive alone; a later one makes it stale. */
+  readonly receiptHandle: string;
+  readonly body: string;
+  /** How often the message has been received, this time included. */
+  readonly receiveCount: number;
+}
+
+export interface Queue {
+  /** Long poll for up to `maximum` (at most 10) messages. It is not cancelled: an aborted poll can hide its messages. */
+  receive(maximum: number): Promise<ReceivedMessage[]>;
+  remove(message: ReceivedMessage): Promise<void>;
+  /** Hides the message for this long from now. @throws AdjoinError `lease-lost` when the receipt is stale. */
+  hide(message: ReceivedMessage, seconds: number): Promise<void>;
+}
+
+/** The most that one ReceiveMessage hands out (SQS). */
+const MAXIMUM_BATCH = 10;
+
+export interface QueueOptions {
+  readonly url: string;
+  readonly waitSeconds: number;
+  readonly visibilitySeconds: number;
+}
+
+export function createQueue(client: SQSClient, options: QueueOptions): Queue {
+  const QueueUrl = options.url;
+  return {
+    async receive(maximum) {
+      const answer = await callAws('sqs:ReceiveMessage', undefined, () =>
+        client.send(
+          new ReceiveMessageCommand({
+            QueueUrl,
+            MaxNumberOfMessages: Math.min(MAXIMUM_BATCH, maximum),
+            WaitTimeSeconds: options.waitSeconds,
+            VisibilityTimeout: options.visibilitySeconds,
+            MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+          }),
+        ),
+      );
+      return (answer.Messages ?? []).map((message) => ({
+        messageId: message.MessageId ?? '',
+        receiptHandle: message.ReceiptHandle ?? '',
+        body: message.Body ?? '',
+        receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
+      }));
+    },
+    async remove(message) {
+      await callAws(`sqs:DeleteMessage ${message.messageId}`, undefined, () =>
+        client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.receiptHandle })),
+      );
+    },
+    async hide(message, seconds) {
+      await callAws(`sqs:ChangeMessageVisibility ${message.messageId}`, undefined, async () => {
+        try {
+          await client.send(
+            new ChangeMessageVisibilityCommand({
+              QueueUrl,
+              ReceiptHandle: message.receiptHandle,
+              VisibilityTimeout: Math.round(seconds),
+            }),
+          );
+        } catch (error) {
+          // Stale, deleted, or past the 12 hours that SQS hides a message for: in each case it is no longer ours.
+          const lost = /^(MessageNotInflight|ReceiptHandleIsInvalid|InvalidParameterValue|AWS\.SimpleQueueService\.MessageNotInflight)$/;
+          if (!lost.test(awsErrorOf(error)?.name ?? '')) throw error;
+          throw new AdjoinError('lease-lost', `Message ${message.messageId} is no longer this worker's.`, {
+            cause: error,
+          });
+        }
+      });
+    },
+  };
+}

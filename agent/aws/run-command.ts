@@ -1,0 +1,107 @@
+/** Run Command, as adjoin uses it. */
+import {
+  DescribeInstanceInformationCommand,
+  ListCommandInvocationsCommand,
+  SendCommandCommand,
+  type SSMClient,
+} from '@aws-sdk/client-ssm';
+import { AdjoinError } from '../errors.ts';
+import type { Invocation } from '../nodes/poller.ts';
+import type { CommandRequest, RunCommand } from '../nodes/nodes.ts';
+import { awsErrorOf, callAws } from './errors.ts';
+
+/** The largest page of ListCommandInvocations and DescribeInstanceInformation (API reference). */
+const PAGE = 50;
+/** A comment is cut at 100 characters by Run Command (API reference). */
+const COMMENT = 100;
+
+function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undefined {
+  const name = awsErrorOf(error)?.name;
+  const nodes = request.instanceIds.join(', ');
+  if (name === 'InvalidInstanceId') {
+    return new AdjoinError('node-not-ready', `Run Command does not know ${nodes}.`, { cause: error });
+  }
+  if (name === 'InvalidDocument' || name === 'InvalidDocumentVersion') {
+    const { name: document, version } = request.document;
+    return new AdjoinError('document-mismatch', `Document ${document} version ${version} is not there as configured.`, {
+      cause: error,
+    });
+  }
+  return undefined;
+}
+
+export function createRunCommand(client: SSMClient): RunCommand {
+  return {
+    async send(request) {
+      return callAws(`ssm:SendCommand ${request.document.name} to ${request.instanceIds.join(', ')}`, undefined, async () => {
+        try {
+          const answer = await client.send(
+            new SendCommandCommand({
+              DocumentName: request.document.name,
+              DocumentVersion: request.document.version,
+              DocumentHash: request.document.hash,
+              DocumentHashType: 'Sha256',
+              InstanceIds: [...request.instanceIds],
+              Parameters: Object.fromEntries(
+                Object.entries(request.parameters).map(([key, values]) => [key, [...values]]),
+              ),
+              TimeoutSeconds: request.deliverySeconds,
+              Comment: request.comment.slice(0, COMMENT),
+            }),
+          );
+          const commandId = answer.Command?.CommandId;
+          if (!commandId) throw new AdjoinError('aws-unavailable', 'ssm:SendCommand answered without a command ID.');
+          return commandId;
+        } catch (error) {
+          throw refusalOf(error, request) ?? error;
+        }
+      });
+    },
+    async list(commandId) {
+      const invocations: Invocation[] = [];
+      let NextToken: string | undefined;
+      do {
+        const page = await callAws(`ssm:ListCommandInvocations of ${commandId}`, undefined, () =>
+          client.send(
+            new ListCommandInvocationsCommand({
+              CommandId: commandId,
+              Details: true,
+              MaxResults: PAGE,
+              ...(NextToken ? { NextToken } : {}),
+            }),
+          ),
+        );
+        for (const invocation of page.CommandInvocations ?? []) {
+          invocations.push({
+            instanceId: invocation.InstanceId ?? '',
+            status: invocation.Status ?? '',
+            detail: invocation.StatusDetails ?? '',
+            output: (invocation.CommandPlugins ?? []).map((plugin) => plugin.Output ?? '').join('\n'),
+          });
+        }
+        NextToken = page.NextToken;
+      } while (NextToken);
+      return invocations;
+    },
+    async registered(instanceIds) {
+      const found = new Set<string>();
+      let NextToken: string | undefined;
+      do {
+        const page = await callAws(`ssm:DescribeInstanceInformation of ${instanceIds.length}`, undefined, () =>
+          client.send(
+            new DescribeInstanceInformationCommand({
+              Filters: [{ Key: 'InstanceIds', Values: [...instanceIds] }],
+              MaxResults: PAGE,
+              ...(NextToken ? { NextToken } : {}),
+            }),
+          ),
+        );
+        for (const node of page.InstanceInformationList ?? []) {
+          if (node.InstanceId && node.PingStatus !== 'Inactive') found.add(node.InstanceId);
+        }
+        NextToken = page.NextToken;
+      } while (NextToken);
+      return found;
+    },
+  };
+}

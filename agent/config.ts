@@ -1,0 +1,289 @@
+/**
+ * The agent's configuration: a JSON file, overridden by `ADJOIN_*` environment variables, validated as a whole.
+ * `config/schema.json` is generated from here by `npm run schema`; a test keeps the two equal.
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { AdjoinError, reasonOf } from './errors.ts';
+
+const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>
+  z.number().min(minimum).max(maximum).default(fallback).describe(`${meaning} Seconds.`);
+
+const document = (purpose: string) =>
+  z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_.-]{3,128}$/, 'is not the name of a command document')
+        .describe('Name of the command document.'),
+      version: z
+        .string()
+        .regex(/^[1-9][0-9]*$/, 'must be a pinned version number, not $LATEST or $DEFAULT')
+        .describe('Pinned version; Run Command refuses any other.'),
+      hash: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the document in hexadecimal')
+        .describe('SHA-256 of the document; Run Command refuses other content.'),
+    })
+    .describe(`The command document that serves to ${purpose}.`);
+
+const schema = z.strictObject({
+  $schema: z.string().optional().describe('Where an editor finds the JSON schema. Not used by the agent.'),
+  deployment: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,32}$/, 'must be 1 to 32 letters, digits or hyphens')
+    .default('adjoin')
+    .describe('Name of this deployment. It is part of the stamp on each computer account; changing it orphans them.'),
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not the name of an AWS Region')
+    .describe('The Region of the queue and of every instance.'),
+  accountId: z
+    .string()
+    .regex(/^\d{12}$/, 'must be 12 digits')
+    .describe('The AWS account of every instance.'),
+  queueUrl: z.url().describe('URL of the SQS queue that the lifecycle hooks send to.'),
+  table: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'is not the name of a DynamoDB table')
+    .describe('Name of the DynamoDB table of memberships (partition key `instanceId`, a string).'),
+  secretId: z.string().min(1).max(2048).describe('Name or ARN of the secret with the service account.'),
+  documents: z
+    .strictObject({
+      probe: document('look at a node and make its key pair'),
+      join: document('join the domain'),
+      leave: document('leave the domain'),
+    })
+    .describe('The command documents, pinned.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(64)
+    .describe('Lifecycle actions worked on at once. They wait for the network most of their time.'),
+  receive: z
+    .strictObject({
+      waitSeconds: z.int().min(0).max(20).default(20).describe('Long poll of SQS. Seconds.'),
+      visibilitySeconds: z
+        .int()
+        .min(30)
+        .max(3600)
+        .default(120)
+        .describe(
+          'How long a message stays hidden before it must be renewed: the time until another worker takes over from a dead one. Seconds.',
+        ),
+    })
+    .prefault({})
+    .describe('Receiving messages.'),
+  nodes: z
+    .strictObject({
+      registrationPollSeconds: seconds(0.1, 60, 2, 'How often the nodes that are waited for are looked up together.'),
+      commandPollSeconds: seconds(0.1, 60, 1, 'How often running commands are looked up.'),
+      coalesceSeconds: seconds(
+        0,
+        5,
+        0.2,
+        'How long a command waits for other nodes to share it with (at most 50 nodes a command).',
+      ),
+      deliverySeconds: z
+        .int()
+        .min(30)
+        .max(2592000)
+        .default(120)
+        .describe('How long Run Command tries to deliver (its own minimum is 30). Seconds.'),
+      probeSeconds: z.int().min(5).max(3600).default(60).describe('Execution time-out of a probe. Seconds.'),
+      joinSeconds: z.int().min(5).max(3600).default(180).describe('Execution time-out of a join. Seconds.'),
+      leaveSeconds: z
+        .int()
+        .min(5)
+        .max(600)
+        .default(20)
+        .describe('Execution time-out of a leave, which is a courtesy: the unjoin goes on without it. Seconds.'),
+    })
+    .prefault({})
+    .describe('Run Command.'),
+  directory: z
+    .strictObject({
+      controllers: z
+        .array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be host or host:port'))
+        .min(1)
+        .optional()
+        .describe('Domain controllers to use. Without it they are found through DNS SRV records.'),
+      caFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('PEM file with the CA of the LDAPS certificates. Without it the system CAs are trusted.'),
+      namePrefixes: z
+        .array(z.string().regex(/^[A-Z]$/, 'must be one capital letter'))
+        .min(1)
+        .max(26)
+        .default(['A', 'B', 'C'])
+        .describe('First letters of computer names, tried in this order when a name is taken by a stranger.'),
+      connectSeconds: seconds(0.1, 60, 5, 'Time-out of a connection to a domain controller.'),
+      operationSeconds: seconds(0.1, 300, 15, 'Time-out of one LDAP operation.'),
+    })
+    .prefault({})
+    .describe('The directory.'),
+  patience: z
+    .strictObject({
+      joinSeconds: seconds(
+        1,
+        36000,
+        1800,
+        'How long a launch is held by heartbeats while it cannot be joined, before it is answered as the policy of its group says.',
+      ),
+      unjoinSeconds: seconds(
+        1,
+        36000,
+        3600,
+        'How long a termination is held while the directory cannot be cleaned, before the debt is written down for the sweep.',
+      ),
+      leaveSeconds: seconds(0, 600, 15, 'How long an unjoin waits for the node to leave by itself.'),
+      joinAttempts: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(5)
+        .describe('How often a join is tried on a node that answers that it failed.'),
+      retrySeconds: seconds(0.1, 600, 2, 'First pause before a retry; it doubles each time, with jitter.'),
+      retryMaximumSeconds: seconds(0.1, 3600, 30, 'Longest pause before a retry.'),
+    })
+    .prefault({})
+    .describe('How long things are tried.'),
+  credentialPollSeconds: seconds(
+    0.1,
+    3600,
+    15,
+    'How often the secret is read again while the directory refuses its present version.',
+  ),
+  drainSeconds: seconds(
+    1,
+    3600,
+    60,
+    'After SIGTERM: how long actions in progress may take before they are handed back to the queue.',
+  ),
+  logLevel: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('Least severe level that is logged.'),
+});
+
+export type Config = Readonly<z.output<typeof schema>>;
+
+interface SchemaNode {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+}
+
+/** The JSON schema of the configuration file (draft 2020-12), for editors and for other languages. */
+export function configJsonSchema(): Record<string, unknown> {
+  const generated = z.toJSONSchema(schema, { io: 'input' });
+  return { ...generated, title: 'adjoin agent configuration' };
+}
+
+/** One setting that an environment variable may override. */
+export interface Override {
+  /** `ADJOIN_` and the path of the setting in capitals, as in `ADJOIN_DIRECTORY_CA_FILE`. */
+  readonly variable: string;
+  readonly path: readonly string[];
+  readonly type: string;
+}
+
+/** Every setting that the environment can override, in the order of the schema. */
+export function overrides(): Override[] {
+  const found: Override[] = [];
+  const visit = (node: SchemaNode, path: readonly string[]): void => {
+    if (node.properties) {
+      for (const [key, child] of Object.entries(node.properties)) visit(child, [...path, key]);
+      return;
+    }
+    if (path[0] === '$schema') return;
+    const variable = ['ADJOIN', ...path.map((key) => key.replaceAll(/(?=[A-Z])/g, '_').toUpperCase())].join('_');
+    found.push({ variable, path, type: node.type ?? 'string' });
+  };
+  visit(configJsonSchema(), []);
+  return found;
+}
+
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A list is written with commas, a number as a number; what can't be read as its type is left to the validation. */
+function fromText(text: string, type: string): Json {
+  if (type === 'array') return text.split(',').map((part) => part.trim());
+  if (type === 'number' || type === 'integer') return text.trim() === '' ? text : Number(text);
+  return text;
+}
+
+function place(target: Record<string, unknown>, path: readonly string[], value: Json): void {
+  const [key, ...rest] = path;
+  if (key === undefined) return;
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const child = target[key];
+  const next: Record<string, unknown> = isObject(child) ? { ...child } : {};
+  target[key] = next;
+  place(next, rest, value);
+}
+
+const nameOf = (path: readonly PropertyKey[]): string => path.map(String).join('.') || '(the whole file)';
+
+/**
+ * Validates the text of a configuration file with the environment laid over it.
+ * @throws AdjoinError `config-invalid`, listing every problem at once.
+ */
+export function parseConfig(text: string, environment: Readonly<Record<string, string | undefined>>): Config {
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch (error) {
+    throw new AdjoinError('config-invalid', `The configuration is not JSON: ${reasonOf(error)}`);
+  }
+  if (!isObject(file)) throw new AdjoinError('config-invalid', 'The configuration is not a JSON object.');
+
+  const merged: Record<string, unknown> = { ...file };
+  const problems: string[] = [];
+  const known = new Map(overrides().map((override) => [override.variable, override]));
+  const origin = new Map<string, string>();
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith('ADJOIN_') || value === undefined) continue;
+    const override = known.get(variable);
+    if (!override) {
+      problems.push(`${variable}: no setting has this name`);
+      continue;
+    }
+    origin.set(nameOf(override.path), variable);
+    place(merged, override.path, fromText(value, override.type));
+  }
+
+  const result = schema.safeParse(merged);
+  if (!result.success) {
+    for (const issue of result.error.issues) {
+      const name = nameOf(issue.path);
+      const variable = origin.get(name);
+      problems.push(`${variable ? `${variable} (${name})` : name}: ${issue.message}`);
+    }
+  }
+  if (problems.length > 0 || !result.success) {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    throw new AdjoinError('config-invalid', `The configuration has ${count}:\n- ${problems.join('\n- ')}`);
+  }
+  return result.data;
+}
+
+/**
+ * Reads and validates the configuration file.
+ * @throws AdjoinError `config-invalid`
+ */
+export function loadConfig(file: string, environment: Readonly<Record<string, string | undefined>>): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new AdjoinError('config-invalid', `The configuration file can't be read: ${reasonOf(error)}`);
+  }
+  return parseConfig(text, environment);
+}

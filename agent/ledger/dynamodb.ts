@@ -1,0 +1,112 @@
+/** Memberships in DynamoDB. */
+import { type AttributeValue, type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { z } from 'zod';
+import { awsErrorOf, callAws } from '../aws/errors.ts';
+import { AdjoinError } from '../errors.ts';
+import type { MembershipTable } from './ledger.ts';
+import type { ActionRecord, Membership } from './membership.ts';
+
+function encode(value: unknown): AttributeValue {
+  if (typeof value === 'string') return { S: value };
+  if (typeof value === 'number') return { N: String(value) };
+  if (typeof value === 'object' && value !== null) return { M: encodeMap(value) };
+  throw new TypeError(`A membership holds strings, numbers and maps, not a ${typeof value}.`);
+}
+
+function encodeMap(map: object): Record<string, AttributeValue> {
+  return Object.fromEntries(
+    Object.entries(map).flatMap(([key, value]: [string, unknown]) =>
+      value === undefined ? [] : [[key, encode(value)]],
+    ),
+  );
+}
+
+function decode(value: AttributeValue): unknown {
+  if (value.S !== undefined) return value.S;
+  if (value.N !== undefined) return Number(value.N);
+  if (value.M !== undefined) return decodeMap(value.M);
+  return undefined;
+}
+
+function decodeMap(map: Record<string, AttributeValue>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, decode(value)]));
+}
+
+const step = z.number().optional();
+const actionRecord: z.ZodType<ActionRecord> = z.object({
+  actionToken: z.string(),
+  hook: z.string(),
+  times: z.object({
+    received: step,
+    node: step,
+    probe: step,
+    stage: step,
+    join: step,
+    verify: step,
+    leave: step,
+    remove: step,
+    complete: step,
+  }),
+});
+
+/** Unknown attributes are kept: a newer release may have written them. */
+const record: z.ZodType<Membership> = z.looseObject({
+  instanceId: z.string(),
+  autoScalingGroup: z.string(),
+  state: z.enum(['joining', 'staged', 'member', 'leaving', 'removed', 'failed', 'owed']),
+  fencingToken: z.int(),
+  leaseOwner: z.string().optional(),
+  leaseExpiresAt: z.number().optional(),
+  stagingBegan: z.number().optional(),
+  computerName: z.string().optional(),
+  distinguishedName: z.string().optional(),
+  objectGuid: z.string().optional(),
+  domainController: z.string().optional(),
+  stagedPasswordLastSet: z.string().optional(),
+  lastError: z.object({ code: z.string(), message: z.string(), at: z.number() }).optional(),
+  launch: actionRecord.optional(),
+  terminate: actionRecord.optional(),
+  expiresAt: z.number().optional(),
+});
+
+export function createMembershipTable(client: DynamoDBClient, tableName: string): MembershipTable {
+  return {
+    async read(instanceId) {
+      const answer = await callAws(`dynamodb:GetItem ${instanceId}`, undefined, () =>
+        client.send(
+          new GetItemCommand({
+            TableName: tableName,
+            Key: { instanceId: { S: instanceId } },
+            ConsistentRead: true,
+          }),
+        ),
+      );
+      if (!answer.Item) return undefined;
+      const parsed = record.safeParse(decodeMap(answer.Item));
+      if (!parsed.success) {
+        throw new AdjoinError('unexpected', `The ledger's record of ${instanceId} can't be read: ${parsed.error.message}`);
+      }
+      return parsed.data;
+    },
+    async write(membership, expected) {
+      try {
+        await client.send(
+          new PutItemCommand({
+            TableName: tableName,
+            Item: encodeMap(membership),
+            ...(expected === undefined
+              ? { ConditionExpression: 'attribute_not_exists(instanceId)' }
+              : {
+                  ConditionExpression: 'fencingToken = :expected',
+                  ExpressionAttributeValues: { ':expected': { N: String(expected) } },
+                }),
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (awsErrorOf(error)?.name === 'ConditionalCheckFailedException') return false;
+        return callAws(`dynamodb:PutItem ${membership.instanceId}`, undefined, () => Promise.reject(error));
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * A membership: the record of one instance in the domain.
+ *
+ * States, and who takes each step:
+ *
+ *     joining ──▶ staged ──▶ member ──▶ leaving ──▶ removed
+ *        │           │                     │
+ *        └─▶ failed ◀┘                     └─▶ owed ──▶ removed
+ *
+ * - `joining`: a launch is worked on. `stagingBegan` says that an account may exist (written before it is made).
+ * - `staged`: the account exists and holds a one-time password.
+ * - `member`: the directory showed the join.
+ * - `leaving`: a termination is worked on.
+ * - `removed`: account and DNS records are gone.
+ * - `failed`: the join failed; nothing is left in the directory.
+ * - `owed`: an account may be left in the directory; the sweep removes it.
+ *
+ * The worker that holds the lease takes every step but `owed → removed`, which is the sweep's. A new launch of the same
+ * instance ID (root-volume replacement, warm pool) starts again at `joining` from any state.
+ */
+import type { Transition } from '../lifecycle/action.ts';
+
+export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'removed' | 'failed' | 'owed';
+
+export const launchSteps = ['received', 'node', 'probe', 'stage', 'join', 'verify', 'complete'] as const;
+export const terminateSteps = ['received', 'leave', 'remove', 'complete'] as const;
+export type Step = (typeof launchSteps)[number] | (typeof terminateSteps)[number];
+
+/** One lifecycle action, as the ledger remembers it. */
+export interface ActionRecord {
+  readonly actionToken: string;
+  readonly hook: string;
+  /** When each step ended, milliseconds since the Unix epoch. */
+  readonly times: { readonly [step in Step]?: number | undefined };
+}
+
+export interface Membership {
+  readonly instanceId: string;
+  readonly autoScalingGroup: string;
+  readonly state: MembershipState;
+  /** Goes up with each change of hands. A write by an earlier holder is refused. */
+  readonly fencingToken: number;
+  readonly leaseOwner?: string | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly leaseExpiresAt?: number | undefined;
+  readonly stagingBegan?: number | undefined;
+  readonly computerName?: string | undefined;
+  readonly distinguishedName?: string | undefined;
+  readonly objectGuid?: string | undefined;
+  readonly domainController?: string | undefined;
+  /** `pwdLastSet` (FILETIME) as read back after staging; a join moves it on. */
+  readonly stagedPasswordLastSet?: string | undefined;
+  readonly lastError?: { readonly code: string; readonly message: string; readonly at: number } | undefined;
+  readonly launch?: ActionRecord | undefined;
+  readonly terminate?: ActionRecord | undefined;
+  /** Seconds since the Unix epoch, for DynamoDB's time to live. Only an ended membership has it. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** What a holder of the lease may change. */
+export type MembershipChange = Partial<
+  Omit<Membership, 'instanceId' | 'fencingToken' | 'leaseOwner' | 'leaseExpiresAt' | 'launch' | 'terminate'>
+>;
+
+/** Whether an account may exist in the directory for this membership. */
+export function mayHaveAccount(membership: Membership): boolean {
+  if (membership.state === 'removed' || membership.state === 'failed') return false;
+  return membership.stagingBegan !== undefined || membership.objectGuid !== undefined;
+}
+
+export const stepsOf = (transition: Transition): readonly Step[] =>
+  transition === 'launching' ? launchSteps : terminateSteps;

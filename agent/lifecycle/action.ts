@@ -1,0 +1,138 @@
+/**
+ * A lifecycle message becomes a `LifecycleAction`. Three envelopes carry the same fields: Auto Scaling's own message,
+ * an EventBridge event (`detail`), and an SNS notification around either (`Message`, a JSON string).
+ */
+import { z } from 'zod';
+import { AdjoinError } from '../errors.ts';
+
+export type Transition = 'launching' | 'terminating';
+
+export interface LifecycleAction {
+  /** Names this action and no other; Auto Scaling makes a new one each time. Also the correlation ID of all that follows. */
+  readonly token: string;
+  readonly hook: string;
+  readonly group: string;
+  readonly instanceId: string;
+  readonly transition: Transition;
+  /** Where the instance comes from and goes to: `EC2`, `AutoScalingGroup` or `WarmPool`. */
+  readonly origin: string;
+  readonly destination: string;
+  /** When the action began, milliseconds since the Unix epoch. The hook's global deadline counts from here. */
+  readonly startedAt: number;
+}
+
+export type Message =
+  | { readonly kind: 'action'; readonly action: LifecycleAction }
+  /** Auto Scaling sends one when a hook is made, to see whether it may send. */
+  | { readonly kind: 'test-notification'; readonly group: string };
+
+/** SNS around EventBridge around the fields is the deepest nesting that exists. */
+const MAXIMUM_DEPTH = 3;
+
+const transitions: Readonly<Record<string, Transition>> = {
+  'autoscaling:EC2_INSTANCE_LAUNCHING': 'launching',
+  'autoscaling:EC2_INSTANCE_TERMINATING': 'terminating',
+};
+
+/** Limits from the Auto Scaling API reference: names of 1 to 255 characters, tokens of 36. */
+const fields = z.object({
+  LifecycleActionToken: z.string().regex(/^[0-9a-fA-F-]{36}$/, 'is not a lifecycle action token'),
+  LifecycleHookName: z.string().regex(/^[A-Za-z0-9\-_/]{1,255}$/, 'is not the name of a lifecycle hook'),
+  AutoScalingGroupName: z.string().min(1).max(255),
+  EC2InstanceId: z.string().regex(/^i-[0-9a-f]{17}$/, 'is not an instance ID of 17 digits'),
+  LifecycleTransition: z.string().max(100),
+  Origin: z.enum(['EC2', 'AutoScalingGroup', 'WarmPool']).optional(),
+  Destination: z.enum(['EC2', 'AutoScalingGroup', 'WarmPool']).optional(),
+  AccountId: z.string().max(32).optional(),
+  Time: z.iso.datetime({ offset: true }).optional(),
+});
+
+export interface Expectation {
+  readonly accountId: string;
+  readonly region: string;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new AdjoinError('message-malformed', 'The message is not JSON.');
+  }
+  if (!isObject(value)) throw new AdjoinError('message-malformed', 'The message is not a JSON object.');
+  return value;
+}
+
+function mustMatch(what: string, actual: unknown, expected: string): void {
+  if (actual === undefined || actual === expected) return;
+  throw new AdjoinError('message-foreign', `The message names ${what} ${clip(actual)}; this queue serves ${expected}.`);
+}
+
+/** A foreign text in a message of ours: short, and on one line. */
+function clip(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return JSON.stringify((text ?? 'undefined').slice(0, 80));
+}
+
+function unwrap(
+  envelope: Record<string, unknown>,
+  expected: Expectation,
+  depth: number,
+): { body: Record<string, unknown>; time?: string } {
+  if (depth > MAXIMUM_DEPTH) throw new AdjoinError('message-malformed', 'The message is wrapped too often.');
+  if (envelope['Type'] === 'Notification' && typeof envelope['Message'] === 'string') {
+    return unwrap(parseJson(envelope['Message']), expected, depth + 1);
+  }
+  if (envelope['source'] === 'aws.autoscaling' && isObject(envelope['detail'])) {
+    mustMatch('account', envelope['account'], expected.accountId);
+    mustMatch('Region', envelope['region'], expected.region);
+    const time = envelope['time'];
+    return { body: envelope['detail'], ...(typeof time === 'string' ? { time } : {}) };
+  }
+  return { body: envelope };
+}
+
+/**
+ * Parses the body of an SQS message.
+ * @param receivedAt stands in for the time of a message that carries none; milliseconds since the Unix epoch.
+ * @throws AdjoinError `message-malformed` or `message-foreign`
+ */
+export function parseMessage(text: string, expected: Expectation, receivedAt: number): Message {
+  const { body, time } = unwrap(parseJson(text), expected, 1);
+  if (body['Event'] === 'autoscaling:TEST_NOTIFICATION') {
+    mustMatch('account', body['AccountId'], expected.accountId);
+    return { kind: 'test-notification', group: clip(body['AutoScalingGroupName']) };
+  }
+  const result = fields.safeParse({ ...body, ...(body['Time'] === undefined && time ? { Time: time } : {}) });
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new AdjoinError('message-malformed', `The message is not a lifecycle action. ${problems.join('; ')}`);
+  }
+  const found = result.data;
+  mustMatch('account', found.AccountId, expected.accountId);
+  const transition = Object.hasOwn(transitions, found.LifecycleTransition)
+    ? transitions[found.LifecycleTransition]
+    : undefined;
+  if (!transition) {
+    throw new AdjoinError('message-foreign', `The lifecycle transition ${clip(found.LifecycleTransition)} is unknown.`);
+  }
+  const claimed = found.Time === undefined ? receivedAt : Date.parse(found.Time);
+  return {
+    kind: 'action',
+    action: {
+      token: found.LifecycleActionToken,
+      hook: found.LifecycleHookName,
+      group: found.AutoScalingGroupName,
+      instanceId: found.EC2InstanceId,
+      transition,
+      origin: found.Origin ?? (transition === 'launching' ? 'EC2' : 'AutoScalingGroup'),
+      destination: found.Destination ?? (transition === 'launching' ? 'AutoScalingGroup' : 'EC2'),
+      // A time in the future would move deadlines out; our own clock is the limit.
+      startedAt: Math.min(claimed, receivedAt),
+    },
+  };
+}

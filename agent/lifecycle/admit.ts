@@ -1,0 +1,119 @@
+/**
+ * Admission: a message is only a rumour. Auto Scaling must show the instance in this group and in the matching wait state,
+ * must know the token, and the group or the instance must have opted in.
+ */
+import type { Clock } from '../clock.ts';
+import { AdjoinError } from '../errors.ts';
+import type { LifecycleAction } from './action.ts';
+
+/** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
+export const OPT_IN_TAG = 'JoinAD';
+/** The tag that says how a launch that cannot join is answered: `ABANDON` (default) or `HOLD`. */
+export const FAILURE_POLICY_TAG = 'adjoin:OnJoinFailure';
+
+/** `ABANDON`: terminate and replace. `HOLD`: give no answer, so that people can look; the hook's own time-out decides. */
+export type FailurePolicy = 'ABANDON' | 'HOLD';
+
+export interface Hook {
+  readonly name: string;
+  readonly transition: string;
+  /** Milliseconds between heartbeats before Auto Scaling gives the action up. */
+  readonly heartbeatMs: number;
+  /** Milliseconds after which the action ends whatever the heartbeats say. */
+  readonly globalMs: number;
+}
+
+export interface Group {
+  readonly tags: ReadonlyMap<string, string>;
+  readonly hooks: readonly Hook[];
+}
+
+export interface InstanceState {
+  readonly group: string;
+  readonly lifecycleState: string;
+}
+
+export interface AdmissionPorts {
+  /** What Auto Scaling shows of an instance; undefined when it knows none. */
+  instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
+  group(name: string, signal: AbortSignal): Promise<Group | undefined>;
+  instanceTag(instanceId: string, key: string, signal: AbortSignal): Promise<string | undefined>;
+  /** @throws AdjoinError `action-void` when Auto Scaling does not know the token. */
+  heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
+  readonly clock: Clock;
+}
+
+export interface Admission {
+  readonly hook: Hook;
+  readonly failurePolicy: FailurePolicy;
+  /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
+  readonly globalDeadline: number;
+}
+
+const waitStates = {
+  launching: new Set(['Pending:Wait', 'Warmed:Pending:Wait']),
+  terminating: new Set(['Terminating:Wait', 'Warmed:Terminating:Wait', 'ReplacingRootVolume:Wait']),
+};
+/** The message can overtake the state it speaks of: what DescribeAutoScalingInstances answers is eventually consistent. */
+const earlyStates = {
+  launching: new Set(['Pending', 'Warmed:Pending', 'ReplacingRootVolume:Proceed']),
+  terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
+};
+/** Looks at an early state, two seconds apart, before the message counts as void. */
+const EARLY_LOOKS = 5;
+const EARLY_PAUSE_MS = 2_000;
+
+const asksFor = (value: string | undefined): boolean => value?.toLowerCase() === 'true';
+
+function voided(action: LifecycleAction, why: string): AdjoinError {
+  return new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${why}`);
+}
+
+async function waitState(action: LifecycleAction, ports: AdmissionPorts, signal: AbortSignal): Promise<void> {
+  for (let look = 1; ; look += 1) {
+    const state = await ports.instance(action.instanceId, signal);
+    if (!state) throw voided(action, 'Auto Scaling does not know the instance.');
+    if (state.group !== action.group) throw voided(action, 'the instance is in another group.');
+    if (waitStates[action.transition].has(state.lifecycleState)) return;
+    if (!earlyStates[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
+      throw voided(action, `the instance is ${state.lifecycleState}, not waiting for the hook.`);
+    }
+    await ports.clock.sleep(EARLY_PAUSE_MS, signal);
+  }
+}
+
+/**
+ * Admits an action, or says why not.
+ * @param isMember a member is let go whether or not somebody took the tag away since.
+ * @throws AdjoinError `action-void`, `action-not-opted-in`, or what AWS answered
+ */
+export async function admit(
+  action: LifecycleAction,
+  ports: AdmissionPorts,
+  isMember: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<Admission> {
+  await waitState(action, ports, signal);
+  const group = await ports.group(action.group, signal);
+  if (!group) throw voided(action, 'the group does not exist.');
+  const hook = group.hooks.find((candidate) => candidate.name === action.hook);
+  if (!hook) throw voided(action, `the group has no hook ${action.hook}.`);
+
+  const optedIn =
+    asksFor(group.tags.get(OPT_IN_TAG)) ||
+    (action.transition === 'terminating' && (await isMember())) ||
+    asksFor(await ports.instanceTag(action.instanceId, OPT_IN_TAG, signal));
+  if (!optedIn) {
+    throw new AdjoinError(
+      'action-not-opted-in',
+      `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.`,
+    );
+  }
+  // Only the true token moves the time-out: this is the proof that the message is Auto Scaling's own.
+  await ports.heartbeat(action, signal);
+  return {
+    hook,
+    failurePolicy: group.tags.get(FAILURE_POLICY_TAG)?.toUpperCase() === 'HOLD' ? 'HOLD' : 'ABANDON',
+    globalDeadline: action.startedAt + hook.globalMs,
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The contract with the command documents: parameters in, one JSON line of facts out. Windows and Linux keep the same one.
+ * What a node prints is foreign input: it is parsed strictly, and never trusted to name anything but itself.
+ */
+import { z } from 'zod';
+import { AdjoinError } from '../errors.ts';
+
+export type Purpose = 'probe' | 'join' | 'leave';
+
+/** Every facts line begins so; everything else on standard output is chatter. */
+const MARK = '{"adjoin":1,';
+
+const short = z.string().max(255);
+
+const probe = z.object({
+  adjoin: z.literal(1),
+  document: z.literal('probe'),
+  family: z.string().max(32),
+  os: short,
+  osVersion: short,
+  hostName: short,
+  /** The domain that the node is a member of, or empty. */
+  domain: short,
+  /** The computer name of that membership, or empty. */
+  computerName: short,
+  ready: z.boolean(),
+  missing: z.array(short).max(50),
+  /** Base64 of the DER of the public key, or empty where no key could be made. */
+  key: z.string().max(1024),
+});
+export type ProbeFacts = Readonly<z.output<typeof probe>>;
+
+const join = z.object({
+  adjoin: z.literal(1),
+  document: z.literal('join'),
+  result: z.enum(['joined', 'already', 'failed']),
+  code: z.string().max(64).default(''),
+  domain: short,
+  computerName: short,
+  detail: z.string().max(1000).default(''),
+});
+export type JoinFacts = Readonly<z.output<typeof join>>;
+
+const leave = z.object({
+  adjoin: z.literal(1),
+  document: z.literal('leave'),
+  result: z.enum(['left', 'not-joined', 'foreign-domain', 'failed']),
+  detail: z.string().max(1000).default(''),
+});
+export type LeaveFacts = Readonly<z.output<typeof leave>>;
+
+function factsLine(instanceId: string, output: string): unknown {
+  const line = output
+    .split('\n')
+    .map((text) => text.trim())
+    .findLast((text) => text.startsWith(MARK));
+  if (line === undefined) {
+    throw new AdjoinError('node-facts-invalid', `${instanceId} answered without a line of facts.`);
+  }
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new AdjoinError('node-facts-invalid', `${instanceId} answered with facts that are not JSON.`);
+  }
+}
+
+function readFacts<T>(schema: z.ZodType<T>, instanceId: string, output: string): T {
+  const result = schema.safeParse(factsLine(instanceId, output));
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new AdjoinError('node-facts-invalid', `${instanceId} answered with unusable facts. ${problems.join('; ')}`);
+}
+
+/** Readers of the facts lines. @throws AdjoinError `node-facts-invalid` */
+export const facts = {
+  probe: (instanceId: string, output: string): ProbeFacts => readFacts(probe, instanceId, output),
+  join: (instanceId: string, output: string): JoinFacts => readFacts(join, instanceId, output),
+  leave: (instanceId: string, output: string): LeaveFacts => readFacts(leave, instanceId, output),
+} as const;
+
+/** A sealed one-time password with the node and the name that it is for. */
+export interface JoinEntry {
+  readonly instanceId: string;
+  readonly computerName: string;
+  readonly sealed: string;
+}
+
+/** The shape that the documents' `allowedPattern` admits; checked here too, so that a defect is ours to see. */
+const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,1368}$/;
+
+export function entryText(entry: JoinEntry): string {
+  const text = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;
+  if (!ENTRY.test(text)) throw new RangeError(`The join entry of ${entry.instanceId} is malformed.`);
+  return text;
+}

@@ -1,0 +1,122 @@
+/**
+ * One loop looks after every running command: each look asks once per command, however many nodes it runs on. Throttling
+ * slows the loop down for all, success speeds it up again.
+ */
+import type { Clock } from '../clock.ts';
+import { AdjoinError, asAdjoinError } from '../errors.ts';
+
+export interface Invocation {
+  readonly instanceId: string;
+  /** As Run Command names it: `Pending`, `InProgress`, `Success`, `Failed`, `TimedOut`, `Cancelled`, `Undeliverable` … */
+  readonly status: string;
+  readonly detail: string;
+  /** At most 2,500 characters (ListCommandInvocations). */
+  readonly output: string;
+}
+
+export interface PollerOptions {
+  /** Every invocation of a command, all pages. */
+  readonly list: (commandId: string) => Promise<readonly Invocation[]>;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+}
+
+export interface Poller {
+  /**
+   * Resolves with the invocation on this node once it has ended.
+   * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first
+   */
+  wait(commandId: string, instanceId: string, deadline: number, signal: AbortSignal): Promise<Invocation>;
+}
+
+/** Milliseconds; a look as rare as this still finishes within any heartbeat. */
+const SLOWEST = 15_000;
+const running = new Set(['Pending', 'InProgress', 'Delayed', 'Cancelling']);
+
+interface Waiting {
+  readonly instanceId: string;
+  readonly deadline: number;
+  readonly settle: (result: Invocation | AdjoinError) => void;
+}
+
+export function createPoller(options: PollerOptions): Poller {
+  const { list, clock, intervalMs } = options;
+  const commands = new Map<string, Set<Waiting>>();
+  let looping = false;
+  let pause = intervalMs;
+
+  function settle(commandId: string, waiting: Waiting, result: Invocation | AdjoinError): void {
+    const group = commands.get(commandId);
+    group?.delete(waiting);
+    if (group?.size === 0) commands.delete(commandId);
+    waiting.settle(result);
+  }
+
+  async function look(commandId: string, group: ReadonlySet<Waiting>): Promise<boolean> {
+    let failure: AdjoinError | undefined;
+    let invocations: readonly Invocation[] = [];
+    try {
+      invocations = await list(commandId);
+    } catch (error) {
+      failure = asAdjoinError(error);
+    }
+    for (const waiting of group) {
+      const found = invocations.find((invocation) => invocation.instanceId === waiting.instanceId);
+      if (found && !running.has(found.status)) settle(commandId, waiting, found);
+      else if (clock.now() >= waiting.deadline) {
+        const state = failure ? failure.message : `it is ${found?.status ?? 'not listed'}`;
+        settle(
+          commandId,
+          waiting,
+          new AdjoinError('command-failed', `Command ${commandId} on ${waiting.instanceId} has not ended in time: ${state}.`),
+        );
+      }
+    }
+    return failure?.code === 'aws-throttled';
+  }
+
+  async function loop(): Promise<void> {
+    try {
+      while (commands.size > 0) {
+        await clock.sleep(pause);
+        const throttled = await Promise.all([...commands].map(([commandId, group]) => look(commandId, group)));
+        pause = throttled.includes(true) ? Math.min(SLOWEST, pause * 2) : Math.max(intervalMs, pause * 0.8);
+      }
+    } finally {
+      looping = false;
+    }
+  }
+
+  return {
+    wait(commandId, instanceId, deadline, signal) {
+      return new Promise<Invocation>((resolve, reject) => {
+        if (signal.aborted) {
+          reject(signal.reason);
+          return;
+        }
+        const waiting: Waiting = {
+          instanceId,
+          deadline,
+          settle(result) {
+            signal.removeEventListener('abort', abort);
+            if (result instanceof AdjoinError) reject(result);
+            else resolve(result);
+          },
+        };
+        function abort(): void {
+          const group = commands.get(commandId);
+          group?.delete(waiting);
+          if (group?.size === 0) commands.delete(commandId);
+          reject(signal.reason);
+        }
+        signal.addEventListener('abort', abort, { once: true });
+        const group = commands.get(commandId) ?? new Set();
+        commands.set(commandId, group.add(waiting));
+        if (!looping) {
+          looping = true;
+          void loop();
+        }
+      });
+    },
+  };
+}
