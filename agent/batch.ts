@@ -34,7 +34,8 @@ export function createBatch<Item, Answer>(options: BatchOptions<Item, Answer>): 
       const answers = await options.run(group.map((waiting) => waiting.item));
       for (const [index, waiting] of group.entries()) {
         const answer = answers[index];
-        if (answer === undefined) waiting.reject(new RangeError('A batch answered fewer items than it was given.'));
+        if (answer === undefined)
+          waiting.reject(new RangeError('A batch answered fewer items than it was given.'));
         else if (answer instanceof Error) waiting.reject(answer);
         else waiting.resolve(answer);
       }

@@ -33,7 +33,9 @@ const schema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9-]{1,32}$/, 'must be 1 to 32 letters, digits or hyphens')
     .default('adjoin')
-    .describe('Name of this deployment. It is part of the stamp on each computer account; changing it orphans them.'),
+    .describe(
+      'Name of this deployment. It is part of the stamp on each computer account; changing it orphans them.',
+    ),
   region: z
     .string()
     .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not the name of an AWS Region')
@@ -77,7 +79,12 @@ const schema = z.strictObject({
     .describe('Receiving messages.'),
   nodes: z
     .strictObject({
-      registrationPollSeconds: seconds(0.1, 60, 2, 'How often the nodes that are waited for are looked up together.'),
+      registrationPollSeconds: seconds(
+        0.1,
+        60,
+        2,
+        'How often the nodes that are waited for are looked up together.',
+      ),
       commandPollSeconds: seconds(0.1, 60, 1, 'How often running commands are looked up.'),
       coalesceSeconds: seconds(
         0,
@@ -98,7 +105,9 @@ const schema = z.strictObject({
         .min(5)
         .max(600)
         .default(20)
-        .describe('Execution time-out of a leave, which is a courtesy: the unjoin goes on without it. Seconds.'),
+        .describe(
+          'Execution time-out of a leave, which is a courtesy: the unjoin goes on without it. Seconds.',
+        ),
     })
     .prefault({})
     .describe('Run Command.'),
@@ -163,7 +172,10 @@ const schema = z.strictObject({
     60,
     'After SIGTERM: how long actions in progress may take before they are handed back to the queue.',
   ),
-  logLevel: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('Least severe level that is logged.'),
+  logLevel: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('Least severe level that is logged.'),
 });
 
 export type Config = Readonly<z.output<typeof schema>>;
@@ -196,7 +208,9 @@ export function overrides(): Override[] {
       return;
     }
     if (path[0] === '$schema') return;
-    const variable = ['ADJOIN', ...path.map((key) => key.replaceAll(/(?=[A-Z])/g, '_').toUpperCase())].join('_');
+    const variable = ['ADJOIN', ...path.map((key) => key.replaceAll(/(?=[A-Z])/g, '_').toUpperCase())].join(
+      '_',
+    );
     found.push({ variable, path, type: node.type ?? 'string' });
   };
   visit(configJsonSchema(), []);

@@ -43,7 +43,8 @@ const codes = {
   },
   'action-void': {
     disposition: 'acknowledge',
-    meaning: 'Auto Scaling does not show the instance in the wait state that the message claims: the action is over, or never was.',
+    meaning:
+      'Auto Scaling does not show the instance in the wait state that the message claims: the action is over, or never was.',
     hint: 'Nothing to do. A steady stream of these means that somebody sends forged or replayed messages, or that hooks time out before a worker sees them.',
   },
   'action-not-opted-in': {
@@ -58,7 +59,8 @@ const codes = {
   },
   'lease-lost': {
     disposition: 'yield',
-    meaning: 'This worker lost its hold on the action: a lease, visibility or heartbeat renewal failed or came too late.',
+    meaning:
+      'This worker lost its hold on the action: a lease, visibility or heartbeat renewal failed or came too late.',
     hint: 'Nothing to do if it is rare. Otherwise look for a starved or suspended worker, or for throttling.',
   },
   draining: {
@@ -105,7 +107,8 @@ const codes = {
   },
   'document-mismatch': {
     disposition: 'retry',
-    meaning: 'A command document is missing, or is not the version and hash that the agent is configured for.',
+    meaning:
+      'A command document is missing, or is not the version and hash that the agent is configured for.',
     hint: 'Deploy the documents and the agent together. If nobody deployed, somebody changed a document: look into CloudTrail.',
   },
   'join-failed': {
@@ -142,12 +145,14 @@ const codes = {
   },
   'credential-disabled': {
     disposition: 'retry',
-    meaning: 'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
+    meaning:
+      'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
     hint: 'Enable the account in the directory, then write the secret again, also if it is unchanged.',
   },
   'secret-invalid': {
     disposition: 'retry',
-    meaning: 'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
+    meaning:
+      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
     hint: 'Write the secret with those four keys; it is read again by itself.',
   },
   'secret-unreadable': {
@@ -162,7 +167,8 @@ const codes = {
   },
   'directory-untrusted': {
     disposition: 'retry',
-    meaning: "The domain controller's certificate does not verify against the configured CA, or does not carry the controller's name.",
+    meaning:
+      "The domain controller's certificate does not verify against the configured CA, or does not carry the controller's name.",
     hint: 'Put the CA that issued the LDAPS certificates into the file named by directory.caFile.',
   },
   'directory-denied': {

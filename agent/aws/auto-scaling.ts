@@ -36,7 +36,9 @@ export interface AutoScaling {
 
 /** A finished or unknown action is a ValidationError with these words (seen; the API reference names no code of its own). */
 function isVoid(error: unknown): boolean {
-  return awsErrorOf(error)?.name === 'ValidationError' && /No active Lifecycle Action found/i.test(reasonOf(error));
+  return (
+    awsErrorOf(error)?.name === 'ValidationError' && /No active Lifecycle Action found/i.test(reasonOf(error))
+  );
 }
 
 const options = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
@@ -59,10 +61,16 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
       const found = new Map<string, InstanceState>();
       let NextToken: string | undefined;
       do {
-        const page = await callAws(`autoscaling:DescribeAutoScalingInstances of ${wanted.length}`, undefined, () =>
-          client.send(
-            new DescribeAutoScalingInstancesCommand({ InstanceIds: wanted, ...(NextToken ? { NextToken } : {}) }),
-          ),
+        const page = await callAws(
+          `autoscaling:DescribeAutoScalingInstances of ${wanted.length}`,
+          undefined,
+          () =>
+            client.send(
+              new DescribeAutoScalingInstancesCommand({
+                InstanceIds: wanted,
+                ...(NextToken ? { NextToken } : {}),
+              }),
+            ),
         );
         for (const instance of page.AutoScalingInstances ?? []) {
           if (!instance.InstanceId || !instance.AutoScalingGroupName || !instance.LifecycleState) continue;
@@ -108,7 +116,12 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
 
   const groups = new Map<string, { readonly at: number; readonly group: Promise<Group | undefined> }>();
 
-  async function answer<T>(action: LifecycleAction, what: string, call: () => Promise<T>, signal?: AbortSignal) {
+  async function answer<T>(
+    action: LifecycleAction,
+    what: string,
+    call: () => Promise<T>,
+    signal?: AbortSignal,
+  ) {
     await callAws(`autoscaling:${what} for ${action.instanceId}`, signal, async () => {
       try {
         await call();

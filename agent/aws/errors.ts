@@ -31,7 +31,11 @@ function codeOf(error: unknown): ErrorCode {
  * @param what names the operation and its subject, as in `ssm:SendCommand to i-…`.
  * @throws AdjoinError `aws-throttled`, `aws-denied`, `aws-unavailable` or `aws-refused`
  */
-export async function callAws<T>(what: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+export async function callAws<T>(
+  what: string,
+  signal: AbortSignal | undefined,
+  call: () => Promise<T>,
+): Promise<T> {
   try {
     return await call();
   } catch (error) {

@@ -73,7 +73,8 @@ export function createQueue(client: SQSClient, options: QueueOptions): Queue {
           );
         } catch (error) {
           // Stale, deleted, or past the 12 hours that SQS hides a message for: in each case it is no longer ours.
-          const lost = /^(MessageNotInflight|ReceiptHandleIsInvalid|InvalidParameterValue|AWS\.SimpleQueueService\.MessageNotInflight)$/;
+          const lost =
+            /^(MessageNotInflight|ReceiptHandleIsInvalid|InvalidParameterValue|AWS\.SimpleQueueService\.MessageNotInflight)$/;
           if (!lost.test(awsErrorOf(error)?.name ?? '')) throw error;
           throw new AdjoinError('lease-lost', `Message ${message.messageId} is no longer this worker's.`, {
             cause: error,

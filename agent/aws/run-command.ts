@@ -23,9 +23,13 @@ function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undef
   }
   if (name === 'InvalidDocument' || name === 'InvalidDocumentVersion') {
     const { name: document, version } = request.document;
-    return new AdjoinError('document-mismatch', `Document ${document} version ${version} is not there as configured.`, {
-      cause: error,
-    });
+    return new AdjoinError(
+      'document-mismatch',
+      `Document ${document} version ${version} is not there as configured.`,
+      {
+        cause: error,
+      },
+    );
   }
   return undefined;
 }
@@ -33,29 +37,34 @@ function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undef
 export function createRunCommand(client: SSMClient): RunCommand {
   return {
     async send(request) {
-      return callAws(`ssm:SendCommand ${request.document.name} to ${request.instanceIds.join(', ')}`, undefined, async () => {
-        try {
-          const answer = await client.send(
-            new SendCommandCommand({
-              DocumentName: request.document.name,
-              DocumentVersion: request.document.version,
-              DocumentHash: request.document.hash,
-              DocumentHashType: 'Sha256',
-              InstanceIds: [...request.instanceIds],
-              Parameters: Object.fromEntries(
-                Object.entries(request.parameters).map(([key, values]) => [key, [...values]]),
-              ),
-              TimeoutSeconds: request.deliverySeconds,
-              Comment: request.comment.slice(0, COMMENT),
-            }),
-          );
-          const commandId = answer.Command?.CommandId;
-          if (!commandId) throw new AdjoinError('aws-unavailable', 'ssm:SendCommand answered without a command ID.');
-          return commandId;
-        } catch (error) {
-          throw refusalOf(error, request) ?? error;
-        }
-      });
+      return callAws(
+        `ssm:SendCommand ${request.document.name} to ${request.instanceIds.join(', ')}`,
+        undefined,
+        async () => {
+          try {
+            const answer = await client.send(
+              new SendCommandCommand({
+                DocumentName: request.document.name,
+                DocumentVersion: request.document.version,
+                DocumentHash: request.document.hash,
+                DocumentHashType: 'Sha256',
+                InstanceIds: [...request.instanceIds],
+                Parameters: Object.fromEntries(
+                  Object.entries(request.parameters).map(([key, values]) => [key, [...values]]),
+                ),
+                TimeoutSeconds: request.deliverySeconds,
+                Comment: request.comment.slice(0, COMMENT),
+              }),
+            );
+            const commandId = answer.Command?.CommandId;
+            if (!commandId)
+              throw new AdjoinError('aws-unavailable', 'ssm:SendCommand answered without a command ID.');
+            return commandId;
+          } catch (error) {
+            throw refusalOf(error, request) ?? error;
+          }
+        },
+      );
     },
     async list(commandId) {
       const invocations: Invocation[] = [];
@@ -87,14 +96,17 @@ export function createRunCommand(client: SSMClient): RunCommand {
       const found = new Set<string>();
       let NextToken: string | undefined;
       do {
-        const page = await callAws(`ssm:DescribeInstanceInformation of ${instanceIds.length}`, undefined, () =>
-          client.send(
-            new DescribeInstanceInformationCommand({
-              Filters: [{ Key: 'InstanceIds', Values: [...instanceIds] }],
-              MaxResults: PAGE,
-              ...(NextToken ? { NextToken } : {}),
-            }),
-          ),
+        const page = await callAws(
+          `ssm:DescribeInstanceInformation of ${instanceIds.length}`,
+          undefined,
+          () =>
+            client.send(
+              new DescribeInstanceInformationCommand({
+                Filters: [{ Key: 'InstanceIds', Values: [...instanceIds] }],
+                MaxResults: PAGE,
+                ...(NextToken ? { NextToken } : {}),
+              }),
+            ),
         );
         for (const node of page.InstanceInformationList ?? []) {
           if (node.InstanceId && node.PingStatus !== 'Inactive') found.add(node.InstanceId);

@@ -47,7 +47,9 @@ const format = z.object({
   domain_name: z.string().regex(/^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/, 'is not the DNS name of a domain'),
   domain_user: z.string().min(1),
   domain_password: z.string().min(1),
-  directory_ou: z.string().regex(/^(OU|CN)=.+,DC=.+/i, 'is not the distinguished name of an organizational unit'),
+  directory_ou: z
+    .string()
+    .regex(/^(OU|CN)=.+,DC=.+/i, 'is not the distinguished name of an organizational unit'),
 });
 
 function parse(versionId: string, text: string): ServiceCredential {
@@ -59,7 +61,9 @@ function parse(versionId: string, text: string): ServiceCredential {
   }
   const result = format.safeParse(value);
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'the value'}: ${issue.message}`);
+    const problems = result.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'the value'}: ${issue.message}`,
+    );
     throw new AdjoinError('secret-invalid', `The secret is not as it should be. ${problems.join('; ')}`);
   }
   return {
@@ -97,7 +101,10 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
   let reading: Promise<ServiceCredential> | undefined;
 
   function refuse(known: Refusal): AdjoinError {
-    return new AdjoinError(known.code, `${known.message} The secret's version ${known.versionId} is not tried again.`);
+    return new AdjoinError(
+      known.code,
+      `${known.message} The secret's version ${known.versionId} is not tried again.`,
+    );
   }
 
   async function readAgain(): Promise<ServiceCredential> {
@@ -116,7 +123,9 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
       return credential;
     } catch (error) {
       const known =
-        error instanceof AdjoinError ? error : new AdjoinError('secret-unreadable', 'The secret was not read.');
+        error instanceof AdjoinError
+          ? error
+          : new AdjoinError('secret-unreadable', 'The secret was not read.');
       problem = { error: known, at: clock.now() };
       throw known;
     }

@@ -1,5 +1,10 @@
 /** Memberships in DynamoDB. */
-import { type AttributeValue, type DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { z } from 'zod';
 import { awsErrorOf, callAws } from '../aws/errors.ts';
 import { AdjoinError } from '../errors.ts';
@@ -84,7 +89,10 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
       if (!answer.Item) return undefined;
       const parsed = record.safeParse(decodeMap(answer.Item));
       if (!parsed.success) {
-        throw new AdjoinError('unexpected', `The ledger's record of ${instanceId} can't be read: ${parsed.error.message}`);
+        throw new AdjoinError(
+          'unexpected',
+          `The ledger's record of ${instanceId} can't be read: ${parsed.error.message}`,
+        );
       }
       return parsed.data;
     },

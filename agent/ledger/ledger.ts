@@ -62,7 +62,14 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
   if (action.transition === 'launching') {
     if (stored?.launch?.actionToken === action.token) return { ...stored, ...base };
     // An earlier account may still be there: what is known of it stays until the directory says otherwise.
-    return { ...stored, ...base, state: 'joining', launch: record, terminate: undefined, expiresAt: undefined };
+    return {
+      ...stored,
+      ...base,
+      state: 'joining',
+      launch: record,
+      terminate: undefined,
+      expiresAt: undefined,
+    };
   }
   if (stored?.terminate?.actionToken === action.token) return { ...stored, ...base };
   return { ...stored, ...base, state: 'leaving', terminate: record, expiresAt: undefined };

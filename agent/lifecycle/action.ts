@@ -69,7 +69,10 @@ function parseJson(text: string): Record<string, unknown> {
 
 function mustMatch(what: string, actual: unknown, expected: string): void {
   if (actual === undefined || actual === expected) return;
-  throw new AdjoinError('message-foreign', `The message names ${what} ${clip(actual)}; this queue serves ${expected}.`);
+  throw new AdjoinError(
+    'message-foreign',
+    `The message names ${what} ${clip(actual)}; this queue serves ${expected}.`,
+  );
 }
 
 /** A foreign text in a message of ours: short, and on one line. */
@@ -110,7 +113,10 @@ export function parseMessage(text: string, expected: Expectation, receivedAt: nu
   const result = fields.safeParse({ ...body, ...(body['Time'] === undefined && time ? { Time: time } : {}) });
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AdjoinError('message-malformed', `The message is not a lifecycle action. ${problems.join('; ')}`);
+    throw new AdjoinError(
+      'message-malformed',
+      `The message is not a lifecycle action. ${problems.join('; ')}`,
+    );
   }
   const found = result.data;
   mustMatch('account', found.AccountId, expected.accountId);
@@ -118,7 +124,10 @@ export function parseMessage(text: string, expected: Expectation, receivedAt: nu
     ? transitions[found.LifecycleTransition]
     : undefined;
   if (!transition) {
-    throw new AdjoinError('message-foreign', `The lifecycle transition ${clip(found.LifecycleTransition)} is unknown.`);
+    throw new AdjoinError(
+      'message-foreign',
+      `The lifecycle transition ${clip(found.LifecycleTransition)} is unknown.`,
+    );
   }
   const claimed = found.Time === undefined ? receivedAt : Date.parse(found.Time);
   return {

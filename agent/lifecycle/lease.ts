@@ -16,56 +16,68 @@ export interface Renewable {
 export interface Hold {
   /** Aborts with an AdjoinError: `lease-lost`, `action-void`, or the reason given to `abort`. */
   readonly signal: AbortSignal;
+  /** Renews this, too, from now on; it was fresh at `since`, milliseconds since the Unix epoch. */
+  add(renewable: Renewable, since: number): void;
   abort(reason: AdjoinError): void;
-  /** No more renewals from here on. */
+  /** No more renewals once this resolves. */
   stop(): Promise<void>;
 }
 
 /** A third of the shortest: two renewals may fail before the hold is lost. */
 const SHARE = 3;
-/** Milliseconds; a process that wakes up this late must have lost a lease, whatever the answers say. */
-const SHORTEST_PAUSE = 100;
 
-export function createHold(renewables: readonly Renewable[], clock: Clock, onTrouble: (error: AdjoinError) => void): Hold {
+/** These end the hold by themselves; anything else may pass. */
+const ends = (error: AdjoinError): boolean =>
+  error.disposition === 'acknowledge' || error.disposition === 'yield';
+
+export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void): Hold {
   const controller = new AbortController();
   const stopped = new AbortController();
-  const shortest = Math.min(...renewables.map((renewable) => renewable.lastsMs));
-  const pause = Math.max(SHORTEST_PAUSE, shortest / SHARE);
-  const until = new Map(renewables.map((renewable) => [renewable.name, clock.now() + renewable.lastsMs]));
+  const renewables = new Map<Renewable, { until: number }>();
+  /** Cuts the pause short when something is added that needs renewal sooner. */
+  let added = new AbortController();
 
-  /** These end the hold by themselves; anything else may pass. */
-  const final = (error: AdjoinError): boolean => error.disposition === 'acknowledge' || error.disposition === 'yield';
-
-  async function renewOne(renewable: Renewable): Promise<void> {
+  async function renew(renewable: Renewable, state: { until: number }): Promise<void> {
     const asked = clock.now();
+    const answered = new AbortController();
     try {
-      if (asked >= (until.get(renewable.name) ?? 0)) {
-        throw new AdjoinError('lease-lost', `The ${renewable.name} ran out before it could be renewed.`);
-      }
-      await renewable.renew();
+      const expired = async (): Promise<never> => {
+        await clock.sleep(Math.max(0, state.until - asked), answered.signal);
+        throw new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
+      };
+      await Promise.race([renewable.renew(), expired()]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
-      until.set(renewable.name, asked + renewable.lastsMs);
+      state.until = asked + renewable.lastsMs;
     } catch (error) {
       const known = asAdjoinError(error);
-      if (final(known)) controller.abort(known);
+      if (ends(known)) controller.abort(known);
       else onTrouble(known);
+    } finally {
+      answered.abort();
     }
   }
 
   async function loop(): Promise<void> {
     while (!stopped.signal.aborted && !controller.signal.aborted) {
+      const shortest = Math.min(...[...renewables.keys()].map((renewable) => renewable.lastsMs));
+      added = new AbortController();
       try {
-        await clock.sleep(pause, stopped.signal);
+        await clock.sleep(shortest / SHARE, AbortSignal.any([stopped.signal, added.signal]));
       } catch {
-        return;
+        continue;
       }
-      await Promise.all(renewables.map(renewOne));
+      await Promise.all([...renewables].map(([renewable, state]) => renew(renewable, state)));
     }
   }
-  const running = loop();
+  let running: Promise<void> | undefined;
 
   return {
     signal: controller.signal,
+    add(renewable, since) {
+      renewables.set(renewable, { until: since + renewable.lastsMs });
+      added.abort();
+      running ??= loop();
+    },
     abort: (reason) => {
       controller.abort(reason);
     },

@@ -68,7 +68,10 @@ function readFacts<T>(schema: z.ZodType<T>, instanceId: string, output: string):
   const result = schema.safeParse(factsLine(instanceId, output));
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new AdjoinError('node-facts-invalid', `${instanceId} answered with unusable facts. ${problems.join('; ')}`);
+  throw new AdjoinError(
+    'node-facts-invalid',
+    `${instanceId} answered with unusable facts. ${problems.join('; ')}`,
+  );
 }
 
 /** Readers of the facts lines. @throws AdjoinError `node-facts-invalid` */

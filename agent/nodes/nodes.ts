@@ -86,7 +86,11 @@ interface Task {
 
 export function createNodes(options: NodesOptions): Nodes {
   const { runCommand, clock } = options;
-  const poller = createPoller({ list: (commandId) => runCommand.list(commandId), clock, intervalMs: options.commandPollMs });
+  const poller = createPoller({
+    list: (commandId) => runCommand.list(commandId),
+    clock,
+    intervalMs: options.commandPollMs,
+  });
 
   async function sendTogether(tasks: readonly Task[]): Promise<(string | Error)[]> {
     const [first] = tasks;
@@ -94,7 +98,8 @@ export function createNodes(options: NodesOptions): Nodes {
     const entries = tasks.flatMap((task) => task.entry ?? []);
     const nodes = tasks.map((task) => task.node);
     const instanceIds = nodes.map((node) => node.instanceId);
-    const whom = nodes.length === 1 ? `${first.node.instanceId} ${first.node.correlationId}` : `${nodes.length} nodes`;
+    const whom =
+      nodes.length === 1 ? `${first.node.instanceId} ${first.node.correlationId}` : `${nodes.length} nodes`;
     const commandId = await runCommand.send({
       document: options.documents[first.purpose],
       instanceIds,
@@ -120,10 +125,12 @@ export function createNodes(options: NodesOptions): Nodes {
         return await sendTogether(tasks);
       } catch (error) {
         // One node that vanished makes Run Command refuse them all: then each stands for itself.
-        if (tasks.length === 1 || !(error instanceof AdjoinError) || error.code !== 'node-not-ready') throw error;
+        if (tasks.length === 1 || !(error instanceof AdjoinError) || error.code !== 'node-not-ready')
+          throw error;
         const alone = await Promise.allSettled(tasks.map((task) => sendTogether([task])));
         return alone.map((result) => {
-          if (result.status === 'fulfilled') return result.value[0] ?? new RangeError('A command was sent to nobody.');
+          if (result.status === 'fulfilled')
+            return result.value[0] ?? new RangeError('A command was sent to nobody.');
           return result.reason instanceof Error ? result.reason : new Error(String(result.reason));
         });
       }
@@ -136,14 +143,25 @@ export function createNodes(options: NodesOptions): Nodes {
     const limit = (options.deliverySeconds + options.executionSeconds[task.purpose]) * 1000 + SLACK_MS;
     const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal);
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
-    if (/Undeliverable|DeliveryTimedOut|Terminated|InvalidPlatform|AccessDenied/.test(invocation.detail.replaceAll(' ', ''))) {
-      throw new AdjoinError('command-undeliverable', `${where} could not be delivered: ${invocation.detail}.`);
+    if (
+      /Undeliverable|DeliveryTimedOut|Terminated|InvalidPlatform|AccessDenied/.test(
+        invocation.detail.replaceAll(' ', ''),
+      )
+    ) {
+      throw new AdjoinError(
+        'command-undeliverable',
+        `${where} could not be delivered: ${invocation.detail}.`,
+      );
     }
     return invocation;
   }
 
   /** A failed command with a line of facts is an answer; without one it is a failed command. */
-  async function ask<T>(task: Task, read: (instanceId: string, output: string) => T, signal: AbortSignal): Promise<T> {
+  async function ask<T>(
+    task: Task,
+    read: (instanceId: string, output: string) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
     const invocation = await run(task, signal);
     try {
       return read(task.node.instanceId, invocation.output);
@@ -175,6 +193,7 @@ export function createNodes(options: NodesOptions): Nodes {
         facts.join,
         signal,
       ),
-    leave: (node, domain, signal) => ask({ purpose: 'leave', node, shared: { domain: [domain] } }, facts.leave, signal),
+    leave: (node, domain, signal) =>
+      ask({ purpose: 'leave', node, shared: { domain: [domain] } }, facts.leave, signal),
   };
 }

@@ -68,7 +68,10 @@ export function createPoller(options: PollerOptions): Poller {
         settle(
           commandId,
           waiting,
-          new AdjoinError('command-failed', `Command ${commandId} on ${waiting.instanceId} has not ended in time: ${state}.`),
+          new AdjoinError(
+            'command-failed',
+            `Command ${commandId} on ${waiting.instanceId} has not ended in time: ${state}.`,
+          ),
         );
       }
     }
@@ -79,7 +82,9 @@ export function createPoller(options: PollerOptions): Poller {
     try {
       while (commands.size > 0) {
         await clock.sleep(pause);
-        const throttled = await Promise.all([...commands].map(([commandId, group]) => look(commandId, group)));
+        const throttled = await Promise.all(
+          [...commands].map(([commandId, group]) => look(commandId, group)),
+        );
         pause = throttled.includes(true) ? Math.min(SLOWEST, pause * 2) : Math.max(intervalMs, pause * 0.8);
       }
     } finally {

@@ -1,0 +1,256 @@
+/** Computer accounts in the organizational unit: making, resetting, reading and deleting those with our stamp. */
+import { AndFilter, Control, DN, EqualityFilter, OrFilter, type Filter } from 'ldapts';
+import { AdjoinError } from '../errors.ts';
+import { SecretAttribute, type AttributeValues, type Row } from './connection.ts';
+import type { Session } from './controllers.ts';
+import { isResult, Result, type LdapResult } from './failures.ts';
+import { hostLabel } from './names.ts';
+import { formatStamp, parseStamp, sameStamp, STAMP_ATTRIBUTE, type Stamp } from './stamp.ts';
+import { generalizedTimeToDate, guidToBytes, guidToString, passwordValue } from './values.ts';
+
+/** An account that waits for its computer to join. */
+export interface StagedAccount {
+  readonly computerName: string;
+  readonly distinguishedName: string;
+  /** In its canonical form, `01234567-89ab-cdef-0123-456789abcdef`. */
+  readonly objectGuid: string;
+  /** Host name of the domain controller that took the write, and that the join must use. */
+  readonly domainController: string;
+  /** `pwdLastSet` as that controller shows it after staging: a FILETIME, 100 ns since 1601. It moves with the join. */
+  readonly passwordLastSet: bigint;
+}
+
+export interface ComputerAccount extends StagedAccount {
+  readonly enabled: boolean;
+  readonly stamp: Stamp | undefined;
+  readonly whenCreated: Date | undefined;
+  readonly dnsHostName: string | undefined;
+  readonly operatingSystem: string | undefined;
+  readonly servicePrincipalNames: readonly string[];
+}
+
+/** Bits of `userAccountControl` (MS-ADTS 2.2.16). */
+const ACCOUNT_DISABLED = 0x2;
+const WORKSTATION_TRUST_ACCOUNT = 0x1000;
+
+/** LDAP_SERVER_TREE_DELETE_OID: a joined computer may have children (printers, BitLocker keys, connection points). */
+const TREE_DELETE = '1.2.840.113556.1.4.805';
+
+const READ = [
+  'objectGUID',
+  'sAMAccountName',
+  'pwdLastSet',
+  'userAccountControl',
+  'whenCreated',
+  'dNSHostName',
+  'operatingSystem',
+  'servicePrincipalName',
+  STAMP_ATTRIBUTE,
+];
+
+function equals(attribute: string, value: string | Buffer): Filter {
+  return new EqualityFilter({ attribute, value });
+}
+
+function computers(...conditions: Filter[]): Filter {
+  return new AndFilter({ filters: [equals('objectClass', 'computer'), ...conditions] });
+}
+
+function readAccount(row: Row, domainController: string): ComputerAccount {
+  const guid = row.bytes('objectGUID');
+  const accountName = row.text('sAMAccountName');
+  if (guid?.length !== 16 || !accountName) {
+    throw new AdjoinError('directory-denied', `The service account can't read the attributes of ${row.dn}.`);
+  }
+  const stamp = row.text(STAMP_ATTRIBUTE);
+  return {
+    computerName: accountName.replace(/\$$/, ''),
+    distinguishedName: row.dn,
+    objectGuid: guidToString(guid),
+    domainController,
+    passwordLastSet: BigInt(row.text('pwdLastSet') ?? '0'),
+    enabled: (Number(row.text('userAccountControl') ?? ACCOUNT_DISABLED) & ACCOUNT_DISABLED) === 0,
+    stamp: stamp === undefined ? undefined : parseStamp(stamp),
+    whenCreated: generalizedTimeToDate(row.text('whenCreated') ?? ''),
+    dnsHostName: row.text('dNSHostName'),
+    operatingSystem: row.text('operatingSystem'),
+    servicePrincipalNames: row.texts('servicePrincipalName'),
+  };
+}
+
+/** The controller itself judges what lies under the organizational unit, however that is spelled. */
+async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
+  const { connection, organizationalUnit } = session;
+  const rows = await connection.search(
+    { base: organizationalUnit, scope: 'sub', filter, attributes: READ, binary: ['objectGUID'] },
+    signal,
+  );
+  return rows.map((row) => readAccount(row, connection.controller));
+}
+
+/** All accounts under our organizational unit with exactly this stamp, oldest first. */
+export async function findStamped(
+  session: Session,
+  stamp: Stamp,
+  signal: AbortSignal,
+): Promise<ComputerAccount[]> {
+  const found = await inOurUnit(session, computers(equals(STAMP_ATTRIBUTE, formatStamp(stamp))), signal);
+  // The directory compares without regard to case; we do not.
+  return found
+    .filter((account) => sameStamp(account.stamp, stamp))
+    .toSorted((one, other) => (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0));
+}
+
+/** The account with this GUID, if it is under our organizational unit. */
+export async function findByGuid(
+  session: Session,
+  objectGuid: string,
+  signal: AbortSignal,
+): Promise<ComputerAccount | undefined> {
+  const [account] = await inOurUnit(
+    session,
+    computers(equals('objectGUID', guidToBytes(objectGuid))),
+    signal,
+  );
+  return account;
+}
+
+/** Which of these names belong to a computer account, anywhere in the domain. */
+export async function namesInUse(
+  session: Session,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const anyName = new OrFilter({ filters: names.map((name) => equals('sAMAccountName', `${name}$`)) });
+  const rows = await session.connection.search(
+    {
+      base: session.connection.baseDn,
+      scope: 'sub',
+      filter: computers(anyName),
+      attributes: ['sAMAccountName'],
+    },
+    signal,
+  );
+  return rows.flatMap((row) => row.text('sAMAccountName')?.replace(/\$$/, '').toUpperCase() ?? []);
+}
+
+function newAccount(session: Session, name: string, stamp: Stamp, oneTimePassword: string): AttributeValues {
+  const host = `${hostLabel(name)}.${session.domain}`;
+  return {
+    objectClass: ['computer'],
+    sAMAccountName: [`${name}$`],
+    userAccountControl: [String(WORKSTATION_TRUST_ACCOUNT)],
+    dNSHostName: [host],
+    servicePrincipalName: [
+      `HOST/${name}`,
+      `HOST/${host}`,
+      `RestrictedKrbHost/${name}`,
+      `RestrictedKrbHost/${host}`,
+    ],
+    description: [
+      `EC2 instance ${stamp.instanceId} in ${stamp.region}, account ${stamp.accountId}; managed by adjoin`,
+    ],
+    [STAMP_ATTRIBUTE]: [formatStamp(stamp)],
+    unicodePwd: secretPassword(oneTimePassword),
+  };
+}
+
+function secretPassword(oneTimePassword: string): SecretAttribute {
+  return new SecretAttribute({ type: 'unicodePwd', values: [passwordValue(oneTimePassword)] });
+}
+
+/**
+ * Whether an add failed because a part of the name is in use: the entry or its sAMAccountName (68), or, checked first
+ * by some controllers, a service principal name (19; AD says 21C7, Samba "would cause a conflict").
+ */
+function isTaken(error: unknown): error is LdapResult {
+  if (isResult(error, Result.alreadyExists)) return true;
+  return (
+    isResult(error, Result.constraintViolation) && /21c[78]|would cause a conflict/i.test(error.diagnostic)
+  );
+}
+
+/**
+ * Creates the account under the first free name, or resets the one that carries our stamp already: after a lost answer,
+ * a crash or a redelivery the second time around finds the first one's work. Should two controllers each have made an
+ * account before they replicate, AD renames one of them; both keep the stamp, so `removeStamped` finds both.
+ * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `directory-denied`; LdapResult; ControllerFailure
+ */
+export async function stageAccount(
+  session: Session,
+  stamp: Stamp,
+  names: readonly string[],
+  oneTimePassword: string,
+  signal: AbortSignal,
+): Promise<StagedAccount> {
+  const [ours] = await findStamped(session, stamp, signal);
+  if (ours) return resetAccount(session, ours, oneTimePassword, signal);
+  for (const name of names) {
+    const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
+    try {
+      await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), signal);
+    } catch (error) {
+      if (isResult(error, Result.noSuchObject)) {
+        session.connection.close();
+        throw new AdjoinError('organizational-unit-missing', `${session.organizationalUnit} is gone.`);
+      }
+      if (!isTaken(error)) throw error;
+      // Another worker with a stale lease may have made it a moment ago.
+      const [made] = await findStamped(session, stamp, signal);
+      if (made) return resetAccount(session, made, oneTimePassword, signal);
+      continue;
+    }
+    const [made] = await findStamped(session, stamp, signal);
+    if (made) return staged(made);
+    throw new AdjoinError(
+      'directory-denied',
+      `${dn} was created, but the service account can't read its stamp.`,
+    );
+  }
+  const tried = names.join(', ');
+  throw new AdjoinError(
+    'name-taken',
+    `Accounts that are not ours hold every name for ${stamp.instanceId}: ${tried}.`,
+  );
+}
+
+async function resetAccount(
+  session: Session,
+  account: ComputerAccount,
+  oneTimePassword: string,
+  signal: AbortSignal,
+): Promise<StagedAccount> {
+  const changes: AttributeValues = {
+    unicodePwd: secretPassword(oneTimePassword),
+    ...(account.enabled ? {} : { userAccountControl: [String(WORKSTATION_TRUST_ACCOUNT)] }),
+  };
+  await session.connection.replace(`<GUID=${account.objectGuid}>`, changes, signal);
+  const after = await findByGuid(session, account.objectGuid, signal);
+  if (after) return staged(after);
+  throw new AdjoinError('directory-refused', `${account.distinguishedName} vanished while it was reset.`);
+}
+
+function staged(account: ComputerAccount): StagedAccount {
+  const { computerName, distinguishedName, objectGuid, domainController, passwordLastSet } = account;
+  return { computerName, distinguishedName, objectGuid, domainController, passwordLastSet };
+}
+
+/**
+ * Deletes every account with exactly this stamp under our organizational unit, children included. It is named by its
+ * GUID, so that what was read is what is deleted, even if somebody renames it or reuses its name in between.
+ * @returns the names of the accounts that this call deleted
+ * @throws LdapResult, ControllerFailure
+ */
+export async function removeStamped(session: Session, stamp: Stamp, signal: AbortSignal): Promise<string[]> {
+  const removed: string[] = [];
+  for (const account of await findStamped(session, stamp, signal)) {
+    const treeDelete = new Control(TREE_DELETE, { critical: true });
+    try {
+      await session.connection.remove(`<GUID=${account.objectGuid}>`, signal, treeDelete);
+      removed.push(account.computerName);
+    } catch (error) {
+      if (!isResult(error, Result.noSuchObject)) throw error;
+    }
+  }
+  return removed;
+}

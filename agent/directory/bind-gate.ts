@@ -1,0 +1,134 @@
+/**
+ * Binds connections, one at a time, so that a wrong password costs one failed logon and not one per connection:
+ * twenty of those lock the service account out for everybody.
+ *
+ *   untried ──bind answered 0──▶ proven ──bind answered 49──▶ refused
+ *      └─────bind answered 49──▶ refused (for ever; a new version of the secret starts untried)
+ *      └─────no answer─────────▶ untried, and left alone for a while: the failed logon may have been counted
+ */
+import type { Clock } from '../clock.ts';
+import { AdjoinError, reasonOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { CredentialSource, ServiceCredential } from './credential.ts';
+import { ControllerFailure, credentialError, isResult, Result } from './failures.ts';
+
+/**
+ * After a bind without an answer, an untried version waits this long. Windows' default lockout counts 10 failed logons
+ * in 10 minutes; this makes at most 5.
+ */
+const UNANSWERED_PAUSE_MS = 120_000;
+
+/** What is bound. */
+export interface Bindable {
+  readonly name: string;
+  readonly controller: string;
+  bind(user: string, password: string, signal: AbortSignal): Promise<void>;
+}
+
+/** What a bound connection needs to know of the credential; the password is not kept. */
+export interface Binding {
+  readonly versionId: string;
+  readonly domain: string;
+  readonly organizationalUnit: string;
+}
+
+function logonName({ user, domain }: ServiceCredential): string {
+  return /[@\\]/.test(user) ? user : `${user}@${domain}`;
+}
+
+function checked(credential: ServiceCredential): ServiceCredential {
+  const { domain, password, user } = credential;
+  if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(domain)) {
+    throw new AdjoinError('secret-invalid', 'The domain in the secret is not a DNS name.');
+  }
+  // LDAP takes a bind without name or password for an anonymous one, and says that it succeeded.
+  if (!user || !password)
+    throw new AdjoinError('secret-invalid', 'The secret has no user name or no password.');
+  return credential;
+}
+
+export class BindGate {
+  readonly #credentials: CredentialSource;
+  readonly #clock: Clock;
+  readonly #log: Pick<Log, 'info' | 'warn'>;
+  readonly #proven = new Set<string>();
+  /** Kept here, too, in case the durable memory fails. */
+  readonly #refused = new Map<string, AdjoinError>();
+  #unanswered: { readonly versionId: string; readonly at: number } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(credentials: CredentialSource, clock: Clock, log: Pick<Log, 'info' | 'warn'>) {
+    this.#credentials = credentials;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** The domain whose controllers to look for. @throws AdjoinError `credential-*`, `secret-*` */
+  async domain(signal: AbortSignal): Promise<string> {
+    return (await this.#current(signal)).domain;
+  }
+
+  /**
+   * Binds a connection with the present credential, after every bind that was asked for before.
+   * @throws AdjoinError `credential-*`, `secret-*`; LdapResult; ControllerFailure
+   */
+  bind(connection: Bindable, signal: AbortSignal): Promise<Binding> {
+    const mine = this.#turn.then(() => this.#bind(connection, signal));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #current(signal: AbortSignal): Promise<ServiceCredential> {
+    const credential = checked(await this.#credentials.current(signal));
+    const refusal = this.#refused.get(credential.versionId);
+    if (refusal) throw refusal;
+    return credential;
+  }
+
+  async #bind(connection: Bindable, signal: AbortSignal): Promise<Binding> {
+    const credential = await this.#current(signal);
+    const { versionId, domain, organizationalUnit } = credential;
+    this.#mindUnanswered(versionId, connection.name);
+    const user = logonName(credential);
+    try {
+      await connection.bind(user, credential.password, signal);
+    } catch (error) {
+      if (isResult(error, Result.invalidCredentials)) {
+        throw await this.#refuse(versionId, credentialError(error, user, connection.name));
+      }
+      this.#unanswered = { versionId, at: this.#clock.now() };
+      throw error;
+    }
+    this.#proven.add(versionId);
+    this.#log.info('bound to a domain controller', { controller: connection.controller, versionId });
+    return { versionId, domain: domain.toLowerCase(), organizationalUnit };
+  }
+
+  #mindUnanswered(versionId: string, controller: string): void {
+    if (this.#proven.has(versionId) || this.#unanswered?.versionId !== versionId) return;
+    const left = this.#unanswered.at + UNANSWERED_PAUSE_MS - this.#clock.now();
+    if (left <= 0) return;
+    const seconds = Math.ceil(left / 1000);
+    const reason = `the last bind with this untried credential had no answer; the next one waits ${seconds} s`;
+    throw new ControllerFailure('declined', controller, reason);
+  }
+
+  async #refuse(versionId: string, error: AdjoinError): Promise<AdjoinError> {
+    this.#proven.delete(versionId);
+    this.#refused.set(versionId, error);
+    this.#log.warn('the directory refuses the service account', {
+      code: error.code,
+      reason: error.message,
+      versionId,
+    });
+    try {
+      await this.#credentials.refused(versionId, error);
+    } catch (failure) {
+      this.#log.warn('could not remember the refusal beyond this process', {
+        reason: reasonOf(failure),
+        versionId,
+      });
+    }
+    return error;
+  }
+}

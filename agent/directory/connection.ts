@@ -1,0 +1,271 @@
+/**
+ * One TLS connection to one domain controller. ldapts reconnects by itself, and then speaks without being bound;
+ * here the socket is made first and handed over once, so that a connection which is gone stays gone.
+ */
+import { isIP } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { Attribute, Change, Client, type Control, type Entry, type Filter, type SearchOptions } from 'ldapts';
+import type { Clock } from '../clock.ts';
+import { ControllerFailure, fromLdapts } from './failures.ts';
+import { Slots, within } from './waiting.ts';
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ConnectionOptions {
+  /** PEM of the CA to trust; the system's CAs when there is none. */
+  readonly ca: string | undefined;
+  readonly connectTimeoutMs: number;
+  /** Longest wait for the answer to one request; after it the connection is given up. */
+  readonly operationTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** Probes a silent connection, so that a firewall's or a dead peer's forgetting is noticed while it is idle. */
+const KEEPALIVE_MS = 30_000;
+
+export function endpointName({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** OpenSSL's verification results and Node's own host name check, as Node spells them in `error.code`. */
+const UNTRUSTED =
+  /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
+
+function connectionFailure(error: Error & { code?: string }, name: string): ControllerFailure {
+  const code = error.code ?? '';
+  return new ControllerFailure(
+    UNTRUSTED.test(code) ? 'untrusted' : 'unreachable',
+    name,
+    error.message || code,
+  );
+}
+
+async function connectTls(
+  endpoint: Endpoint,
+  options: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const name = endpointName(endpoint);
+  const socket = connect({
+    host: endpoint.host,
+    port: endpoint.port,
+    minVersion: 'TLSv1.2',
+    ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }),
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  });
+  const secured = new Promise<void>((resolve, reject) => {
+    socket.once('secureConnect', resolve);
+    // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
+    socket.on('error', (error: Error) => reject(connectionFailure(error, name)));
+    socket.once('close', () => reject(new ControllerFailure('unreachable', name, 'closed the connection')));
+  });
+  const late = (): Error =>
+    new ControllerFailure('unreachable', name, `no TLS connection within ${options.connectTimeoutMs} ms`);
+  try {
+    await within(options.connectTimeoutMs, secured, options.clock, signal, late);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  socket.setKeepAlive(true, KEEPALIVE_MS);
+  return socket;
+}
+
+/** An entry of a search, with attribute names in any case. */
+export class Row {
+  readonly dn: string;
+  readonly #values = new Map<string, readonly (string | Buffer)[]>();
+
+  constructor(entry: Entry) {
+    this.dn = entry.dn;
+    for (const [name, value] of Object.entries(entry)) {
+      if (name !== 'dn') this.#values.set(name.toLowerCase(), Array.isArray(value) ? value : [value]);
+    }
+  }
+
+  texts(name: string): string[] {
+    return (this.#values.get(name.toLowerCase()) ?? []).map((value) => value.toString());
+  }
+
+  text(name: string): string | undefined {
+    return this.texts(name)[0];
+  }
+
+  bytes(name: string): Buffer | undefined {
+    const value = this.#values.get(name.toLowerCase())?.[0];
+    return Buffer.isBuffer(value) ? value : undefined;
+  }
+}
+
+/** A value that must not appear where ldapts prints its requests (`NODE_DEBUG=ldapts`). */
+export class SecretAttribute extends Attribute {
+  toJSON(): object {
+    return { type: this.type, values: ['[redacted]'] };
+  }
+}
+
+export type AttributeValues = Readonly<Record<string, readonly string[] | SecretAttribute>>;
+
+function attributes(values: AttributeValues): Attribute[] {
+  return Object.entries(values).map(([type, value]) =>
+    value instanceof SecretAttribute ? value : new Attribute({ type, values: [...value] }),
+  );
+}
+
+export interface Query {
+  readonly base: string;
+  readonly scope: 'base' | 'one' | 'sub';
+  readonly filter?: Filter;
+  readonly attributes: readonly string[];
+  /** Attributes whose values are bytes, in the schema's spelling. */
+  readonly binary?: readonly string[];
+}
+
+/** LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID (MS-ADTS 3.1.1.3.4.3): only a read-only controller names it. */
+const READ_ONLY = '1.2.840.113556.1.4.1920';
+
+/**
+ * Requests under way on one connection. Controllers work a connection's writes off one after the other, so more in
+ * flight are not faster; they would only wait at the far end, where the time-out runs.
+ */
+const IN_FLIGHT = 8;
+
+/** AD answers at most 1000 entries a page (MaxPageSize). */
+const PAGE = 500;
+
+export class Connection {
+  /** Where it was opened to. */
+  readonly name: string;
+  /** The controller's own fully qualified host name. */
+  readonly controller: string;
+  /** Distinguished name of the domain. */
+  readonly baseDn: string;
+  /** The partitions that this controller holds. */
+  readonly partitions: readonly string[];
+  readonly #client: Client;
+  readonly #socket: TLSSocket;
+  readonly #options: ConnectionOptions;
+  readonly #slots = new Slots(IN_FLIGHT);
+
+  private constructor(
+    name: string,
+    client: Client,
+    socket: TLSSocket,
+    options: ConnectionOptions,
+    root: Row,
+  ) {
+    this.name = name;
+    this.#client = client;
+    this.#socket = socket;
+    this.#options = options;
+    this.controller = (root.text('dnsHostName') ?? '').toLowerCase();
+    this.baseDn = root.text('defaultNamingContext') ?? '';
+    this.partitions = root.texts('namingContexts');
+  }
+
+  /**
+   * Connects and reads the root entry, which AD shows to anybody; nothing is bound yet.
+   * @throws ControllerFailure
+   */
+  static async open(
+    endpoint: Endpoint,
+    options: ConnectionOptions,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const name = endpointName(endpoint);
+    const socket = await connectTls(endpoint, options, signal);
+    let given = false;
+    const client = new Client({
+      url: 'ldaps://given',
+      createSecureConnection: () => {
+        if (given) throw new ControllerFailure('lost', name, 'the connection is closed');
+        given = true;
+        return socket;
+      },
+    });
+    try {
+      const names = ['dnsHostName', 'defaultNamingContext', 'namingContexts', 'supportedCapabilities'];
+      const answer = client.search('', { scope: 'base', attributes: names });
+      const late = (): Error => new ControllerFailure('unreachable', name, 'does not answer');
+      const { searchEntries } = await within(options.operationTimeoutMs, answer, options.clock, signal, late);
+      const root = new Row(searchEntries[0] ?? { dn: '' });
+      if (!root.text('dnsHostName') || !root.text('defaultNamingContext')) {
+        throw new ControllerFailure('unreachable', name, 'is not a domain controller');
+      }
+      if (root.texts('supportedCapabilities').includes(READ_ONLY)) {
+        throw new ControllerFailure('declined', name, 'is a read-only domain controller');
+      }
+      return new Connection(name, client, socket, options, root);
+    } catch (error) {
+      socket.destroy();
+      throw signal.aborted ? signal.reason : fromLdapts(error, 'read the root entry', name);
+    }
+  }
+
+  get usable(): boolean {
+    // The client notices only when the socket's 'close' event comes.
+    return this.#client.isBound && !this.#socket.destroyed;
+  }
+
+  /** @throws LdapResult (49 when the credential is refused), ControllerFailure */
+  async bind(user: string, password: string, signal: AbortSignal): Promise<void> {
+    await this.#request('bind', signal, () => this.#client.bind(user, password));
+  }
+
+  /** @throws LdapResult, ControllerFailure */
+  async search(query: Query, signal: AbortSignal): Promise<Row[]> {
+    const options: SearchOptions = {
+      scope: query.scope,
+      attributes: [...query.attributes],
+      explicitBufferAttributes: [...(query.binary ?? [])],
+      ...(query.filter ? { filter: query.filter } : {}),
+      ...(query.scope === 'base' ? {} : { paged: { pageSize: PAGE } }),
+    };
+    const found = await this.#request('search', signal, () => this.#client.search(query.base, options));
+    return found.searchEntries.map((entry) => new Row(entry));
+  }
+
+  /** @throws LdapResult, ControllerFailure */
+  async add(dn: string, values: AttributeValues, signal: AbortSignal): Promise<void> {
+    await this.#request(`add ${dn}`, signal, () => this.#client.add(dn, attributes(values)));
+  }
+
+  /** Replaces the values of the given attributes. @throws LdapResult, ControllerFailure */
+  async replace(dn: string, values: AttributeValues, signal: AbortSignal): Promise<void> {
+    const changes = attributes(values).map(
+      (modification) => new Change({ operation: 'replace', modification }),
+    );
+    await this.#request(`modify ${dn}`, signal, () => this.#client.modify(dn, changes));
+  }
+
+  /** @throws LdapResult, ControllerFailure */
+  async remove(dn: string, signal: AbortSignal, control?: Control): Promise<void> {
+    await this.#request(`delete ${dn}`, signal, () => this.#client.del(dn, control));
+  }
+
+  close(): void {
+    // An UnbindRequest is a courtesy that nobody answers; ending the stream says the same.
+    this.#socket.end();
+    this.#socket.destroy();
+  }
+
+  #request<T>(operation: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    const { operationTimeoutMs, clock } = this.#options;
+    const silence = `no answer within ${operationTimeoutMs} ms`;
+    const late = (): Error => new ControllerFailure('lost', this.name, `${operation}: ${silence}`);
+    return this.#slots.use(signal, async () => {
+      try {
+        return await within(operationTimeoutMs, send(), clock, signal, late);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        const failure = fromLdapts(error, operation, this.name);
+        // Later requests would fare no better, and nobody would expect the answer if it came after all.
+        if (failure instanceof ControllerFailure && failure.kind === 'lost') this.close();
+        throw failure;
+      }
+    });
+  }
+}

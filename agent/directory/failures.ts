@@ -1,0 +1,135 @@
+/**
+ * What can go wrong with a domain controller. Two classes stay inside this room (they say what to try next);
+ * `toAdjoinError` turns them into the codes that the rest of the agent knows.
+ */
+import { ResultCodeError } from 'ldapts';
+import { AdjoinError, reasonOf, type ErrorCode } from '../errors.ts';
+
+/** LDAP result codes (RFC 4511, appendix A) that mean something here. */
+export const Result = {
+  operationsError: 1,
+  referral: 10,
+  constraintViolation: 19,
+  noSuchObject: 32,
+  invalidDnSyntax: 34,
+  invalidCredentials: 49,
+  insufficientAccess: 50,
+  busy: 51,
+  unavailable: 52,
+  alreadyExists: 68,
+} as const;
+
+/** The server understood the request and answered with something else than success. */
+export class LdapResult extends Error {
+  readonly result: number;
+  readonly operation: string;
+  /** The server's diagnostic text on one line, at most 300 characters. */
+  readonly diagnostic: string;
+
+  constructor(operation: string, result: number, diagnostic: string) {
+    super(`${operation}: LDAP result ${result}${diagnostic ? ` (${diagnostic})` : ''}`);
+    this.name = 'LdapResult';
+    this.operation = operation;
+    this.result = result;
+    this.diagnostic = diagnostic;
+  }
+}
+
+/**
+ * This controller is no use for the moment; another one may be:
+ * - `unreachable`: no connection came about.
+ * - `untrusted`: its certificate does not verify.
+ * - `lost`: the connection broke or went silent; whether the last request was carried out is unknown.
+ * - `declined`: it answered that somebody else should do it (referral, busy, read-only).
+ */
+export type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
+
+export class ControllerFailure extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, controller: string, reason: string) {
+    super(`${controller}: ${reason}`);
+    this.name = 'ControllerFailure';
+    this.kind = kind;
+  }
+}
+
+/** AD ends its texts with NUL, Samba with a line feed; ldapts appends the code once more. */
+function oneLine(text: string): string {
+  const printable = text.replace(/ Code: 0x[0-9a-f]+$/, '').replaceAll(/[\p{Cc}\s]+/gu, ' ');
+  return printable.trim().slice(0, 300);
+}
+
+export function isResult(error: unknown, ...results: readonly number[]): error is LdapResult {
+  return error instanceof LdapResult && results.includes(error.result);
+}
+
+const ELSEWHERE: readonly number[] = [Result.referral, Result.busy, Result.unavailable];
+
+/** Translates what ldapts throws. Its errors hold the server's text only, never the request. */
+export function fromLdapts(error: unknown, operation: string, controller: string): Error {
+  if (error instanceof ControllerFailure) return error;
+  if (error instanceof ResultCodeError) {
+    const diagnostic = oneLine(error.message);
+    if (ELSEWHERE.includes(error.code)) {
+      return new ControllerFailure(
+        'declined',
+        controller,
+        `${operation}: LDAP result ${error.code} (${diagnostic})`,
+      );
+    }
+    // AD's answer on a connection that it does not take for bound (any more).
+    if (error.code === Result.operationsError && /successful bind/i.test(diagnostic)) {
+      return new ControllerFailure('lost', controller, `${operation}: ${diagnostic}`);
+    }
+    return new LdapResult(operation, error.code, diagnostic);
+  }
+  // Our own mistakes are nobody's connection trouble.
+  if (error instanceof TypeError || error instanceof ReferenceError) return error;
+  // Everything else is a bare Error: a broken socket, or an answer that can't be parsed.
+  return new ControllerFailure('lost', controller, `${operation}: ${oneLine(reasonOf(error))}`);
+}
+
+/**
+ * Windows error numbers in the diagnostic text of result 49, as in `… AcceptSecurityContext error, data 52e, v4563`.
+ * Samba writes the same. 525 no such user, 52e wrong password, 530 not at this time, 531 not from this computer,
+ * 532 password expired, 533 disabled, 701 account expired, 773 must change its password, 775 locked out.
+ */
+const CREDENTIAL_CODES: Readonly<Record<string, ErrorCode>> = {
+  '525': 'credential-refused',
+  '52e': 'credential-refused',
+  '530': 'credential-disabled',
+  '531': 'credential-disabled',
+  '532': 'credential-expired',
+  '533': 'credential-disabled',
+  '701': 'credential-disabled',
+  '773': 'credential-expired',
+  '775': 'credential-locked',
+};
+
+/** What a refused bind (result 49) means for the service account. */
+export function credentialError(refusal: LdapResult, user: string, controller: string): AdjoinError {
+  const data = /\bdata ([0-9a-f]{3,4})\b/i.exec(refusal.diagnostic)?.[1]?.toLowerCase();
+  const code = (data && CREDENTIAL_CODES[data]) || 'credential-refused';
+  const detail = data ? `LDAP 49, data ${data}` : `LDAP 49: ${refusal.diagnostic || 'no diagnostic text'}`;
+  return new AdjoinError(code, `${controller} refuses the service account ${user} (${detail}).`);
+}
+
+/** No controller could do it: one error that names each controller's reason. */
+export function noController(failures: readonly ControllerFailure[]): AdjoinError {
+  // An untrusted certificate is a thing to mend, even when other controllers are only down.
+  const untrusted = failures.some((failure) => failure.kind === 'untrusted');
+  const reasons = [...new Set(failures.map((failure) => failure.message))];
+  return new AdjoinError(
+    untrusted ? 'directory-untrusted' : 'directory-unavailable',
+    `No domain controller is usable: ${reasons.join('; ') || 'none was found'}.`,
+  );
+}
+
+/** The boundary's last step: whatever comes out of an operation, as the agent knows it. */
+export function toAdjoinError(error: unknown): unknown {
+  if (error instanceof ControllerFailure) return noController([error]);
+  if (!(error instanceof LdapResult)) return error;
+  const code = error.result === Result.insufficientAccess ? 'directory-denied' : 'directory-refused';
+  return new AdjoinError(code, `The directory refuses to ${error.message}.`);
+}

@@ -1,0 +1,53 @@
+/**
+ * Computer names made from instance IDs and back. A NetBIOS name has 15 characters; the 17 hexadecimal digits of an
+ * instance ID are 68 bits, which 14 base-36 digits hold (36^14 > 2^68). The letter in front makes the name a valid
+ * host label everywhere and leaves 26 candidates for the case that a name belongs to somebody else.
+ */
+import { AdjoinError } from '../errors.ts';
+
+const INSTANCE_ID = /^i-([0-9a-f]{17})$/;
+const COMPUTER_NAME = /^[A-Z]([0-9A-Z]{14})$/;
+const DIGITS = 14;
+const RADIX = 36n;
+const LARGEST = 2n ** 68n - 1n;
+
+export function isInstanceId(text: string): boolean {
+  return INSTANCE_ID.test(text);
+}
+
+function digitsOf(instanceId: string): string {
+  const hex = INSTANCE_ID.exec(instanceId)?.[1];
+  if (hex === undefined) {
+    const legacy = /^i-[0-9a-f]{8}$/.test(instanceId) ? ' (IDs of 8 digits ended in 2018)' : '';
+    const shown = JSON.stringify(instanceId.slice(0, 40));
+    throw new AdjoinError(
+      'message-malformed',
+      `${shown} is not an instance ID of 17 hexadecimal digits${legacy}.`,
+    );
+  }
+  return BigInt(`0x${hex}`).toString(Number(RADIX)).toUpperCase().padStart(DIGITS, '0');
+}
+
+/**
+ * The names that an instance's account may have, in the order in which they are tried.
+ * @param prefixes capital letters
+ * @throws AdjoinError `message-malformed` when it is no instance ID
+ */
+export function candidateNames(instanceId: string, prefixes: readonly string[]): string[] {
+  const digits = digitsOf(instanceId);
+  return [...new Set(prefixes)].map((prefix) => `${prefix}${digits}`);
+}
+
+/** The instance whose account would have this name, or nothing when no instance could. */
+export function instanceIdOf(computerName: string): string | undefined {
+  const digits = COMPUTER_NAME.exec(computerName)?.[1];
+  if (digits === undefined) return undefined;
+  let value = 0n;
+  for (const digit of digits) value = value * RADIX + BigInt(Number.parseInt(digit, Number(RADIX)));
+  return value > LARGEST ? undefined : `i-${value.toString(16).padStart(17, '0')}`;
+}
+
+/** The DNS label of a computer, in lower case as clients register it. */
+export function hostLabel(computerName: string): string {
+  return computerName.toLowerCase();
+}

@@ -1,0 +1,39 @@
+/** How Active Directory writes identifiers, times and passwords. */
+
+/**
+ * The canonical string of an objectGUID: its first three fields are little-endian on the wire.
+ * @throws RangeError when it has not 16 bytes
+ */
+export function guidToString(bytes: Uint8Array): string {
+  if (bytes.length !== 16) throw new RangeError(`A GUID of ${bytes.length} bytes`);
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  const hex = Buffer.from(order.map((index) => bytes[index] ?? 0)).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/**
+ * The bytes of a GUID as a filter needs them.
+ * @throws RangeError when it is not a GUID's canonical string
+ */
+export function guidToBytes(text: string): Buffer {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
+    throw new RangeError(`Not a GUID: ${JSON.stringify(text.slice(0, 40))}`);
+  }
+  const plain = Buffer.from(text.replaceAll('-', ''), 'hex');
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+  return Buffer.from(order.map((index) => plain[index] ?? 0));
+}
+
+/** Reads a GeneralizedTime in UTC, as in `20260131235959.0Z`. */
+export function generalizedTimeToDate(text: string): Date | undefined {
+  const parts = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.\d+)?Z$/.exec(text);
+  if (!parts) return undefined;
+  const [, year, month, day, hour, minute, second] = parts;
+  const date = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/** The value of `unicodePwd` that sets a password: UTF-16LE of the quoted text. */
+export function passwordValue(password: string): Buffer {
+  return Buffer.from(`"${password}"`, 'utf16le');
+}

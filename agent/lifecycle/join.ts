@@ -1,0 +1,227 @@
+/**
+ * A launch: probe, stage, join, verify. What comes out is the answer that the action deserves; giving it is not done here.
+ *
+ * Every attempt begins by looking: at the node, and at the account that the ledger knows. A join that an earlier attempt,
+ * or an earlier worker, has brought about is adopted; a staged account whose one-time password is lost is staged again.
+ */
+import { AdjoinError, asAdjoinError } from '../errors.ts';
+import { mayHaveAccount } from '../ledger/membership.ts';
+import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
+import { retry, until } from '../patience.ts';
+import { ANSWER_MARGIN_MS, targetOf, type StagedAccount, type Work, type WorkPorts } from './work.ts';
+
+export type JoinOutcome =
+  | { readonly result: 'CONTINUE' }
+  /** Nothing is left in the directory, or the ledger says that something is owed. */
+  | { readonly result: 'failed'; readonly error: AdjoinError };
+
+/** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
+const counted = new Set(['join-failed', 'join-unverified', 'command-failed', 'node-facts-invalid']);
+/** Milliseconds that removing a failed join's account may take before it is left to the sweep. */
+const UNDO_MS = 120_000;
+
+function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
+  if (found.family !== 'linux' && found.family !== 'windows') {
+    throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
+  }
+  if (found.domain !== '' && found.domain.toLowerCase() !== domain) {
+    throw new AdjoinError('node-foreign-domain', `${instanceId} is a member of ${found.domain} already.`);
+  }
+  if (!found.ready) {
+    throw new AdjoinError(
+      'node-packages-missing',
+      `${instanceId} lacks ${found.missing.join(', ') || 'packages'}.`,
+    );
+  }
+}
+
+function checkJoin(instanceId: string, joined: JoinFacts): void {
+  if (joined.result !== 'failed') return;
+  const why = `${instanceId}: ${joined.code}${joined.detail ? `: ${joined.detail}` : ''}.`;
+  if (joined.code === 'packages-missing') throw new AdjoinError('node-packages-missing', why);
+  if (joined.code === 'foreign-domain') throw new AdjoinError('node-foreign-domain', why);
+  throw new AdjoinError('join-failed', why);
+}
+
+/** Whether the directory shows that the machine has set its own password since we staged it. */
+async function isVerified(
+  ports: WorkPorts,
+  instanceId: string,
+  staged: {
+    readonly objectGuid: string;
+    readonly domainController: string;
+    readonly passwordLastSet: bigint;
+  },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const account = await ports.directory.inspect(instanceId, staged, signal);
+  return (
+    account !== undefined &&
+    account.ours &&
+    account.enabled &&
+    account.passwordLastSet > staged.passwordLastSet
+  );
+}
+
+/** The account that an earlier attempt joined, if node, ledger and directory agree on it. */
+async function canAdopt(work: Work, ports: WorkPorts, found: ProbeFacts, domain: string): Promise<boolean> {
+  const { computerName, objectGuid, domainController, stagedPasswordLastSet } = work.holding.membership;
+  if (!computerName || !objectGuid || !domainController || !stagedPasswordLastSet) return false;
+  if (found.domain.toLowerCase() !== domain || found.computerName.toUpperCase() !== computerName)
+    return false;
+  try {
+    const staged = { objectGuid, domainController, passwordLastSet: BigInt(stagedPasswordLastSet) };
+    return await isVerified(ports, work.action.instanceId, staged, work.signal);
+  } catch (error) {
+    // The controller of that join may be gone for good; staging again finds another.
+    if (asAdjoinError(error).code === 'directory-unavailable') return false;
+    throw error;
+  }
+}
+
+async function stageAndJoin(
+  work: Work,
+  ports: WorkPorts,
+  found: ProbeFacts,
+  domain: string,
+): Promise<StagedAccount> {
+  const { action, holding, signal, log } = work;
+  const oneTimePassword = ports.newOneTimePassword();
+  try {
+    // Written before the account is made: should we die in between, the ledger says that there may be one.
+    await holding.update({ stagingBegan: ports.clock.now() });
+    const staged = await ports.directory.stage(action.instanceId, oneTimePassword.value, signal);
+    await holding.update(
+      {
+        state: 'staged',
+        computerName: staged.computerName,
+        distinguishedName: staged.distinguishedName,
+        objectGuid: staged.objectGuid,
+        domainController: staged.domainController,
+        stagedPasswordLastSet: staged.passwordLastSet.toString(),
+      },
+      'stage',
+    );
+    const { computerName, objectGuid, domainController } = staged;
+    log.info('account staged', { computerName, objectGuid, domainController });
+
+    const sealed = ports.seal(found.key, oneTimePassword.value);
+    const entry = { instanceId: action.instanceId, computerName, sealed };
+    const joined = await ports.nodes.join(targetOf(action), entry, { domain, domainController }, signal);
+    checkJoin(action.instanceId, joined);
+    await holding.update({}, 'join');
+    return staged;
+  } finally {
+    oneTimePassword.forget();
+  }
+}
+
+async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
+  const { action, holding, signal } = work;
+  const { instanceId } = action;
+  const late = () =>
+    new AdjoinError(
+      'node-not-ready',
+      `${instanceId} has not registered as a managed node for as long as a launch is held.`,
+    );
+  await until(ports.clock, deadline, signal, late, (limited) =>
+    ports.nodes.readiness.wait(instanceId, limited),
+  );
+  await holding.update({}, 'node');
+
+  const domain = await ports.directory.domain(signal);
+  const found = await ports.nodes.probe(targetOf(action), signal);
+  await holding.update({}, 'probe');
+  checkNode(instanceId, found, domain);
+
+  if (await canAdopt(work, ports, found, domain)) {
+    work.log.info('earlier join adopted', { computerName: found.computerName });
+  } else {
+    const staged = await stageAndJoin(work, ports, found, domain);
+    if (!(await isVerified(ports, instanceId, staged, signal))) {
+      throw new AdjoinError(
+        'join-unverified',
+        `${instanceId} says that it joined as ${staged.computerName}, but ${staged.domainController} does not show it.`,
+      );
+    }
+  }
+  await holding.update({ state: 'member', lastError: undefined }, 'verify');
+}
+
+async function noteError(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
+  const { lastError } = work.holding.membership;
+  if (lastError?.code === error.code && lastError.message === error.message) return;
+  await work.holding.update({
+    lastError: { code: error.code, message: error.message, at: ports.clock.now() },
+  });
+}
+
+/** Takes back what was staged. What can't be taken back in time is owed, and the sweep pays. */
+async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
+  const { holding, action, signal, log } = work;
+  const { computerName } = holding.membership;
+  const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
+  if (!mayHaveAccount(holding.membership)) {
+    await holding.update({ state: 'failed', lastError });
+    return;
+  }
+  const deadline = Math.min(ports.clock.now() + UNDO_MS, work.admission.globalDeadline - ANSWER_MARGIN_MS);
+  const onRetry = (trouble: AdjoinError): void => log.warn('account not removed yet', { error: trouble });
+  try {
+    const names = computerName ? [computerName] : [];
+    const removed = await retry(
+      { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
+      () => ports.directory.remove(action.instanceId, names, signal),
+    );
+    log.info('staged account removed', { ...removed });
+    await holding.update({ state: 'failed', lastError });
+  } catch (trouble) {
+    signal.throwIfAborted();
+    log.error('staged account is owed to the sweep', { error: trouble });
+    await holding.update({ state: 'owed', lastError });
+  }
+}
+
+/**
+ * Brings a launch to its outcome.
+ * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
+ */
+export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
+  const { holding, admission, signal, log } = work;
+  const { membership } = holding;
+  if (membership.lastError && (membership.state === 'failed' || membership.state === 'owed')) {
+    // An earlier worker gave up on this very action and died before it could answer.
+    return { result: 'failed', error: new AdjoinError('join-exhausted', membership.lastError.message) };
+  }
+  const began = membership.launch?.times.received ?? ports.clock.now();
+  const deadline = Math.min(began + ports.patience.joinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
+  let counter = 0;
+  const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
+    log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
+    await noteError(work, ports, error);
+  };
+  try {
+    await retry(
+      { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
+      async () => {
+        try {
+          await attempt(work, ports, deadline);
+        } catch (error) {
+          const known = asAdjoinError(error);
+          if (counted.has(known.code)) counter += 1;
+          if (counter < ports.patience.joinAttempts) throw known;
+          throw new AdjoinError('join-exhausted', `${counter} attempts failed. The last: ${known.message}`, {
+            cause: known,
+          });
+        }
+      },
+    );
+    return { result: 'CONTINUE' };
+  } catch (error) {
+    signal.throwIfAborted();
+    const known = asAdjoinError(error);
+    if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
+    await undo(work, ports, known);
+    return { result: 'failed', error: known };
+  }
+}

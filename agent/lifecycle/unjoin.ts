@@ -1,0 +1,59 @@
+/**
+ * A termination: the node leaves, if it can; the account and its DNS records go, whether or not it could. It ends with
+ * both gone, or with the debt in the ledger.
+ */
+import { AdjoinError, asAdjoinError } from '../errors.ts';
+import { retry, until } from '../patience.ts';
+import { ANSWER_MARGIN_MS, targetOf, type Work, type WorkPorts } from './work.ts';
+
+/** A courtesy to the machine: its caches and keys go with it. Nothing depends on it, so nothing about it is an error. */
+async function leave(work: Work, ports: WorkPorts): Promise<void> {
+  const { action, signal, log } = work;
+  const { instanceId } = action;
+  const late = () => new AdjoinError('command-failed', `${instanceId} did not leave by itself in time.`);
+  try {
+    await until(ports.clock, ports.clock.now() + ports.patience.leaveMs, signal, late, async (limited) => {
+      if (!(await ports.nodes.readiness.isReady(instanceId, limited))) return;
+      const domain = await ports.directory.domain(limited);
+      const facts = await ports.nodes.leave(targetOf(action), domain, limited);
+      log.info('node left', { result: facts.result, detail: facts.detail });
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    log.info('node did not leave by itself', { reason: asAdjoinError(error).message });
+  }
+}
+
+/**
+ * Brings a termination to its end: `removed` or `owed` in the ledger. Both are answered `CONTINUE`.
+ * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
+ */
+export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
+  const { action, admission, holding, signal, log } = work;
+  const { clock, patience } = ports;
+  if (holding.membership.state === 'removed' || holding.membership.state === 'owed') return;
+  await leave(work, ports);
+  await holding.update({}, 'leave');
+
+  const began = holding.membership.terminate?.times.received ?? clock.now();
+  const deadline = Math.min(began + patience.unjoinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
+  const { computerName } = holding.membership;
+  const onRetry = (error: AdjoinError, pauseMs: number): void =>
+    log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
+  try {
+    const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
+      ports.directory.remove(action.instanceId, computerName ? [computerName] : [], signal),
+    );
+    log.info('account removed', { ...removed });
+    await holding.update({ state: 'removed', stagingBegan: undefined, lastError: undefined }, 'remove');
+  } catch (error) {
+    signal.throwIfAborted();
+    const known = asAdjoinError(error);
+    if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
+    log.error('account removal is owed to the sweep', { error: known });
+    await holding.update(
+      { state: 'owed', lastError: { code: known.code, message: known.message, at: clock.now() } },
+      'remove',
+    );
+  }
+}

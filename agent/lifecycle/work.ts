@@ -1,0 +1,86 @@
+/** What a join and an unjoin are given to work with. */
+import type { Clock } from '../clock.ts';
+import type { Holding } from '../ledger/ledger.ts';
+import type { Log } from '../log.ts';
+import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../nodes/contract.ts';
+import type { JoinTarget, Target } from '../nodes/nodes.ts';
+import type { Pauses } from '../patience.ts';
+import type { LifecycleAction } from './action.ts';
+import type { Admission } from './admit.ts';
+
+/** One admitted action, held. */
+export interface Work {
+  readonly action: LifecycleAction;
+  readonly admission: Admission;
+  readonly holding: Holding;
+  /** Aborts when the hold is lost, the action is void, or the worker stops. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+export interface StagedAccount {
+  readonly computerName: string;
+  readonly distinguishedName: string;
+  readonly objectGuid: string;
+  /** The domain controller that took the write; the join goes to the same one. */
+  readonly domainController: string;
+  /** FILETIME, as read back after the staging write. */
+  readonly passwordLastSet: bigint;
+}
+
+export interface DirectoryPort {
+  stage(instanceId: string, oneTimePassword: string, signal: AbortSignal): Promise<StagedAccount>;
+  /** A staged account as its own domain controller shows it now; `ours` when it carries this instance's stamp. */
+  inspect(
+    instanceId: string,
+    staged: { readonly objectGuid: string; readonly domainController: string },
+    signal: AbortSignal,
+  ): Promise<
+    { readonly passwordLastSet: bigint; readonly enabled: boolean; readonly ours: boolean } | undefined
+  >;
+  remove(
+    instanceId: string,
+    knownNames: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly accounts: readonly string[]; readonly dnsRecords: readonly string[] }>;
+  /** The name of the domain that the service account belongs to. */
+  domain(signal: AbortSignal): Promise<string>;
+}
+
+export interface NodesPort {
+  readonly readiness: {
+    isReady(instanceId: string, signal: AbortSignal): Promise<boolean>;
+    wait(instanceId: string, signal: AbortSignal): Promise<void>;
+  };
+  probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
+  join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
+  leave(node: Target, domain: string, signal: AbortSignal): Promise<LeaveFacts>;
+}
+
+export interface Patience {
+  /** Milliseconds, all but the attempts. */
+  readonly joinMs: number;
+  readonly unjoinMs: number;
+  readonly leaveMs: number;
+  readonly joinAttempts: number;
+  readonly pauses: Pauses;
+}
+
+export interface WorkPorts {
+  readonly directory: DirectoryPort;
+  readonly nodes: NodesPort;
+  readonly clock: Clock;
+  readonly patience: Patience;
+  /** A fresh one-time password, hidden from logs until it is forgotten. */
+  readonly newOneTimePassword: () => { readonly value: string; forget(): void };
+  /** Seals a one-time password to a node's public key. @throws AdjoinError `node-facts-invalid` */
+  readonly seal: (publicKey: string, oneTimePassword: string) => string;
+}
+
+/** Milliseconds before the hook's global deadline by which an answer must be on its way. */
+export const ANSWER_MARGIN_MS = 60_000;
+
+export const targetOf = (action: LifecycleAction): Target => ({
+  instanceId: action.instanceId,
+  correlationId: action.token,
+});

@@ -1,0 +1,74 @@
+/** Trying again: with doubling, jittered pauses, until a deadline. */
+import type { Clock } from './clock.ts';
+import { asAdjoinError, type AdjoinError } from './errors.ts';
+
+export interface Pauses {
+  /** Milliseconds. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** A number from 0 to 1, exclusive. */
+  readonly random: () => number;
+}
+
+/** The pause after the n-th failure (from 1): doubling, and shortened by up to half so that workers do not march in step. */
+export function pauseAfter(failures: number, pauses: Pauses): number {
+  const full = Math.min(pauses.longestMs, pauses.firstMs * 2 ** Math.min(30, failures - 1));
+  return full * (1 - pauses.random() / 2);
+}
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  readonly pauses: Pauses;
+  /** Milliseconds since the Unix epoch. No pause goes beyond it. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  /** Told of each failure that is tried again. */
+  readonly onRetry: (error: AdjoinError, pauseMs: number) => void | Promise<void>;
+}
+
+/** Runs `attempt` until it succeeds, its error is not one to retry, or the deadline passes: then the last error is thrown. */
+export async function retry<T>(options: RetryOptions, attempt: (number: number) => Promise<T>): Promise<T> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await attempt(failures);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const known = asAdjoinError(error);
+      const left = options.deadline - options.clock.now();
+      if (known.disposition !== 'retry' || left <= 0) throw known;
+      const pause = Math.min(left, pauseAfter(failures, options.pauses));
+      await options.onRetry(known, pause);
+      await options.clock.sleep(pause, options.signal);
+    }
+  }
+}
+
+/**
+ * Runs `work` under a signal that also aborts at the deadline, with the error given for it.
+ * @param deadline milliseconds since the Unix epoch
+ */
+export async function until<T>(
+  clock: Clock,
+  deadline: number,
+  signal: AbortSignal,
+  late: () => AdjoinError,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const done = new AbortController();
+  const expired = new AbortController();
+  const alarm = async (): Promise<void> => {
+    try {
+      await clock.sleep(Math.max(0, deadline - clock.now()), done.signal);
+      expired.abort(late());
+    } catch {
+      // The work ended first.
+    }
+  };
+  const ringing = alarm();
+  try {
+    return await work(AbortSignal.any([signal, expired.signal]));
+  } finally {
+    done.abort();
+    await ringing;
+  }
+}
