@@ -1,0 +1,344 @@
+/**
+ * A small world in memory for the agent's core: Auto Scaling, a queue, a directory, nodes and a table, each just strict
+ * enough to be wrong about. It proves logic; that the real ones work is proven in test/integration and test/e2e.
+ */
+import { AdjoinError } from '../../agent/errors.ts';
+import { createLedger, type MembershipTable } from '../../agent/ledger/ledger.ts';
+import type { Membership } from '../../agent/ledger/membership.ts';
+import type { LifecycleAction } from '../../agent/lifecycle/action.ts';
+import type { Group } from '../../agent/lifecycle/admit.ts';
+import { createProcess, type Ending, type MessageProcess } from '../../agent/lifecycle/process.ts';
+import type { DirectoryPort, NodesPort } from '../../agent/lifecycle/work.ts';
+import type { Fields, Log } from '../../agent/log.ts';
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
+
+export const INSTANCE = 'i-0123456789abcdef0';
+export const GROUP = 'fleet';
+export const ACCOUNT = '123456789012';
+export const REGION = 'eu-central-1';
+export const DOMAIN = 'corp.example.test';
+
+export interface WorldMessage {
+  readonly messageId: string;
+  readonly body: string;
+  readonly receiveCount: number;
+}
+
+interface Account {
+  name: string;
+  objectGuid: string;
+  passwordLastSet: bigint;
+  password: string;
+}
+
+export interface World {
+  readonly clock: VirtualClock;
+  readonly process: MessageProcess<WorldMessage>;
+  readonly endings: Ending[];
+  readonly log: { level: string; event: string; fields: Fields }[];
+  /** Every effect on the outside, in order. */
+  readonly effects: string[];
+  readonly table: Map<string, Membership>;
+  readonly accounts: Map<string, Account>;
+  readonly hidden: { messageId: string; seconds: number }[];
+  readonly removed: string[];
+  readonly answers: { token: string; result: string }[];
+  /** What Auto Scaling shows; a token is active while it stands here. */
+  readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
+  group: Group;
+  /** Called before each call to a port; throws to make it fail. */
+  fault: (call: string) => void | Promise<void>;
+  node: {
+    registered: boolean;
+    domain: string;
+    computerName: string;
+    ready: boolean;
+    joins: 'works' | 'fails';
+  };
+  message(action: Partial<LifecycleAction>, id?: string): WorldMessage;
+  launch(): WorldMessage;
+  terminate(): WorldMessage;
+  /** Another worker over the same table, directory and nodes. */
+  anotherWorker(): MessageProcess<WorldMessage>;
+}
+
+export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
+export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
+
+export function createWorld(): World {
+  const clock = createVirtualClock();
+  const world: Omit<World, 'process'> & { process?: MessageProcess<WorldMessage> } = {
+    clock,
+    endings: [],
+    log: [],
+    effects: [],
+    table: new Map(),
+    accounts: new Map(),
+    hidden: [],
+    removed: [],
+    answers: [],
+    instances: new Map(),
+    group: {
+      tags: new Map([['JoinAD', 'true']]),
+      hooks: [
+        {
+          name: 'join',
+          transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+          heartbeatMs: 300_000,
+          globalMs: 30_000_000,
+        },
+        {
+          name: 'unjoin',
+          transition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+          heartbeatMs: 300_000,
+          globalMs: 30_000_000,
+        },
+      ],
+    },
+    fault: () => undefined,
+    node: { registered: true, domain: '', computerName: '', ready: true, joins: 'works', leaves: 'works' },
+    message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
+      messageId: id,
+      receiveCount: 1,
+      body: JSON.stringify({
+        Origin: action.origin,
+        Destination: action.destination,
+        AccountId: ACCOUNT,
+        LifecycleTransition:
+          action.transition === 'terminating'
+            ? 'autoscaling:EC2_INSTANCE_TERMINATING'
+            : 'autoscaling:EC2_INSTANCE_LAUNCHING',
+        AutoScalingGroupName: GROUP,
+        LifecycleHookName: action.transition === 'terminating' ? 'unjoin' : 'join',
+        EC2InstanceId: INSTANCE,
+        LifecycleActionToken: action.token ?? LAUNCH_TOKEN,
+        Time: new Date(clock.now()).toISOString(),
+      }),
+    }),
+    launch() {
+      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Pending:Wait', token: LAUNCH_TOKEN });
+      return world.message({ transition: 'launching' }, 'launch');
+    },
+    terminate() {
+      world.instances.set(INSTANCE, {
+        group: GROUP,
+        lifecycleState: 'Terminating:Wait',
+        token: TERMINATE_TOKEN,
+      });
+      return world.message({ transition: 'terminating', token: TERMINATE_TOKEN }, 'terminate');
+    },
+    anotherWorker: () => workerOf(),
+  };
+
+  async function call(name: string): Promise<void> {
+    await world.fault(name);
+  }
+
+  const table: MembershipTable = {
+    async read(instanceId) {
+      await call('table.read');
+      return world.table.get(instanceId);
+    },
+    async write(membership, expected) {
+      await call(`table.write ${membership.state}`);
+      const stored = world.table.get(membership.instanceId);
+      if (stored?.fencingToken !== expected) return false;
+      world.table.set(membership.instanceId, structuredClone(membership));
+      return true;
+    },
+  };
+
+  let passwordClock = 1n;
+  const directory: DirectoryPort = {
+    async stage(instanceId, password) {
+      await call('directory.stage');
+      passwordClock += 1n;
+      const account = {
+        name: 'A00000000000001',
+        objectGuid: 'guid-1',
+        passwordLastSet: passwordClock,
+        password,
+      };
+      world.accounts.set(instanceId, account);
+      world.effects.push('stage');
+      return {
+        computerName: account.name,
+        distinguishedName: `CN=${account.name},OU=Fleet`,
+        objectGuid: account.objectGuid,
+        domainController: 'dc1.corp.example.test',
+        passwordLastSet: account.passwordLastSet,
+      };
+    },
+    async inspect(instanceId) {
+      await call('directory.inspect');
+      const account = world.accounts.get(instanceId);
+      return account && { passwordLastSet: account.passwordLastSet, enabled: true, ours: true };
+    },
+    async remove(instanceId) {
+      await call('directory.remove');
+      const account = world.accounts.get(instanceId);
+      world.accounts.delete(instanceId);
+      world.effects.push('remove');
+      return { accounts: account ? [account.name] : [], dnsRecords: [] };
+    },
+    async domain() {
+      await call('directory.domain');
+      return DOMAIN;
+    },
+  };
+
+  const nodes: NodesPort = {
+    readiness: {
+      async isReady() {
+        await call('nodes.isReady');
+        return world.node.registered;
+      },
+      async wait(_instanceId, signal) {
+        await call('nodes.wait');
+        while (!world.node.registered) await clock.sleep(1_000, signal);
+      },
+    },
+    async probe() {
+      await call('nodes.probe');
+      return {
+        adjoin: 1,
+        document: 'probe',
+        family: 'linux',
+        os: 'debian',
+        osVersion: '12',
+        hostName: 'ip-10-77-1-5',
+        domain: world.node.domain,
+        computerName: world.node.computerName,
+        ready: world.node.ready,
+        missing: world.node.ready ? [] : ['adcli'],
+        key: 'key',
+      };
+    },
+    async join(_node, entry) {
+      await call('nodes.join');
+      const account = world.accounts.get(INSTANCE);
+      const facts = {
+        adjoin: 1,
+        document: 'join',
+        domain: DOMAIN,
+        computerName: entry.computerName,
+      } as const;
+      if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
+        return { ...facts, result: 'failed', code: 'realm-failed', detail: 'no' };
+      }
+      if (account) {
+        passwordClock += 1n;
+        account.passwordLastSet = passwordClock;
+        account.password = 'the machine’s own';
+      }
+      world.node.domain = DOMAIN;
+      world.node.computerName = entry.computerName;
+      world.effects.push('join');
+      return { ...facts, result: 'joined', code: '', detail: '' };
+    },
+    async leave(_node, _domain, signal) {
+      await call('nodes.leave');
+      if (world.node.leaves === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
+      world.effects.push('leave');
+      return { adjoin: 1, document: 'leave', result: 'left', detail: '' };
+    },
+  };
+
+  const log = (): Log => {
+    const at =
+      (level: string) =>
+      (event: string, fields: Fields = {}): void => {
+        world.log.push({ level, event, fields });
+      };
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), with: log };
+  };
+
+  let passwords = 0;
+  let owners = 0;
+  const known = (action: LifecycleAction): void => {
+    if (world.instances.get(action.instanceId)?.token === action.token) return;
+    throw new AdjoinError('action-void', 'No active Lifecycle Action found');
+  };
+
+  function workerOf(): MessageProcess<WorldMessage> {
+    return createProcess<WorldMessage>({
+      expected: { accountId: ACCOUNT, region: REGION },
+      queue: {
+        async remove(message) {
+          await call('queue.remove');
+          world.removed.push(message.messageId);
+          world.effects.push('delete');
+        },
+        async hide(message, seconds) {
+          await call('queue.hide');
+          world.hidden.push({ messageId: message.messageId, seconds });
+        },
+      },
+      admission: {
+        async instance(instanceId) {
+          await call('autoscaling.instance');
+          return world.instances.get(instanceId);
+        },
+        async group() {
+          await call('autoscaling.group');
+          return world.group;
+        },
+        async instanceTag() {
+          await call('ec2.tag');
+          return undefined;
+        },
+        async heartbeat(action) {
+          await call('autoscaling.heartbeat');
+          known(action);
+        },
+        clock,
+      },
+      completion: {
+        async complete(action, result) {
+          await call(`autoscaling.complete ${result}`);
+          known(action);
+          world.instances.set(action.instanceId, {
+            group: GROUP,
+            lifecycleState:
+              action.transition === 'launching' && result === 'CONTINUE' ? 'InService' : 'Terminating',
+          });
+          world.answers.push({ token: action.token, result });
+          world.effects.push(`answer ${result}`);
+          await call(`autoscaling.complete ${result} answered`);
+        },
+      },
+      ledger: createLedger({
+        table,
+        clock,
+        nextOwner: () => {
+          owners += 1;
+          return `worker/${owners}`;
+        },
+        leaseMs: 96_000,
+      }),
+      work: {
+        directory,
+        nodes,
+        clock,
+        patience: {
+          joinMs: 1_800_000,
+          unjoinMs: 3_600_000,
+          leaveMs: 15_000,
+          joinAttempts: 3,
+          pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
+        },
+        newOneTimePassword: () => {
+          passwords += 1;
+          return { value: `one-time-${passwords}`, forget: () => undefined };
+        },
+        seal: (_key, password) => `sealed:${password}`,
+      },
+      clock,
+      log: log(),
+      visibilityMs: 120_000,
+      leaseMs: 96_000,
+      count: (ending) => world.endings.push(ending),
+    });
+  }
+  return Object.assign(world, { process: workerOf() });
+}
