@@ -200,7 +200,8 @@ export async function stageAccount(
       if (made) return resetAccount(session, made, oneTimePassword, signal);
       continue;
     }
-    const [made] = await findStamped(session, stamp, signal);
+    const found = await findStamped(session, stamp, signal);
+    const made = found.find((account) => account.computerName === name);
     if (made) return staged(made);
     throw new AdjoinError(
       'directory-denied',

@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { CredentialSource, ServiceCredential } from './credential.ts';
-import { ControllerFailure, credentialError, isResult, Result } from './failures.ts';
+import { ControllerFailure, credentialError, isResult, LdapResult, Result } from './failures.ts';
 
 /**
  * After a bind without an answer, an untried version waits this long. Windows' default lockout counts 10 failed logons
@@ -19,14 +19,14 @@ import { ControllerFailure, credentialError, isResult, Result } from './failures
 const UNANSWERED_PAUSE_MS = 120_000;
 
 /** What is bound. */
-export interface Bindable {
+interface Bindable {
   readonly name: string;
   readonly controller: string;
   bind(user: string, password: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What a bound connection needs to know of the credential; the password is not kept. */
-export interface Binding {
+interface Binding {
   readonly versionId: string;
   readonly domain: string;
   readonly organizationalUnit: string;
@@ -45,6 +45,10 @@ function checked(credential: ServiceCredential): ServiceCredential {
   if (!user || !password)
     throw new AdjoinError('secret-invalid', 'The secret has no user name or no password.');
   return credential;
+}
+
+function isAnswer(error: unknown): boolean {
+  return error instanceof LdapResult || (error instanceof ControllerFailure && error.kind === 'declined');
 }
 
 export class BindGate {
@@ -96,7 +100,7 @@ export class BindGate {
       if (isResult(error, Result.invalidCredentials)) {
         throw await this.#refuse(versionId, credentialError(error, user, connection.name));
       }
-      this.#unanswered = { versionId, at: this.#clock.now() };
+      if (!isAnswer(error)) this.#unanswered = { versionId, at: this.#clock.now() };
       throw error;
     }
     this.#proven.add(versionId);

@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-export interface ConnectionOptions {
+interface ConnectionOptions {
   /** PEM of the CA to trust; the system's CAs when there is none. */
   readonly ca: string | undefined;
   readonly connectTimeoutMs: number;
@@ -115,7 +115,7 @@ function attributes(values: AttributeValues): Attribute[] {
   );
 }
 
-export interface Query {
+interface Query {
   readonly base: string;
   readonly scope: 'base' | 'one' | 'sub';
   readonly filter?: Filter;

@@ -24,7 +24,7 @@ export interface Session {
   readonly organizationalUnit: string;
 }
 
-export interface ControllersOptions {
+interface ControllersOptions {
   /** `host` or `host:port`; without them they are found through DNS. */
   readonly controllers: readonly string[] | undefined;
   readonly caFile: string | undefined;

@@ -19,7 +19,7 @@ import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
 import type { Stamp } from './stamp.ts';
 
-export interface Removal {
+interface Removal {
   /** Names of the computer accounts that were deleted. */
   readonly accounts: readonly string[];
   /** Fully qualified names whose DNS records were deleted. */

@@ -42,7 +42,7 @@ export class LdapResult extends Error {
  * - `lost`: the connection broke or went silent; whether the last request was carried out is unknown.
  * - `declined`: it answered that somebody else should do it (referral, busy, read-only).
  */
-export type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
+type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
 
 export class ControllerFailure extends Error {
   readonly kind: FailureKind;

@@ -11,10 +11,6 @@ const DIGITS = 14;
 const RADIX = 36n;
 const LARGEST = 2n ** 68n - 1n;
 
-export function isInstanceId(text: string): boolean {
-  return INSTANCE_ID.test(text);
-}
-
 function digitsOf(instanceId: string): string {
   const hex = INSTANCE_ID.exec(instanceId)?.[1];
   if (hex === undefined) {

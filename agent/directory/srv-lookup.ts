@@ -100,10 +100,18 @@ function isMisread(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EBADRESP';
 }
 
-/** Looks up SRV records at the system's DNS servers. Rejects with an Error that says why there are none. */
-export async function lookUpSrv(name: string, timeoutMs: number): Promise<SrvRecord[]> {
+/**
+ * Looks up SRV records. Rejects with an Error that says why there are none.
+ * @param servers addresses of DNS servers, with or without a port. @default the system's
+ */
+export async function lookUpSrv(
+  name: string,
+  timeoutMs: number,
+  servers?: readonly string[],
+): Promise<SrvRecord[]> {
   // A resolver reads the system's configuration when it is made, so each look-up makes its own.
   const resolver = new Resolver({ timeout: timeoutMs, tries: 2 });
+  if (servers) resolver.setServers(servers);
   try {
     return await resolver.resolveSrv(name);
   } catch (error) {

@@ -54,6 +54,7 @@ export interface World {
     computerName: string;
     ready: boolean;
     joins: 'works' | 'fails';
+    leaves: 'works' | 'hangs';
   };
   message(action: Partial<LifecycleAction>, id?: string): WorldMessage;
   launch(): WorldMessage;

@@ -1,0 +1,658 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../../agent/clock.ts';
+import type { AdjoinError } from '../../../agent/errors.ts';
+import type { ServiceCredential } from '../../../agent/directory/credential.ts';
+import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
+import { candidateNames } from '../../../agent/directory/names.ts';
+import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
+import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
+import { formatStamp } from '../../../agent/directory/stamp.ts';
+import { dnsZoneDn, randomPassword, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
+
+const database = '/var/lib/samba/private/sam.ldb';
+const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
+const signal = new AbortController().signal;
+
+/** What is secret in this run, to be looked for in everything that was said. */
+const secrets = new Set<string>();
+const said: string[] = [];
+const log = {
+  info: (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`),
+  warn: (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`),
+};
+
+function password(): string {
+  const made = oneTimePassword(randomBytes);
+  secrets.add(made);
+  return made;
+}
+
+let lastInstance = 0;
+function newInstance(): string {
+  lastInstance += 1;
+  return `i-${lastInstance.toString(16).padStart(17, '0')}`;
+}
+
+const stamped = (text: string): string => `msDS-cloudExtensionAttribute1: ${text}`;
+const stampOf = (instanceId: string, changes: object = {}): string =>
+  formatStamp({ ...place, instanceId, ...changes });
+const nameOf = (instanceId: string, prefix = 'A'): string => candidateNames(instanceId, [prefix])[0] ?? '';
+
+/** A credential source as the agent's, without its store. */
+class Secret {
+  credential: ServiceCredential;
+  readonly refusals: string[] = [];
+  asked = 0;
+
+  constructor(credential: ServiceCredential) {
+    this.credential = credential;
+  }
+
+  async current(): Promise<ServiceCredential> {
+    this.asked += 1;
+    return this.credential;
+  }
+
+  async refused(versionId: string, error: AdjoinError): Promise<void> {
+    this.refusals.push(`${versionId} ${error.code}`);
+    said.push(`${error.message} ${JSON.stringify(error)}`);
+  }
+
+  rotate(password: string): void {
+    secrets.add(password);
+    this.credential = { ...this.credential, password, versionId: `${this.credential.versionId}+` };
+  }
+}
+
+describeReal('The directory room', (ground) => {
+  let domain: Domain;
+  const open: (Directory | Tunnel)[] = [];
+
+  beforeAll(async () => {
+    domain = await testDomain(ground);
+    secrets.add(domain.serviceAccount.password);
+  }, 120_000);
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+  });
+  afterAll(async () => {
+    await domain.destroy();
+  });
+
+  const secretOf = (changes: Partial<ServiceCredential> = {}): Secret =>
+    new Secret({
+      versionId: 'v1',
+      domain: domain.domainName,
+      user: domain.serviceAccount.user,
+      password: domain.serviceAccount.password,
+      organizationalUnit: domain.organizationalUnit,
+      ...changes,
+    });
+  const directory = (changes: Partial<DirectoryOptions> = {}): Directory => {
+    const made = openDirectory({
+      ...place,
+      caFile: domain.caFile,
+      namePrefixes: ['A', 'B'],
+      credentials: secretOf(),
+      clock: systemClock,
+      randomBytes,
+      connectTimeoutMs: 5_000,
+      operationTimeoutMs: 20_000,
+      log,
+      ...changes,
+    });
+    open.push(made);
+    return made;
+  };
+  const tunnel = async (address?: string): Promise<Tunnel> => {
+    const made = await openTunnel(domain.address, address);
+    open.push(made);
+    return made;
+  };
+
+  /** Rejections are collected, since what they say must hold no secret. */
+  const failure = async (work: Promise<unknown>): Promise<{ code?: string; message: string }> => {
+    const error = await work.then(
+      () => new Error('it succeeded'),
+      (reason: AdjoinError) => reason,
+    );
+    said.push(`${error.message} ${error.stack} ${JSON.stringify(error)}`);
+    return error;
+  };
+
+  const ldb = async (tool: string, ...input: string[]): Promise<void> => {
+    const { code, stderr } = await domain.controller.exec([tool, '-H', database, '--relax'], {
+      input: `${input.join('\n')}\n`,
+    });
+    if (code !== 0) throw new Error(stderr);
+  };
+  /** Makes a computer account past the agent's back. */
+  const plant = (name: string, container: string, ...more: string[]): Promise<void> =>
+    ldb(
+      'ldbadd',
+      `dn: CN=${name},${container}`,
+      'objectClass: computer',
+      `sAMAccountName: ${name}$`,
+      ...more,
+    );
+  const plantRecord = (label: string, ...more: string[]): Promise<void> =>
+    ldb('ldbadd', `dn: DC=${label},${dnsZoneDn(domain.domainName)}`, 'objectClass: dnsNode', ...more);
+  const dnOf = async (name: string): Promise<string | undefined> =>
+    (await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['cn'] }))[0]?.dn;
+  const records = async (label: string): Promise<number> =>
+    (await domain.search({ base: dnsZoneDn(domain.domainName), filter: `(dc=${label})`, attributes: ['dc'] }))
+      .length;
+  const badPasswords = async (): Promise<string | undefined> => {
+    const filter = `(sAMAccountName=${domain.serviceAccount.user})`;
+    const [found] = await domain.search({ filter, attributes: ['badPwdCount'] });
+    return found?.attributes.get('badPwdCount')?.[0] ?? '0';
+  };
+
+  describe('staging', () => {
+    test('makes one complete account, found through DNS, and reads it back', async () => {
+      const instance = newInstance();
+      const staged = await directory().stage(instance, password(), signal);
+      const name = nameOf(instance);
+      const host = `${name.toLowerCase()}.${domain.domainName}`;
+      expect(staged).toMatchObject({
+        computerName: name,
+        distinguishedName: `CN=${name},${domain.organizationalUnit}`,
+        domainController: domain.hostName,
+      });
+      const attributes = [
+        'objectGUID',
+        'userAccountControl',
+        'dNSHostName',
+        'servicePrincipalName',
+        'pwdLastSet',
+      ];
+      const [entry] = await domain.search({
+        filter: `(sAMAccountName=${name}$)`,
+        attributes: [...attributes, 'msDS-cloudExtensionAttribute1'],
+      });
+      expect(Object.fromEntries(entry?.attributes ?? [])).toMatchObject({
+        objectGUID: [staged.objectGuid],
+        userAccountControl: ['4096'],
+        dNSHostName: [host],
+        servicePrincipalName: [
+          `HOST/${name}`,
+          `HOST/${host}`,
+          `RestrictedKrbHost/${name}`,
+          `RestrictedKrbHost/${host}`,
+        ],
+        pwdLastSet: [String(staged.passwordLastSet)],
+        'msDS-cloudExtensionAttribute1': [stampOf(instance)],
+      });
+    });
+
+    test('a second time resets the same account and enables it', async () => {
+      const instance = newInstance();
+      const room = directory();
+      const first = await room.stage(instance, password(), signal);
+      await ldb(
+        'ldbmodify',
+        `dn: ${first.distinguishedName}`,
+        'changetype: modify',
+        'replace: userAccountControl',
+        'userAccountControl: 4098',
+      );
+      expect(await room.inspect(first, signal)).toMatchObject({ enabled: false });
+      const second = await room.stage(instance, password(), signal);
+      expect(second.objectGuid).toBe(first.objectGuid);
+      expect(second.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
+      expect(await room.inspect(second, signal)).toMatchObject({ enabled: true });
+      expect(await room.find(instance, signal)).toHaveLength(1);
+    });
+
+    test('twenty at once for one instance make one account', async () => {
+      const instance = newInstance();
+      const room = directory();
+      const staged = await Promise.all(
+        Array.from({ length: 20 }, () => room.stage(instance, password(), signal)),
+      );
+      expect(new Set(staged.map((account) => account.objectGuid)).size).toBe(1);
+      expect(await room.find(instance, signal)).toHaveLength(1);
+    });
+
+    test.each([
+      ['without a stamp', 'OU=Fleet', () => []],
+      ['without a stamp outside the organizational unit', 'CN=Computers', () => []],
+      [
+        'with our stamp outside the organizational unit',
+        'CN=Computers',
+        (id: string) => [stamped(stampOf(id))],
+      ],
+      [
+        "with another deployment's stamp",
+        'OU=Fleet',
+        (id: string) => [stamped(stampOf(id, { deployment: 'other' }))],
+      ],
+      [
+        "with another account's stamp",
+        'OU=Fleet',
+        (id: string) => [stamped(stampOf(id, { accountId: '999999999999' }))],
+      ],
+      [
+        "with another Region's stamp",
+        'OU=Fleet',
+        (id: string) => [stamped(stampOf(id, { region: 'eu-west-1' }))],
+      ],
+      [
+        'with our stamp in other letters',
+        'OU=Fleet',
+        (id: string) => [stamped(stampOf(id).replace('test', 'TEST'))],
+      ],
+      ['with a stamp and something after it', 'OU=Fleet', (id: string) => [stamped(`${stampOf(id)};x=y`)]],
+    ])("leaves a stranger's account %s alone and takes the next name", async (_what, container, more) => {
+      const instance = newInstance();
+      const name = nameOf(instance);
+      await plant(name, `${container},${domain.baseDn}`, ...more(instance));
+      const room = directory();
+      const before = await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['*'] });
+      expect(await room.stage(instance, password(), signal)).toMatchObject({
+        computerName: nameOf(instance, 'B'),
+      });
+      expect(await room.remove(instance, [name], signal)).toEqual({
+        accounts: [nameOf(instance, 'B')],
+        dnsRecords: [],
+      });
+      expect(await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['*'] })).toEqual(before);
+    });
+
+    test("leaves a stranger's service principal name alone, too", async () => {
+      const instance = newInstance();
+      await plant(
+        `SPN${lastInstance}`,
+        `CN=Computers,${domain.baseDn}`,
+        `servicePrincipalName: HOST/${nameOf(instance)}`,
+      );
+      expect(await directory().stage(instance, password(), signal)).toMatchObject({
+        computerName: nameOf(instance, 'B'),
+      });
+    });
+
+    test('gives up with name-taken when strangers hold every name', async () => {
+      const instance = newInstance();
+      await plant(nameOf(instance, 'A'), `CN=Computers,${domain.baseDn}`);
+      await plant(nameOf(instance, 'B'), domain.organizationalUnit);
+      expect(await failure(directory().stage(instance, password(), signal))).toMatchObject({
+        code: 'name-taken',
+      });
+    });
+
+    test('uses the account that carries the stamp, whatever its name is', async () => {
+      const instance = newInstance();
+      const first = await directory({ namePrefixes: ['Q'] }).stage(instance, password(), signal);
+      const again = await directory().stage(instance, password(), signal);
+      expect(again).toMatchObject({ computerName: nameOf(instance, 'Q'), objectGuid: first.objectGuid });
+      expect(again.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
+      expect(await directory().find(instance, signal)).toHaveLength(1);
+    });
+
+    test.each(['i-12345678', 'i-*', 'i-0123456789abcdef0)(cn=*'])(
+      'does not touch the directory for %j',
+      async (id) => {
+        const credentials = secretOf();
+        const room = directory({ credentials });
+        expect(await failure(room.stage(id, password(), signal))).toMatchObject({
+          code: 'message-malformed',
+        });
+        expect(await failure(room.find(id, signal))).toMatchObject({ code: 'message-malformed' });
+        expect(await failure(room.remove(id, [], signal))).toMatchObject({ code: 'message-malformed' });
+        expect(credentials.asked).toBe(0);
+      },
+    );
+  });
+
+  describe('inspecting', () => {
+    test('shows the join: the password moves on, and the stamp stays', async () => {
+      const instance = newInstance();
+      const room = directory();
+      const secret = password();
+      const staged = await room.stage(instance, secret, signal);
+      expect(await room.inspect(staged, signal)).toMatchObject({ passwordLastSet: staged.passwordLastSet });
+      const machine = await testMachine(ground, domain, 31);
+      const join = ['adcli', 'join', domain.domainName, '--stdin-password', '--login-type=computer'];
+      const how = [
+        `--computer-name=${staged.computerName}`,
+        `--domain-controller=${staged.domainController}`,
+      ];
+      const outcome = await machine.exec([...join, ...how], { input: secret });
+      await machine.destroy();
+      expect(outcome).toMatchObject({ code: 0 });
+      const joined = await room.inspect(staged, signal);
+      expect(joined?.passwordLastSet).toBeGreaterThan(staged.passwordLastSet);
+      expect(joined).toMatchObject({
+        enabled: true,
+        stamp: { ...place, instanceId: instance },
+      });
+    });
+
+    test('finds nothing when the account is gone or has left the organizational unit', async () => {
+      const room = directory();
+      const gone = await room.stage(newInstance(), password(), signal);
+      await ldb('ldbmodify', `dn: ${gone.distinguishedName}`, 'changetype: delete');
+      expect(await room.inspect(gone, signal)).toBeUndefined();
+      const moved = await room.stage(newInstance(), password(), signal);
+      await ldb(
+        'ldbmodify',
+        `dn: ${moved.distinguishedName}`,
+        'changetype: modrdn',
+        `newrdn: CN=${moved.computerName}`,
+        'deleteoldrdn: 1',
+        `newsuperior: CN=Computers,${domain.baseDn}`,
+      );
+      expect(await room.inspect(moved, signal)).toBeUndefined();
+    });
+
+    test('asks the controller that took the write, and no other', async () => {
+      const near = await tunnel();
+      const room = directory({ controllers: [`localhost:${near.port}`] });
+      const staged = await room.stage(newInstance(), password(), signal);
+      expect(staged.domainController).toBe(domain.hostName);
+      expect(await room.inspect(staged, signal)).toMatchObject({ objectGuid: staged.objectGuid });
+      const elsewhere = { ...staged, domainController: 'dc9.corp.example.test' };
+      expect(await failure(room.inspect(elsewhere, signal))).toMatchObject({ code: 'directory-unavailable' });
+    });
+  });
+
+  describe('removing', () => {
+    test('deletes the account with all below it, and its DNS records; a second time finds nothing to do', async () => {
+      const instance = newInstance();
+      const room = directory();
+      const staged = await room.stage(instance, password(), signal);
+      const label = staged.computerName.toLowerCase();
+      for (const child of [`CN=point,${staged.distinguishedName}`, `CN=other,${staged.distinguishedName}`]) {
+        await ldb('ldbadd', `dn: ${child}`, 'objectClass: serviceConnectionPoint');
+      }
+      await plantRecord(label);
+      const removal = { accounts: [staged.computerName], dnsRecords: [`${label}.${domain.domainName}`] };
+      expect(await room.remove(instance, [], signal)).toEqual(removal);
+      expect(await dnOf(staged.computerName)).toBeUndefined();
+      expect(await records(label)).toBe(0);
+      expect(await room.remove(instance, [staged.computerName], signal)).toEqual({
+        accounts: [],
+        dnsRecords: [],
+      });
+    });
+
+    test('deletes every account with the stamp, and a record that outlived its account', async () => {
+      const instance = newInstance();
+      const stamp = stamped(stampOf(instance));
+      await plant(nameOf(instance, 'A'), domain.organizationalUnit, stamp);
+      await plant(nameOf(instance, 'K'), domain.organizationalUnit, stamp);
+      const label = nameOf(instance, 'B').toLowerCase();
+      await plantRecord(label, 'dNSTombstoned: TRUE');
+      const { accounts, dnsRecords } = await directory().remove(instance, [], signal);
+      expect(accounts.toSorted()).toEqual([nameOf(instance, 'A'), nameOf(instance, 'K')]);
+      expect(dnsRecords).toEqual([`${label}.${domain.domainName}`]);
+    });
+
+    test('believes a known name only if an account of this instance could have had it', async () => {
+      const instance = newInstance();
+      const mine = nameOf(instance, 'Z');
+      const other = nameOf(newInstance(), 'Z');
+      await plantRecord(mine.toLowerCase());
+      await plantRecord(other.toLowerCase());
+      const known = [mine, other, 'DC1', '*', `${mine},DC=x`, '@'];
+      expect(await directory().remove(instance, known, signal)).toEqual({
+        accounts: [],
+        dnsRecords: [`${mine.toLowerCase()}.${domain.domainName}`],
+      });
+      expect(await records(other.toLowerCase())).toBe(1);
+      expect(await records('dc1')).toBe(1);
+    });
+
+    test("spares the DNS record of a stranger's account with one of our names", async () => {
+      const instance = newInstance();
+      const label = nameOf(instance).toLowerCase();
+      await plant(nameOf(instance), `CN=Computers,${domain.baseDn}`);
+      await plantRecord(label);
+      expect(await directory().remove(instance, [nameOf(instance)], signal)).toEqual({
+        accounts: [],
+        dnsRecords: [],
+      });
+      expect(await records(label)).toBe(1);
+    });
+
+    test("spares another instance's account", async () => {
+      const room = directory();
+      const staged = await room.stage(newInstance(), password(), signal);
+      await room.remove(newInstance(), [staged.computerName], signal);
+      expect(await dnOf(staged.computerName)).toBe(staged.distinguishedName);
+    });
+  });
+
+  describe('the service account', () => {
+    test('is denied outside its organizational unit, and nothing appears there', async () => {
+      const instance = newInstance();
+      const credentials = secretOf({ organizationalUnit: `CN=Computers,${domain.baseDn}` });
+      const error = await failure(directory({ credentials }).stage(instance, password(), signal));
+      expect(error).toMatchObject({ code: 'directory-denied' });
+      expect(await dnOf(nameOf(instance))).toBeUndefined();
+    });
+
+    test.each(['OU=Nowhere,DC=corp,DC=example,DC=test', 'not a name', 'OU=Fleet,DC=other,DC=test'])(
+      'in a missing organizational unit (%s) is told so',
+      async (organizationalUnit) => {
+        const credentials = secretOf({ organizationalUnit });
+        const error = await failure(directory({ credentials }).find(newInstance(), signal));
+        expect(error).toMatchObject({ code: 'organizational-unit-missing' });
+      },
+    );
+
+    test('may be written with its domain, and its organizational unit in other letters', async () => {
+      const credentials = secretOf({
+        user: domain.serviceAccount.principal,
+        organizationalUnit: 'ou=fleet, dc=CORP,dc=example,dc=test',
+      });
+      const staged = await directory({ credentials }).stage(newInstance(), password(), signal);
+      expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${domain.organizationalUnit}`);
+    });
+
+    test('with a wrong password binds once for twenty operations, and again when the secret is corrected', async () => {
+      const credentials = secretOf({ versionId: 'wrong', password: 'Wrong-Sesame-1' });
+      secrets.add('Wrong-Sesame-1');
+      const room = directory({ credentials });
+      const errors = await Promise.all(
+        Array.from({ length: 20 }, () => failure(room.find(newInstance(), signal))),
+      );
+      expect(new Set(errors.map((error) => error.code))).toEqual(new Set(['credential-refused']));
+      expect(await failure(room.stage(newInstance(), password(), signal))).toMatchObject({
+        code: 'credential-refused',
+      });
+      expect(await badPasswords()).toBe('1');
+      expect(credentials.refusals).toEqual(['wrong credential-refused']);
+      credentials.rotate(domain.serviceAccount.password);
+      expect(await room.find(newInstance(), signal)).toEqual([]);
+      expect(await badPasswords()).toBe('0');
+    });
+
+    test('with a password changed in the domain goes on, and takes the new one when it must bind again', async () => {
+      const way = await tunnel();
+      const credentials = secretOf();
+      const room = directory({ credentials, controllers: [`localhost:${way.port}`] });
+      await room.find(newInstance(), signal);
+      await domain.setServicePassword(randomPassword());
+      await expect(room.find(newInstance(), signal)).resolves.toEqual([]);
+      way.cut();
+      expect(await failure(room.find(newInstance(), signal))).toMatchObject({ code: 'credential-refused' });
+      expect(await failure(room.find(newInstance(), signal))).toMatchObject({ code: 'credential-refused' });
+      expect(credentials.refusals).toEqual(['v1 credential-refused']);
+      credentials.rotate(domain.serviceAccount.password);
+      await expect(room.find(newInstance(), signal)).resolves.toEqual([]);
+    });
+  });
+
+  describe('trouble on the way', () => {
+    test('a controller that is down is unavailable; when it is back, so is the directory', async () => {
+      const room = directory();
+      await room.find(newInstance(), signal);
+      await domain.stop();
+      expect(await failure(room.find(newInstance(), signal))).toMatchObject({
+        code: 'directory-unavailable',
+      });
+      await domain.start();
+      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+    }, 60_000);
+
+    test('of two controllers the one that lives is used', async () => {
+      const way = await tunnel();
+      const room = directory({ controllers: ['localhost:1', `localhost:${way.port}`] });
+      await expect(room.find(newInstance(), signal)).resolves.toEqual([]);
+    });
+
+    test('a broken connection is made anew without anybody noticing', async () => {
+      const way = await tunnel();
+      const room = directory({ controllers: [`localhost:${way.port}`] });
+      await room.find(newInstance(), signal);
+      way.cut();
+      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      expect(way.connections).toBe(2);
+    });
+
+    test('a connection that has gone silent is given up, and the next controller asked', async () => {
+      const silent = await tunnel();
+      const good = await tunnel();
+      const controllers = [`localhost:${silent.port}`, `localhost:${good.port}`];
+      const room = directory({ controllers, operationTimeoutMs: 1_500, connectTimeoutMs: 1_000 });
+      await room.find(newInstance(), signal);
+      expect(good.connections).toBe(0);
+      silent.mode = 'hole';
+      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      expect(good.connections).toBe(1);
+      // and stays with the one that works, instead of waiting for the silent one each time
+      const attempts = silent.connections;
+      await room.find(newInstance(), signal);
+      expect(silent.connections).toBe(attempts);
+    }, 30_000);
+
+    test('the only controller is asked again on a fresh connection when the old one has gone silent', async () => {
+      const way = await tunnel();
+      const room = directory({ controllers: [`localhost:${way.port}`], operationTimeoutMs: 1_500 });
+      await room.find(newInstance(), signal);
+      way.mode = 'hole';
+      way.onConnect = () => {
+        way.mode = 'open';
+      };
+      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      expect(way.connections).toBe(2);
+    });
+
+    test('an account whose creation was never confirmed is found and used', async () => {
+      const first = await tunnel();
+      const second = await tunnel();
+      const controllers = [`localhost:${first.port}`, `localhost:${second.port}`];
+      const room = directory({ controllers, operationTimeoutMs: 1_500, connectTimeoutMs: 1_000 });
+      const instance = newInstance();
+      await room.find(instance, signal);
+      // the search before the add is the last that is answered
+      first.onAnswer = () => {
+        first.mode = 'deaf';
+      };
+      const staged = await room.stage(instance, password(), signal);
+      expect(second.connections).toBe(1);
+      expect(said.join('\n')).toContain(`add CN=${nameOf(instance)},${domain.organizationalUnit}: no answer`);
+      expect(await room.find(instance, signal)).toEqual([
+        expect.objectContaining({ objectGuid: staged.objectGuid }),
+      ]);
+    }, 30_000);
+
+    test('an authority that did not sign the certificate is not trusted, and no password goes out', async () => {
+      const other = join(ground.runtime, 'other-ca.pem');
+      const made = await domain.controller.exec([
+        'openssl',
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        '/dev/null',
+        '-subj',
+        '/CN=other',
+        '-days',
+        '2',
+      ]);
+      await writeFile(other, made.stdout);
+      for (const caFile of [other, undefined, join(ground.runtime, 'missing.pem')]) {
+        const credentials = secretOf();
+        const room = directory({ caFile, credentials, controllers: [domain.hostName] });
+        expect(await failure(room.find(newInstance(), signal))).toMatchObject({
+          code: 'directory-untrusted',
+        });
+        expect(credentials.asked).toBe(0);
+      }
+    });
+
+    test('a certificate for another host is not trusted either', async () => {
+      const way = await tunnel('127.0.0.2');
+      const credentials = secretOf();
+      const room = directory({ credentials, controllers: [`127.0.0.2:${way.port}`] });
+      expect(await failure(room.find(newInstance(), signal))).toMatchObject({ code: 'directory-untrusted' });
+      expect(credentials.asked).toBe(0);
+    });
+
+    test('who gives up waiting is let go at once, and the others are served', async () => {
+      const way = await tunnel();
+      const room = directory({ controllers: [`localhost:${way.port}`] });
+      await room.find(newInstance(), signal);
+      way.mode = 'hole';
+      const impatient = new AbortController();
+      const waiting = room.find(newInstance(), impatient.signal);
+      impatient.abort(new Error('enough'));
+      expect(await failure(waiting)).toMatchObject({ message: 'enough' });
+      way.mode = 'open';
+      way.cut();
+      await expect(room.find(newInstance(), signal)).resolves.toEqual([]);
+    });
+
+    test('closing ends what is under way', async () => {
+      const way = await tunnel();
+      const room = directory({ controllers: [`localhost:${way.port}`] });
+      await room.find(newInstance(), signal);
+      way.mode = 'hole';
+      const waiting = failure(room.find(newInstance(), signal));
+      await room.close();
+      expect(await waiting).toMatchObject({ code: 'draining' });
+      expect(await failure(room.find(newInstance(), signal))).toMatchObject({ code: 'draining' });
+    });
+
+    test('a domain that DNS does not know has no controllers', async () => {
+      const credentials = secretOf({ domain: 'nowhere.test' });
+      expect(await failure(directory({ credentials }).find(newInstance(), signal))).toMatchObject({
+        code: 'directory-unavailable',
+        message: expect.stringContaining('_ldap._tcp.dc._msdcs.nowhere.test'),
+      });
+    });
+
+    test("SRV records are read from the controller's own DNS server, which abbreviates their targets", async () => {
+      const record = `_ldap._tcp.dc._msdcs.${domain.domainName}`;
+      await expect(lookUpSrv(record, 5_000, [domain.address])).resolves.toEqual([
+        { name: domain.hostName, port: 389, priority: 0, weight: 100 },
+      ]);
+    });
+  });
+
+  test('a hundred instances at once are staged and removed on one connection', async () => {
+    const way = await tunnel();
+    const room = directory({ controllers: [`localhost:${way.port}`] });
+    const instances = Array.from({ length: 100 }, newInstance);
+    const staged = await Promise.all(instances.map((instance) => room.stage(instance, password(), signal)));
+    expect(new Set(staged.map((account) => account.computerName)).size).toBe(100);
+    const removed = await Promise.all(instances.map((instance) => room.remove(instance, [], signal)));
+    expect(removed.flatMap((removal) => removal.accounts)).toHaveLength(100);
+    expect(way.connections).toBe(1);
+  }, 60_000);
+
+  test('no error and no log line of all this holds a secret', () => {
+    const everything = said.join('\n');
+    expect(said.length).toBeGreaterThan(20);
+    expect([...secrets].filter((secret) => everything.includes(secret))).toEqual([]);
+  });
+});

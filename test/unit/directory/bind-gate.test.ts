@@ -1,0 +1,171 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Clock } from '../../../agent/clock.ts';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { BindGate } from '../../../agent/directory/bind-gate.ts';
+import type { ServiceCredential } from '../../../agent/directory/credential.ts';
+import { ControllerFailure, LdapResult } from '../../../agent/directory/failures.ts';
+
+const signal = new AbortController().signal;
+const PASSWORD = 'Right-1';
+
+interface Setting extends Partial<ServiceCredential> {
+  /** What the controller does with each bind; right password or result 49 when it runs out. */
+  readonly answers?: (Error | 'ok')[];
+  readonly forgetful?: boolean;
+}
+
+function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) {
+  let now = 1_000_000;
+  const clock: Clock = { now: () => now, sleep: async () => undefined };
+  const state = {
+    credential: {
+      versionId: 'v1',
+      domain: 'Corp.example.test',
+      user: 'svc',
+      password: PASSWORD,
+      organizationalUnit: 'OU=Fleet',
+      ...changes,
+    },
+    binds: [] as string[],
+    underWay: 0,
+    mostUnderWay: 0,
+    refused: [] as string[],
+    log: [] as string[],
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+  const connection = {
+    name: 'dc1:636',
+    controller: 'dc1.corp.example.test',
+    async bind(user: string, password: string) {
+      state.binds.push(user);
+      state.underWay += 1;
+      state.mostUnderWay = Math.max(state.mostUnderWay, state.underWay);
+      await new Promise(setImmediate);
+      state.underWay -= 1;
+      const answer = answers.shift();
+      if (answer instanceof Error) throw answer;
+      if (!answer && password !== PASSWORD)
+        throw new LdapResult('bind', 49, 'AcceptSecurityContext error, data 52e, v1');
+    },
+  };
+  const gate = new BindGate(
+    {
+      current: async () => state.credential,
+      refused: async (versionId) => {
+        if (forgetful) throw new Error('the table is gone');
+        state.refused.push(versionId);
+      },
+    },
+    clock,
+    {
+      info: (event, fields) => state.log.push(`${event} ${JSON.stringify(fields)}`),
+      warn: (event, fields) => state.log.push(`${event} ${JSON.stringify(fields)}`),
+    },
+  );
+  return { ...state, state, gate, bind: () => gate.bind(connection, signal) };
+}
+
+const lost = new ControllerFailure('lost', 'dc1:636', 'no answer');
+
+describe('the gate before binds', () => {
+  test('lets binds through one at a time', async () => {
+    const { bind, state } = setting();
+    await Promise.all([bind(), bind(), bind()]);
+    expect(state.binds).toHaveLength(3);
+    expect(state.mostUnderWay).toBe(1);
+  });
+
+  test('tries a wrong password once for twenty who ask', async () => {
+    const { bind, state } = setting({ password: 'wrong' });
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, bind));
+    expect(state.binds).toHaveLength(1);
+    expect(state.refused).toEqual(['v1']);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'credential-refused' } });
+    }
+  });
+
+  test('does so even when the refusal can not be remembered', async () => {
+    const { bind, state } = setting({ password: 'wrong', forgetful: true });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
+    expect(state.binds).toHaveLength(1);
+    expect(state.log.join('\n')).toContain('could not remember');
+  });
+
+  test('tries a new version of the secret at once', async () => {
+    const { bind, state } = setting({ password: 'wrong' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
+    state.credential = { ...state.credential, versionId: 'v2', password: PASSWORD };
+    await expect(bind()).resolves.toMatchObject({ versionId: 'v2', domain: 'corp.example.test' });
+  });
+
+  test('remembers the refusal of a version that was good before', async () => {
+    const { bind, state } = setting({ answers: ['ok', new LdapResult('bind', 49, 'data 775, v1')] });
+    await bind();
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
+    expect(state.binds).toHaveLength(2);
+  });
+
+  test('lets an untried version rest for two minutes after a bind without an answer', async () => {
+    const { bind, state } = setting({ answers: [lost] });
+    await expect(bind()).rejects.toBe(lost);
+    await expect(bind()).rejects.toMatchObject({ kind: 'declined' });
+    state.pass(119_999);
+    await expect(bind()).rejects.toMatchObject({ kind: 'declined' });
+    expect(state.binds).toHaveLength(1);
+    state.pass(1);
+    await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test.each([
+    ['busy', new ControllerFailure('declined', 'dc1:636', 'busy')],
+    ['unwilling', new LdapResult('bind', 53, 'unwilling')],
+  ])('does not make a version rest when the controller answers that it is %s', async (_what, answer) => {
+    const { bind } = setting({ answers: [answer] });
+    await expect(bind()).rejects.toBe(answer);
+    await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test('does not make a proven version rest', async () => {
+    const { bind } = setting({ answers: ['ok', lost] });
+    await bind();
+    await expect(bind()).rejects.toBe(lost);
+    await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test('goes on after a bind that failed', async () => {
+    const { bind } = setting({ answers: ['ok', new LdapResult('bind', 53, 'unwilling')] });
+    const outcomes = await Promise.allSettled([bind(), bind(), bind()]);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  test.each([
+    ['svc', 'svc@Corp.example.test'],
+    ['svc@other.test', 'svc@other.test'],
+    ['CORP\\svc', 'CORP\\svc'],
+  ])('binds %s as %s', async (user, logon) => {
+    const { bind, state } = setting({ user });
+    await bind();
+    expect(state.binds).toEqual([logon]);
+  });
+
+  test.each([{ password: '' }, { user: '' }, { domain: '' }, { domain: 'corp test' }, { domain: 'a,DC=b' }])(
+    'does not bind with %j, which a directory could take for anonymous or misread',
+    async (changes) => {
+      const { bind, state } = setting(changes);
+      await expect(bind()).rejects.toMatchObject({ code: 'secret-invalid' });
+      expect(state.binds).toEqual([]);
+    },
+  );
+
+  test('says nothing of the password', async () => {
+    const { bind, state } = setting({ password: 'Sesame-77' });
+    const error = await bind().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AdjoinError);
+    expect(`${String(error)} ${JSON.stringify(error)} ${state.log.join()}`).not.toContain('Sesame-77');
+  });
+});

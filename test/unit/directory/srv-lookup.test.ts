@@ -1,0 +1,56 @@
+import { describe, expect, test } from '@jest/globals';
+import { srvAnswer, srvQuestion } from '../../../agent/directory/srv-lookup.ts';
+
+const name = '_ldap._tcp.dc._msdcs.corp.example.test';
+
+/** As Samba's DNS server answers, with the target compressed to "dc1" and a pointer. */
+const compressed = Buffer.from(
+  '000785000001000100010000055f6c646170045f746370026463065f6d7364637304636f7270076578616d706c6504746573740000210001' +
+    'c00c0021000100000384000c00000064018503646331c021c01a0006000100000e100023c04a0a686f73746d6173746572c0210000000100' +
+    '000384000002580001518000000e10',
+  'hex',
+);
+
+describe('looking up SRV records', () => {
+  test('a compressed target is read', () => {
+    expect(srvAnswer(compressed, 7)).toEqual([
+      { priority: 0, weight: 100, port: 389, name: 'dc1.corp.example.test' },
+    ]);
+  });
+
+  test('the question is what was answered', () => {
+    const question = srvQuestion(name, 7);
+    expect(question.subarray(12)).toEqual(compressed.subarray(12, question.length));
+    expect(question.readUInt16BE(0)).toBe(7);
+  });
+
+  test('an answer to another question is refused', () => {
+    expect(() => srvAnswer(compressed, 8)).toThrow(/Not an answer/);
+    expect(() => srvAnswer(srvQuestion(name, 7), 7)).toThrow(/Not an answer/);
+  });
+
+  test('an error code is told', () => {
+    const refused = Buffer.from(compressed);
+    refused.writeUInt16BE(0x8583, 2);
+    expect(() => srvAnswer(refused, 7)).toThrow(/code 3/);
+  });
+
+  test('names that point at themselves do not hang', () => {
+    const loop = Buffer.from(compressed);
+    const at = loop.indexOf(Buffer.from('c021', 'hex'));
+    loop.writeUInt16BE(0xc000 | at, at);
+    expect(() => srvAnswer(loop, 7)).toThrow(/does not end/);
+  });
+
+  test('an answer that is cut short is refused at every length', () => {
+    for (let length = 0; length < 80; length += 1) {
+      expect(() => srvAnswer(compressed.subarray(0, length), 7)).toThrow(
+        /outside buffer bounds|out of range/,
+      );
+    }
+  });
+
+  test.each(['a..b', `${'x'.repeat(64)}.test`, ''])('%j is no DNS name', (text) => {
+    expect(() => srvQuestion(text, 1)).toThrow(RangeError);
+  });
+});

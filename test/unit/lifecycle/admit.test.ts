@@ -1,0 +1,202 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import type { LifecycleAction, Transition } from '../../../agent/lifecycle/action.ts';
+import {
+  type Admission,
+  admit,
+  type AdmissionPorts,
+  type Group,
+  type InstanceState,
+} from '../../../agent/lifecycle/admit.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const hook = {
+  name: 'hook',
+  transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+  heartbeatMs: 300_000,
+  globalMs: 30_000_000,
+};
+
+let clock: VirtualClock;
+let calls: string[];
+/** What Auto Scaling answers, look by look; the last one stays. */
+let states: (InstanceState | undefined)[];
+let group: Group | undefined;
+let instanceTag: string | undefined;
+let member: boolean;
+let heartbeatError: AdjoinError | undefined;
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  calls = [];
+  states = [{ group: 'fleet', lifecycleState: 'Pending:Wait' }];
+  group = { tags: new Map([['JoinAD', 'true']]), hooks: [hook] };
+  instanceTag = undefined;
+  member = false;
+  heartbeatError = undefined;
+});
+
+const ports = (): AdmissionPorts => ({
+  async instance() {
+    calls.push('instance');
+    return states.length > 1 ? states.shift() : states[0];
+  },
+  async group() {
+    calls.push('group');
+    return group;
+  },
+  async instanceTag() {
+    calls.push('tag');
+    return instanceTag;
+  },
+  async heartbeat() {
+    calls.push('heartbeat');
+    if (heartbeatError) throw heartbeatError;
+  },
+  clock,
+});
+
+const actionOf = (transition: Transition = 'launching'): LifecycleAction => ({
+  token: 'token',
+  hook: 'hook',
+  group: 'fleet',
+  instanceId: 'i-0123456789abcdef0',
+  transition,
+  origin: 'EC2',
+  destination: 'AutoScalingGroup',
+  startedAt: clock.now() - 1_000,
+});
+
+const tried = (transition?: Transition, signal = new AbortController().signal): Promise<Admission> =>
+  clock.until(admit(actionOf(transition), ports(), async () => member, signal));
+
+const codeOf = async (admission: Promise<unknown>): Promise<string> => {
+  const error: unknown = await admission.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof AdjoinError ? error.code : String(error);
+};
+
+describe('an action', () => {
+  test('of a waiting instance in a group that opted in is admitted, and proven by a heartbeat', async () => {
+    await expect(tried()).resolves.toEqual({
+      hook,
+      failurePolicy: 'ABANDON',
+      globalDeadline: clock.now() - 1_000 + 30_000_000,
+    });
+    expect(calls).toEqual(['instance', 'group', 'heartbeat']);
+  });
+
+  test.each([
+    ['launching', 'Pending:Wait'],
+    ['launching', 'Warmed:Pending:Wait'],
+    ['terminating', 'Terminating:Wait'],
+    ['terminating', 'Warmed:Terminating:Wait'],
+    ['terminating', 'ReplacingRootVolume:Wait'],
+  ] as const)('that is %s is admitted at %s', async (transition, lifecycleState) => {
+    states = [{ group: 'fleet', lifecycleState }];
+    await expect(tried(transition)).resolves.toMatchObject({ hook });
+  });
+
+  test.each([
+    ['launching', 'Terminating:Wait'],
+    ['launching', 'InService'],
+    ['launching', 'Pending:Proceed'],
+    ['terminating', 'Pending:Wait'],
+    ['terminating', 'Terminating:Proceed'],
+    ['terminating', 'InService'],
+  ] as const)('that claims to be %s is void at %s, without a heartbeat', async (transition, state) => {
+    states = [{ group: 'fleet', lifecycleState: state }];
+    await expect(codeOf(tried(transition))).resolves.toBe('action-void');
+    expect(calls).not.toContain('heartbeat');
+  });
+
+  test('of an instance that Auto Scaling does not know is void', async () => {
+    states = [undefined];
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+  });
+
+  test('of an instance of another group is void', async () => {
+    states = [{ group: 'another', lifecycleState: 'Pending:Wait' }];
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+  });
+
+  test('of a group that is gone, or without the hook, is void', async () => {
+    group = undefined;
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+    group = { tags: new Map([['JoinAD', 'true']]), hooks: [{ ...hook, name: 'another' }] };
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+  });
+
+  test('that overtook the state it speaks of is looked at again', async () => {
+    const early = { group: 'fleet', lifecycleState: 'Pending' };
+    states = [early, early, { group: 'fleet', lifecycleState: 'Pending:Wait' }];
+    const began = clock.now();
+    await tried();
+    expect(clock.now() - began).toBe(4_000);
+  });
+
+  test('that never reaches its wait state is void after five looks', async () => {
+    states = [{ group: 'fleet', lifecycleState: 'Pending' }];
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+    expect(calls).toEqual(['instance', 'instance', 'instance', 'instance', 'instance']);
+  });
+
+  test('is let go of when the worker stops between two looks', async () => {
+    states = [{ group: 'fleet', lifecycleState: 'Pending' }];
+    const controller = new AbortController();
+    const admission = codeOf(tried('launching', controller.signal));
+    controller.abort(new AdjoinError('draining', 'stop'));
+    await expect(admission).resolves.toBe('draining');
+  });
+
+  test('whose token Auto Scaling does not know is void', async () => {
+    heartbeatError = new AdjoinError('action-void', 'No active Lifecycle Action found');
+    await expect(codeOf(tried())).resolves.toBe('action-void');
+  });
+});
+
+describe('the opt-in', () => {
+  test.each(['true', 'True', 'TRUE'])('of a group is the tag JoinAD=%s', async (value) => {
+    group = { tags: new Map([['JoinAD', value]]), hooks: [hook] };
+    await expect(tried()).resolves.toMatchObject({ hook });
+    expect(calls).not.toContain('tag');
+  });
+
+  test.each([undefined, '', 'false', 'yes', ' true'])('is missing with a tag of %j', async (value) => {
+    group = { tags: value === undefined ? new Map() : new Map([['JoinAD', value]]), hooks: [hook] };
+    await expect(codeOf(tried())).resolves.toBe('action-not-opted-in');
+    expect(calls).not.toContain('heartbeat');
+  });
+
+  test('of an instance counts like that of its group', async () => {
+    group = { tags: new Map(), hooks: [hook] };
+    instanceTag = 'true';
+    await expect(tried()).resolves.toMatchObject({ hook });
+  });
+
+  test('is not asked of a member that terminates, but of one that launches', async () => {
+    group = { tags: new Map(), hooks: [hook] };
+    member = true;
+    states = [{ group: 'fleet', lifecycleState: 'Terminating:Wait' }];
+    await expect(tried('terminating')).resolves.toMatchObject({ hook });
+    states = [{ group: 'fleet', lifecycleState: 'Pending:Wait' }];
+    await expect(codeOf(tried('launching'))).resolves.toBe('action-not-opted-in');
+  });
+});
+
+describe('the failure policy', () => {
+  test.each([
+    [undefined, 'ABANDON'],
+    ['ABANDON', 'ABANDON'],
+    ['HOLD', 'HOLD'],
+    ['hold', 'HOLD'],
+    ['whatever', 'ABANDON'],
+  ])('of a group tagged %j is %s', async (value, policy) => {
+    const tags = new Map([['JoinAD', 'true']]);
+    if (value !== undefined) tags.set('adjoin:OnJoinFailure', value);
+    group = { tags, hooks: [hook] };
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: policy });
+  });
+});
