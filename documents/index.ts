@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parameters, type Purpose } from './parameters.ts';
+
+/**
+ * The command documents (schema 2.2), with their scripts inside. Each has one step for each platform; a step for another
+ * platform is skipped by its precondition, so Windows fits beside Linux without a change of parameters or facts.
+ *
+ * A script answers with one JSON line of facts on standard output and exit code 0, also when the facts say `failed`. Any
+ * other exit code means that it could not even say what is wrong; standard error then does.
+ */
+export interface CommandDocument {
+  readonly purpose: Purpose;
+  readonly name: `adjoin-${Purpose}`;
+  /** The document as JSON. The same bytes for the same sources, so that its hash can be pinned. */
+  readonly content: string;
+  /** SHA-256 of `content`, in hexadecimal, as SendCommand's DocumentHash takes it. */
+  readonly sha256: string;
+}
+
+export function commandDocuments(): CommandDocument[] {
+  return (['probe', 'join', 'leave'] as const).map((purpose) => {
+    const content = `${JSON.stringify(commandDocument(purpose), undefined, 2)}\n`;
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    return { purpose, name: `adjoin-${purpose}`, content, sha256 };
+  });
+}
+
+const descriptions: Readonly<Record<Purpose, string>> = {
+  probe: 'adjoin: says what the node is, and makes the key pair that its one-time password is sealed to',
+  join: 'adjoin: joins the node to the domain with the sealed one-time password of its staged computer account',
+  leave: 'adjoin: takes the node out of the domain without asking the directory',
+};
+
+function commandDocument(purpose: Purpose) {
+  return {
+    schemaVersion: '2.2',
+    description: descriptions[purpose],
+    parameters: parameters[purpose],
+    mainSteps: [
+      {
+        action: 'aws:runShellScript',
+        name: `${purpose}Linux`,
+        precondition: { StringEquals: ['platformType', 'Linux'] },
+        inputs: { timeoutSeconds: '{{ executionTimeout }}', runCommand: linuxScript(purpose).split('\n') },
+      },
+    ],
+  };
+}
+
+/**
+ * Parameters are substituted as text, so they appear nowhere but between single quotes in these assignments, ahead of the
+ * scripts; their patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
+ */
+const assignments: Readonly<Record<Purpose, readonly string[]>> = {
+  probe: [],
+  join: [
+    "GIVEN_DOMAIN='{{ domain }}'",
+    "GIVEN_CONTROLLER='{{ domainController }}'",
+    "GIVEN_ENTRIES='{{ entries }}'",
+  ],
+  leave: ["GIVEN_DOMAIN='{{ domain }}'"],
+};
+
+/** The script with its assignments ahead and what it includes in place: on a node there is no file beside it. */
+function linuxScript(purpose: Purpose): string {
+  const packages = `PACKAGES='${linuxPackages()}'`;
+  const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
+    source(path),
+  );
+  return ['#!/bin/sh', ...assignments[purpose], packages, script].join('\n');
+}
+
+/** A script's text, without the lines that only tools read. */
+function source(path: string): string {
+  const text = readFileSync(join(import.meta.dirname, path), 'utf8');
+  return text.replace(/^(#!| *# shellcheck ).*\n/gm, '');
+}
+
+interface OperatingSystem {
+  readonly family: 'linux' | 'windows';
+  /** Package name → what proves that it is installed: a command, or a path whose `*` stands for the architecture. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
+/** One line for each Linux distribution: `debian adcli=adcli realmd=realm …`. Names come in the distribution's words. */
+function linuxPackages(): string {
+  const path = join(import.meta.dirname, '..', 'config', 'operating-systems.json');
+  const systems: Record<string, OperatingSystem> = JSON.parse(readFileSync(path, 'utf8'));
+  const lines = Object.entries(systems)
+    .filter(([, system]) => system.family === 'linux')
+    .map(([id, { packages }]) => [id, ...Object.entries(packages).map((need) => need.join('='))].join(' '));
+  const text = lines.join('\n');
+  if (!/^[\w.+\-/*= \n]+$/.test(text)) {
+    throw new Error('config/operating-systems.json holds a character that is not safe inside a script');
+  }
+  return text;
+}

@@ -1,0 +1,68 @@
+/** What a command document is for. */
+export type Purpose = 'probe' | 'join' | 'leave';
+
+interface StringParameter {
+  readonly type: 'String';
+  readonly description: string;
+  readonly default?: string;
+  readonly maxChars: number;
+  readonly allowedPattern: string;
+}
+
+interface StringListParameter {
+  readonly type: 'StringList';
+  readonly description: string;
+  readonly maxItems: number;
+  /** Holds for every item. */
+  readonly allowedPattern: string;
+}
+
+export type Parameter = StringParameter | StringListParameter;
+
+/** A DNS name of two labels or more; RFC 1035 bounds a label at 63 and a name at 253 characters. */
+const domainName =
+  '^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$';
+
+const domain: StringParameter = {
+  type: 'String',
+  description: 'The DNS name of the domain',
+  maxChars: 253,
+  allowedPattern: domainName,
+};
+
+/** The SSM agent takes less than 5 seconds for 3600, silently; 4 digits are the two hours that a hook can be held. */
+function executionTimeout(seconds: number): StringParameter {
+  return {
+    type: 'String',
+    description: 'Seconds after which the SSM agent kills the script',
+    default: String(seconds),
+    maxChars: 4,
+    allowedPattern: '^([5-9]|[1-9][0-9]{1,3})$',
+  };
+}
+
+/** The parameters of each document; the same on every platform. */
+export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parameter>>>> = {
+  probe: { executionTimeout: executionTimeout(60) },
+  join: {
+    domain,
+    domainController: {
+      type: 'String',
+      description: 'The host name of the domain controller that staged the computer accounts',
+      maxChars: 253,
+      allowedPattern: domainName,
+    },
+    entries: {
+      type: 'StringList',
+      description:
+        'For each node: instance ID, computer name and one-time password, sealed to the key of its last probe',
+      // SendCommand names at most 50 instances.
+      maxItems: 50,
+      // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
+      allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
+    },
+    // realm alone is given 45 seconds.
+    executionTimeout: executionTimeout(120),
+  },
+  leave: { domain, executionTimeout: executionTimeout(30) },
+};

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Says what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
+
+# Included by the document, as there is nothing beside the script on a node.
+. ../shared/base.sh
+. ../shared/system.sh
+. ../shared/membership.sh
+
+open_state
+read_system
+read_membership
+
+ready=false public=''
+if [ "$supported" = true ] && [ -z "$missing" ]; then
+  # A key serves one attempt: a new probe replaces it, so what was sealed for an earlier one stays shut.
+  rm -f "$key" "$key.new"
+  openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null ||
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null
+  public=$(openssl pkey -in "$key.new" -pubout -outform DER | base64 -w 0)
+  mv "$key.new" "$key"
+  ready=true
+fi
+
+list=''
+for package in $missing; do list="$list${list:+,}\"$package\""; done
+printf '{"adjoin":1,"document":"probe","family":"linux","os":"%s","osVersion":"%s","hostName":"%s","domain":"%s","computerName":"%s","ready":%s,"missing":[%s],"key":"%s"}\n' \
+  "$(clean "$os")" "$(clean "$os_version")" "$(clean "$(hostname)")" "$(clean "$member_domain")" "$(clean "$member_name")" \
+  "$ready" "$list" "$public"

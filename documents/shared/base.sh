@@ -1,0 +1,44 @@
+# What every Linux script starts from: a known environment, and the root-only directory of adjoin.
+# shellcheck disable=SC2034 # the scripts that include this file read what it sets
+
+set -eu
+umask 077
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Whoever started the SSM agent may have left these; they would send Kerberos or OpenSSL elsewhere.
+unset KRB5_CONFIG KRB5CCNAME KRB5_KTNAME OPENSSL_CONF
+
+state=/run/adjoin
+key=$state/key.pem
+keytab=/etc/krb5.keytab
+sssd_conf=/etc/sssd/sssd.conf
+
+# Text from elsewhere, made safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters.
+clean() {
+  printf '%s' "$1" | tr -s '[:space:]' ' ' | tr -cd ' -~' | tr -d '"\134' | cut -c 1-300
+}
+
+lower() {
+  printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
+}
+
+# Opens the root-only directory of adjoin, which must never reach a disk, and waits for other commands on this node: Run
+# Command delivers twice after a lost answer.
+open_state() {
+  if [ "$(stat -f -c %T /run)" != tmpfs ]; then
+    echo 'adjoin: /run is not a tmpfs; the private key must not reach a disk' >&2
+    return 1
+  fi
+  mkdir -p "$state"
+  if [ -L "$state" ] || [ "$(stat -c %u "$state")" != 0 ]; then
+    echo 'adjoin: /run/adjoin does not belong to root' >&2
+    return 1
+  fi
+  chmod 0700 "$state"
+  exec 9>"$state/lock"
+  # Shorter than any document's time-out, so that there is still time to say so.
+  if ! flock -w 20 9; then
+    echo 'adjoin: another command of adjoin is still at work on this node' >&2
+    return 1
+  fi
+}
+

@@ -1,0 +1,417 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { commandDocuments } from '../../../documents/index.ts';
+import { parameters, type Purpose } from '../../../documents/parameters.ts';
+import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
+import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+
+type Facts = Readonly<Record<string, unknown>>;
+type Values = Readonly<Record<string, string | readonly string[]>>;
+
+/** The document's script as the SSM agent makes it: parameters checked, then put in as text, lists as JSON. */
+function scriptOf(purpose: Purpose, values: Values): string {
+  const document = commandDocuments().find((candidate) => candidate.purpose === purpose);
+  const parsed: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(document?.content ?? '');
+  let text = parsed.mainSteps[0]?.inputs.runCommand.join('\n') ?? '';
+  for (const [name, value] of Object.entries(values)) {
+    const pattern = new RegExp(parameters[purpose][name]?.allowedPattern ?? '^$');
+    for (const item of [value].flat()) expect(item).toMatch(pattern);
+    text = text.replaceAll(`{{ ${name} }}`, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return text;
+}
+
+function start(machine: Machine, purpose: Purpose, values: Values, signal?: AbortSignal) {
+  const path = `/var/lib/amazon/ssm/${machine.name}/document/orchestration/${purpose}/_script.sh`;
+  const env = { AWS_SSM_INSTANCE_ID: machine.name, AWS_SSM_REGION_NAME: 'eu-central-1' };
+  return machine.run({ path, text: scriptOf(purpose, values), env, timeoutMs: 60_000 }, signal);
+}
+
+/** Runs the document; it must exit 0 with nothing but one line of facts. */
+async function run(machine: Machine, purpose: Purpose, values: Values = {}): Promise<Facts> {
+  const { code, stdout, stderr } = await start(machine, purpose, values);
+  expect({ code, stderr, lines: stdout.split('\n').length }).toEqual({ code: 0, stderr: '', lines: 2 });
+  expect(stdout.length).toBeLessThan(2_000);
+  const facts: Facts = JSON.parse(stdout);
+  expect(facts).toMatchObject({ adjoin: 1, document: purpose });
+  return facts;
+}
+
+function seal(key: unknown, oneTimePassword: string): string {
+  const publicKey = createPublicKey({ key: Buffer.from(String(key), 'base64'), format: 'der', type: 'spki' });
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  return publicEncrypt(
+    { key: publicKey, padding, oaepHash: 'sha256' },
+    Buffer.from(oneTimePassword),
+  ).toString('base64');
+}
+
+/** Digits alone would fail the domain's complexity rule; the prefix brings the classes that hexadecimal may lack. */
+const newOneTimePassword = () => `Aa1${randomBytes(40).toString('hex')}`;
+
+/** 15 characters, one machine's own. */
+const nameOf = (machine: Machine) => `T${machine.name.slice(-14).toUpperCase()}`;
+
+async function inShell(machine: Machine, command: string): Promise<string> {
+  const { code, stdout, stderr } = await machine.exec(['sh', '-c', command]);
+  expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
+  return stdout.trim();
+}
+
+describeReal('the documents on a real machine in a real domain', (ground) => {
+  let domain: Domain;
+  const machines: Machine[] = [];
+  let count = 0;
+
+  beforeAll(async () => {
+    domain = await testDomain(ground);
+  }, 120_000);
+  afterAll(async () => {
+    await Promise.all(machines.map((machine) => machine.destroy()));
+    await domain.destroy();
+  }, 60_000);
+
+  async function newMachine(): Promise<Machine> {
+    count += 1;
+    const machine = await testMachine(ground, domain, count);
+    machines.push(machine);
+    return machine;
+  }
+
+  /** Creates or replaces the computer account, as the agent does, but past LDAP. */
+  async function stage(computerName: string, oneTimePassword: string): Promise<void> {
+    const dn = `CN=${computerName},${domain.organizationalUnit}`;
+    const database = '/var/lib/samba/private/sam.ldb';
+    const fqdn = `${computerName.toLowerCase()}.${domain.domainName}`;
+    const quoted = Buffer.from(`"${oneTimePassword}"`, 'utf16le').toString('base64');
+    await domain.controller.exec(['ldbdel', '-H', database, '--recursive', dn]);
+    const input = [
+      `dn: ${dn}`,
+      'objectClass: computer',
+      `sAMAccountName: ${computerName}$`,
+      'userAccountControl: 4096',
+      `dNSHostName: ${fqdn}`,
+      `servicePrincipalName: HOST/${fqdn}`,
+      `unicodePwd:: ${quoted}`,
+      '',
+    ].join('\n');
+    const { code, stderr } = await domain.controller.exec(['ldbadd', '-H', database], { input });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  }
+
+  interface Attempt {
+    readonly computerName: string;
+    readonly oneTimePassword: string;
+    readonly values: Values;
+  }
+
+  /** Stages, probes and seals: all but the join itself. */
+  async function prepare(machine: Machine, computerName: string): Promise<Attempt> {
+    const oneTimePassword = newOneTimePassword();
+    await stage(computerName, oneTimePassword);
+    const { key } = await run(machine, 'probe');
+    const entry = `${machine.name}:${computerName}:${seal(key, oneTimePassword)}`;
+    const values = { domain: domain.domainName, domainController: domain.hostName, entries: [entry] };
+    return { computerName, oneTimePassword, values };
+  }
+
+  async function joined(): Promise<Attempt & { machine: Machine }> {
+    const machine = await newMachine();
+    const attempt = await prepare(machine, nameOf(machine));
+    expect(await run(machine, 'join', attempt.values)).toMatchObject({ result: 'joined' });
+    return { machine, ...attempt };
+  }
+
+  const keytab = (machine: Machine) => inShell(machine, 'sha256sum /etc/krb5.keytab');
+  /** What of a join still runs after it ended. The kernel takes a moment to end what was killed. */
+  async function leftRunning(machine: Machine): Promise<string> {
+    const look = "ps -e -o comm= | grep -xE 'realm|realmd|adcli|timeout|unshare' || :";
+    const deadline = Date.now() + 1_000;
+    let running = await inShell(machine, look);
+    while (running !== '' && Date.now() < deadline) running = await inShell(machine, look);
+    return running;
+  }
+
+  test('the scripts pass shellcheck', async () => {
+    const machine = await newMachine();
+    const folder = join(import.meta.dirname, '..', '..', '..', 'documents');
+    const scripts = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.sh'));
+    expect(scripts.length).toBeGreaterThan(3);
+    for (const path of scripts) {
+      const input = await readFile(join(folder, path), 'utf8');
+      const place = `/root/documents/${path}`;
+      await machine.exec(['sh', '-c', `mkdir -p "$(dirname ${place})" && cat >${place}`], { input });
+    }
+    const findings: string[] = [];
+    for (const path of scripts) {
+      const check = `cd "$(dirname /root/documents/${path})" && shellcheck -s sh -x "$(basename ${path})"`;
+      const { code, stdout, stderr } = await machine.exec(['sh', '-c', check]);
+      if (code !== 0) findings.push(`${path}: ${stdout}${stderr}`);
+    }
+    expect(findings).toEqual([]);
+  }, 60_000);
+
+  test('a probe tells what the node is, and keeps its private key to itself in memory', async () => {
+    const machine = await newMachine();
+    const first = await run(machine, 'probe');
+    expect(first).toMatchObject({
+      family: 'linux',
+      os: 'debian',
+      domain: '',
+      computerName: '',
+      ready: true,
+      missing: [],
+      hostName: await inShell(machine, 'hostname'),
+    });
+    expect(await inShell(machine, 'stat -c "%a %U %n" /run/adjoin /run/adjoin/key.pem')).toBe(
+      '700 root /run/adjoin\n600 root /run/adjoin/key.pem',
+    );
+    expect(await inShell(machine, 'stat -f -c %T /run/adjoin/key.pem')).toBe('tmpfs');
+    const second = await run(machine, 'probe');
+    expect(second['key']).not.toBe(first['key']);
+    expect(
+      await inShell(machine, 'openssl pkey -in /run/adjoin/key.pem -pubout -outform DER | base64 -w0'),
+    ).toBe(second['key']);
+  }, 60_000);
+
+  test('a probe names the packages that a join would miss, and makes no key then', async () => {
+    const machine = await newMachine();
+    await inShell(machine, 'rm /usr/sbin/adcli /usr/lib/*/sssd/libsss_ad.so');
+    expect(await run(machine, 'probe')).toMatchObject({
+      ready: false,
+      missing: ['adcli', 'sssd-ad'],
+      key: '',
+    });
+    const sealed = Buffer.alloc(256).toString('base64');
+    const values = {
+      domain: domain.domainName,
+      domainController: domain.hostName,
+      entries: [`${machine.name}:${nameOf(machine)}:${sealed}`],
+    };
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'failed', code: 'packages-missing' });
+  }, 60_000);
+
+  test('a probe says that an unknown operating system is not ready, though no package can be named', async () => {
+    const machine = await newMachine();
+    await inShell(machine, `printf 'ID="some\\"thing"\\nVERSION_ID=1\\n' >/usr/lib/os-release`);
+    expect(await run(machine, 'probe')).toMatchObject({
+      os: 'something',
+      ready: false,
+      missing: [],
+      key: '',
+    });
+  }, 60_000);
+
+  test('a join makes the node a working member under the staged name, and its one-time password is nowhere', async () => {
+    const machine = await newMachine();
+    const { computerName, oneTimePassword, values } = await prepare(machine, nameOf(machine));
+    const watch = watchProcesses(oneTimePassword);
+    const facts = await run(machine, 'join', values);
+    const seen = await watch.stop();
+    expect(facts).toMatchObject({
+      result: 'joined',
+      code: '',
+      domain: domain.domainName,
+      computerName,
+    });
+    // Unless adcli itself was seen, the look at its arguments would prove nothing.
+    expect(seen.adcli).toBe(true);
+    expect(seen.leaks).toEqual([]);
+    const files = await machine.exec(
+      ['grep', '-rlF', '--devices=skip', '-f', '-', '/etc', '/run', '/root', '/tmp', '/var', '/dev/shm'],
+      {
+        input: oneTimePassword,
+      },
+    );
+    expect(files.stdout).toBe('');
+
+    await inShell(machine, 'adcli testjoin');
+    expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).toContain(
+      'dministrator',
+    );
+    expect(await inShell(machine, 'hostname; hostname -f; cat /etc/hostname')).toBe(
+      [computerName, `${computerName}.${domain.domainName}`, computerName].join('\n').toLowerCase(),
+    );
+    expect(await inShell(machine, 'stat -c %a /etc/sssd/sssd.conf; ls -A /run/adjoin')).toBe('600\nlock');
+    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain(domain.hostName);
+    expect(await run(machine, 'probe')).toMatchObject({ domain: domain.domainName, computerName });
+  }, 60_000);
+
+  test('a joined node registers its address with the domain', async () => {
+    const { computerName } = await joined();
+    const query = {
+      base: dnsZoneDn(domain.domainName),
+      filter: `(name=${computerName})`,
+      attributes: ['dnsRecord'],
+    };
+    // sssd registers 10 seconds after its start.
+    const deadline = Date.now() + 30_000;
+    while ((await domain.search(query)).length === 0 && Date.now() < deadline) await wait(500);
+    expect(await domain.search(query)).toHaveLength(1);
+  }, 60_000);
+
+  test('a join that is delivered twice finds the membership and leaves it as it is', async () => {
+    const { machine, values } = await joined();
+    const before = await keytab(machine);
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
+    expect(await keytab(machine)).toBe(before);
+  }, 60_000);
+
+  test('two deliveries at the same time make one join', async () => {
+    const machine = await newMachine();
+    const { values } = await prepare(machine, nameOf(machine));
+    const results = await Promise.all([run(machine, 'join', values), run(machine, 'join', values)]);
+    expect(new Set(results.map((facts) => facts['result']))).toEqual(new Set(['already', 'joined']));
+  }, 60_000);
+
+  test('a one-time password does not join a second machine', async () => {
+    const { computerName, oneTimePassword } = await joined();
+    const other = await newMachine();
+    const { key } = await run(other, 'probe');
+    const entries = [`${other.name}:${computerName}:${seal(key, oneTimePassword)}`];
+    const facts = await run(other, 'join', {
+      domain: domain.domainName,
+      domainController: domain.hostName,
+      entries,
+    });
+    expect(facts).toMatchObject({ result: 'failed', code: 'realm-failed' });
+    expect(facts['detail']).toContain('Preauthentication failed');
+    expect(JSON.stringify(facts)).not.toContain(oneTimePassword);
+    expect(await leftRunning(other)).toBe('');
+  }, 60_000);
+
+  test('a node whose account was staged anew forgets the old membership and joins again', async () => {
+    const { machine, computerName } = await joined();
+    const { values } = await prepare(machine, computerName);
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    await inShell(machine, 'adcli testjoin');
+  }, 60_000);
+
+  test('a member whose domain controller cannot be asked keeps its membership', async () => {
+    const { machine, values } = await joined();
+    const before = await keytab(machine);
+    const facts = await run(machine, 'join', { ...values, domainController: `gone.${domain.domainName}` });
+    expect(facts).toMatchObject({ result: 'failed', code: 'realm-failed' });
+    expect(await keytab(machine)).toBe(before);
+  }, 60_000);
+
+  test('the membership of another domain is left alone by join and leave', async () => {
+    const { machine, values } = await joined();
+    const before = await keytab(machine);
+    expect(await run(machine, 'join', { ...values, domain: 'other.example.test' })).toMatchObject({
+      result: 'failed',
+      code: 'foreign-domain',
+    });
+    expect(await run(machine, 'leave', { domain: 'other.example.test' })).toMatchObject({
+      result: 'foreign-domain',
+    });
+    expect(await keytab(machine)).toBe(before);
+    await inShell(machine, 'adcli testjoin');
+  }, 60_000);
+
+  test('a join takes only its own entry, sealed to the key of the last probe, and uses that key once', async () => {
+    const machine = await newMachine();
+    const { values, oneTimePassword, computerName } = await prepare(machine, nameOf(machine));
+    const [entry = ''] = values['entries'] ?? [];
+    const code = async (entries: readonly string[]) =>
+      (await run(machine, 'join', { ...values, entries }))['code'];
+    expect(await code([entry.replace(machine.name, 'i-00000000000000fff')])).toBe('no-entry');
+    expect(await code([entry])).toBe('no-key');
+
+    const stale = await run(machine, 'probe');
+    await run(machine, 'probe');
+    expect(await code([`${machine.name}:${computerName}:${seal(stale['key'], oneTimePassword)}`])).toBe(
+      'unseal-failed',
+    );
+    expect(await code([entry])).toBe('no-key');
+
+    const fresh = await run(machine, 'probe');
+    const own = `${machine.name}:${computerName}:${seal(fresh['key'], oneTimePassword)}`;
+    expect(await code([own, own])).toBe('no-entry');
+    expect(await inShell(machine, 'ls -A /run/adjoin')).toBe('lock');
+  }, 60_000);
+
+  // A join takes 1.5 to 3.5 seconds: from before the unsealing until sssd is about to start.
+  test.each([30, 150, 400, 700, 1_000, 1_300, 1_700])(
+    'a join that is killed after %i ms leaves nothing running, and the next one succeeds',
+    async (afterMs) => {
+      const machine = await newMachine();
+      const attempt = await prepare(machine, nameOf(machine));
+      await start(machine, 'join', attempt.values, AbortSignal.timeout(afterMs));
+      expect(await leftRunning(machine)).toBe('');
+      // Delivered again, it either ends well or says that it can't; then the agent stages anew.
+      let facts = await run(machine, 'join', attempt.values);
+      if (facts['result'] === 'failed') {
+        const { values } = await prepare(machine, attempt.computerName);
+        facts = await run(machine, 'join', values);
+      }
+      expect(['joined', 'already']).toContain(facts['result']);
+      await inShell(machine, 'adcli testjoin');
+      expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
+    },
+    60_000,
+  );
+
+  test('a member that lost its configuration but not its account is set up again without a password', async () => {
+    const { machine, values } = await joined();
+    const before = await keytab(machine);
+    await inShell(machine, 'rm /etc/sssd/sssd.conf; kill "$(cat /run/sssd.pid)"');
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    expect(await keytab(machine)).toBe(before);
+    expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
+  }, 60_000);
+
+  test('a node leaves at once, with no domain controller to ask, and may leave twice', async () => {
+    const { machine } = await joined();
+    await domain.stop();
+    try {
+      const started = performance.now();
+      expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({ result: 'left' });
+      expect(performance.now() - started).toBeLessThan(3_000);
+      expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({
+        result: 'not-joined',
+      });
+    } finally {
+      await domain.start();
+    }
+    expect(
+      await inShell(
+        machine,
+        "ls /etc/krb5.keytab 2>/dev/null || ps -e -o comm= | grep sssd || echo 'nothing'",
+      ),
+    ).toBe('nothing');
+  }, 60_000);
+});
+
+/** Looks at every process's arguments and environment, over and over, for a secret. */
+function watchProcesses(secret: string) {
+  const leaks = new Set<string>();
+  let adcli = false;
+  let watching = true;
+  const look = async (pid: string) => {
+    for (const file of ['cmdline', 'environ']) {
+      // A process may end between two looks.
+      const text = await readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
+      if (text.includes(secret))
+        leaks.add(`${file}: ${text.replaceAll('\0', ' ').replaceAll(secret, '***')}`);
+      if (text.includes('adcli\0join\0')) adcli = true;
+    }
+  };
+  const done = (async () => {
+    while (watching) {
+      const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+      await Promise.all(pids.map(look));
+    }
+  })();
+  return {
+    async stop() {
+      watching = false;
+      await done;
+      return { leaks: [...leaks], adcli };
+    },
+  };
+}

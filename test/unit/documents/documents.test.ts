@@ -1,0 +1,113 @@
+import { expect, test, describe } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import * as fc from 'fast-check';
+import { commandDocuments } from '../../../documents/index.ts';
+import { parameters, type Parameter } from '../../../documents/parameters.ts';
+
+interface Document {
+  readonly schemaVersion: string;
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  readonly mainSteps: readonly {
+    readonly action: string;
+    readonly name: string;
+    readonly precondition: unknown;
+    readonly inputs: { readonly timeoutSeconds: string; readonly runCommand: readonly string[] };
+  }[];
+}
+
+const documents = commandDocuments().map((document) => {
+  const parsed: Document = JSON.parse(document.content);
+  return { ...document, parsed, script: parsed.mainSteps.flatMap((step) => step.inputs.runCommand) };
+});
+const allParameters = Object.entries(parameters).flatMap(([purpose, of]) =>
+  Object.entries(of).map(([name, parameter]) => ({ title: `${purpose}.${name}`, parameter })),
+);
+
+describe('the command documents', () => {
+  test('are the same bytes every time, under the hash that SendCommand is given', () => {
+    expect(commandDocuments()).toEqual(commandDocuments());
+    for (const { content, sha256 } of documents) {
+      expect(sha256).toBe(createHash('sha256').update(content).digest('hex'));
+    }
+  });
+
+  test.each(documents)('$name is a schema 2.2 document that Systems Manager has room for', (document) => {
+    expect(document.parsed.schemaVersion).toBe('2.2');
+    // Systems Manager takes documents of up to 64 KB.
+    expect(Buffer.byteLength(document.content)).toBeLessThan(64 * 1024);
+    const [step, ...others] = document.parsed.mainSteps;
+    expect(others).toEqual([]);
+    expect(step).toMatchObject({
+      action: 'aws:runShellScript',
+      precondition: { StringEquals: ['platformType', 'Linux'] },
+      inputs: { timeoutSeconds: '{{ executionTimeout }}' },
+    });
+    // The agent takes names of letters, digits and underscores.
+    expect(step?.name).toMatch(/^[A-Za-z0-9_]+$/);
+  });
+
+  test.each(documents)(
+    '$name names parameters nowhere but between single quotes of an assignment',
+    (document) => {
+      const lines = document.script.filter((line) => line.includes('{{') || line.includes('}}'));
+      for (const line of lines) expect(line).toMatch(/^[A-Z_]+='\{\{ [a-zA-Z]+ \}\}'$/);
+      const named = lines.map((line) => line.replace(/^.*\{\{ (.*) \}\}.*$/, '$1'));
+      expect([...named, 'executionTimeout'].toSorted()).toEqual(
+        Object.keys(document.parsed.parameters).toSorted(),
+      );
+      // Ahead of the script: nothing has run when they are assigned.
+      expect(document.script.slice(1, 1 + lines.length)).toEqual(lines);
+    },
+  );
+
+  test.each(documents)('$name carries its scripts whole, with nothing left to include', (document) => {
+    expect(document.script[0]).toBe('#!/bin/sh');
+    expect(document.script.filter((line) => /^\s*\. .*shared\//.test(line))).toEqual([]);
+    expect(document.script).toContain('set -eu');
+    const check = spawnSync('sh', ['-n'], { input: document.script.join('\n'), encoding: 'utf8' });
+    expect(check.stderr).toBe('');
+  });
+});
+
+describe('the parameters', () => {
+  test.each(allParameters)('$title allows no character that ends a quoted string', ({ parameter }) => {
+    const pattern = new RegExp(parameter.allowedPattern);
+    const hostile = fc.constantFrom("'", '"', '`', '\n', '\r', '\\', '$', '{', ' ', '\0', ';', '&');
+    // A valid value with something hostile put in anywhere is the likeliest to slip through.
+    const valid = fc.stringMatching(pattern);
+    fc.assert(
+      fc.property(valid, hostile, fc.nat(), (text, character, at) => {
+        const place = at % (text.length + 1);
+        expect(pattern.test(text)).toBe(true);
+        expect(pattern.test(text.slice(0, place) + character + text.slice(place))).toBe(false);
+      }),
+    );
+  });
+
+  test.each(allParameters)('$title is bounded and anchored at both ends', ({ parameter }) => {
+    expect(parameter.allowedPattern).toMatch(/^\^.*\$$/);
+    // An alternation outside parentheses would let one branch escape its anchor.
+    expect(parameter.allowedPattern.replace(/\([^()]*(\([^()]*\)[^()]*)*\)/g, '')).not.toContain('|');
+    expect(parameter.type === 'String' ? parameter.maxChars : parameter.maxItems).toBeGreaterThan(0);
+  });
+
+  test('execution time-outs are none that the SSM agent replaces by an hour', () => {
+    for (const { executionTimeout } of Object.values(parameters)) {
+      const pattern = new RegExp(executionTimeout?.allowedPattern ?? '');
+      expect(['5', '9', '10', '120', '9999'].filter((text) => !pattern.test(text))).toEqual([]);
+      expect(['', '0', '4', '05', '10000', '-5', '5s', '1e3'].filter((text) => pattern.test(text))).toEqual(
+        [],
+      );
+    }
+  });
+
+  test('a join entry names an instance, a computer and a sealed password', () => {
+    const pattern = new RegExp(parameters.join['entries']?.allowedPattern ?? '');
+    const sealed = Buffer.alloc(256, 7).toString('base64');
+    expect(pattern.test(`i-0123456789abcdef0:A0123456789ABCD:${sealed}`)).toBe(true);
+    expect(pattern.test(`i-0123456789ABCDEF0:A0123456789ABCD:${sealed}`)).toBe(false);
+    expect(pattern.test(`i-0123456789abcdef0:A0123456789ABCDE:${sealed}`)).toBe(false);
+    expect(pattern.test(`i-0123456789abcdef0:A0123456789ABCD:secret`)).toBe(false);
+  });
+});
