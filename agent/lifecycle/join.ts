@@ -27,11 +27,11 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
   if (found.domain !== '' && found.domain.toLowerCase() !== domain) {
     throw new AdjoinError('node-foreign-domain', `${instanceId} is a member of ${found.domain} already.`);
   }
+  if (!found.ready && found.missing.length === 0) {
+    throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
+  }
   if (!found.ready) {
-    throw new AdjoinError(
-      'node-packages-missing',
-      `${instanceId} lacks ${found.missing.join(', ') || 'packages'}.`,
-    );
+    throw new AdjoinError('node-packages-missing', `${instanceId} lacks ${found.missing.join(', ')}.`);
   }
 }
 

@@ -1,0 +1,502 @@
+import type { Instance, Instances } from '../ec2/instances.ts';
+import { ServiceFailure } from '../failure.ts';
+import { arn, type Place } from '../place.ts';
+import { uuid, type Random } from '../random.ts';
+import type { Timers } from '../timers.ts';
+import { globalTimeoutMs, type HookResult, type LifecycleAction, type LifecycleHook } from './hook.ts';
+import { lifecycleMessage, testMessage, type LifecycleTransition } from './message.ts';
+
+/*
+ * A group's instance: states, transitions, and who takes each.
+ *
+ *   Pending ──booted (EC2)──▶ Pending:Wait ──CONTINUE from every hook (caller or default)──▶ Pending:Proceed ──▶ InService
+ *      │ no launch hook: straight to InService     │ ABANDON (caller or default)                                     │
+ *      │                                           ▼                                                                 │
+ *      └─────scale-in, TerminateInstanceIn…──▶ Terminating ◀──scale-in, unhealthy, TerminateInstanceIn… (group)──────┘
+ *                                                  │ no terminate hook: straight to Terminating:Proceed
+ *                                                  ▼
+ *        Terminating:Wait ──any result of all hooks, or one ABANDON──▶ Terminating:Proceed ──terminated (EC2)──▶ gone
+ *
+ * Whoever terminates the EC2 instance itself (TerminateInstances, failed boot, ForceDelete) takes it to
+ * Terminating:Proceed from anywhere: hooks in flight are void, no others fire.
+ *
+ * An action ends exactly once: by CompleteLifecycleAction, by its deadline (heartbeat or global), or with its instance.
+ * All hooks of a transition wait side by side. A group keeps as many instances as desired that are not Terminating;
+ * launches that end before InService slow the next ones down.
+ */
+export type MemberState =
+  | 'Pending'
+  | 'Pending:Wait'
+  | 'Pending:Proceed'
+  | 'InService'
+  | 'Terminating'
+  | 'Terminating:Wait'
+  | 'Terminating:Proceed';
+
+export interface Member {
+  readonly instance: Instance;
+  readonly actions: Map<string, LifecycleAction>;
+  state: MemberState;
+  health: 'Healthy' | 'Unhealthy';
+  activity: Activity;
+}
+
+/** One launch or termination, as DescribeScalingActivities shows it. */
+export interface Activity {
+  readonly id: string;
+  readonly groupName: string;
+  readonly description: string;
+  readonly cause: string;
+  readonly startedAt: Date;
+  endedAt: Date | undefined;
+  status: 'InProgress' | 'MidLifecycleAction' | 'Successful' | 'Failed' | 'Cancelled';
+  message: string | undefined;
+}
+
+export interface GroupTag {
+  readonly value: string;
+  readonly propagate: boolean;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly arn: string;
+  readonly createdAt: Date;
+  readonly tags: Map<string, GroupTag>;
+  readonly hooks: Map<string, LifecycleHook>;
+  readonly members: Map<string, Member>;
+  readonly activities: Activity[];
+  readonly zones: readonly string[];
+  readonly launchTemplate: LaunchTemplate | undefined;
+  readonly subnets: string | undefined;
+  least: number;
+  most: number;
+  desired: number;
+  deleting: boolean;
+  /** Launches in a row that did not reach InService. */
+  failures: number;
+  notBefore: number;
+}
+
+export interface LaunchTemplate {
+  readonly id: string | undefined;
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+}
+
+export interface GroupsOptions {
+  place: Place;
+  timers: Timers;
+  random: Random;
+  /** Puts a body on the queue with this ARN; a missing queue is not the group's problem. */
+  notify: (targetArn: string, body: string) => void;
+  /** How long an instance is seen in a `:Proceed` state. */
+  transitionMs: number;
+  /** Wait after a first failed launch; doubles up to a hundredfold. */
+  launchBackoffMs: number;
+  /** AWS does not say whether the terminate hook fires for an abandoned launch; the agent has to bear both. */
+  terminateHookAfterAbandon: boolean;
+}
+
+const keptActivities = 500;
+const mostBackoffFactor = 100;
+
+export class Groups {
+  readonly #groups = new Map<string, Group>();
+  readonly #options: GroupsOptions;
+  readonly #timers: Timers;
+  readonly #instances: Instances;
+
+  constructor(options: GroupsOptions, instances: Instances) {
+    this.#options = options;
+    this.#timers = options.timers;
+    this.#instances = instances;
+  }
+
+  all(): Group[] {
+    return [...this.#groups.values()];
+  }
+
+  get(name: string | undefined): Group {
+    const group = this.#groups.get(name ?? '');
+    if (group) return group;
+    throw new ServiceFailure(
+      'ValidationError',
+      `AutoScalingGroup name not found - AutoScalingGroup '${name}' not found`,
+    );
+  }
+
+  find(name: string): Group | undefined {
+    return this.#groups.get(name);
+  }
+
+  memberOf(instanceId: string): { group: Group; member: Member } | undefined {
+    for (const group of this.#groups.values()) {
+      const member = group.members.get(instanceId);
+      if (member) return { group, member };
+    }
+    return undefined;
+  }
+
+  create(
+    spec: Pick<
+      Group,
+      'name' | 'least' | 'most' | 'desired' | 'tags' | 'zones' | 'launchTemplate' | 'subnets'
+    >,
+  ): Group {
+    if (this.#groups.has(spec.name)) {
+      throw new ServiceFailure(
+        'AlreadyExists',
+        'AutoScalingGroup by this name already exists - A group with the name already exists',
+      );
+    }
+    const id = uuid(this.#options.random);
+    const group: Group = {
+      ...spec,
+      arn: arn(
+        this.#options.place,
+        'autoscaling',
+        `autoScalingGroup:${id}:autoScalingGroupName/${spec.name}`,
+      ),
+      createdAt: this.#timers.date(),
+      hooks: new Map(),
+      members: new Map(),
+      activities: [],
+      deleting: false,
+      failures: 0,
+      notBefore: 0,
+    };
+    checkCapacity(group.least, group.most, group.desired);
+    this.#groups.set(group.name, group);
+    this.reconcile(group, 'a group was created');
+    return group;
+  }
+
+  resize(group: Group, capacity: Partial<Pick<Group, 'least' | 'most' | 'desired'>>, cause: string): void {
+    const least = capacity.least ?? group.least;
+    const most = capacity.most ?? group.most;
+    // Like AWS, new bounds pull the desired capacity along unless the caller names one.
+    const desired = capacity.desired ?? Math.min(most, Math.max(least, group.desired));
+    checkCapacity(least, most, desired);
+    Object.assign(group, { least, most, desired });
+    this.reconcile(group, cause);
+  }
+
+  delete(group: Group, force: boolean): void {
+    if (group.members.size > 0 && !force) {
+      throw new ServiceFailure(
+        'ResourceInUse',
+        'You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.',
+      );
+    }
+    Object.assign(group, { least: 0, most: 0, desired: 0, deleting: true });
+    for (const member of group.members.values())
+      this.#instances.terminate(member.instance.id, 'ForceDelete of the group');
+    this.#forgetIfEmpty(group);
+  }
+
+  putHook(group: Group, hook: LifecycleHook): void {
+    const before = group.hooks.get(hook.name);
+    group.hooks.set(hook.name, hook);
+    if (hook.targetArn === undefined || hook.targetArn === before?.targetArn) return;
+    const { place, random, notify } = this.#options;
+    notify(hook.targetArn, testMessage(group, place.accountId, uuid(random), this.#timers.date()));
+  }
+
+  /** Outstanding actions of the hook end: a launch as ABANDON, a termination as CONTINUE. */
+  deleteHook(group: Group, name: string): void {
+    const hook = group.hooks.get(name);
+    group.hooks.delete(name);
+    for (const member of group.members.values()) {
+      if (hook && member.actions.has(name)) {
+        this.#end(group, member, name, launching(hook.transition) ? 'ABANDON' : 'CONTINUE');
+      }
+    }
+  }
+
+  complete(at: ActionAddress, result: HookResult): void {
+    const { group, member, action } = this.#active(at);
+    this.#end(group, member, action.hook.name, result);
+  }
+
+  heartbeat(at: ActionAddress): void {
+    const { group, member, action } = this.#active(at);
+    action.cancelDeadline();
+    this.#arm(group, member, action);
+  }
+
+  /** Ends one instance by the group's own way, hooks included. */
+  terminateMember(instanceId: string, decrement: boolean): Activity {
+    const found = this.memberOf(instanceId);
+    if (!found) {
+      throw new ServiceFailure(
+        'ValidationError',
+        `Instance Id not found - No managed instance found for instance ID: ${instanceId}`,
+      );
+    }
+    const { group, member } = found;
+    if (decrement) {
+      if (group.desired - 1 < group.least) {
+        throw new ServiceFailure(
+          'ValidationError',
+          `Currently, desiredSize equals minSize (${group.least}). Terminating instance without replacement will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.`,
+        );
+      }
+      group.desired -= 1;
+    }
+    this.#terminate(group, member, 'an instance was taken out of service in response to a user request');
+    this.reconcile(group, 'an instance was terminated by a user');
+    return member.activity;
+  }
+
+  /** Launches or terminates until the group has what is desired. */
+  reconcile(group: Group, cause: string): void {
+    const living = [...group.members.values()].filter((each) => !each.state.startsWith('Terminating'));
+    const surplus = living.length - group.desired;
+    if (surplus > 0) {
+      // Those that serve longest go first; one that still launches goes only when there is no other.
+      const order = living.toSorted(
+        (a, b) => rank(a) - rank(b) || a.instance.launchedAt.getTime() - b.instance.launchedAt.getTime(),
+      );
+      for (const member of order.slice(0, surplus)) this.#terminate(group, member, cause);
+      return;
+    }
+    if (surplus === 0) return;
+    const wait = group.notBefore - this.#timers.now();
+    if (wait > 0) {
+      this.#timers.after(wait, () => this.reconcile(group, cause));
+      return;
+    }
+    for (let missing = -surplus; missing > 0; missing--) this.#launch(group, cause);
+  }
+
+  /** EC2 says: the instance runs. */
+  running(instance: Instance): void {
+    const found = this.memberOf(instance.id);
+    if (found?.member.state !== 'Pending') return;
+    this.#enterWait(found.group, found.member, 'autoscaling:EC2_INSTANCE_LAUNCHING');
+  }
+
+  /** EC2 says: the instance stopped by itself. */
+  stopped(instance: Instance): void {
+    const found = this.memberOf(instance.id);
+    if (!found) return;
+    if (found.member.state.startsWith('Pending')) this.#launchFailed(found.group);
+    found.member.health = 'Unhealthy';
+    this.#terminate(
+      found.group,
+      found.member,
+      'an instance was taken out of service in response to an EC2 health check',
+    );
+    this.reconcile(found.group, 'an unhealthy instance needed to be replaced');
+  }
+
+  /** EC2 says: somebody terminates the instance. If it was not the group, hooks are bypassed. */
+  terminating(instance: Instance): void {
+    const found = this.memberOf(instance.id);
+    if (!found || found.member.state === 'Terminating:Proceed') return;
+    const { group, member } = found;
+    if (member.state.startsWith('Pending')) this.#launchFailed(group);
+    member.health = 'Unhealthy';
+    this.#drop(member);
+    member.state = 'Terminating:Proceed';
+    finish(member.activity, this.#timers.date(), 'Cancelled', instance.reason);
+    member.activity = this.#record(
+      group,
+      `Terminating EC2 instance: ${instance.id}`,
+      'the instance was terminated outside the group',
+    );
+    this.reconcile(group, 'a terminated instance needed to be replaced');
+  }
+
+  /** EC2 says: the instance is gone. */
+  terminated(instance: Instance): void {
+    const found = this.memberOf(instance.id);
+    if (!found) return;
+    finish(found.member.activity, this.#timers.date(), 'Successful');
+    found.group.members.delete(instance.id);
+    this.#forgetIfEmpty(found.group);
+    if (!found.group.deleting) this.reconcile(found.group, 'an instance was terminated');
+  }
+
+  #launch(group: Group, cause: string): void {
+    const tags = new Map([['aws:autoscaling:groupName', group.name]]);
+    for (const [key, tag] of group.tags) if (tag.propagate) tags.set(key, tag.value);
+    const zone = group.zones[group.members.size % group.zones.length] ?? `${this.#options.place.region}a`;
+    const instance = this.#instances.launch(tags, zone);
+    const activity = this.#record(group, `Launching a new EC2 instance: ${instance.id}`, cause);
+    group.members.set(instance.id, {
+      instance,
+      actions: new Map(),
+      state: 'Pending',
+      health: 'Healthy',
+      activity,
+    });
+  }
+
+  #terminate(group: Group, member: Member, cause: string, hooks = true): void {
+    if (member.state.startsWith('Terminating')) return;
+    if (member.state !== 'InService') finish(member.activity, this.#timers.date(), 'Cancelled', cause);
+    this.#drop(member);
+    member.state = 'Terminating';
+    member.activity = this.#record(group, `Terminating EC2 instance: ${member.instance.id}`, cause);
+    if (hooks) this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_TERMINATING');
+    else this.#proceed(group, member);
+  }
+
+  #enterWait(group: Group, member: Member, transition: LifecycleTransition): void {
+    const hooks = [...group.hooks.values()].filter((each) => each.transition === transition);
+    if (hooks.length === 0) {
+      this.#proceed(group, member);
+      return;
+    }
+    member.state = launching(transition) ? 'Pending:Wait' : 'Terminating:Wait';
+    member.activity.status = 'MidLifecycleAction';
+    const { place, random, notify } = this.#options;
+    for (const hook of hooks) {
+      const action: LifecycleAction = {
+        hook,
+        token: uuid(random),
+        endsAt: this.#timers.now() + globalTimeoutMs(hook.heartbeatTimeoutMs),
+        cancelDeadline: () => undefined,
+      };
+      member.actions.set(hook.name, action);
+      this.#arm(group, member, action);
+      if (hook.targetArn === undefined) continue;
+      notify(
+        hook.targetArn,
+        lifecycleMessage({
+          accountId: place.accountId,
+          requestId: uuid(random),
+          transition,
+          groupName: group.name,
+          hookName: hook.name,
+          instanceId: member.instance.id,
+          token: action.token,
+          metadata: hook.metadata,
+          time: this.#timers.date(),
+        }),
+      );
+    }
+  }
+
+  #arm(group: Group, member: Member, action: LifecycleAction): void {
+    const left = Math.min(action.hook.heartbeatTimeoutMs, action.endsAt - this.#timers.now());
+    action.cancelDeadline = this.#timers.after(left, () =>
+      this.#end(group, member, action.hook.name, action.hook.defaultResult),
+    );
+  }
+
+  #end(group: Group, member: Member, hookName: string, result: HookResult): void {
+    member.actions.get(hookName)?.cancelDeadline();
+    member.actions.delete(hookName);
+    if (result === 'ABANDON') {
+      this.#drop(member);
+      if (member.state === 'Pending:Wait') {
+        this.#launchFailed(group);
+        const hooks = this.#options.terminateHookAfterAbandon;
+        this.#terminate(group, member, 'the launch lifecycle action was abandoned', hooks);
+        this.reconcile(group, 'an abandoned launch needed to be replaced');
+        return;
+      }
+    }
+    if (member.actions.size === 0) this.#proceed(group, member);
+  }
+
+  #proceed(group: Group, member: Member): void {
+    const leaving = member.state.startsWith('Terminating');
+    member.state = leaving ? 'Terminating:Proceed' : 'Pending:Proceed';
+    this.#timers.after(this.#options.transitionMs, () => {
+      if (leaving) {
+        this.#instances.terminate(member.instance.id, 'Terminated by its Auto Scaling group');
+        // It may have been terminated past the group before; EC2's own event then takes it out.
+        return;
+      }
+      if (member.state !== 'Pending:Proceed') return;
+      member.state = 'InService';
+      group.failures = 0;
+      finish(member.activity, this.#timers.date(), 'Successful');
+    });
+  }
+
+  #launchFailed(group: Group): void {
+    const factor = Math.min(mostBackoffFactor, 2 ** group.failures);
+    group.failures += 1;
+    group.notBefore = this.#timers.now() + this.#options.launchBackoffMs * factor;
+  }
+
+  #drop(member: Member): void {
+    for (const action of member.actions.values()) action.cancelDeadline();
+    member.actions.clear();
+  }
+
+  #active(at: ActionAddress): { group: Group; member: Member; action: LifecycleAction } {
+    const group = this.get(at.groupName);
+    for (const member of group.members.values()) {
+      const action = member.actions.get(at.hookName);
+      if (!action) continue;
+      const named = at.token === undefined ? member.instance.id === at.instanceId : action.token === at.token;
+      // With both given, both must fit.
+      if (named && (at.instanceId === undefined || member.instance.id === at.instanceId))
+        return { group, member, action };
+    }
+    const address = at.token === undefined ? `instance ID ${at.instanceId ?? ''}` : `token ${at.token}`;
+    throw new ServiceFailure('ValidationError', `No active Lifecycle Action found with ${address}`);
+  }
+
+  #record(group: Group, description: string, cause: string): Activity {
+    const startedAt = this.#timers.date();
+    const activity: Activity = {
+      id: uuid(this.#options.random),
+      groupName: group.name,
+      description,
+      cause: `At ${startedAt.toISOString()} ${cause}.`,
+      startedAt,
+      endedAt: undefined,
+      status: 'InProgress',
+      message: undefined,
+    };
+    group.activities.unshift(activity);
+    group.activities.length = Math.min(group.activities.length, keptActivities);
+    return activity;
+  }
+
+  #forgetIfEmpty(group: Group): void {
+    if (group.deleting && group.members.size === 0) this.#groups.delete(group.name);
+  }
+}
+
+/** How a caller names an action: by token, by instance, or by both. */
+export interface ActionAddress {
+  groupName: string;
+  hookName: string;
+  token: string | undefined;
+  instanceId: string | undefined;
+}
+
+function launching(transition: LifecycleTransition): boolean {
+  return transition === 'autoscaling:EC2_INSTANCE_LAUNCHING';
+}
+
+function rank(member: Member): number {
+  return member.state === 'InService' ? 0 : 1;
+}
+
+function finish(activity: Activity, at: Date, status: Activity['status'], message?: string): void {
+  if (activity.endedAt !== undefined) return;
+  Object.assign(activity, { endedAt: at, status, message });
+}
+
+function checkCapacity(least: number, most: number, desired: number): void {
+  const refuse = (message: string) => new ServiceFailure('ValidationError', message);
+  if (least < 0 || least > most)
+    throw refuse(`Max bound, ${most}, must be greater than or equal to min bound, ${least}`);
+  if (desired < least)
+    throw refuse(
+      `Desired capacity:${desired} must be between the specified min size:${least} and max size:${most}`,
+    );
+  if (desired > most)
+    throw refuse(
+      `Desired capacity:${desired} must be between the specified min size:${least} and max size:${most}`,
+    );
+}

@@ -1,0 +1,163 @@
+import { ServiceFailure } from '../failure.ts';
+import { hexDigits, type Random } from '../random.ts';
+import type { Timers } from '../timers.ts';
+
+/*
+ * An instance: states, transitions, and who takes each.
+ *
+ *   pending ──boot succeeded (fleet)──▶ running ──the machine died (host)──▶ stopped
+ *      │                                   │                                    │
+ *      └──boot failed (fleet)──┐           └──TerminateInstances (caller, group)┤
+ *                              ▼                                                ▼
+ *                          terminated ◀──────destroyed (fleet)────────── shutting-down
+ *
+ * A terminate during the boot waits for the boot to settle. A terminated instance stays visible for an hour, as in EC2.
+ */
+export type InstanceState = 'pending' | 'running' | 'stopped' | 'shutting-down' | 'terminated';
+
+/** What makes and unmakes the machines. */
+export interface Fleet {
+  boot(instanceId: string): Promise<{ privateIpAddress: string; hostName: string }>;
+  destroy(instanceId: string): Promise<void>;
+  reboot(instanceId: string): Promise<void>;
+}
+
+export interface Instance {
+  readonly id: string;
+  readonly tags: Map<string, string>;
+  readonly launchedAt: Date;
+  readonly zone: string;
+  state: InstanceState;
+  reason: string;
+  privateIpAddress: string | undefined;
+  hostName: string | undefined;
+  terminatedAt: number | undefined;
+}
+
+/** Who wants to know what becomes of an instance. */
+export interface InstanceEvents {
+  running(instance: Instance): void;
+  stopped(instance: Instance): void;
+  /** Termination began, whoever asked for it. */
+  terminating(instance: Instance): void;
+  terminated(instance: Instance): void;
+}
+
+const visibleAfterTerminationMs = 3_600_000;
+
+/** Numeric codes that go with the states' names on the wire. */
+export const stateCodes: Readonly<Record<InstanceState, number>> = {
+  pending: 0,
+  running: 16,
+  'shutting-down': 32,
+  terminated: 48,
+  stopped: 80,
+};
+
+export class Instances {
+  readonly #instances = new Map<string, Instance>();
+  readonly #boots = new Map<string, Promise<void>>();
+  readonly #fleet: Fleet;
+  readonly #events: InstanceEvents;
+  readonly #timers: Timers;
+  readonly #random: Random;
+
+  constructor(parts: { fleet: Fleet; events: InstanceEvents; timers: Timers; random: Random }) {
+    this.#fleet = parts.fleet;
+    this.#events = parts.events;
+    this.#timers = parts.timers;
+    this.#random = parts.random;
+  }
+
+  /** Starts an instance; its boot goes on by itself. */
+  launch(tags: ReadonlyMap<string, string>, zone: string): Instance {
+    const instance: Instance = {
+      id: `i-${hexDigits(this.#random, 17)}`,
+      tags: new Map(tags),
+      launchedAt: this.#timers.date(),
+      zone,
+      state: 'pending',
+      reason: '',
+      privateIpAddress: undefined,
+      hostName: undefined,
+      terminatedAt: undefined,
+    };
+    this.#instances.set(instance.id, instance);
+    this.#boots.set(instance.id, this.#boot(instance));
+    return instance;
+  }
+
+  /** Ends an instance; a second call changes nothing. */
+  terminate(id: string, reason: string): Instance {
+    const instance = this.get(id);
+    if (instance.state === 'shutting-down' || instance.state === 'terminated') return instance;
+    instance.state = 'shutting-down';
+    instance.reason = reason;
+    this.#events.terminating(instance);
+    void this.#destroy(instance);
+    return instance;
+  }
+
+  died(id: string): void {
+    const instance = this.get(id);
+    if (instance.state !== 'running') return;
+    instance.state = 'stopped';
+    instance.reason = 'Client.InstanceInitiatedShutdown: Instance initiated shutdown';
+    this.#events.stopped(instance);
+  }
+
+  get(id: string): Instance {
+    const instance = this.find(id);
+    if (instance) return instance;
+    if (!/^i-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
+      throw new ServiceFailure('InvalidInstanceID.Malformed', `Invalid id: "${id}"`);
+    }
+    throw new ServiceFailure('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+  }
+
+  find(id: string): Instance | undefined {
+    return this.all().find((each) => each.id === id);
+  }
+
+  all(): Instance[] {
+    const now = this.#timers.now();
+    for (const { id, terminatedAt } of this.#instances.values()) {
+      if (terminatedAt !== undefined && now - terminatedAt > visibleAfterTerminationMs)
+        this.#instances.delete(id);
+    }
+    return [...this.#instances.values()];
+  }
+
+  async #boot(instance: Instance): Promise<void> {
+    try {
+      const booted = await this.#fleet.boot(instance.id);
+      instance.privateIpAddress = booted.privateIpAddress;
+      instance.hostName = booted.hostName;
+    } catch (error) {
+      if (instance.state !== 'pending') return;
+      instance.reason = `Server.InternalError: ${error instanceof Error ? error.message : String(error)}`;
+      instance.state = 'shutting-down';
+      this.#events.terminating(instance);
+      // Waits for this very function to return, so it can't be awaited here.
+      void this.#destroy(instance);
+      return;
+    }
+    if (instance.state !== 'pending') return;
+    instance.state = 'running';
+    this.#events.running(instance);
+  }
+
+  async #destroy(instance: Instance): Promise<void> {
+    await this.#boots.get(instance.id);
+    try {
+      await this.#fleet.destroy(instance.id);
+    } catch (error) {
+      // The machine is the host's to clean up; for the cloud the instance is over either way.
+      instance.reason = `${instance.reason} (${error instanceof Error ? error.message : String(error)})`;
+    }
+    this.#boots.delete(instance.id);
+    instance.state = 'terminated';
+    instance.terminatedAt = this.#timers.now();
+    this.#events.terminated(instance);
+  }
+}

@@ -1,0 +1,307 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Tables } from './dynamodb/tables.ts';
+import { ServiceFailure } from './failure.ts';
+import type { Place } from './place.ts';
+import { uuid, type Random } from './random.ts';
+import type { Authorize, CallCount, Fault, Faults } from './seams.ts';
+import type { Call, Operation, Principal, Requirement, Service } from './service.ts';
+import { verifySignature, type SignatureProblem } from './signature.ts';
+import type { Timers } from './timers.ts';
+import { decodeInput, encodeFailure, encodeOutput, type Answer } from './wire/answer.ts';
+import { isRecord, membersOf } from './wire/shape.ts';
+
+/** More than any request here may carry: DynamoDB's 16 MB batch, with room for its JSON. */
+const mostBodyBytes = 17 * 1024 * 1024;
+
+export interface KeyHolder extends Principal {
+  readonly secretAccessKey: string;
+}
+
+export interface FrontDoorParts {
+  place: Place;
+  principals: readonly KeyHolder[];
+  services: readonly Service[];
+  tables: Tables;
+  timers: Timers;
+  random: Random;
+  authorize: Authorize;
+  faults: Faults;
+}
+
+interface Request {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+  readonly sourceAddress: string;
+}
+
+/** What a request asks for, as far as its headers and body tell. */
+interface Route {
+  service: Service;
+  /** Absent when the service has no operation of that name. */
+  operation: Operation | undefined;
+  name: string;
+}
+
+/** Where every request comes in: finds its service, proves its signature, asks for permission, counts, answers. */
+export class FrontDoor {
+  readonly #parts: FrontDoorParts;
+  readonly #counts = new Map<
+    string,
+    { principal: string; service: string; operation: string; count: number; errors: number }
+  >();
+
+  constructor(parts: FrontDoorParts) {
+    this.#parts = parts;
+  }
+
+  calls(): CallCount[] {
+    return [...this.#counts.values()].map((each) => ({ ...each }));
+  }
+
+  async handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const requestId = uuid(this.#parts.random);
+    const gone = new AbortController();
+    outgoing.on('close', () => gone.abort());
+    const body = await readBody(incoming);
+    if (body === 'too-large') {
+      outgoing.writeHead(413, { connection: 'close', 'x-amzn-requestid': requestId }).end();
+      return;
+    }
+    if (body === 'cut-off') return;
+    const answer = await this.#answer(
+      {
+        method: incoming.method ?? 'GET',
+        url: incoming.url ?? '/',
+        headers: incoming.headers,
+        body,
+        sourceAddress: incoming.socket.remoteAddress ?? '127.0.0.1',
+      },
+      requestId,
+      gone.signal,
+    );
+    if (answer === 'lost') {
+      incoming.socket.destroy();
+      return;
+    }
+    if (outgoing.destroyed) return;
+    outgoing.writeHead(answer.status, {
+      ...answer.headers,
+      'content-length': Buffer.byteLength(answer.body),
+      // The SDK and the CLI correct their clock by this when a signature is refused for its time.
+      date: this.#parts.timers.date().toUTCString(),
+    });
+    outgoing.end(answer.body);
+  }
+
+  async #answer(request: Request, requestId: string, signal: AbortSignal): Promise<Answer | 'lost'> {
+    const route = this.#route(request);
+    if (!route) {
+      return {
+        status: 404,
+        headers: { 'content-type': 'text/plain; charset=utf-8' },
+        body: 'This is the AWS endpoint of an adjoin sandbox. Use the AWS CLI or an SDK with this address as --endpoint-url.\n',
+      };
+    }
+    const { service } = route;
+    const now = this.#parts.timers.now();
+    const verdict = verifySignature(
+      request,
+      now,
+      this.#parts.place.region,
+      (id) => this.#holder(id)?.secretAccessKey,
+    );
+    if (!verdict.ok)
+      return encodeFailure(service, unsigned(service, verdict.problem, verdict.message), requestId);
+    const holder = this.#holder(verdict.scope.accessKeyId);
+    if (!holder || verdict.scope.service !== service.name) {
+      const message = `Credential should be scoped to correct service: '${service.name}'.`;
+      return encodeFailure(service, unsigned(service, 'scope', message), requestId);
+    }
+    const principal: Principal = { name: holder.name, arn: holder.arn, accessKeyId: holder.accessKeyId };
+    const call: Call = {
+      principal,
+      requestId,
+      origin: `http://${request.headers.host ?? ''}`,
+      signal,
+    };
+    const count = this.#count(principal, service, route.name);
+    let fault: Fault | undefined;
+    let answer: Answer;
+    try {
+      const input = decode(route, request);
+      fault = this.#parts.faults({ principal, service: service.name, operation: route.name, input });
+      if (fault?.delayBeforeMs) await this.#parts.timers.pause(fault.delayBeforeMs, signal);
+      if (fault?.throttle) throw throttled(service);
+      if (fault?.fail) throw new ServiceFailure(fault.fail.code, fault.fail.message, fault.fail.status);
+      answer = await this.#carryOut(route, input, request, call);
+      if (answer.status >= 400) count.errors += 1;
+    } catch (error) {
+      count.errors += 1;
+      answer = encodeFailure(service, asFailure(error), requestId);
+    }
+    if (fault?.delayAfterMs) await this.#parts.timers.pause(fault.delayAfterMs, signal);
+    return fault?.loseAnswer ? 'lost' : answer;
+  }
+
+  async #carryOut(route: Route, input: unknown, request: Request, call: Call): Promise<Answer> {
+    const { service, operation, name } = route;
+    if (service.name === 'dynamodb') {
+      await this.#permit(service, [this.#tableRequirement(name, input)], request, call);
+      return this.#parts.tables.answer(request);
+    }
+    if (!operation) throw unknownOperation(service, name);
+    await this.#permit(service, operation.requires(input), request, call);
+    return encodeOutput(service, operation, await operation.run(input, call), call.requestId);
+  }
+
+  async #permit(
+    service: Service,
+    requirements: readonly Requirement[],
+    request: Request,
+    call: Call,
+  ): Promise<void> {
+    const { principal } = call;
+    for (const { action, resources, context } of requirements) {
+      for (const resource of resources.length > 0 ? resources : [{ arn: '*' }]) {
+        const decision = await this.#parts.authorize({
+          principal,
+          action,
+          resource,
+          context: {
+            'aws:PrincipalArn': principal.arn,
+            'aws:PrincipalAccount': this.#parts.place.accountId,
+            'aws:RequestedRegion': this.#parts.place.region,
+            'aws:SourceIp': request.sourceAddress.replace('::ffff:', ''),
+            'aws:CurrentTime': this.#parts.timers.date().toISOString(),
+            'aws:SecureTransport': 'true',
+            ...Object.fromEntries(
+              Object.entries(resource.tags ?? {}).map(([key, value]) => [`aws:ResourceTag/${key}`, value]),
+            ),
+            ...context,
+          },
+        });
+        if (decision.allowed) continue;
+        throw denied(
+          service,
+          `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource.arn} ${decision.reason}`,
+        );
+      }
+    }
+  }
+
+  #tableRequirement(operation: string, input: unknown): Requirement {
+    const { region, accountId } = this.#parts.place;
+    const { TableName: table, IndexName: index } = membersOf(input);
+    if (typeof table !== 'string') return { action: `dynamodb:${operation}`, resources: [] };
+    const tableArn = `arn:aws:dynamodb:${region}:${accountId}:table/${table}`;
+    const indexPath = typeof index === 'string' ? `/index/${index}` : '';
+    return { action: `dynamodb:${operation}`, resources: [{ arn: tableArn + indexPath }] };
+  }
+
+  #route(request: Request): Route | undefined {
+    const target = request.headers['x-amz-target'];
+    if (typeof target === 'string') {
+      const dot = target.lastIndexOf('.');
+      const service = this.#parts.services.find((each) => each.selector === target.slice(0, dot));
+      const name = target.slice(dot + 1);
+      return service && { service, name, operation: service.operations.get(name) };
+    }
+    if (request.method !== 'POST') return undefined;
+    const form = new URLSearchParams(request.body.toString());
+    const service = this.#parts.services.find((each) => each.selector === form.get('Version'));
+    const name = form.get('Action') ?? '';
+    return service && { service, name, operation: service.operations.get(name) };
+  }
+
+  #holder(accessKeyId: string): KeyHolder | undefined {
+    return this.#parts.principals.find((each) => each.accessKeyId === accessKeyId);
+  }
+
+  #count(principal: Principal, service: Service, operation: string) {
+    const key = `${principal.name} ${service.name} ${operation}`;
+    const count = this.#counts.get(key) ?? {
+      principal: principal.name,
+      service: service.name,
+      operation,
+      count: 0,
+      errors: 0,
+    };
+    count.count += 1;
+    this.#counts.set(key, count);
+    return count;
+  }
+}
+
+function decode(route: Route, request: Request): unknown {
+  const body = request.body.toString();
+  if (route.operation) return decodeInput(route.service, route.operation, body);
+  if (route.service.name !== 'dynamodb') return {};
+  try {
+    const input: unknown = JSON.parse(body);
+    if (isRecord(input)) return input;
+  } catch {
+    // Falls through to the same refusal.
+  }
+  throw new ServiceFailure('SerializationException', 'The body is not a JSON object.');
+}
+
+function asFailure(error: unknown): ServiceFailure {
+  if (error instanceof ServiceFailure) return error;
+  // A defect of the emulation. AWS would say no more, but here the text is what finds the defect.
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new ServiceFailure('InternalFailure', message, 500);
+}
+
+/** How each protocol says that a signature is not good. */
+function unsigned(service: Service, problem: SignatureProblem, message: string): ServiceFailure {
+  if (service.protocol === 'ec2') {
+    if (problem === 'missing') return new ServiceFailure('MissingAuthenticationToken', message, 403);
+    return new ServiceFailure(
+      'AuthFailure',
+      'AWS was not able to validate the provided access credentials',
+      401,
+    );
+  }
+  const [missing, unknown, other] =
+    service.protocol === 'query'
+      ? ['MissingAuthenticationToken', 'InvalidClientTokenId', 'SignatureDoesNotMatch']
+      : ['MissingAuthenticationTokenException', 'UnrecognizedClientException', 'InvalidSignatureException'];
+  const status = service.protocol === 'query' ? 403 : 400;
+  const code = problem === 'missing' ? missing : problem === 'unknown-key' ? unknown : other;
+  return new ServiceFailure(code ?? '', message, status);
+}
+
+function denied(service: Service, message: string): ServiceFailure {
+  if (service.protocol === 'ec2') return new ServiceFailure('UnauthorizedOperation', message, 403);
+  if (service.protocol === 'query') return new ServiceFailure('AccessDenied', message, 403);
+  return new ServiceFailure('AccessDeniedException', message, 400);
+}
+
+function throttled(service: Service): ServiceFailure {
+  if (service.protocol === 'ec2')
+    return new ServiceFailure('RequestLimitExceeded', 'Request limit exceeded.', 503);
+  if (service.protocol === 'query') return new ServiceFailure('Throttling', 'Rate exceeded', 400);
+  return new ServiceFailure('ThrottlingException', 'Rate exceeded', 400);
+}
+
+function unknownOperation(service: Service, name: string): ServiceFailure {
+  const code = service.protocol.startsWith('json') ? 'UnknownOperationException' : 'InvalidAction';
+  return new ServiceFailure(code, `The sandbox does not emulate ${service.name}:${name}.`);
+}
+
+async function readBody(incoming: IncomingMessage): Promise<Buffer | 'too-large' | 'cut-off'> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of incoming as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > mostBodyBytes) return 'too-large';
+      pieces.push(piece);
+    }
+  } catch {
+    return 'cut-off';
+  }
+  return Buffer.concat(pieces);
+}

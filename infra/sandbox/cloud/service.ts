@@ -1,0 +1,94 @@
+import { NormalizedSchema, type TypeRegistry } from '@smithy/core/schema';
+import type { StaticOperationSchema } from '@smithy/types';
+
+/** How a service writes its requests and answers. */
+export type Protocol = 'json1.0' | 'json1.1' | 'query' | 'ec2';
+
+/** Who calls: the holder of the key that signed the request. */
+export interface Principal {
+  readonly name: string;
+  readonly arn: string;
+  readonly accessKeyId: string;
+}
+
+/** One call while it is carried out. */
+export interface Call {
+  readonly principal: Principal;
+  readonly requestId: string;
+  /** The door that the caller came through, such as `http://127.0.0.1:4566`. */
+  readonly origin: string;
+  /** Aborts when the caller hangs up. */
+  readonly signal: AbortSignal;
+}
+
+/** A resource that a call touches, as policies see it. */
+export interface Resource {
+  readonly arn: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** What a caller needs to be allowed. An operation may need several. */
+export interface Requirement {
+  /** As in a policy, such as `ssm:SendCommand`. */
+  readonly action: string;
+  /** Every one must be allowed. Empty where the action knows no resources: policies then see `*`. */
+  readonly resources: readonly Resource[];
+  /** Condition keys of the service, such as `secretsmanager:VersionStage`. */
+  readonly context?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface Operation {
+  readonly name: string;
+  readonly input: NormalizedSchema;
+  readonly output: NormalizedSchema;
+  requires(input: unknown): readonly Requirement[];
+  run(input: unknown, call: Call): unknown;
+}
+
+export interface Service {
+  /** The prefix of its actions in policies and the name in a signature's credential scope. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** What is before the dot of `x-amz-target` (JSON), or the `Version` parameter (query). */
+  readonly selector: string;
+  /** XML namespace of answers; JSON has none. */
+  readonly namespace?: string;
+  readonly errors: readonly TypeRegistry[];
+  readonly operations: ReadonlyMap<string, Operation>;
+}
+
+/** What an operation needs, before `Input` is forgotten. */
+interface Needs {
+  of(input: unknown): readonly Requirement[] | readonly Resource[];
+}
+
+/**
+ * Ties an operation's schema to its behaviour. `Input` and `Output` are the SDK's types for the same schema: the wire
+ * decodes by the schema, so that a table of operations may forget them.
+ */
+export function operation<Input, Output>(
+  service: string,
+  schema: StaticOperationSchema,
+  run: (input: Input, call: Call) => Output | Promise<Output>,
+  requires?: (input: Input) => readonly Requirement[] | readonly Resource[],
+): Operation {
+  const name = schema[2];
+  const action = `${service}:${name}`;
+  const needs: Needs = { of: requires ?? (() => []) };
+  return {
+    name,
+    input: NormalizedSchema.of(schema[4]),
+    output: NormalizedSchema.of(schema[5]),
+    requires(input) {
+      const needed = needs.of(input);
+      const requirements = needed.filter((each): each is Requirement => 'action' in each);
+      if (requirements.length > 0) return requirements;
+      return [{ action, resources: needed.filter((each): each is Resource => 'arn' in each) }];
+    },
+    run,
+  };
+}
+
+export function operationTable(operations: readonly Operation[]): ReadonlyMap<string, Operation> {
+  return new Map(operations.map((each) => [each.name, each]));
+}

@@ -1,0 +1,137 @@
+import { ServiceFailure } from '../failure.ts';
+import { arn, type Place } from '../place.ts';
+import type { Random } from '../random.ts';
+import type { Timers } from '../timers.ts';
+import { isRecord } from '../wire/shape.ts';
+import { Queue } from './queue.ts';
+
+/** Attributes that a caller may set, with SQS's defaults; no default means that the attribute is absent until set. */
+const attributes: Readonly<Record<string, string | undefined>> = {
+  VisibilityTimeout: '30',
+  DelaySeconds: '0',
+  // 1 MiB
+  MaximumMessageSize: '1048576',
+  // 4 days
+  MessageRetentionPeriod: '345600',
+  ReceiveMessageWaitTimeSeconds: '0',
+  SqsManagedSseEnabled: 'true',
+  RedrivePolicy: undefined,
+  RedriveAllowPolicy: undefined,
+  Policy: undefined,
+  KmsMasterKeyId: undefined,
+  KmsDataKeyReusePeriodSeconds: undefined,
+};
+
+export class Queues {
+  readonly #queues = new Map<string, Queue>();
+  readonly #place: Place;
+  readonly #timers: Timers;
+  readonly #random: Random;
+
+  constructor(parts: { place: Place; timers: Timers; random: Random }) {
+    this.#place = parts.place;
+    this.#timers = parts.timers;
+    this.#random = parts.random;
+  }
+
+  all(): Queue[] {
+    return [...this.#queues.values()];
+  }
+
+  named(name: string | undefined): Queue {
+    const queue = this.#queues.get(name ?? '');
+    if (queue) return queue;
+    throw new ServiceFailure('QueueDoesNotExist', 'The specified queue does not exist.');
+  }
+
+  /** The queue of a URL: `…/ACCOUNT/NAME`, whatever the host. */
+  at(url: string | undefined): Queue {
+    const [accountId, name] = (url ?? '').split('/').slice(-2);
+    if (accountId !== this.#place.accountId) {
+      throw new ServiceFailure('QueueDoesNotExist', 'The specified queue does not exist.');
+    }
+    return this.named(name);
+  }
+
+  withArn(queueArn: string): Queue | undefined {
+    return this.all().find((each) => each.arn === queueArn);
+  }
+
+  create(name: string, wanted: Readonly<Record<string, string>>): Queue {
+    if (!/^[\w-]{1,80}$/.test(name)) {
+      throw new ServiceFailure(
+        'InvalidParameterValue',
+        'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
+      );
+    }
+    checkAttributes(wanted);
+    const existing = this.#queues.get(name);
+    if (existing) {
+      const different = Object.entries(wanted).find(([key, value]) => existing.settings.get(key) !== value);
+      if (different) {
+        throw new ServiceFailure(
+          'QueueNameExists',
+          `A queue already exists with the same name and a different value for attribute ${different[0]}`,
+        );
+      }
+      return existing;
+    }
+    const queue = new Queue({
+      name,
+      arn: arn(this.#place, 'sqs', name),
+      settings: new Map(
+        Object.entries(attributes).filter((each): each is [string, string] => each[1] !== undefined),
+      ),
+      timers: this.#timers,
+      random: this.#random,
+      redriveTo: (target) => this.withArn(target),
+    });
+    this.configure(queue, wanted);
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  configure(queue: Queue, wanted: Readonly<Record<string, string>>): void {
+    checkAttributes(wanted);
+    const redrive = wanted['RedrivePolicy'];
+    if (redrive) this.#checkRedrive(redrive);
+    for (const [key, value] of Object.entries(wanted)) {
+      if (value === '') queue.settings.delete(key);
+      else queue.settings.set(key, value);
+    }
+  }
+
+  delete(queue: Queue): void {
+    queue.purge();
+    this.#queues.delete(queue.name);
+  }
+
+  #checkRedrive(text: string): void {
+    const refuse = (reason: string) =>
+      new ServiceFailure(
+        'InvalidParameterValue',
+        `Value ${text} for parameter RedrivePolicy is invalid. Reason: ${reason}`,
+      );
+    let policy: unknown;
+    try {
+      policy = JSON.parse(text);
+    } catch {
+      throw refuse('Redrive policy is not valid JSON map.');
+    }
+    if (!isRecord(policy)) throw refuse('Redrive policy is not valid JSON map.');
+    const { deadLetterTargetArn, maxReceiveCount } = policy;
+    const count = Number(maxReceiveCount);
+    if (!Number.isInteger(count) || count < 1 || count > 1000)
+      throw refuse('maxReceiveCount must be between 1 and 1000.');
+    if (typeof deadLetterTargetArn !== 'string' || !this.withArn(deadLetterTargetArn)) {
+      throw refuse('Dead letter target does not exist.');
+    }
+  }
+}
+
+function checkAttributes(wanted: Readonly<Record<string, string>>): void {
+  const unknown = Object.keys(wanted).find((key) => !(key in attributes));
+  if (unknown === undefined) return;
+  const fifo = unknown === 'FifoQueue' ? ' Lifecycle hooks do not support FIFO queues.' : '';
+  throw new ServiceFailure('InvalidAttributeName', `Unknown Attribute ${unknown}.${fifo}`);
+}

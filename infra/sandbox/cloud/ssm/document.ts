@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { ServiceFailure } from '../failure.ts';
+import { isRecord } from '../wire/shape.ts';
+
+/** A command document (schema 2.2) after parsing. */
+export interface CommandDocument {
+  readonly schemaVersion: string;
+  readonly description: string;
+  readonly parameters: Readonly<Record<string, ParameterDefinition>>;
+  readonly mainSteps: readonly Step[];
+}
+
+export interface ParameterDefinition {
+  readonly type: 'String' | 'StringList' | 'Integer' | 'Boolean';
+  readonly description?: string;
+  readonly default?: string | number | boolean | readonly string[];
+  readonly allowedPattern?: string;
+  readonly allowedValues?: readonly string[];
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minChars?: number;
+  readonly maxChars?: number;
+}
+
+export interface Step {
+  readonly action: string;
+  /** Absent names are allowed; such a step is called ''. */
+  readonly name?: string;
+  readonly precondition?: Readonly<Record<string, readonly string[]>>;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+}
+
+/** Parameters as the API carries them: always lists. */
+export type Parameters = Readonly<Record<string, readonly string[]>>;
+
+/** SSM's limit on a document's content, in bytes. */
+const mostBytes = 65_536;
+const parameterTypes = ['String', 'StringList', 'Integer', 'Boolean'];
+
+export function parseDocument(content: string): CommandDocument {
+  if (Buffer.byteLength(content) > mostBytes) {
+    throw new ServiceFailure('MaxDocumentSizeExceeded', 'Maximum document content size 64 KB exceeded.');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch {
+    throw invalid('JSON not well-formed.');
+  }
+  if (!isRecord(value)) throw invalid('The document must be a JSON object.');
+  if (value['schemaVersion'] !== '2.2') {
+    throw new ServiceFailure(
+      'InvalidDocumentSchemaVersion',
+      'The sandbox runs command documents of schema version 2.2.',
+    );
+  }
+  const steps: unknown = value['mainSteps'];
+  if (!Array.isArray(steps) || steps.length === 0) throw invalid('mainSteps must be a non-empty list.');
+  const given: unknown = value['parameters'] ?? {};
+  if (!isRecord(given)) throw invalid('parameters must be an object.');
+  const parameters: Record<string, ParameterDefinition> = {};
+  for (const [name, definition] of Object.entries(given)) {
+    if (!/^[A-Za-z0-9]+$/.test(name)) throw invalid(`Invalid parameter name ${name}.`);
+    if (!isDefinition(definition)) {
+      throw invalid(`Parameter ${name} must have a type of ${parameterTypes.join(', ')}.`);
+    }
+    parameters[name] = definition;
+  }
+  const mainSteps = steps.map((step: unknown) => {
+    if (!isStep(step)) throw invalid('Every step must have an action.');
+    for (const [, name] of JSON.stringify(step).matchAll(/\{\{\s*([A-Za-z0-9]+)\s*\}\}/g)) {
+      if (name !== undefined && !(name in parameters))
+        throw invalid(`Parameter ${name} is used but not defined.`);
+    }
+    return step;
+  });
+  const description = typeof value['description'] === 'string' ? value['description'] : '';
+  return { schemaVersion: '2.2', description, parameters, mainSteps };
+}
+
+export function contentHash(content: string): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** Refuses what SendCommand refuses; gives back the parameters with the defaults filled in. */
+export function checkParameters(document: CommandDocument, given: Parameters): Parameters {
+  const unknown = Object.keys(given).find((name) => !(name in document.parameters));
+  if (unknown !== undefined)
+    throw invalidParameters(`Parameter "${unknown}" is not defined in the document.`);
+  const complete: Record<string, readonly string[]> = {};
+  for (const [name, definition] of Object.entries(document.parameters)) {
+    const values = given[name] ?? defaultOf(definition);
+    if (values === undefined) throw invalidParameters(`Parameter "${name}" requires a value.`);
+    const problem = violation(definition, values);
+    if (problem !== undefined) throw invalidParameters(`Parameter "${name}" ${problem}.`);
+    complete[name] = values;
+  }
+  return complete;
+}
+
+/** What is wrong with the values, or undefined. The pattern is searched for, not anchored: documents must anchor it. */
+export function violation(definition: ParameterDefinition, values: readonly string[]): string | undefined {
+  if (definition.type !== 'StringList' && values.length !== 1)
+    return `is a ${definition.type} and takes one value`;
+  if (definition.type === 'Integer' && !/^-?\d+$/.test(values[0] ?? '')) return 'must be an integer';
+  if (definition.type === 'Boolean' && !/^(true|false)$/.test(values[0] ?? ''))
+    return 'must be true or false';
+  if (definition.minItems !== undefined && values.length < definition.minItems)
+    return `needs at least ${definition.minItems} items`;
+  if (definition.maxItems !== undefined && values.length > definition.maxItems)
+    return `takes at most ${definition.maxItems} items`;
+  for (const value of values) {
+    if (definition.minChars !== undefined && value.length < definition.minChars)
+      return `needs at least ${definition.minChars} characters`;
+    if (definition.maxChars !== undefined && value.length > definition.maxChars)
+      return `takes at most ${definition.maxChars} characters`;
+    if (definition.allowedValues && !definition.allowedValues.map(String).includes(value))
+      return 'has a value that is not allowed';
+    if (definition.allowedPattern && !new RegExp(definition.allowedPattern).test(value)) {
+      return `does not match the allowed pattern ${definition.allowedPattern}`;
+    }
+  }
+  return undefined;
+}
+
+export function defaultOf(definition: ParameterDefinition): readonly string[] | undefined {
+  if (definition.default === undefined) return undefined;
+  return [definition.default].flat().map(String);
+}
+
+function isDefinition(value: unknown): value is ParameterDefinition {
+  return isRecord(value) && parameterTypes.includes(String(value['type']));
+}
+
+function isStep(value: unknown): value is Step {
+  return isRecord(value) && typeof value['action'] === 'string';
+}
+
+function invalid(message: string): ServiceFailure {
+  return new ServiceFailure('InvalidDocumentContent', message);
+}
+
+function invalidParameters(message: string): ServiceFailure {
+  return new ServiceFailure('InvalidParameters', message);
+}
