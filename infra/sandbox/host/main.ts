@@ -1,0 +1,69 @@
+import { ensureImage } from '../image/image.ts';
+import { enterNamespace, SandboxBusyError, type NamespaceOptions } from './namespace.ts';
+import { runTests } from './tests.ts';
+
+/**
+ * The host's half of the sandbox, on the pinned Node and as root: brings the image, makes the outer namespace, passes
+ * signals in and the exit code out. `bootstrap.mjs` starts it.
+ *
+ *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/inside/main.ts)
+ *   main.ts test [JEST ARGUMENT…]        lint, types and all tests
+ *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
+ */
+const forwards = ['aws', 'ldaps'];
+
+/** Ctrl-C reaches us from the terminal and again from npm, within milliseconds. Later than this it is a person's second one. */
+const secondInterruptMs = 1_000;
+
+async function main(verb: string, rest: readonly string[]): Promise<number> {
+  switch (verb) {
+    case 'start':
+    case 'sandbox':
+      return inNamespace([process.execPath, 'infra/sandbox/inside/main.ts', verb, ...rest], forwards);
+    case 'inside':
+      return inNamespace(rest, []);
+    case 'test':
+      return runTests(rest, (argv, env) => inNamespace(argv, [], env));
+    default:
+      console.error('Usage: main.ts start|sandbox|test|inside [ARGUMENT…]');
+      return 2;
+  }
+}
+
+async function inNamespace(
+  argv: readonly string[],
+  names: readonly string[],
+  env: NamespaceOptions['env'] = {},
+): Promise<number> {
+  const image = await ensureImage(report);
+  const outer = await enterNamespace({ argv, forwards: names, image, env: { ...process.env, ...env } });
+  let interruptedAt: number | undefined;
+  const onSignal = () => {
+    const now = performance.now();
+    interruptedAt ??= now;
+    if (now - interruptedAt > secondInterruptMs) outer.kill();
+    else outer.stop();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  const onResize = () => outer.resize();
+  process.on('SIGWINCH', onResize);
+  try {
+    return await outer.exited;
+  } finally {
+    for (const signal of signals) process.off(signal, onSignal);
+    process.off('SIGWINCH', onResize);
+  }
+}
+
+function report(line: string): void {
+  console.error(line);
+}
+
+try {
+  process.exitCode = await main(process.argv[2] ?? '', process.argv.slice(3));
+} catch (error) {
+  if (error instanceof SandboxBusyError) console.error(error.message);
+  else console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,104 @@
+/** The instances of the Auto Scaling group as machines on the bridge: what EC2 and the SSM agents do to them. */
+import { defaultHostName, type Machine, type Script, startMachine } from '../machine/machine.ts';
+import type { Outcome } from '../machine/process.ts';
+
+export interface FleetOptions {
+  readonly image: string;
+  /** A directory on a tmpfs. */
+  readonly runtime: string;
+  readonly nameServer: string;
+  readonly searchDomain: string;
+  /** Called when a machine ends though nobody asked for it. */
+  readonly onDeath: (instanceId: string) => void;
+  /** Called for each machine before its instance counts as booted; what it changes is like a part of the image. */
+  readonly prepare?: (machine: Machine) => Promise<void>;
+}
+
+export interface Fleet {
+  boot(instanceId: string): Promise<{ privateIpAddress: string; hostName: string }>;
+  /** Idempotent. */
+  destroy(instanceId: string): Promise<void>;
+  reboot(instanceId: string): Promise<void>;
+  /** Runs a script as Run Command does. */
+  run(instanceId: string, script: Script, signal: AbortSignal): Promise<Outcome>;
+  /** The machine of an instance; undefined before it is up and after it is gone. */
+  machine(instanceId: string): Machine | undefined;
+  machines(): readonly Machine[];
+  close(): Promise<void>;
+}
+
+/** Addresses 10.77.1.0 to 10.77.255.255; the domain controllers keep 10.77.0.x. */
+const firstAddress = 256;
+const addresses = 65_536 - firstAddress;
+
+const addressOf = (index: number): string => {
+  const number = firstAddress + (index % addresses);
+  return `10.77.${number >> 8}.${number & 255}`;
+};
+
+const ordinary = (address: string): boolean => !/\.(0|255)$/.test(address);
+
+export function createFleet(options: FleetOptions): Fleet {
+  /** An instance is here from the moment its boot begins: what is destroyed early must not come up late. */
+  const booting = new Map<string, Promise<Machine>>();
+  const up = new Map<string, Machine>();
+  const taken = new Set<string>();
+  let next = 0;
+
+  const takeAddress = (): string => {
+    for (;;) {
+      const address = addressOf(next);
+      next += 1;
+      if (!ordinary(address) || taken.has(address)) continue;
+      taken.add(address);
+      return address;
+    }
+  };
+  const need = (instanceId: string): Machine => {
+    const machine = up.get(instanceId);
+    if (!machine) throw new Error(`${instanceId}: there is no such machine`);
+    return machine;
+  };
+  const destroy = async (instanceId: string): Promise<void> => {
+    const boot = booting.get(instanceId);
+    if (!boot) return;
+    booting.delete(instanceId);
+    // A boot that failed left nothing to destroy.
+    const machine = await boot.catch(() => undefined);
+    up.delete(instanceId);
+    if (!machine) return;
+    await machine.destroy();
+    taken.delete(machine.address);
+  };
+
+  return {
+    async boot(instanceId) {
+      const address = takeAddress();
+      const boot = startMachine({
+        image: options.image,
+        runtime: options.runtime,
+        name: instanceId,
+        address,
+        nameServer: options.nameServer,
+        searchDomain: options.searchDomain,
+        onDeath: () => options.onDeath(instanceId),
+      });
+      booting.set(instanceId, boot);
+      const machine = await boot.catch((error: unknown) => {
+        taken.delete(address);
+        throw error;
+      });
+      await options.prepare?.(machine);
+      if (booting.get(instanceId) === boot) up.set(instanceId, machine);
+      return { privateIpAddress: address, hostName: defaultHostName(address) };
+    },
+    destroy,
+    reboot: (instanceId) => need(instanceId).reboot(),
+    run: async (instanceId, script, signal) => need(instanceId).run(script, signal),
+    machine: (instanceId) => up.get(instanceId),
+    machines: () => [...up.values()],
+    async close() {
+      await Promise.all([...booting.keys()].map(destroy));
+    },
+  };
+}

@@ -1,0 +1,198 @@
+/** The first program in the outer namespace: `main.ts start|sandbox [options]`. Its exit code is the sandbox's. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { giveToOwner } from '../host/namespace.ts';
+import { currentGround, type Ground } from '../host/ground.ts';
+import { reportOf } from '../story/report.ts';
+import { closingLines, tellStory } from '../story/story.ts';
+import { clockTime, createView, type Screen, terminal } from '../story/view.ts';
+import { type Arguments, parseArguments, UsageError } from './arguments.ts';
+import { agentCommand, commandsToTry } from './commands.ts';
+import { region, accountId, startSandbox, systemClock, type Sandbox } from './sandbox.ts';
+import { stageOf } from './stage.ts';
+import { type State, stateFile, writePrivate } from './state.ts';
+
+const directory = '.sandbox';
+
+/** What is of no use once the sandbox is closed. */
+const runFiles = ['state.json', 'agent.json', 'agent.env', 'ca.pem'];
+
+/** An interrupted run hands its actions back to a queue that is about to vanish: it need not wait for them. */
+const interruptedStopMs = 5_000;
+
+async function main(): Promise<number> {
+  const args = parseArguments(process.argv.slice(2));
+  const ground = currentGround();
+  if (!ground) throw new Error('This program runs inside the sandbox. Use `npm start` or `npm run sandbox`.');
+
+  const interrupt = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => interrupt.abort());
+  }
+  const screen = terminal(process.stdout, process.env);
+  const startedAt = Date.now();
+  const say = (line: string): void => screen.write(`${line}\n`);
+  const progress = createProgress(screen, startedAt);
+
+  let running: Sandbox | undefined;
+  try {
+    running = await orInterrupted(interrupt.signal, open(ground, args, progress));
+    progress(undefined);
+    if (args.verb === 'sandbox') {
+      await stayOpen(running, ground, args, say, interrupt.signal);
+      return 0;
+    }
+    return await tell(running, args, screen, startedAt, interrupt.signal);
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    say('');
+    say('stopping');
+    return args.verb === 'sandbox' ? 0 : 130;
+  } finally {
+    // Machines, mounts and daemons go with the namespace. The agent is told, so that its log has an end; the log stays.
+    await running?.agent()?.stop(interruptedStopMs);
+    for (const file of runFiles) await rm(join(directory, file), { force: true });
+  }
+}
+
+class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+async function orInterrupted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(new Interrupted());
+  signal.addEventListener('abort', onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A line for each part of the start, with the time that it took; a terminal shows what is being waited for. */
+function createProgress(screen: Screen, startedAt: number): (step: string | undefined) => void {
+  let current: { step: string; since: number } | undefined;
+  return (step) => {
+    const now = Date.now();
+    const time = clockTime(now - startedAt);
+    if (current) {
+      const seconds = ((now - current.since) / 1000).toFixed(1);
+      screen.write(`${screen.live ? '\r' : ''}${time}  ${current.step}: ${seconds} s\n`);
+    }
+    current = step === undefined ? undefined : { step, since: now };
+    if (step !== undefined && screen.live) screen.write(`${time}  ${step} …`);
+  };
+}
+
+async function open(
+  ground: Ground,
+  args: Arguments,
+  progress: (step: string | undefined) => void,
+): Promise<Sandbox> {
+  const sandbox = await startSandbox({
+    image: ground.image,
+    runtime: ground.runtime,
+    directory: join(process.cwd(), directory),
+    port: ground.ports['aws'] ?? 0,
+    // A person at the sandbox may want more than the story's size.
+    maximumInstances: Math.max(args.instances, 50),
+    progress,
+  });
+  await ground.lead('aws', { host: '127.0.0.1', port: Number(new URL(sandbox.endpoint).port) });
+  await ground.lead('ldaps', { host: sandbox.domain.address, port: 636 });
+
+  const state = stateFile(join(directory, 'state.json'), stateOf(sandbox, ground));
+  await state.update({});
+  let lives = 0;
+  const remember = async (pid: number | undefined): Promise<void> => {
+    lives += 1;
+    const life = lives;
+    const hostPid = pid === undefined ? undefined : await ground.hostPid(pid);
+    // The answer may come after the agent's end, or after its successor's.
+    if (life === lives) await state.update({ agentPid: hostPid ?? null });
+  };
+  if (args.agent) sandbox.startAgent((pid) => void remember(pid));
+  return sandbox;
+}
+
+function stateOf(sandbox: Sandbox, ground: Ground): State {
+  const { stack, domain, keys } = sandbox;
+  return {
+    endpoint: sandbox.endpoint,
+    region,
+    accountId,
+    autoScalingGroup: stack.autoScalingGroup,
+    queueUrl: stack.queueUrl,
+    deadLetterQueueUrl: stack.deadLetterQueueUrl,
+    table: stack.table,
+    secretId: stack.secretId,
+    agentPid: null,
+    directory: {
+      domain: domain.domainName,
+      url: `ldaps://127.0.0.1:${ground.ports['ldaps']}`,
+      address: domain.address,
+      caFile: domain.caFile,
+      organizationalUnit: domain.organizationalUnit,
+      auditUser: domain.auditor.principal,
+      auditPassword: domain.auditor.password,
+    },
+    credentials: keys,
+  };
+}
+
+async function tell(
+  sandbox: Sandbox,
+  args: Arguments,
+  screen: Screen,
+  startedAt: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const view = createView(screen, startedAt, Date.now);
+  const result = await orInterrupted(
+    signal,
+    tellStory(args.instances, stageOf(sandbox), view, systemClock, signal),
+  );
+  for (const line of closingLines(result)) view.say(line);
+  if (args.report !== undefined) {
+    await mkdir(dirname(args.report), { recursive: true });
+    await writeFile(args.report, `${JSON.stringify(reportOf(result, new Date(startedAt)), null, 2)}\n`);
+    await giveToOwner(args.report);
+  }
+  if (!result.proven) view.say(`The agent's log: ${relative(process.cwd(), sandbox.agentLogFile)}`);
+  return result.proven ? 0 : 1;
+}
+
+async function stayOpen(
+  sandbox: Sandbox,
+  ground: Ground,
+  args: Arguments,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  say('');
+  for (const line of commandsToTry(stateOf(sandbox, ground))) say(line);
+  if (!args.agent) {
+    const file = join(directory, 'agent.env');
+    const lines = Object.entries(sandbox.agentEnvironment).map(([name, value]) => `${name}=${value}\n`);
+    await writePrivate(file, lines.join(''));
+    say('');
+    const pid = (await ground.hostPid(process.pid)) ?? 0;
+    for (const line of agentCommand(pid, file, sandbox.agentCommand)) say(line);
+  }
+  say('');
+  say('The sandbox is open. Ctrl-C closes it.');
+  // A sleep that is longer than anybody stays; it also keeps the process alive.
+  for (;;) await wait(3_600_000, undefined, { signal });
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${error instanceof UsageError ? error.message : message}\n`);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  },
+);

@@ -1,0 +1,54 @@
+/** `.sandbox/state.json`: all that a person, or a test from outside, needs to drive the sandbox. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+
+export interface State {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly autoScalingGroup: string;
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+  readonly table: string;
+  readonly secretId: string;
+  /** The agent's process as the host numbers it; null while it is down, or left to the person. */
+  readonly agentPid: number | null;
+  readonly directory: {
+    readonly domain: string;
+    /** LDAPS on the host's loopback. */
+    readonly url: string;
+    /** The domain controller inside the sandbox. */
+    readonly address: string;
+    readonly caFile: string;
+    readonly organizationalUnit: string;
+    readonly auditUser: string;
+    readonly auditPassword: string;
+  };
+  readonly credentials: Readonly<Record<'operator' | 'worker', Key>>;
+}
+
+export interface Key {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Writes a file that only its owner may read, whole or not at all. */
+export async function writePrivate(file: string, text: string): Promise<void> {
+  const draft = `${file}.new`;
+  await rm(draft, { force: true });
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+  await rename(draft, file);
+}
+
+/** Keeps the file up to date: changes are written one after the other, and the last one wins. */
+export function stateFile(file: string, first: State): { update(change: Partial<State>): Promise<void> } {
+  let state = first;
+  let writing = Promise.resolve();
+  return {
+    update(change) {
+      state = { ...state, ...change };
+      const text = `${JSON.stringify(state, null, 2)}\n`;
+      writing = writing.then(() => writePrivate(file, text));
+      return writing;
+    },
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * The story: the group scales out, in, and to nothing, and after each part the claims are proven.
+ *
+ * The agent has no part in the telling. Its ledger gives the times of the steps, and nothing else.
+ */
+import {
+  type Baseline,
+  type Expectations,
+  proveAbsence,
+  proveMembers,
+  takeBaseline,
+  type Witnesses,
+} from './checks.ts';
+import { launchSteps, terminateSteps } from './memberships.ts';
+import { type Proof, proofLines } from './proof.ts';
+import { type CallCount, callLines, summaryLines } from './summary.ts';
+import { progressOf, type View } from './view.ts';
+import { type Clock, createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** What the story needs of a running sandbox. */
+export interface Stage {
+  readonly witnesses: Witnesses;
+  readonly expected: Expectations;
+  look(): Promise<Sighting>;
+  setDesiredCapacity(size: number): Promise<void>;
+  /** How often the agent died by itself. */
+  agentDeaths(): number;
+  /** Sends SIGTERM to the agent and waits for its end; null when it had to be killed. */
+  stopAgent(): Promise<Ending | null>;
+  /** Calls that the worker made, by operation. */
+  calls(): readonly CallCount[];
+  /** Where a person reads what happened. */
+  readonly logFile: string;
+}
+
+export interface Chapter {
+  readonly title: string;
+  readonly size: number;
+  readonly seconds: number;
+  readonly proofs: readonly Proof[];
+}
+
+export interface StoryResult {
+  readonly proven: boolean;
+  readonly seconds: number;
+  readonly chapters: readonly Chapter[];
+  readonly instances: readonly Watched[];
+  readonly calls: readonly CallCount[];
+}
+
+/** The sizes that the group takes one after the other. */
+export function sizesOf(instances: number): number[] {
+  const sizes = [instances, Math.min(2, instances), 0];
+  return sizes.filter((size, index) => size !== sizes[index - 1]);
+}
+
+/**
+ * How long a chapter may take. A join of six takes seconds; the rest is for a busy machine, since a story that ends too
+ * early proves nothing. Every instance adds its own join on two cores.
+ */
+const chapterLimitMs = (instances: number): number => 120_000 + 5_000 * instances;
+
+/** What an instance that did not get there in time is stuck in. */
+function stuck(watched: Watched): string {
+  const { membership, lifecycleState } = watched;
+  const progress = progressOf(watched);
+  const times = lifecycleState?.startsWith('Terminating') ? membership?.terminate : membership?.launch;
+  const steps = lifecycleState?.startsWith('Terminating') ? terminateSteps : launchSteps;
+  const step = steps.find((name) => times?.[name] === undefined);
+  const where =
+    times === undefined ? 'no message about it was received' : step ? `in step ${step}` : progress.label;
+  const error = membership?.lastError;
+  const why = error ? `; last error ${error.code}: ${error.message}` : '';
+  return `${watched.instanceId} is ${lifecycleState ?? 'gone'}, ${where}${why}`;
+}
+
+function timeoutProof(
+  title: string,
+  size: number,
+  limitMs: number,
+  instances: readonly Watched[],
+  logFile: string,
+): Proof {
+  const there = instances.filter((watched) => watched.lifecycleState === 'InService').length;
+  const failures = instances
+    .filter((watched) => watched.lifecycleState !== undefined && watched.lifecycleState !== 'InService')
+    .map(stuck);
+  return {
+    claim: `${title} within ${limitMs / 1000} s`,
+    proven: false,
+    figures: `${there} of ${size} in service`,
+    failures: [...failures, `look into ${logFile}`],
+  };
+}
+
+function agentProof(deaths: number, ending: Ending | null): Proof {
+  const failures: string[] = [];
+  if (deaths > 0) failures.push(`it died ${deaths} times and was restarted`);
+  if (ending === null) failures.push('it did not end in time and was killed');
+  else if (ending.code !== 0) failures.push(`it ended with ${ending.code ?? ending.signal}`);
+  return {
+    claim: 'agent: never died, and ended with 0 on SIGTERM',
+    proven: failures.length === 0,
+    figures: `${deaths} deaths`,
+    failures,
+  };
+}
+
+/** Tells the story. Rejects only when the signal aborts. */
+export async function tellStory(
+  instances: number,
+  stage: Stage,
+  view: View,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<StoryResult> {
+  const startedAt = clock.now();
+  const chapters: Chapter[] = [];
+  const watch = createWatch(
+    () => stage.look(),
+    clock,
+    (seen) => view.update(seen),
+  );
+  const baseline = await takeBaseline(stage.witnesses.auditor);
+
+  let before = 0;
+  for (const size of sizesOf(instances)) {
+    const chapter = await tellChapter(size, before, baseline);
+    chapters.push(chapter);
+    if (chapter.proofs.some((proof) => !proof.proven)) break;
+    before = size;
+  }
+  chapters.push(await tellEnd());
+
+  return {
+    proven: chapters.every((chapter) => chapter.proofs.every((proof) => proof.proven)),
+    seconds: (clock.now() - startedAt) / 1000,
+    chapters,
+    instances: watch.instances(),
+    calls: stage.calls(),
+  };
+
+  async function tellChapter(size: number, previous: number, known: Baseline): Promise<Chapter> {
+    const title = `scale ${size > previous ? 'out' : 'in'} to ${size}`;
+    const chapterStart = clock.now();
+    const limitMs = chapterLimitMs(instances);
+    view.begin(title);
+    await stage.setDesiredCapacity(size);
+    const proofs: Proof[] = [];
+    let seconds = 0;
+    try {
+      await watch.until((seen) => settled(seen, size), chapterStart + limitMs, signal);
+      seconds = (clock.now() - chapterStart) / 1000;
+      const { witnesses, expected } = stage;
+      const living = [...(await witnesses.lifecycleStates()).keys()];
+      if (size > 0) proofs.push(...(await proveMembers(size, witnesses, expected, known, clock, signal)));
+      if (size < previous) proofs.push(...(await proveAbsence(living, witnesses, expected, known)));
+    } catch (error) {
+      signal.throwIfAborted();
+      seconds = (clock.now() - chapterStart) / 1000;
+      proofs.push(
+        error instanceof StoryTimeout
+          ? timeoutProof(title, size, limitMs, watch.instances(), stage.logFile)
+          : broken(title, error),
+      );
+    }
+    for (const proof of proofs) for (const line of proofLines(proof)) view.say(line);
+    view.say('');
+    return { title, size, seconds, proofs };
+  }
+
+  async function tellEnd(): Promise<Chapter> {
+    const chapterStart = clock.now();
+    const deaths = stage.agentDeaths();
+    const proof = agentProof(deaths, await stage.stopAgent());
+    // The agent writes down that it answered only after it answered: the last steps are in the ledger now.
+    await watch.refresh();
+    for (const line of proofLines(proof)) view.say(line);
+    return {
+      title: 'stop the agent',
+      size: 0,
+      seconds: (clock.now() - chapterStart) / 1000,
+      proofs: [proof],
+    };
+  }
+}
+
+const broken = (title: string, error: unknown): Proof => ({
+  claim: `${title} could be looked at`,
+  proven: false,
+  figures: 'it failed',
+  failures: [error instanceof Error ? error.message : String(error)],
+});
+
+/** Auto Scaling lists as many instances as were asked for, and all of them are in service. */
+function settled(instances: readonly Watched[], size: number): boolean {
+  const listed = instances.filter((watched) => watched.lifecycleState !== undefined);
+  return listed.length === size && listed.every((watched) => watched.lifecycleState === 'InService');
+}
+
+/** The end of what a person reads. */
+export function closingLines(result: StoryResult): string[] {
+  const proofs = result.chapters.flatMap((chapter) => chapter.proofs);
+  const failed = proofs.filter((proof) => !proof.proven);
+  const verdict =
+    failed.length === 0
+      ? `✔ all ${proofs.length} claims proven in ${result.seconds.toFixed(1)} s`
+      : `✘ ${failed.length} of ${proofs.length} claims not proven, after ${result.seconds.toFixed(1)} s`;
+  return [
+    '',
+    ...summaryLines(result.instances),
+    '',
+    ...callLines(result.calls),
+    '',
+    verdict,
+    ...(failed.length === 0 ? [] : failed.flatMap(proofLines)),
+  ];
+}

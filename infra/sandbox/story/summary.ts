@@ -1,0 +1,76 @@
+/** The summary at the end of the story: a line an instance with the seconds of each step, within 80 columns. */
+import { durations, launchSteps, median, terminateSteps } from './memberships.ts';
+import type { Watched } from './watch.ts';
+
+/** How often an operation was called. */
+export interface CallCount {
+  /** Such as `ssm:SendCommand`. */
+  readonly operation: string;
+  readonly count: number;
+  /** How many of the calls were answered with an error. */
+  readonly errors: number;
+}
+
+const headings: Readonly<Record<string, string>> = { node: 'wait', complete: 'compl.' };
+const headingOf = (step: string): string => headings[step] ?? step;
+const nameWidth = 19 + 1 + 15;
+
+/** At most five characters up to 9,999 s, so that a column of six keeps its gap. */
+const cell = (value: number | undefined): string =>
+  value === undefined ? '–' : value.toFixed(value < 99.995 ? 2 : value < 999.95 ? 1 : 0);
+
+interface Row {
+  readonly label: string;
+  readonly seconds: readonly (number | undefined)[];
+}
+
+const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+
+function rowsOf(instances: readonly Watched[], action: 'launch' | 'terminate'): Row[] {
+  const steps: readonly string[] = action === 'launch' ? launchSteps : terminateSteps;
+  return instances.flatMap((watched) => {
+    const seconds = durations(watched.membership?.[action], steps);
+    if (seconds.size === 0) return [];
+    const label = `${watched.instanceId.padEnd(19)} ${(watched.membership?.computerName ?? '–').padEnd(15)}`;
+    return [{ label, seconds: [...steps.map((step) => seconds.get(step)), sum(seconds.values())] }];
+  });
+}
+
+function table(title: string, steps: readonly string[], rows: readonly Row[]): string[] {
+  const columns = [...steps.map(headingOf), 'total'];
+  const line = (label: string, cells: readonly string[]): string =>
+    label.padEnd(nameWidth) +
+    cells.map((text, index) => text.padStart(Math.max(6, (columns[index]?.length ?? 0) + 1))).join('');
+  const over = (label: string, reduce: (values: number[]) => number | undefined): string => {
+    const cells = columns.map((_, column) =>
+      cell(reduce(rows.flatMap((row) => (row.seconds[column] === undefined ? [] : [row.seconds[column]])))),
+    );
+    return line(label, cells);
+  };
+  return [
+    line(title, columns),
+    ...rows.map((row) => line(row.label, row.seconds.map(cell))),
+    over('median', median),
+    over('longest', (values) => (values.length === 0 ? undefined : Math.max(...values))),
+  ];
+}
+
+/** Both tables, the unjoins below the joins. Times are seconds. */
+export function summaryLines(instances: readonly Watched[]): string[] {
+  const joins = rowsOf(instances, 'launch');
+  const unjoins = rowsOf(instances, 'terminate');
+  return [
+    ...(joins.length === 0 ? [] : table('join (seconds)', launchSteps, joins)),
+    ...(unjoins.length === 0 ? [] : ['', ...table('unjoin (seconds)', terminateSteps, unjoins)]),
+  ];
+}
+
+/** The calls by operation, the most frequent first. */
+export function callLines(calls: readonly CallCount[]): string[] {
+  const sorted = calls.toSorted((a, b) => b.count - a.count || a.operation.localeCompare(b.operation));
+  const rows = sorted.map(({ operation, count, errors }) => {
+    const refused = errors === 0 ? '' : `, ${errors} refused`;
+    return `${String(count).padStart(6)} ${operation}${refused}`;
+  });
+  return [`AWS calls made by the worker: ${sum(sorted.map(({ count }) => count))}`, ...rows];
+}

@@ -1,0 +1,118 @@
+/** Watches for secrets where none may be: in the arguments and environment of every process, and in files. */
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import { runProcess } from '../../infra/sandbox/machine/process.ts';
+import type { Machine } from '../../infra/sandbox/machine/machine.ts';
+
+export interface ProcessWatch {
+  /** How many distinct command lines and environments were seen. */
+  readonly seen: ReadonlySet<string>;
+  stop(): Promise<void>;
+}
+
+/** Reads every process's arguments and environment, over and over: also those inside the machines. */
+export function watchProcesses(): ProcessWatch {
+  const seen = new Set<string>();
+  const stopping = new AbortController();
+  const look = async (): Promise<void> => {
+    for (const pid of await readdir('/proc')) {
+      if (!/^\d+$/.test(pid)) continue;
+      for (const part of ['cmdline', 'environ']) {
+        // It may end while it is looked at.
+        seen.add(await readFile(`/proc/${pid}/${part}`, 'latin1').catch(() => ''));
+      }
+    }
+  };
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await look();
+      // A breath for the other processes; a program that joins a domain lives for hundreds of milliseconds.
+      await wait(5);
+    }
+  };
+  const done = loop();
+  return {
+    seen,
+    async stop() {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+/** Where a machine's recorder keeps what `openssl` unsealed: on a tmpfs of the machine, which the search leaves out. */
+const record = '/dev/shm/unsealed';
+
+const recorder = `#!/bin/bash
+# Copies what is decrypted to the record and passes everything on.
+set -o pipefail
+case " $* " in
+  *" -decrypt "*) /usr/bin/openssl.real "$@" | tee -a ${record} && printf '\\n' >>${record} ;;
+  *) exec /usr/bin/openssl.real "$@" ;;
+esac
+`;
+
+/** Puts a recorder in the place of the machine's `openssl`: the only way to learn a one-time password. */
+export async function installRecorder(machine: Machine): Promise<void> {
+  const { code, stderr } = await machine.exec(
+    [
+      'sh',
+      '-c',
+      'mv /usr/bin/openssl /usr/bin/openssl.real && cat >/usr/bin/openssl && chmod 755 /usr/bin/openssl',
+    ],
+    { input: recorder },
+  );
+  if (code !== 0) throw new Error(stderr);
+}
+
+export async function unsealed(machine: Machine): Promise<string[]> {
+  const { stdout } = await machine.exec(['cat', record]);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** A secret as it is, and as a careless program would encode it. */
+export function formsOf(secret: string): string[] {
+  return [
+    secret,
+    Buffer.from(secret).toString('base64'),
+    Buffer.from(secret).toString('hex'),
+    Buffer.from(secret, 'utf16le').toString('base64'),
+  ];
+}
+
+/** Names of files that hold one of the secrets; they are searched for by their bytes, also in UTF-16. */
+export async function filesWith(
+  secrets: readonly string[],
+  directories: readonly string[],
+): Promise<string[]> {
+  // The patterns arrive on standard input: a search must not be what it searches for.
+  const { code, stdout, stderr } = await runProcess(['grep', '-rlaFf', '-', ...directories], {
+    input: secrets.flatMap(formsOf).join('\n'),
+  });
+  if (code !== 0 && code !== 1) throw new Error(`grep: ${stderr}`);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** The same on a machine's file systems that are not its disk. */
+export async function memoryFilesWith(secrets: readonly string[], machine: Machine): Promise<string[]> {
+  const { code, stdout, stderr } = await machine.exec(
+    ['grep', '-rlaFf', '-', '--exclude=unsealed', '--devices=skip', '/run', '/dev/shm'],
+    {
+      input: secrets.flatMap(formsOf).join('\n'),
+    },
+  );
+  if (code !== 0 && code !== 1) throw new Error(`grep: ${stderr}`);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** Does everything that is forbidden with a random word, for as long as a watch needs to see it; the word. */
+export async function plantCanary(machine: Machine): Promise<string> {
+  const word = randomBytes(12).toString('hex');
+  const script = 'printf %s "$1" >/var/canary; printf %s "$1" >/run/canary; : "$2"; sleep 1';
+  const { code, stderr } = await machine.exec(['sh', '-c', script, 'plant', word, `argument-${word}`], {
+    env: { CANARY: `environment-${word}` },
+  });
+  if (code !== 0) throw new Error(stderr);
+  return word;
+}

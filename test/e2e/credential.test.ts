@@ -1,0 +1,88 @@
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { describeReal } from '../support/sandbox.ts';
+import {
+  computerNames,
+  eventually,
+  inService,
+  logEntries,
+  membershipOf,
+  onlyInstance,
+  openSystem,
+  type System,
+} from './sandbox.ts';
+
+/** The shortest that Auto Scaling allows: whoever holds a launch for longer has sent heartbeats. */
+const heartbeatSeconds = 30;
+const patienceSeconds = 36;
+
+describeReal('a wrong service password', (ground) => {
+  let system: System;
+  const account = async () =>
+    (
+      await system.domain.search({
+        filter: '(sAMAccountName=svc-adjoin)',
+        attributes: ['badPwdCount'],
+      })
+    )[0];
+  const refusedBinds = async () => Number((await account())?.attributes.get('badPwdCount')?.[0] ?? 0);
+
+  beforeAll(async () => {
+    system = await openSystem(ground, {
+      servicePassword: 'Wrong-password-1',
+      heartbeatSeconds,
+      agentConfig: { patience: { joinSeconds: patienceSeconds } },
+    });
+    system.startAgent();
+    await system.setDesiredCapacity(2);
+  }, 60_000);
+  afterAll(() => system.stop(), 60_000);
+
+  test('the launches are held, and the ledger and the log name the code and the hint', async () => {
+    const instanceId = await onlyInstance(system, 'Pending:Wait', 30_000);
+    const error = await eventually(
+      'an error in the ledger',
+      30_000,
+      async () => (await membershipOf(system, instanceId))?.lastError,
+    );
+    expect(error.code).toBe('credential-refused');
+    const logged = JSON.stringify(await logEntries(system));
+    expect(logged).toContain('credential-refused');
+    expect(logged).toContain('new version of the secret');
+    expect(logged).not.toContain('Wrong-password-1');
+  }, 60_000);
+
+  test('heartbeats hold them beyond the hook’s timeout, and the patience ends with what the group’s policy says', async () => {
+    const { states } = await system.stage.look();
+    const held = [...states.keys()];
+    const since = Date.now();
+    await eventually('the launches given up', 90_000, async () => {
+      const now = (await system.stage.look()).states;
+      return held.every((instanceId) => now.get(instanceId) !== 'Pending:Wait') ? true : undefined;
+    });
+    expect(Date.now() - since).toBeGreaterThan(heartbeatSeconds * 900);
+    expect(await computerNames(system)).toEqual([]);
+  }, 120_000);
+
+  test('both launches, and their replacements, cost one bind', async () => {
+    expect(await refusedBinds()).toBe(1);
+  });
+
+  test('a secret that is corrected in time lets the held launches join without anyone’s help', async () => {
+    await onlyInstance(system, 'Pending:Wait', 60_000);
+    const secrets = new SecretsManagerClient(system.operator);
+    const SecretId = system.stack.secretId;
+    const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+    const value: Record<string, string> = JSON.parse(SecretString ?? '');
+    value['domain_password'] = system.domain.serviceAccount.password;
+    await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(value) }));
+    secrets.destroy();
+    await inService(system, 2, 60_000);
+    expect(await computerNames(system)).toHaveLength(2);
+    expect(system.agent()?.deaths).toEqual([]);
+  }, 130_000);
+});

@@ -1,0 +1,106 @@
+/** The whole system for a test file, and what tests ask of it. */
+import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Ground } from '../../infra/sandbox/host/ground.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../infra/sandbox/inside/sandbox.ts';
+import { stageOf } from '../../infra/sandbox/inside/stage.ts';
+import type { Membership } from '../../infra/sandbox/story/memberships.ts';
+import type { Stage } from '../../infra/sandbox/story/story.ts';
+
+export interface System extends Sandbox {
+  readonly stage: Stage;
+}
+
+/** Starts everything but the agent. */
+export async function openSystem(ground: Ground, options: Partial<SandboxOptions> = {}): Promise<System> {
+  const sandbox = await startSandbox({
+    image: ground.image,
+    runtime: ground.runtime,
+    directory: join(process.cwd(), '.sandbox'),
+    port: 0,
+    maximumInstances: 20,
+    ...options,
+  });
+  return { ...sandbox, stage: stageOf(sandbox) };
+}
+
+/** Real daemons take real time; this is how often they are asked. */
+const pollMs = 100;
+
+/** Asks until there is an answer other than undefined. Fails with `what` after the limit. */
+export async function eventually<Answer>(
+  what: string,
+  limitMs: number,
+  ask: () => Promise<Answer | undefined>,
+): Promise<Answer> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
+    await wait(pollMs);
+  }
+}
+
+/** Waits until exactly this many instances are listed and all of them are in service; their instance IDs. */
+export function inService(system: System, count: number, limitMs: number): Promise<string[]> {
+  return eventually(`${count} instances in service`, limitMs, async () => {
+    const { states } = await system.stage.look();
+    const ready = [...states.values()].every((state) => state === 'InService');
+    return ready && states.size === count ? [...states.keys()] : undefined;
+  });
+}
+
+export async function membershipOf(system: System, instanceId: string): Promise<Membership | undefined> {
+  return (await system.stage.look()).memberships.get(instanceId);
+}
+
+/** Waits until the only instance that is listed has got this far. */
+export function onlyInstance(system: System, state: string, limitMs: number): Promise<string> {
+  return eventually(`one instance ${state}`, limitMs, async () => {
+    const { states } = await system.stage.look();
+    return [...states].find(([, seen]) => seen === state)?.[0];
+  });
+}
+
+/** Computer accounts that are not the domain controllers'. */
+export async function computerNames(system: System): Promise<string[]> {
+  return (await system.auditor.computers()).map((account) => account.computerName).toSorted();
+}
+
+/** What the agent has logged: one object a line. */
+export async function logEntries(system: System): Promise<Record<string, unknown>[]> {
+  const text = await readFile(system.agentLogFile, 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line): Record<string, unknown> => JSON.parse(line));
+}
+
+export interface Queues {
+  send(body: string): Promise<void>;
+  /** Messages that wait and messages that somebody holds. */
+  depth(url?: string): Promise<number>;
+  close(): void;
+}
+
+export function queuesOf(system: System): Queues {
+  const sqs = new SQSClient(system.operator);
+  return {
+    async send(body) {
+      await sqs.send(new SendMessageCommand({ QueueUrl: system.stack.queueUrl, MessageBody: body }));
+    },
+    async depth(url = system.stack.queueUrl) {
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({
+          QueueUrl: url,
+          AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
+        }),
+      );
+      return Object.values(Attributes ?? {}).reduce((total, value) => total + Number(value), 0);
+    },
+    close: () => sqs.destroy(),
+  };
+}

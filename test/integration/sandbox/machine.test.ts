@@ -1,0 +1,152 @@
+import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
+import { startMachine, type Machine } from '../../../infra/sandbox/machine/machine.ts';
+import { ensureBridge } from '../../../infra/sandbox/machine/network.ts';
+import { describeReal } from '../../support/sandbox.ts';
+
+const script = (text: string, env: Record<string, string> = {}, timeoutMs = 10_000) => ({
+  path: '/var/lib/commands/with space/script',
+  text,
+  env,
+  timeoutMs,
+});
+
+describeReal('A machine', (ground) => {
+  const machines: Machine[] = [];
+  const deaths: string[] = [];
+  const boot = async (number: number) => {
+    const name = `i-${number.toString().padStart(17, '0')}`;
+    const machine = await startMachine({
+      image: ground.image,
+      runtime: ground.runtime,
+      name,
+      address: `10.77.1.${number}`,
+      nameServer: '10.77.0.10',
+      searchDomain: 'corp.example.test',
+      onDeath: () => deaths.push(name),
+    });
+    machines.push(machine);
+    return machine;
+  };
+
+  beforeAll(ensureBridge);
+  afterEach(async () => {
+    await Promise.all(machines.splice(0).map((machine) => machine.destroy()));
+    deaths.length = 0;
+  });
+
+  test('boots in under a second, with host name, address and name server of its own', async () => {
+    const before = performance.now();
+    const machine = await boot(5);
+    const bootMs = performance.now() - before;
+    const { stdout } = await machine.exec([
+      'sh',
+      '-c',
+      'cat /proc/sys/kernel/hostname /etc/resolv.conf; ip -4 -br a',
+    ]);
+    expect(stdout).toContain('ip-10-77-1-5\nnameserver 10.77.0.10\nsearch corp.example.test\n');
+    expect(stdout).toMatch(/^eth0\S*\s+UP\s+10\.77\.1\.5\/16/m);
+    expect(bootMs).toBeLessThan(1_000);
+  });
+
+  test('sees its own processes and files only', async () => {
+    const machine = await boot(5);
+    const { stdout } = await machine.exec([
+      'sh',
+      '-c',
+      `ps -e -o pid=,comm=; ls -d ${ground.runtime} 2>&1; ls /mnt`,
+    ]);
+    expect(stdout).toMatch(/^\s*1 sh$/m);
+    expect(stdout).not.toMatch(/node/);
+    expect(stdout).toContain('No such file');
+  });
+
+  test('never writes to the image', async () => {
+    const machine = await boot(5);
+    await machine.exec(['sh', '-c', 'echo spoilt >/etc/spoilt; rm /etc/os-release /usr/lib/os-release']);
+    await expect(access(join(ground.image, 'etc/spoilt'))).rejects.toThrow('ENOENT');
+    await expect(readFile(join(ground.image, 'usr/lib/os-release'), 'utf8')).resolves.toContain('VERSION_ID');
+  });
+
+  test('runs a script as Run Command does: root, in /, umask 0022, sh, and only the given environment', async () => {
+    const machine = await boot(5);
+    const text = 'id -u; pwd; umask; env | sort; cat; echo "$0" >&2; exit 7';
+    const outcome = await machine.run(script(text, { AWS_SSM_INSTANCE_ID: 'i-1' }));
+    const variables = `AWS_SSM_INSTANCE_ID=i-1\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/\n`;
+    expect(outcome).toEqual({
+      code: 7,
+      stdout: `0\n/\n0022\n${variables}`,
+      stderr: '/var/lib/commands/with space/script\n',
+      timedOut: false,
+    });
+  });
+
+  test('honours a shebang', async () => {
+    const machine = await boot(5);
+    const { stdout } = await machine.run(script('#!/bin/bash\necho "${BASH_VERSION:+bash}"'));
+    expect(stdout).toBe('bash\n');
+  });
+
+  test('kills a script with its children when its time is up, and keeps what it had printed', async () => {
+    const machine = await boot(5);
+    const outcome = await machine.run(script('echo started; sleep 1000 & sleep 1000', {}, 300));
+    expect(outcome).toMatchObject({ code: null, stdout: 'started\n', timedOut: true });
+    expect((await machine.exec(['pgrep', '-f', 'sleep 1000'])).code).toBe(1);
+  });
+
+  test('kills a script that is aborted', async () => {
+    const machine = await boot(5);
+    const stop = new AbortController();
+    const running = machine.run(script('trap "" TERM; sleep 1000'), stop.signal);
+    stop.abort();
+    await expect(running).resolves.toMatchObject({ code: null, timedOut: false });
+    expect((await machine.exec(['pgrep', '-f', 'sleep 1000'])).code).toBe(1);
+  });
+
+  test('lets a daemon outlive the script that started it, and reaps it when it ends', async () => {
+    const machine = await boot(5);
+    await machine.run(script('setsid sleep 1000 </dev/null >/dev/null 2>&1 &'));
+    expect((await machine.exec(['pgrep', '-f', 'sleep 1000'])).code).toBe(0);
+    await machine.exec(['pkill', '-f', 'sleep 1000']);
+    const { stdout } = await machine.exec(['sh', '-c', 'sleep 0.1; ps -e -o stat=']);
+    expect(stdout).not.toContain('Z');
+  });
+
+  test('reboots from the same disk, with nothing left in /run and no process', async () => {
+    const machine = await boot(5);
+    await machine.exec(['sh', '-c', 'echo kept >/etc/kept; echo renamed >/etc/hostname; touch /run/lost']);
+    await machine.run(script('setsid sleep 1000 </dev/null >/dev/null 2>&1 &'));
+    await machine.reboot();
+    const { stdout } = await machine.exec([
+      'sh',
+      '-c',
+      'cat /etc/kept /proc/sys/kernel/hostname; ls /run/lost; pgrep -f "^sleep 1000"',
+    ]);
+    expect(stdout).toBe('kept\nrenamed\n');
+    expect(deaths).toEqual([]);
+  });
+
+  test('reports its death when its init is killed, and then refuses work', async () => {
+    const machine = await boot(5);
+    process.kill(machine.pid ?? 0, 'SIGKILL');
+    const deadline = performance.now() + 5_000;
+    while (machine.pid !== undefined && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(deaths).toEqual(['i-00000000000000005']);
+    await expect(machine.exec(['true'])).rejects.toThrow('not running');
+  });
+
+  test('leaves no process, namespace, mount, interface or disk when it is destroyed, not even with a script running', async () => {
+    const [first, second] = await Promise.all([boot(5), boot(6)]);
+    const running = first.run(script('sleep 1000'));
+    expect(await leftovers(ground.runtime, [second])).not.toEqual([]);
+    await first.destroy();
+    await first.destroy();
+    await expect(running).resolves.toMatchObject({ timedOut: false });
+    expect(await leftovers(ground.runtime, [second])).toEqual([]);
+    await second.destroy();
+    expect(await leftovers(ground.runtime, [])).toEqual([]);
+  });
+});
