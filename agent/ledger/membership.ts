@@ -18,8 +18,6 @@
  * The worker that holds the lease takes every step but `owed → removed`, which is the sweep's. A new launch of the same
  * instance ID (root-volume replacement, warm pool) starts again at `joining` from any state.
  */
-import type { Transition } from '../lifecycle/action.ts';
-
 export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'removed' | 'failed' | 'owed';
 
 export const launchSteps = ['received', 'node', 'probe', 'stage', 'join', 'verify', 'complete'] as const;
@@ -67,6 +65,3 @@ export function mayHaveAccount(membership: Membership): boolean {
   if (membership.state === 'removed' || membership.state === 'failed') return false;
   return membership.stagingBegan !== undefined || membership.objectGuid !== undefined;
 }
-
-export const stepsOf = (transition: Transition): readonly Step[] =>
-  transition === 'launching' ? launchSteps : terminateSteps;

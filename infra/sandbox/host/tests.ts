@@ -1,60 +1,135 @@
+/** What `npm test` checks, part by part, and what it says at the end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 
 /** Runs a command in an outer namespace and resolves with its exit code. */
 export type InNamespace = (argv: readonly string[], env: Record<string, string>) => Promise<number>;
 
-const bin = (name: string) => `node_modules/.bin/${name}`;
+/** How many tests did what. */
+export interface Count {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface Part {
+  readonly title: string;
+  readonly seconds: number;
+  readonly passed: boolean;
+  readonly count?: Count;
+}
+
+const none: Count = { passed: 0, failed: 0, skipped: 0 };
+const bin = (name: string): string => `node_modules/.bin/${name}`;
 const jest = [
+  process.execPath,
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
 ];
 /** What needs a real kernel, domain or machine; see test/support/sandbox.ts. */
 const realTests = String.raw`/test/(integration|e2e)/`;
+const folders = ['agent', 'config', 'documents', 'infra', 'scripts', 'test'];
+const resultsDirectory = '.cache/test-results';
+
+const checks: readonly { readonly title: string; readonly argv: readonly string[] }[] = [
+  { title: 'types', argv: [bin('tsc')] },
+  { title: 'lint', argv: [bin('oxlint'), '--type-aware', '--quiet', ...folders] },
+  { title: 'format', argv: [bin('prettier'), '--check', '--log-level', 'warn', ...folders] },
+  {
+    title: 'imports',
+    argv: [
+      bin('depcruise'),
+      '--config',
+      '.dependency-cruiser.cjs',
+      '--output-type',
+      'err',
+      'agent',
+      'documents',
+      'infra',
+    ],
+  },
+  { title: 'unused', argv: [bin('knip'), '--no-progress'] },
+];
 
 /**
- * Everything that `npm test` checks: types, lint, format, then the tests; those on a real domain inside an outer
- * namespace, one file after another, since they share its bridge and addresses. With arguments, only Jest runs, with
- * them, inside. All parts run even when one fails.
+ * Checks types, lint, format, imports and unused code, then runs the tests; those on a real domain inside an outer
+ * namespace, one file after another, since they share its bridge and addresses. All parts run even when one fails.
+ * With arguments, only Jest runs, with them, inside.
+ * @returns the exit code
  */
 export async function runTests(rest: readonly string[], inNamespace: InNamespace): Promise<number> {
   const unavailable = process.env['SANDBOX_UNAVAILABLE'];
-  const real = (argv: readonly string[]) => {
-    const command = [process.execPath, ...jest, '--runInBand', ...argv];
-    return unavailable === undefined ? inNamespace(command, {}) : run('tests on a real domain', command);
+  const real = (argv: readonly string[]): Promise<number> => {
+    const command = [...jest, '--runInBand', ...argv];
+    return unavailable === undefined ? inNamespace(command, {}) : run(command);
   };
   if (rest.length > 0) return real(rest);
 
-  const failed: string[] = [];
-  const part = async (title: string, result: Promise<number>) => {
-    if ((await result) !== 0) failed.push(title);
-  };
-  await part('types', run('types', [bin('tsc')]));
-  await part('lint', run('lint', [bin('oxlint'), '--type-aware']));
-  await part(
-    'format',
-    run('format', [bin('prettier'), '--check', '--log-level', 'warn', ...sourceFolders()]),
+  await rm(resultsDirectory, { recursive: true, force: true });
+  await mkdir(resultsDirectory, { recursive: true });
+  const parts: Part[] = [];
+  for (const { title, argv } of checks) parts.push(await timed(title, () => run(argv)));
+  parts.push(
+    await counted('unit tests', (options) =>
+      run([...jest, ...options, '--testPathIgnorePatterns', realTests]),
+    ),
+    await counted('real-domain tests', (options) => real([...options, '--testPathPatterns', realTests])),
   );
-  await part(
-    'unit tests',
-    run('unit tests', [process.execPath, ...jest, '--testPathIgnorePatterns', realTests]),
-  );
-  await part('tests on a real domain', real(['--testPathPatterns', realTests]));
-  if (failed.length === 0) return 0;
-  console.error(`Failed: ${failed.join(', ')}.`);
-  return 1;
+  for (const line of closing(parts, unavailable)) console.error(line);
+  return parts.every((part) => part.passed) ? 0 : 1;
 }
 
-function sourceFolders(): string[] {
-  return ['agent', 'config', 'documents', 'infra', 'policies', 'scripts', 'test'].filter((name) =>
-    existsSync(name),
-  );
+/** The closing table, and the line that counts all tests. */
+export function closing(parts: readonly Part[], unavailable: string | undefined): string[] {
+  const lines = parts.map((part) => {
+    const { passed, failed, skipped } = part.count ?? none;
+    const tests = part.count ? `${passed} passed, ${failed} failed, ${skipped} skipped` : '';
+    return `${part.passed ? '✔' : '✘'} ${part.title.padEnd(18)}${part.seconds.toFixed(0).padStart(4)} s  ${tests}`.trimEnd();
+  });
+  const sum = (key: keyof Count): number =>
+    parts.reduce((total, part) => total + (part.count ?? none)[key], 0);
+  const skipped = sum('skipped');
+  if (skipped > 0) lines.push('', `${skipped} tests skipped: ${unavailable ?? 'see above'}`);
+  return ['', ...lines, '', `tests: ${sum('passed')} passed, ${sum('failed')} failed, ${skipped} skipped`];
 }
 
-async function run(title: string, argv: readonly string[]): Promise<number> {
+async function timed(title: string, work: () => Promise<number>): Promise<Part> {
   console.error(`── ${title}`);
+  const started = performance.now();
+  const code = await work();
+  return { title, passed: code === 0, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Runs Jest and reads from its own report how many tests did what. */
+async function counted(title: string, work: (options: string[]) => Promise<number>): Promise<Part> {
+  const file = `${resultsDirectory}/${title.replaceAll(' ', '-')}.json`;
+  const part = await timed(title, () => work(['--json', '--outputFile', file]));
+  const count = await readCount(file);
+  // A run that tested nothing has not passed.
+  return { ...part, passed: part.passed && count.passed + count.skipped > 0, count };
+}
+
+async function readCount(file: string): Promise<Count> {
+  try {
+    const report: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const number = (name: string): number => {
+      const value: unknown =
+        typeof report === 'object' && report !== null ? Reflect.get(report, name) : undefined;
+      return typeof value === 'number' ? value : 0;
+    };
+    return {
+      passed: number('numPassedTests'),
+      failed: number('numFailedTests'),
+      skipped: number('numPendingTests'),
+    };
+  } catch {
+    return none;
+  }
+}
+
+async function run(argv: readonly string[]): Promise<number> {
   const [program = '', ...rest] = argv;
   const child = spawn(program, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
   const [code] = await once(child, 'exit');
