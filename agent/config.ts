@@ -1,6 +1,6 @@
 /**
  * The agent's configuration: a JSON file, overridden by `ADJOIN_*` environment variables, validated as a whole.
- * `config/schema.json` is generated from here by `npm run schema`; a test keeps the two equal.
+ * `config/schema.json` is generated from here by scripts/schema.ts; a test keeps the two equal.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -277,7 +277,8 @@ export function parseConfig(text: string, environment: Readonly<Record<string, s
   if (!result.success) {
     for (const issue of result.error.issues) {
       const name = nameOf(issue.path);
-      const variable = origin.get(name);
+      // A problem with one item of a list is the list's.
+      const variable = origin.get(name) ?? origin.get(nameOf(issue.path.slice(0, -1)));
       problems.push(`${variable ? `${variable} (${name})` : name}: ${issue.message}`);
     }
   }

@@ -186,11 +186,6 @@ const codes = {
     meaning: 'All candidate computer names for this instance belong to accounts that are not ours.',
     hint: 'Look at those accounts; adjoin never touches an account without its own stamp.',
   },
-  'account-not-ours': {
-    disposition: 'abandon',
-    meaning: 'The computer account does not carry the stamp of this deployment and instance.',
-    hint: 'Look at the account; adjoin never touches an account without its own stamp.',
-  },
   'directory-refused': {
     disposition: 'retry',
     meaning: 'The directory refused an operation for another reason.',

@@ -20,7 +20,8 @@ export interface Log {
 const SECRET_NAME = /password|secret(?!Id)|credential$|privatekey/i;
 
 function printable(name: string, value: unknown): unknown {
-  if (SECRET_NAME.test(name) && typeof value === 'string') return '[redacted]';
+  if (SECRET_NAME.test(name) && (typeof value === 'string' || typeof value === 'object') && value !== null)
+    return '[redacted]';
   if (value instanceof Error) return describeError(value);
   if (typeof value === 'bigint') return value.toString();
   if (Array.isArray(value)) return value.map((item) => printable(name, item));

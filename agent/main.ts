@@ -44,7 +44,8 @@ function directoryPort(
   config: Config,
 ): DirectoryPort {
   return {
-    stage: (instanceId, password, signal) => directory.stage(instanceId, password, signal),
+    stage: (instanceId, password, beforeWrite, signal) =>
+      directory.stage(instanceId, password, beforeWrite, signal),
     remove: (instanceId, knownNames, signal) => directory.remove(instanceId, knownNames, signal),
     async domain(signal) {
       return (await credential.current(signal)).domain;
@@ -237,6 +238,12 @@ async function main(): Promise<number> {
     agent.worker.stop();
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
+  let unheard = false;
+  process.stdout.on('error', () => {
+    // Nobody reads the log any more. Work that leaves no trace is not done; whoever restarts us opens a new one.
+    unheard = true;
+    agent.worker.stop();
+  });
   log.info('agent started', {
     deployment: config.deployment,
     queueUrl: config.queueUrl,
@@ -245,7 +252,7 @@ async function main(): Promise<number> {
   try {
     await agent.worker.run();
     log.info('agent stopped', { endings: Object.fromEntries(agent.endings) });
-    return 0;
+    return unheard ? EXIT.failed : 0;
   } catch (error) {
     log.error('agent failed', { error });
     return EXIT.failed;

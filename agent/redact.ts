@@ -13,29 +13,43 @@ export interface Redactor {
 
 const MASK = '[redacted]';
 
+/** As it looks inside a JSON string. */
+const jsonForm = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+/**
+ * A secret as it is; as JSON escapes it, up to three times (an envelope in an envelope in a line of the log); and in the
+ * three ways to write it in a URL.
+ */
 function formsOf(secret: string): string[] {
-  return [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])];
+  // A lone surrogate, which no URL can hold, would throw here.
+  const url = encodeURIComponent(secret.toWellFormed());
+  const strictUrl = url.replaceAll(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  const formField = new URLSearchParams({ '': secret }).toString().slice(1);
+  const once = jsonForm(secret);
+  const twice = jsonForm(once);
+  return [secret, once, twice, jsonForm(twice), url, strictUrl, formField];
 }
 
 export function createRedactor(): Redactor {
   /** Counted, because two owners may hide the same value and forget it at different times. */
   const hidden = new Map<string, number>();
+  /** Longest first: where one secret begins with another, neither may leave a rest. */
+  let forms: readonly string[] = [];
+  const listForms = (): void => {
+    forms = [...new Set([...hidden.keys()].flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
+  };
   return {
     hide(secret) {
       if (secret.length < 4) return;
       hidden.set(secret, (hidden.get(secret) ?? 0) + 1);
+      listForms();
     },
     forget(secret) {
       const owners = hidden.get(secret) ?? 0;
       if (owners > 1) hidden.set(secret, owners - 1);
       else hidden.delete(secret);
+      listForms();
     },
-    clean(text) {
-      let cleaned = text;
-      for (const secret of hidden.keys()) {
-        for (const form of formsOf(secret)) cleaned = cleaned.replaceAll(form, MASK);
-      }
-      return cleaned;
-    },
+    clean: (text) => forms.reduce((cleaned, form) => cleaned.replaceAll(form, MASK), text),
   };
 }

@@ -37,9 +37,15 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
   const stopping = new AbortController();
   const inProgress = new Set<Promise<void>>();
   let failures = 0;
+  let stoppedAt = 0;
+  /** Settles when a slot becomes free, or the worker is told to stop. */
+  let change = Promise.withResolvers<void>();
 
   function start(message: M, receivedAt: number): void {
-    const task = options.handle(message, receivedAt).finally(() => inProgress.delete(task));
+    const task = options.handle(message, receivedAt).finally(() => {
+      inProgress.delete(task);
+      change.resolve();
+    });
     inProgress.add(task);
   }
 
@@ -61,7 +67,8 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
     while (!stopping.signal.aborted) {
       const free = options.slots - inProgress.size;
       if (free <= 0) {
-        await Promise.race(inProgress);
+        change = Promise.withResolvers();
+        await change.promise;
         continue;
       }
       // Asked before the poll: a message may have been picked, and its time may run, long before the answer arrives.
@@ -81,7 +88,8 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
     const done = new AbortController();
     const timeUp = async (): Promise<void> => {
       try {
-        await clock.sleep(options.drainMs, done.signal);
+        // Counted from the stop: whoever sent the signal waits for the long poll, too.
+        await clock.sleep(Math.max(0, stoppedAt + options.drainMs - clock.now()), done.signal);
       } catch {
         return;
       }
@@ -100,7 +108,10 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
       await drain();
     },
     stop() {
+      if (stopping.signal.aborted) return;
+      stoppedAt = clock.now();
       stopping.abort();
+      change.resolve();
     },
   };
 }

@@ -6,12 +6,10 @@ import { callAws } from './errors.ts';
 /** The current version of one secret. @throws AdjoinError `secret-unreadable`, `aws-throttled` or `aws-unavailable` */
 export function createSecretStore(client: SecretsManagerClient, secretId: string): SecretStore {
   return {
-    async read(signal) {
+    async read() {
       try {
-        const answer = await callAws(`secretsmanager:GetSecretValue ${secretId}`, signal, () =>
-          client.send(new GetSecretValueCommand({ SecretId: secretId, VersionStage: 'AWSCURRENT' }), {
-            abortSignal: signal,
-          }),
+        const answer = await callAws(`secretsmanager:GetSecretValue ${secretId}`, undefined, () =>
+          client.send(new GetSecretValueCommand({ SecretId: secretId, VersionStage: 'AWSCURRENT' })),
         );
         if (!answer.SecretString || !answer.VersionId) {
           throw new AdjoinError('secret-invalid', `The secret ${secretId} has no text value.`);

@@ -3,6 +3,9 @@
  *
  * A version that the directory refused is never tried again, by no worker and after no restart: a loop would lock the
  * account out. So the refusal is remembered in the ledger's table before anybody can ask again.
+ *
+ * The secret is read again when the version in hand is older than a poll interval, so that an ordinary rotation, or a
+ * corrected organizational unit, is picked up before the next connection.
  */
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
@@ -25,11 +28,12 @@ export interface Refusal {
 
 export interface SecretStore {
   /** The present value of the secret. */
-  read(signal: AbortSignal): Promise<{ readonly versionId: string; readonly text: string }>;
+  read(): Promise<{ readonly versionId: string; readonly text: string }>;
 }
 
 export interface RefusalStore {
-  read(): Promise<Refusal | undefined>;
+  /** The refusal of this version, if the directory has refused it. */
+  read(versionId: string): Promise<Refusal | undefined>;
   write(refusal: Refusal): Promise<void>;
 }
 
@@ -38,7 +42,7 @@ export interface ServiceCredentialOptions {
   readonly refusals: RefusalStore;
   readonly redactor: Redactor;
   readonly clock: Clock;
-  /** Milliseconds between looks at the secret while its present version is of no use. */
+  /** Milliseconds for which a version counts as the present one, and between looks while it is of no use. */
   readonly pollMs: number;
 }
 
@@ -97,54 +101,80 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
   const { secret, refusals, redactor, clock, pollMs } = options;
   let held: ServiceCredential | undefined;
   let refusal: Refusal | undefined;
-  let problem: { readonly error: AdjoinError; readonly at: number } | undefined;
+  /** The last look at the secret, and what was wrong with it. */
+  let look: { readonly at: number; readonly problem?: AdjoinError } | undefined;
   let reading: Promise<ServiceCredential> | undefined;
 
-  function refuse(known: Refusal): AdjoinError {
-    return new AdjoinError(
+  const refuse = (known: Refusal): AdjoinError =>
+    new AdjoinError(
       known.code,
       `${known.message} The secret's version ${known.versionId} is not tried again.`,
     );
+
+  const usable = (): ServiceCredential | undefined =>
+    held && held.versionId !== refusal?.versionId ? held : undefined;
+
+  function hold(credential: ServiceCredential): void {
+    if (held?.password !== credential.password) {
+      redactor.hide(credential.password);
+      if (held) redactor.forget(held.password);
+    }
+    held = credential;
+  }
+
+  async function readSecret(): Promise<ServiceCredential> {
+    const { versionId, text } = await secret.read();
+    const credential = parse(versionId, text);
+    if (held?.versionId !== versionId || refusal?.versionId === versionId) {
+      // Not bound by this process yet: another one may have tried it.
+      const known = refusal?.versionId === versionId ? refusal : await refusals.read(versionId);
+      if (known) {
+        refusal = known;
+        throw refuse(known);
+      }
+    }
+    hold(credential);
+    return credential;
   }
 
   async function readAgain(): Promise<ServiceCredential> {
     try {
-      const { versionId, text } = await secret.read(AbortSignal.timeout(60_000));
-      const credential = parse(versionId, text);
-      const stored = refusal?.versionId === versionId ? refusal : await refusals.read();
-      if (stored?.versionId === versionId) {
-        refusal = stored;
-        throw refuse(stored);
-      }
-      if (held && held.password !== credential.password) redactor.forget(held.password);
-      if (held?.password !== credential.password) redactor.hide(credential.password);
-      held = credential;
-      problem = undefined;
+      const credential = await readSecret();
+      look = { at: clock.now() };
       return credential;
     } catch (error) {
-      const known =
+      const problem =
         error instanceof AdjoinError
           ? error
-          : new AdjoinError('secret-unreadable', 'The secret was not read.');
-      problem = { error: known, at: clock.now() };
-      throw known;
+          : new AdjoinError('secret-unreadable', 'The secret was not read.', { cause: error });
+      look = { at: clock.now(), problem };
+      // What served until now serves on: an outage of the secret's store is not one of the directory.
+      const serving = usable();
+      if (serving) return serving;
+      throw problem;
     }
   }
 
   return {
     async current(signal) {
       signal.throwIfAborted();
-      if (held && held.versionId !== refusal?.versionId) return held;
-      if (problem && clock.now() - problem.at < pollMs) throw problem.error;
+      const fresh = look !== undefined && clock.now() - look.at < pollMs;
+      const serving = usable();
+      if (fresh && serving) return serving;
+      if (fresh && look?.problem) throw look.problem;
       reading ??= readAgain().finally(() => {
         reading = undefined;
       });
       return reading;
     },
     async refused(versionId, error) {
-      refusal = { versionId, code: error.code, message: error.message };
-      problem = undefined;
-      await refusals.write(refusal);
+      const known: Refusal = { versionId, code: error.code, message: error.message };
+      // A bind with an older version may end after a newer one has been read.
+      if (held?.versionId === versionId) {
+        refusal = known;
+        look = undefined;
+      }
+      await refusals.write(known);
     },
   };
 }

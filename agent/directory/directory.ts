@@ -33,9 +33,15 @@ interface Removal {
 export interface Directory {
   /**
    * Creates the instance's computer account with this one-time password, or resets the one that exists.
+   * @param beforeWrite called, and waited for, right before anything may change; again after a failover
    * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `message-malformed`
    */
-  stage(instanceId: string, oneTimePassword: string, signal: AbortSignal): Promise<StagedAccount>;
+  stage(
+    instanceId: string,
+    oneTimePassword: string,
+    beforeWrite: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<StagedAccount>;
 
   /**
    * A staged account as its own domain controller shows it now; nothing when it is not under our organizational unit
@@ -92,13 +98,13 @@ export function openDirectory(options: DirectoryOptions): Directory {
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
   return {
-    async stage(instanceId, oneTimePassword, signal) {
+    async stage(instanceId, oneTimePassword, beforeWrite, signal) {
       const names = candidateNames(instanceId, namePrefixes);
       const stamp = stampOf(instanceId);
-      return controllers.onAny(
-        (session) => stageAccount(session, stamp, names, oneTimePassword, signal),
-        signal,
-      );
+      return controllers.onAny(async (session) => {
+        await beforeWrite();
+        return stageAccount(session, stamp, names, oneTimePassword, signal);
+      }, signal);
     },
 
     async inspect({ objectGuid, domainController }, signal) {

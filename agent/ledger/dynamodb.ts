@@ -14,8 +14,11 @@ import type { ActionRecord, Membership } from './membership.ts';
 function encode(value: unknown): AttributeValue {
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'number') return { N: String(value) };
-  if (typeof value === 'object' && value !== null) return { M: encodeMap(value) };
-  throw new TypeError(`A membership holds strings, numbers and maps, not a ${typeof value}.`);
+  if (typeof value === 'boolean') return { BOOL: value };
+  if (value === null) return { NULL: true };
+  if (Array.isArray(value)) return { L: value.map(encode) };
+  if (typeof value === 'object') return { M: encodeMap(value) };
+  throw new TypeError(`A membership can't hold a ${typeof value}.`);
 }
 
 function encodeMap(map: object): Record<string, AttributeValue> {
@@ -30,7 +33,10 @@ function decode(value: AttributeValue): unknown {
   if (value.S !== undefined) return value.S;
   if (value.N !== undefined) return Number(value.N);
   if (value.M !== undefined) return decodeMap(value.M);
-  return undefined;
+  if (value.L !== undefined) return value.L.map(decode);
+  if (value.NULL !== undefined) return null;
+  // No release writes sets or binaries.
+  return value.BOOL;
 }
 
 function decodeMap(map: Record<string, AttributeValue>): Record<string, unknown> {
@@ -38,10 +44,10 @@ function decodeMap(map: Record<string, AttributeValue>): Record<string, unknown>
 }
 
 const step = z.number().optional();
-const actionRecord: z.ZodType<ActionRecord> = z.object({
+const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
   actionToken: z.string(),
   hook: z.string(),
-  times: z.object({
+  times: z.looseObject({
     received: step,
     node: step,
     probe: step,
@@ -68,7 +74,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   objectGuid: z.string().optional(),
   domainController: z.string().optional(),
   stagedPasswordLastSet: z.string().optional(),
-  lastError: z.object({ code: z.string(), message: z.string(), at: z.number() }).optional(),
+  lastError: z.looseObject({ code: z.string(), message: z.string(), at: z.number() }).optional(),
   launch: actionRecord.optional(),
   terminate: actionRecord.optional(),
   expiresAt: z.number().optional(),

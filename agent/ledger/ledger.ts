@@ -68,6 +68,7 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
       state: 'joining',
       launch: record,
       terminate: undefined,
+      lastError: undefined,
       expiresAt: undefined,
     };
   }

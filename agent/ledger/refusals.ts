@@ -2,37 +2,33 @@ import { GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/cl
 import { callAws } from '../aws/errors.ts';
 import { refusalOf, type RefusalStore } from '../credential/service-credential.ts';
 
-/** The one item of the ledger's table that is not a membership: no instance ID looks like it. */
-const KEY = 'service-credential';
+/** The items of the ledger's table that are not memberships: no instance ID looks like these. */
+const keyOf = (versionId: string): string => `refused-credential/${versionId}`;
 
-/** The version of the service credential that the directory refused last, shared by all workers. */
+/** The versions of the service credential that the directory has refused, shared by all workers. */
 export function createRefusalStore(client: DynamoDBClient, tableName: string): RefusalStore {
   return {
-    async read() {
-      const answer = await callAws(`dynamodb:GetItem ${KEY}`, undefined, () =>
+    async read(versionId) {
+      const key = keyOf(versionId);
+      const answer = await callAws(`dynamodb:GetItem ${key}`, undefined, () =>
         client.send(
-          new GetItemCommand({ TableName: tableName, Key: { instanceId: { S: KEY } }, ConsistentRead: true }),
+          new GetItemCommand({ TableName: tableName, Key: { instanceId: { S: key } }, ConsistentRead: true }),
         ),
       );
-      const versionId = answer.Item?.['refusedVersionId']?.S;
-      if (!versionId) return undefined;
+      if (!answer.Item) return undefined;
       return refusalOf({
         versionId,
-        code: answer.Item?.['code']?.S ?? '',
-        message: answer.Item?.['message']?.S ?? 'The directory refused the service account.',
+        code: answer.Item['code']?.S ?? '',
+        message: answer.Item['message']?.S ?? 'The directory refused the service account.',
       });
     },
     async write(refusal) {
-      await callAws(`dynamodb:PutItem ${KEY}`, undefined, () =>
+      const key = keyOf(refusal.versionId);
+      await callAws(`dynamodb:PutItem ${key}`, undefined, () =>
         client.send(
           new PutItemCommand({
             TableName: tableName,
-            Item: {
-              instanceId: { S: KEY },
-              refusedVersionId: { S: refusal.versionId },
-              code: { S: refusal.code },
-              message: { S: refusal.message },
-            },
+            Item: { instanceId: { S: key }, code: { S: refusal.code }, message: { S: refusal.message } },
           }),
         ),
       );

@@ -8,7 +8,14 @@ import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { mayHaveAccount } from '../ledger/membership.ts';
 import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import { retry, until } from '../patience.ts';
-import { ANSWER_MARGIN_MS, targetOf, type StagedAccount, type Work, type WorkPorts } from './work.ts';
+import {
+  ANSWER_MARGIN_MS,
+  noteError,
+  targetOf,
+  type StagedAccount,
+  type Work,
+  type WorkPorts,
+} from './work.ts';
 
 export type JoinOutcome =
   | { readonly result: 'CONTINUE' }
@@ -89,8 +96,8 @@ async function stageAndJoin(
   const oneTimePassword = ports.newOneTimePassword();
   try {
     // Written before the account is made: should we die in between, the ledger says that there may be one.
-    await holding.update({ stagingBegan: ports.clock.now() });
-    const staged = await ports.directory.stage(action.instanceId, oneTimePassword.value, signal);
+    const intend = (): Promise<void> => holding.update({ stagingBegan: ports.clock.now() });
+    const staged = await ports.directory.stage(action.instanceId, oneTimePassword.value, intend, signal);
     await holding.update(
       {
         state: 'staged',
@@ -119,14 +126,17 @@ async function stageAndJoin(
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
   const { action, holding, signal } = work;
   const { instanceId } = action;
-  const late = () =>
+  const late = (): AdjoinError =>
     new AdjoinError(
       'node-not-ready',
       `${instanceId} has not registered as a managed node for as long as a launch is held.`,
     );
-  await until(ports.clock, deadline, signal, late, (limited) =>
-    ports.nodes.readiness.wait(instanceId, limited),
-  );
+  // Asked first, so that the last attempt of all still finds out why it fails.
+  if (!(await ports.nodes.readiness.isReady(instanceId, signal))) {
+    await until(ports.clock, deadline, signal, late, (limited) =>
+      ports.nodes.readiness.wait(instanceId, limited),
+    );
+  }
   await holding.update({}, 'node');
 
   const domain = await ports.directory.domain(signal);
@@ -146,14 +156,6 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     }
   }
   await holding.update({ state: 'member', lastError: undefined }, 'verify');
-}
-
-async function noteError(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
-  const { lastError } = work.holding.membership;
-  if (lastError?.code === error.code && lastError.message === error.message) return;
-  await work.holding.update({
-    lastError: { code: error.code, message: error.message, at: ports.clock.now() },
-  });
 }
 
 /** Takes back what was staged. What can't be taken back in time is owed, and the sweep pays. */
@@ -198,7 +200,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
   let counter = 0;
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
-    await noteError(work, ports, error);
+    await noteError(work.holding, ports.clock, error);
   };
   try {
     await retry(

@@ -30,20 +30,31 @@ const SHARE = 3;
 const ends = (error: AdjoinError): boolean =>
   error.disposition === 'acknowledge' || error.disposition === 'yield';
 
+const ranOut = (renewable: Renewable): AdjoinError =>
+  new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
+
 export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void): Hold {
   const controller = new AbortController();
   const stopped = new AbortController();
   const renewables = new Map<Renewable, { until: number }>();
+  /** Renewals that have not been answered yet. */
+  const underWay = new Map<Renewable, Promise<void>>();
   /** Cuts the pause short when something is added that needs renewal sooner. */
   let added = new AbortController();
+  /** When all were renewed, or tried to be; milliseconds since the Unix epoch. */
+  let lastRound = Infinity;
 
   async function renew(renewable: Renewable, state: { until: number }): Promise<void> {
     const asked = clock.now();
+    if (asked >= state.until) {
+      controller.abort(ranOut(renewable));
+      return;
+    }
     const answered = new AbortController();
     try {
       const expired = async (): Promise<never> => {
-        await clock.sleep(Math.max(0, state.until - asked), answered.signal);
-        throw new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
+        await clock.sleep(state.until - asked, answered.signal);
+        throw ranOut(renewable);
       };
       await Promise.race([renewable.renew(), expired()]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
@@ -57,17 +68,32 @@ export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void
     }
   }
 
+  /** Milliseconds until the next round: a third of the shortest after the last, but no later than the first that runs out. */
+  function pause(): number {
+    const shortest = Math.min(...[...renewables.keys()].map((renewable) => renewable.lastsMs));
+    const soonest = Math.min(...[...renewables.values()].map((state) => state.until));
+    return Math.max(0, Math.min(lastRound + shortest / SHARE, soonest) - clock.now());
+  }
+
   async function loop(): Promise<void> {
     while (!stopped.signal.aborted && !controller.signal.aborted) {
-      const shortest = Math.min(...[...renewables.keys()].map((renewable) => renewable.lastsMs));
       added = new AbortController();
       try {
-        await clock.sleep(shortest / SHARE, AbortSignal.any([stopped.signal, added.signal]));
+        await clock.sleep(pause(), AbortSignal.any([stopped.signal, controller.signal, added.signal]));
       } catch {
         continue;
       }
-      await Promise.all([...renewables].map(([renewable, state]) => renew(renewable, state)));
+      lastRound = clock.now();
+      for (const [renewable, state] of renewables) {
+        // One that hangs is watched by its own renewal, and must not keep the others waiting.
+        if (underWay.has(renewable)) continue;
+        underWay.set(
+          renewable,
+          renew(renewable, state).finally(() => underWay.delete(renewable)),
+        );
+      }
     }
+    await Promise.all(underWay.values());
   }
   let running: Promise<void> | undefined;
 
@@ -75,6 +101,7 @@ export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void
     signal: controller.signal,
     add(renewable, since) {
       renewables.set(renewable, { until: since + renewable.lastsMs });
+      lastRound = Math.min(lastRound, since);
       added.abort();
       running ??= loop();
     },

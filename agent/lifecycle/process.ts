@@ -11,14 +11,14 @@ import type { Clock } from '../clock.ts';
 import type { Holding, Ledger } from '../ledger/ledger.ts';
 import { mayHaveAccount } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
-import { retry } from '../patience.ts';
+import { retry, until } from '../patience.ts';
 import type { LifecycleAction } from './action.ts';
 import { parseMessage, type Expectation } from './action.ts';
 import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import { join } from './join.ts';
 import { createHold, type Hold, type Renewable } from './lease.ts';
 import { unjoin } from './unjoin.ts';
-import { ANSWER_MARGIN_MS, type Work, type WorkPorts } from './work.ts';
+import { type Work, type WorkPorts } from './work.ts';
 
 export interface QueueMessage {
   readonly messageId: string;
@@ -74,6 +74,8 @@ const HOLD_MARGIN = 30;
 const LONGEST_HIDE = 43_200;
 /** Days for which an ended membership stays readable. */
 const KEEP_DAYS = 30;
+/** Milliseconds that the account of a void launch may take to be removed before it is owed. */
+const SETTLE_MS = 60_000;
 /** States of an instance that lives on, whoever answered its launch. */
 const alive = /^(InService|Standby|Pending|Entering|Detach|Warmed:(Running|Stopped|Hibernated|Pending))/;
 
@@ -168,16 +170,20 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
    */
   async function settleVoidLaunch(action: LifecycleAction, holding: Holding, log: Log): Promise<void> {
     if (!mayHaveAccount(holding.membership)) return;
-    const signal = AbortSignal.timeout(ANSWER_MARGIN_MS);
-    const state = await admissionPorts.instance(action.instanceId, signal);
+    const unsettled = (): AdjoinError =>
+      new AdjoinError(
+        'directory-unavailable',
+        `${action.instanceId}: no answer within ${SETTLE_MS / 1000} s.`,
+      );
+    // The action's own signal has aborted; what is done here is bounded by time instead.
+    const bounded = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+      until(clock, clock.now() + SETTLE_MS, new AbortController().signal, unsettled, task);
+    const state = await bounded((signal) => admissionPorts.instance(action.instanceId, signal));
     if (state && alive.test(state.lifecycleState)) return;
     const { computerName } = holding.membership;
+    const names = computerName ? [computerName] : [];
     try {
-      const removed = await workPorts.directory.remove(
-        action.instanceId,
-        computerName ? [computerName] : [],
-        signal,
-      );
+      const removed = await bounded((signal) => workPorts.directory.remove(action.instanceId, names, signal));
       log.info('account of a void launch removed', { ...removed });
       await holding.update({ state: 'removed', stagingBegan: undefined });
     } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { retry, until } from '../patience.ts';
-import { ANSWER_MARGIN_MS, targetOf, type Work, type WorkPorts } from './work.ts';
+import { ANSWER_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
 
 /** A courtesy to the machine: its caches and keys go with it. Nothing depends on it, so nothing about it is an error. */
 async function leave(work: Work, ports: WorkPorts): Promise<void> {
@@ -38,8 +38,10 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
   const began = holding.membership.terminate?.times.received ?? clock.now();
   const deadline = Math.min(began + patience.unjoinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
   const { computerName } = holding.membership;
-  const onRetry = (error: AdjoinError, pauseMs: number): void =>
+  const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
+    await noteError(holding, clock, error);
+  };
   try {
     const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
       ports.directory.remove(action.instanceId, computerName ? [computerName] : [], signal),

@@ -1,5 +1,6 @@
 /** What a join and an unjoin are given to work with. */
 import type { Clock } from '../clock.ts';
+import type { AdjoinError } from '../errors.ts';
 import type { Holding } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../nodes/contract.ts';
@@ -29,7 +30,13 @@ export interface StagedAccount {
 }
 
 export interface DirectoryPort {
-  stage(instanceId: string, oneTimePassword: string, signal: AbortSignal): Promise<StagedAccount>;
+  /** `beforeWrite` is called, and waited for, right before anything in the directory may change. */
+  stage(
+    instanceId: string,
+    oneTimePassword: string,
+    beforeWrite: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<StagedAccount>;
   /** A staged account as its own domain controller shows it now; `ours` when it carries this instance's stamp. */
   inspect(
     instanceId: string,
@@ -84,3 +91,10 @@ export const targetOf = (action: LifecycleAction): Target => ({
   instanceId: action.instanceId,
   correlationId: action.token,
 });
+
+/** Writes down why an action is not done yet, unless that is what stands there. */
+export async function noteError(holding: Holding, clock: Clock, error: AdjoinError): Promise<void> {
+  const { lastError } = holding.membership;
+  if (lastError?.code === error.code && lastError.message === error.message) return;
+  await holding.update({ lastError: { code: error.code, message: error.message, at: clock.now() } });
+}

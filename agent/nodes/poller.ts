@@ -43,6 +43,7 @@ export function createPoller(options: PollerOptions): Poller {
   const { list, clock, intervalMs } = options;
   const commands = new Map<string, Set<Waiting>>();
   let looping = false;
+  const slowest = Math.max(SLOWEST, intervalMs);
   let pause = intervalMs;
 
   function settle(commandId: string, waiting: Waiting, result: Invocation | AdjoinError): void {
@@ -85,7 +86,7 @@ export function createPoller(options: PollerOptions): Poller {
         const throttled = await Promise.all(
           [...commands].map(([commandId, group]) => look(commandId, group)),
         );
-        pause = throttled.includes(true) ? Math.min(SLOWEST, pause * 2) : Math.max(intervalMs, pause * 0.8);
+        pause = throttled.includes(true) ? Math.min(slowest, pause * 2) : Math.max(intervalMs, pause * 0.8);
       }
     } finally {
       looping = false;

@@ -151,7 +151,8 @@ export function createWorld(): World {
 
   let passwordClock = 1n;
   const directory: DirectoryPort = {
-    async stage(instanceId, password) {
+    async stage(instanceId, password, beforeWrite) {
+      await beforeWrite();
       await call('directory.stage');
       passwordClock += 1n;
       const account = {

@@ -1,5 +1,5 @@
 import { ensureImage } from '../image/image.ts';
-import { enterNamespace, SandboxBusyError, type NamespaceOptions } from './namespace.ts';
+import { enterNamespace, SandboxBusyError, sweepUp, type NamespaceOptions } from './namespace.ts';
 import { runTests } from './tests.ts';
 
 /**
@@ -49,7 +49,9 @@ async function inNamespace(
   const onResize = () => outer.resize();
   process.on('SIGWINCH', onResize);
   try {
-    return await outer.exited;
+    const code = await outer.exited;
+    await sweepUp(code === 0 ? [] : ['agent.log']);
+    return code;
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
     process.off('SIGWINCH', onResize);

@@ -145,6 +145,32 @@ export async function enterNamespace(options: NamespaceOptions): Promise<Outer> 
   };
 }
 
+/**
+ * Removes what a run left in `.sandbox`, but for the lock, the remembered ports and the names to keep. Done under the
+ * lock: when another run has it already, that run has swept up before it began.
+ */
+export async function sweepUp(keep: readonly string[]): Promise<void> {
+  const spared = ['lock', 'ports.json', ...keep].flatMap((name) => ['!', '-name', name]);
+  const sweep = [
+    'find',
+    '.sandbox',
+    '-mindepth',
+    '1',
+    '-maxdepth',
+    '1',
+    ...spared,
+    '-exec',
+    'rm',
+    '-rf',
+    '{}',
+    '+',
+  ];
+  const child = spawn('flock', ['--timeout', String(lockWaitSeconds), '.sandbox/lock', ...sweep], {
+    stdio: 'ignore',
+  });
+  await once(child, 'exit');
+}
+
 async function lockIsFree(): Promise<boolean> {
   const child = spawn('flock', ['--timeout', String(lockWaitSeconds), '.sandbox/lock', 'true'], {
     stdio: 'ignore',

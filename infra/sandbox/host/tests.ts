@@ -30,6 +30,8 @@ const jest = [
 ];
 /** What needs a real kernel, domain or machine; see test/support/sandbox.ts. */
 const realTests = String.raw`/test/(integration|e2e)/`;
+/** What looks at the outer namespace from the host. */
+const hostTests = String.raw`/test/host/`;
 const folders = ['agent', 'config', 'documents', 'infra', 'scripts', 'test'];
 const resultsDirectory = '.cache/test-results';
 
@@ -73,9 +75,12 @@ export async function runTests(rest: readonly string[], inNamespace: InNamespace
   for (const { title, argv } of checks) parts.push(await timed(title, () => run(argv)));
   parts.push(
     await counted('unit tests', (options) =>
-      run([...jest, ...options, '--testPathIgnorePatterns', realTests]),
+      run([...jest, ...options, '--testPathIgnorePatterns', realTests, hostTests]),
     ),
     await counted('real-domain tests', (options) => real([...options, '--testPathPatterns', realTests])),
+    await counted('host tests', (options) =>
+      run([...jest, '--runInBand', ...options, '--testPathPatterns', hostTests]),
+    ),
   );
   for (const line of closing(parts, unavailable)) console.error(line);
   return parts.every((part) => part.passed) ? 0 : 1;

@@ -6,7 +6,7 @@ import { AutoScalingClient, SetDesiredCapacityCommand } from '@aws-sdk/client-au
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
@@ -182,6 +182,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     });
 
     const agentLogFile = join(options.directory, 'agent.log');
+    // Only this run's lives are in it.
+    await rm(agentLogFile, { force: true });
     const agentEnvironment = {
       AWS_REGION: region,
       AWS_ENDPOINT_URL: endpoint,

@@ -11,10 +11,10 @@ import {
   takeBaseline,
   type Witnesses,
 } from './checks.ts';
-import { launchSteps, terminateSteps } from './memberships.ts';
+import { currentStep, launchSteps, terminateSteps } from './memberships.ts';
 import { type Proof, proofLines } from './proof.ts';
 import { type CallCount, callLines, summaryLines } from './summary.ts';
-import { progressOf, type View } from './view.ts';
+import type { View } from './view.ts';
 import { type Clock, createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
 
 /** How a process ended. */
@@ -66,18 +66,17 @@ export function sizesOf(instances: number): number[] {
  */
 const chapterLimitMs = (instances: number): number => 120_000 + 5_000 * instances;
 
-/** What an instance that did not get there in time is stuck in. */
-function stuck(watched: Watched): string {
-  const { membership, lifecycleState } = watched;
-  const progress = progressOf(watched);
-  const times = lifecycleState?.startsWith('Terminating') ? membership?.terminate : membership?.launch;
-  const steps = lifecycleState?.startsWith('Terminating') ? terminateSteps : launchSteps;
-  const step = steps.find((name) => times?.[name] === undefined);
-  const where =
-    times === undefined ? 'no message about it was received' : step ? `in step ${step}` : progress.label;
+/** What an instance that did not get there in time is stuck in, or why it was given up. */
+function stuck({ instanceId, lifecycleState, membership }: Watched): string {
   const error = membership?.lastError;
   const why = error ? `; last error ${error.code}: ${error.message}` : '';
-  return `${watched.instanceId} is ${lifecycleState ?? 'gone'}, ${where}${why}`;
+  if (lifecycleState === undefined) return `${instanceId} is gone, its membership ${membership?.state}${why}`;
+  const leaving = lifecycleState.startsWith('Terminating');
+  const times = leaving ? membership?.terminate : membership?.launch;
+  if (times === undefined)
+    return `${instanceId} is ${lifecycleState}, no message about it was received${why}`;
+  const step = currentStep(times, leaving ? terminateSteps : launchSteps);
+  return `${instanceId} is ${lifecycleState}, ${step === undefined ? 'answered' : `in step ${step}`}${why}`;
 }
 
 function timeoutProof(
@@ -88,8 +87,11 @@ function timeoutProof(
   logFile: string,
 ): Proof {
   const there = instances.filter((watched) => watched.lifecycleState === 'InService').length;
+  // An instance that was given up is gone, but it knows why the group is not where it should be.
   const failures = instances
-    .filter((watched) => watched.lifecycleState !== undefined && watched.lifecycleState !== 'InService')
+    .filter(({ lifecycleState, membership }) =>
+      lifecycleState === undefined ? membership?.lastError !== undefined : lifecycleState !== 'InService',
+    )
     .map(stuck);
   return {
     claim: `${title} within ${limitMs / 1000} s`,

@@ -156,7 +156,7 @@ describeReal('The directory room', (ground) => {
   describe('staging', () => {
     test('makes one complete account, found through DNS, and reads it back', async () => {
       const instance = newInstance();
-      const staged = await directory().stage(instance, password(), signal);
+      const staged = await directory().stage(instance, password(), async () => undefined, signal);
       const name = nameOf(instance);
       const host = `${name.toLowerCase()}.${domain.domainName}`;
       expect(staged).toMatchObject({
@@ -193,7 +193,7 @@ describeReal('The directory room', (ground) => {
     test('a second time resets the same account and enables it', async () => {
       const instance = newInstance();
       const room = directory();
-      const first = await room.stage(instance, password(), signal);
+      const first = await room.stage(instance, password(), async () => undefined, signal);
       await ldb(
         'ldbmodify',
         `dn: ${first.distinguishedName}`,
@@ -202,7 +202,7 @@ describeReal('The directory room', (ground) => {
         'userAccountControl: 4098',
       );
       expect(await room.inspect(first, signal)).toMatchObject({ enabled: false });
-      const second = await room.stage(instance, password(), signal);
+      const second = await room.stage(instance, password(), async () => undefined, signal);
       expect(second.objectGuid).toBe(first.objectGuid);
       expect(second.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
       expect(await room.inspect(second, signal)).toMatchObject({ enabled: true });
@@ -213,7 +213,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const room = directory();
       const staged = await Promise.all(
-        Array.from({ length: 20 }, () => room.stage(instance, password(), signal)),
+        Array.from({ length: 20 }, () => room.stage(instance, password(), async () => undefined, signal)),
       );
       expect(new Set(staged.map((account) => account.objectGuid)).size).toBe(1);
       expect(await room.find(instance, signal)).toHaveLength(1);
@@ -254,7 +254,7 @@ describeReal('The directory room', (ground) => {
       await plant(name, `${container},${domain.baseDn}`, ...more(instance));
       const room = directory();
       const before = await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['*'] });
-      expect(await room.stage(instance, password(), signal)).toMatchObject({
+      expect(await room.stage(instance, password(), async () => undefined, signal)).toMatchObject({
         computerName: nameOf(instance, 'B'),
       });
       expect(await room.remove(instance, [name], signal)).toEqual({
@@ -271,7 +271,7 @@ describeReal('The directory room', (ground) => {
         `CN=Computers,${domain.baseDn}`,
         `servicePrincipalName: HOST/${nameOf(instance)}`,
       );
-      expect(await directory().stage(instance, password(), signal)).toMatchObject({
+      expect(await directory().stage(instance, password(), async () => undefined, signal)).toMatchObject({
         computerName: nameOf(instance, 'B'),
       });
     });
@@ -280,15 +280,22 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       await plant(nameOf(instance, 'A'), `CN=Computers,${domain.baseDn}`);
       await plant(nameOf(instance, 'B'), domain.organizationalUnit);
-      expect(await failure(directory().stage(instance, password(), signal))).toMatchObject({
+      expect(
+        await failure(directory().stage(instance, password(), async () => undefined, signal)),
+      ).toMatchObject({
         code: 'name-taken',
       });
     });
 
     test('uses the account that carries the stamp, whatever its name is', async () => {
       const instance = newInstance();
-      const first = await directory({ namePrefixes: ['Q'] }).stage(instance, password(), signal);
-      const again = await directory().stage(instance, password(), signal);
+      const first = await directory({ namePrefixes: ['Q'] }).stage(
+        instance,
+        password(),
+        async () => undefined,
+        signal,
+      );
+      const again = await directory().stage(instance, password(), async () => undefined, signal);
       expect(again).toMatchObject({ computerName: nameOf(instance, 'Q'), objectGuid: first.objectGuid });
       expect(again.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
       expect(await directory().find(instance, signal)).toHaveLength(1);
@@ -299,7 +306,7 @@ describeReal('The directory room', (ground) => {
       async (id) => {
         const credentials = secretOf();
         const room = directory({ credentials });
-        expect(await failure(room.stage(id, password(), signal))).toMatchObject({
+        expect(await failure(room.stage(id, password(), async () => undefined, signal))).toMatchObject({
           code: 'message-malformed',
         });
         expect(await failure(room.find(id, signal))).toMatchObject({ code: 'message-malformed' });
@@ -314,7 +321,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const room = directory();
       const secret = password();
-      const staged = await room.stage(instance, secret, signal);
+      const staged = await room.stage(instance, secret, async () => undefined, signal);
       expect(await room.inspect(staged, signal)).toMatchObject({ passwordLastSet: staged.passwordLastSet });
       const machine = await testMachine(ground, domain, 31);
       const join = ['adcli', 'join', domain.domainName, '--stdin-password', '--login-type=computer'];
@@ -335,10 +342,10 @@ describeReal('The directory room', (ground) => {
 
     test('finds nothing when the account is gone or has left the organizational unit', async () => {
       const room = directory();
-      const gone = await room.stage(newInstance(), password(), signal);
+      const gone = await room.stage(newInstance(), password(), async () => undefined, signal);
       await ldb('ldbmodify', `dn: ${gone.distinguishedName}`, 'changetype: delete');
       expect(await room.inspect(gone, signal)).toBeUndefined();
-      const moved = await room.stage(newInstance(), password(), signal);
+      const moved = await room.stage(newInstance(), password(), async () => undefined, signal);
       await ldb(
         'ldbmodify',
         `dn: ${moved.distinguishedName}`,
@@ -353,7 +360,7 @@ describeReal('The directory room', (ground) => {
     test('asks the controller that took the write, and no other', async () => {
       const near = await tunnel();
       const room = directory({ controllers: [`localhost:${near.port}`] });
-      const staged = await room.stage(newInstance(), password(), signal);
+      const staged = await room.stage(newInstance(), password(), async () => undefined, signal);
       expect(staged.domainController).toBe(domain.hostName);
       expect(await room.inspect(staged, signal)).toMatchObject({ objectGuid: staged.objectGuid });
       const elsewhere = { ...staged, domainController: 'dc9.corp.example.test' };
@@ -365,7 +372,7 @@ describeReal('The directory room', (ground) => {
     test('deletes the account with all below it, and its DNS records; a second time finds nothing to do', async () => {
       const instance = newInstance();
       const room = directory();
-      const staged = await room.stage(instance, password(), signal);
+      const staged = await room.stage(instance, password(), async () => undefined, signal);
       const label = staged.computerName.toLowerCase();
       for (const child of [`CN=point,${staged.distinguishedName}`, `CN=other,${staged.distinguishedName}`]) {
         await ldb('ldbadd', `dn: ${child}`, 'objectClass: serviceConnectionPoint');
@@ -422,7 +429,7 @@ describeReal('The directory room', (ground) => {
 
     test("spares another instance's account", async () => {
       const room = directory();
-      const staged = await room.stage(newInstance(), password(), signal);
+      const staged = await room.stage(newInstance(), password(), async () => undefined, signal);
       await room.remove(newInstance(), [staged.computerName], signal);
       expect(await dnOf(staged.computerName)).toBe(staged.distinguishedName);
     });
@@ -432,7 +439,9 @@ describeReal('The directory room', (ground) => {
     test('is denied outside its organizational unit, and nothing appears there', async () => {
       const instance = newInstance();
       const credentials = secretOf({ organizationalUnit: `CN=Computers,${domain.baseDn}` });
-      const error = await failure(directory({ credentials }).stage(instance, password(), signal));
+      const error = await failure(
+        directory({ credentials }).stage(instance, password(), async () => undefined, signal),
+      );
       expect(error).toMatchObject({ code: 'directory-denied' });
       expect(await dnOf(nameOf(instance))).toBeUndefined();
     });
@@ -451,7 +460,12 @@ describeReal('The directory room', (ground) => {
         user: domain.serviceAccount.principal,
         organizationalUnit: 'ou=fleet, dc=CORP,dc=example,dc=test',
       });
-      const staged = await directory({ credentials }).stage(newInstance(), password(), signal);
+      const staged = await directory({ credentials }).stage(
+        newInstance(),
+        password(),
+        async () => undefined,
+        signal,
+      );
       expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${domain.organizationalUnit}`);
     });
 
@@ -463,7 +477,9 @@ describeReal('The directory room', (ground) => {
         Array.from({ length: 20 }, () => failure(room.find(newInstance(), signal))),
       );
       expect(new Set(errors.map((error) => error.code))).toEqual(new Set(['credential-refused']));
-      expect(await failure(room.stage(newInstance(), password(), signal))).toMatchObject({
+      expect(
+        await failure(room.stage(newInstance(), password(), async () => undefined, signal)),
+      ).toMatchObject({
         code: 'credential-refused',
       });
       expect(await badPasswords()).toBe('1');
@@ -498,7 +514,9 @@ describeReal('The directory room', (ground) => {
         code: 'directory-unavailable',
       });
       await domain.start();
-      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      await expect(
+        room.stage(newInstance(), password(), async () => undefined, signal),
+      ).resolves.toBeDefined();
     }, 60_000);
 
     test('of two controllers the one that lives is used', async () => {
@@ -512,7 +530,9 @@ describeReal('The directory room', (ground) => {
       const room = directory({ controllers: [`localhost:${way.port}`] });
       await room.find(newInstance(), signal);
       way.cut();
-      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      await expect(
+        room.stage(newInstance(), password(), async () => undefined, signal),
+      ).resolves.toBeDefined();
       expect(way.connections).toBe(2);
     });
 
@@ -524,7 +544,9 @@ describeReal('The directory room', (ground) => {
       await room.find(newInstance(), signal);
       expect(good.connections).toBe(0);
       silent.mode = 'hole';
-      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      await expect(
+        room.stage(newInstance(), password(), async () => undefined, signal),
+      ).resolves.toBeDefined();
       expect(good.connections).toBe(1);
       // and stays with the one that works, instead of waiting for the silent one each time
       const attempts = silent.connections;
@@ -540,7 +562,9 @@ describeReal('The directory room', (ground) => {
       way.onConnect = () => {
         way.mode = 'open';
       };
-      await expect(room.stage(newInstance(), password(), signal)).resolves.toBeDefined();
+      await expect(
+        room.stage(newInstance(), password(), async () => undefined, signal),
+      ).resolves.toBeDefined();
       expect(way.connections).toBe(2);
     });
 
@@ -555,7 +579,7 @@ describeReal('The directory room', (ground) => {
       first.onAnswer = () => {
         first.mode = 'deaf';
       };
-      const staged = await room.stage(instance, password(), signal);
+      const staged = await room.stage(instance, password(), async () => undefined, signal);
       expect(second.connections).toBe(1);
       expect(said.join('\n')).toContain(`add CN=${nameOf(instance)},${domain.organizationalUnit}: no answer`);
       expect(await room.find(instance, signal)).toEqual([
@@ -643,7 +667,9 @@ describeReal('The directory room', (ground) => {
     const way = await tunnel();
     const room = directory({ controllers: [`localhost:${way.port}`] });
     const instances = Array.from({ length: 100 }, newInstance);
-    const staged = await Promise.all(instances.map((instance) => room.stage(instance, password(), signal)));
+    const staged = await Promise.all(
+      instances.map((instance) => room.stage(instance, password(), async () => undefined, signal)),
+    );
     expect(new Set(staged.map((account) => account.computerName)).size).toBe(100);
     const removed = await Promise.all(instances.map((instance) => room.remove(instance, [], signal)));
     expect(removed.flatMap((removal) => removal.accounts)).toHaveLength(100);

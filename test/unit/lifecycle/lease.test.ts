@@ -17,7 +17,7 @@ beforeEach(() => {
   trouble = [];
   pending = 0;
   const counting: Clock = {
-    now: clock.now,
+    now: () => clock.now(),
     async sleep(ms, signal) {
       pending += 1;
       try {

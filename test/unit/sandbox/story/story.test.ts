@@ -9,7 +9,7 @@ import { idOf, item } from './fixtures.ts';
 const stampOf = (instanceId: string) => `stamp of ${instanceId}`;
 
 /** A fleet without a cloud: instances enter and leave service two seconds after they were asked for. */
-function rehearsal(over: { stuck?: boolean; forgets?: boolean; exitCode?: number } = {}) {
+function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean; exitCode?: number } = {}) {
   let time = 1_000_000;
   const clock = {
     now: () => time,
@@ -40,6 +40,7 @@ function rehearsal(over: { stuck?: boolean; forgets?: boolean; exitCode?: number
   };
   const states = () => {
     step();
+    if (over.givenUp === true) return new Map<string, string>();
     return new Map(
       [...fleet].map(([id, { leaving }]) => [
         id,
@@ -52,7 +53,10 @@ function rehearsal(over: { stuck?: boolean; forgets?: boolean; exitCode?: number
       [...fleet.keys()].flatMap((id) => {
         const received = item(id, { received: time, node: time + 500 });
         const lastError = { M: { code: { S: 'join-failed' }, message: { S: 'no route' } } };
-        const membership = readMembership({ ...received, ...(over.stuck ? { lastError } : {}) });
+        const membership = readMembership({
+          ...received,
+          ...(over.stuck || over.givenUp ? { lastError } : {}),
+        });
         return membership ? [[id, membership] as const] : [];
       }),
     );
@@ -121,6 +125,14 @@ describe('the story', () => {
       `${idOf(1)} is Pending:Wait, in step probe; last error join-failed: no route`,
     );
     expect(written()).toContain('look into .sandbox/agent.log');
+  });
+
+  test('an instance that was given up in the meantime still says why', async () => {
+    const { tell, written } = rehearsal({ givenUp: true });
+    expect((await tell(1)).proven).toBe(false);
+    expect(written()).toContain(
+      `${idOf(1)} is gone, its membership joining; last error join-failed: no route`,
+    );
   });
 
   test('an account that is left behind fails the story', async () => {

@@ -39,8 +39,9 @@ test('a story without a finished step has no table', () => {
   expect(summaryLines([watched(1)])).toEqual([]);
 });
 
+const call = (operation: string, count: number, errors = 0) => ({ operation, count, errors });
+
 test('calls are counted by operation, the most frequent first, with those that were refused', () => {
-  const call = (operation: string, count: number, errors = 0) => ({ operation, count, errors });
   const calls = [call('sqs:DeleteMessage', 6), call('ssm:SendCommand', 4, 1), call('sqs:ReceiveMessage', 30)];
   expect(callLines(calls)).toEqual([
     'AWS calls made by the worker: 40',

@@ -1,0 +1,273 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { createLedger, type Ledger, type MembershipTable } from '../../../agent/ledger/ledger.ts';
+import type { Membership } from '../../../agent/ledger/membership.ts';
+import type { LifecycleAction } from '../../../agent/lifecycle/action.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const NODE = 'i-0123456789abcdef0';
+const LEASE_MS = 96_000;
+
+const launch: LifecycleAction = {
+  token: 'launch-token',
+  hook: 'join',
+  group: 'fleet',
+  instanceId: NODE,
+  transition: 'launching',
+  origin: 'EC2',
+  destination: 'AutoScalingGroup',
+  startedAt: 0,
+};
+const terminate: LifecycleAction = {
+  ...launch,
+  token: 'terminate-token',
+  hook: 'unjoin',
+  transition: 'terminating',
+};
+
+let clock: VirtualClock;
+let stored: Map<string, Membership>;
+/** What the next write does, instead of working. */
+let fault: ((write: () => boolean) => boolean | Promise<boolean>) | undefined;
+let owners: number;
+let ledger: Ledger;
+
+const table: MembershipTable = {
+  read: async (instanceId) => structuredClone(stored.get(instanceId)),
+  async write(membership, expected) {
+    const write = (): boolean => {
+      if (stored.get(membership.instanceId)?.fencingToken !== expected) return false;
+      stored.set(membership.instanceId, structuredClone(membership));
+      return true;
+    };
+    const now = fault;
+    fault = undefined;
+    return now ? now(write) : write();
+  },
+};
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  stored = new Map();
+  fault = undefined;
+  owners = 0;
+  ledger = createLedger({
+    table,
+    clock,
+    nextOwner: () => {
+      owners += 1;
+      return `worker/${owners}`;
+    },
+    leaseMs: LEASE_MS,
+  });
+});
+
+const record = (): Membership => {
+  const found = stored.get(NODE);
+  if (!found) throw new Error('There is no record.');
+  return found;
+};
+
+describe('taking an action', () => {
+  test('opens its record, under a lease', async () => {
+    await ledger.take(launch);
+    expect(record()).toEqual({
+      instanceId: NODE,
+      autoScalingGroup: 'fleet',
+      state: 'joining',
+      fencingToken: 1,
+      leaseOwner: 'worker/1',
+      leaseExpiresAt: clock.now() + LEASE_MS,
+      launch: { actionToken: 'launch-token', hook: 'join', times: { received: clock.now() } },
+      terminate: undefined,
+      expiresAt: undefined,
+    });
+  });
+
+  test('is refused while another holds it, and goes through when that lease has run out', async () => {
+    await ledger.take(launch);
+    await clock.advance(LEASE_MS - 1);
+    await expect(ledger.take(launch)).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
+    await clock.advance(1);
+    await ledger.take(launch);
+    expect(record()).toMatchObject({ fencingToken: 2, leaseOwner: 'worker/3' });
+  });
+
+  test('goes through at once after a release', async () => {
+    const holding = await ledger.take(launch);
+    await holding.release();
+    expect(record().leaseOwner).toBeUndefined();
+    await ledger.take(launch);
+    expect(record().fencingToken).toBe(2);
+  });
+
+  test('whose write arrived although its answer was lost holds', async () => {
+    // The client asks again by itself, and finds the condition failed by its own first write.
+    fault = (write) => {
+      write();
+      return false;
+    };
+    const holding = await ledger.take(launch);
+    await holding.renew();
+    expect(record()).toMatchObject({ fencingToken: 1, leaseOwner: 'worker/1' });
+  });
+
+  test('that another took in the same moment is refused', async () => {
+    fault = async () => {
+      await ledger.take(launch);
+      return false;
+    };
+    await expect(ledger.take(launch)).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
+    expect(record().leaseOwner).toBe('worker/2');
+  });
+
+  test('that keeps changing hands is left to the others', async () => {
+    const refuse = (): boolean => {
+      fault = refuse;
+      return false;
+    };
+    fault = refuse;
+    await expect(ledger.take(launch)).rejects.toThrow('keeps changing hands');
+  });
+
+  test('by two at once is won by one', async () => {
+    const results = await Promise.allSettled([ledger.take(launch), ledger.take(launch), ledger.take(launch)]);
+    expect(results.map((result) => result.status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
+  });
+
+  test('again with the same token keeps its times and its state', async () => {
+    const first = await ledger.take(launch);
+    const received = clock.now();
+    await clock.advance(5_000);
+    await first.update({ state: 'staged', objectGuid: 'guid' }, 'stage');
+    await first.release();
+    await clock.advance(60_000);
+    const second = await ledger.take(launch);
+    expect(second.membership).toMatchObject({
+      state: 'staged',
+      objectGuid: 'guid',
+      launch: { times: { received, stage: received + 5_000 } },
+    });
+  });
+
+  test('of a new launch starts over, but keeps what is known of an account', async () => {
+    const first = await ledger.take(launch);
+    await first.update(
+      { state: 'member', objectGuid: 'guid', computerName: 'A1', stagingBegan: 7 },
+      'verify',
+    );
+    await first.release();
+    const leaving = await ledger.take(terminate);
+    await leaving.update({ state: 'owed', expiresAt: 99 }, 'remove');
+    await leaving.release();
+    await clock.advance(1_000);
+    const again = await ledger.take({ ...launch, token: 'another-token' });
+    expect(again.membership).toMatchObject({
+      state: 'joining',
+      fencingToken: 3,
+      objectGuid: 'guid',
+      computerName: 'A1',
+      stagingBegan: 7,
+      launch: { actionToken: 'another-token', times: { received: clock.now() } },
+    });
+    expect(again.membership.launch?.times).toEqual({ received: clock.now() });
+    expect(again.membership.terminate).toBeUndefined();
+    expect(again.membership.expiresAt).toBeUndefined();
+  });
+
+  test('of a termination keeps the launch, and its own times when it comes again', async () => {
+    const first = await ledger.take(launch);
+    await first.update({ state: 'member' }, 'verify');
+    await first.release();
+    const leaving = await ledger.take(terminate);
+    const received = clock.now();
+    expect(leaving.membership.state).toBe('leaving');
+    await leaving.update({ state: 'removed' }, 'remove');
+    await leaving.release();
+    await clock.advance(1_000);
+    const again = await ledger.take(terminate);
+    expect(again.membership).toMatchObject({
+      state: 'removed',
+      launch: { actionToken: 'launch-token' },
+      terminate: { actionToken: 'terminate-token', times: { received, remove: received } },
+    });
+  });
+
+  test('of an instance that the ledger never saw works, too', async () => {
+    const leaving = await ledger.take(terminate);
+    expect(leaving.membership).toMatchObject({ state: 'leaving', fencingToken: 1 });
+    expect(leaving.membership.launch).toBeUndefined();
+  });
+});
+
+describe('a holder', () => {
+  test('renews its lease with each write, and marks when a step ended', async () => {
+    const holding = await ledger.take(launch);
+    await clock.advance(30_000);
+    await holding.update({ computerName: 'A1' }, 'probe');
+    expect(record()).toMatchObject({
+      computerName: 'A1',
+      leaseExpiresAt: clock.now() + LEASE_MS,
+      launch: { times: { probe: clock.now() } },
+    });
+    await clock.advance(30_000);
+    await holding.renew();
+    expect(record().leaseExpiresAt).toBe(clock.now() + LEASE_MS);
+  });
+
+  test('that another has followed changes nothing any more', async () => {
+    const stale = await ledger.take(launch);
+    await clock.advance(LEASE_MS);
+    await ledger.take(launch);
+    const before = record();
+    await expect(stale.update({ state: 'member' })).rejects.toMatchObject({ code: 'lease-lost' });
+    await expect(stale.renew()).rejects.toMatchObject({ code: 'lease-lost' });
+    await stale.release();
+    expect(record()).toEqual(before);
+    expect(stale.membership.state).toBe('joining');
+  });
+
+  test('whose lease ran out while nobody else came may go on', async () => {
+    const holding = await ledger.take(launch);
+    await clock.advance(10 * LEASE_MS);
+    await holding.update({ state: 'member' });
+    expect(record().state).toBe('member');
+  });
+
+  test('writes one change after the other, so that none is lost', async () => {
+    const holding = await ledger.take(launch);
+    fault = async (write) => {
+      await clock.sleep(1_000);
+      return write();
+    };
+    const writes = Promise.all([
+      holding.update({ computerName: 'A1' }),
+      holding.renew(),
+      holding.update({ objectGuid: 'guid' }, 'stage'),
+    ]);
+    await clock.until(writes);
+    expect(record()).toMatchObject({ computerName: 'A1', objectGuid: 'guid' });
+  });
+
+  test('goes on after a write that failed, with what was last written', async () => {
+    const holding = await ledger.take(launch);
+    fault = () => Promise.reject(new AdjoinError('aws-unavailable', 'no answer'));
+    await expect(holding.update({ computerName: 'A1' })).rejects.toMatchObject({ code: 'aws-unavailable' });
+    expect(holding.membership.computerName).toBeUndefined();
+    await holding.update({ objectGuid: 'guid' });
+    expect(record()).toMatchObject({ objectGuid: 'guid' });
+    expect(record().computerName).toBeUndefined();
+  });
+
+  test('hears of a release that failed for another reason than a lost lease', async () => {
+    const holding = await ledger.take(launch);
+    fault = () => Promise.reject(new AdjoinError('aws-unavailable', 'no answer'));
+    await expect(holding.release()).rejects.toMatchObject({ code: 'aws-unavailable' });
+  });
+});
+
+test('a membership is found by its instance', async () => {
+  await expect(ledger.find(NODE)).resolves.toBeUndefined();
+  await ledger.take(launch);
+  await expect(ledger.find(NODE)).resolves.toMatchObject({ instanceId: NODE, state: 'joining' });
+});

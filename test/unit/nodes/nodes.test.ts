@@ -1,0 +1,259 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import type { JoinEntry, Purpose } from '../../../agent/nodes/contract.ts';
+import { type CommandRequest, createNodes, type Nodes, type Target } from '../../../agent/nodes/nodes.ts';
+import type { Invocation } from '../../../agent/nodes/poller.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const open = new AbortController().signal;
+const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test' };
+const sealed = 'A'.repeat(344);
+
+const instance = (number: number): string => `i-${String(number).padStart(17, '0')}`;
+const nodeOf = (number: number): Target => ({
+  instanceId: instance(number),
+  correlationId: `token-${number}`,
+});
+const entryOf = (number: number): JoinEntry => ({
+  instanceId: instance(number),
+  computerName: `A${number}`,
+  sealed,
+});
+
+const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
+  probe: {
+    adjoin: 1,
+    document: 'probe',
+    family: 'linux',
+    os: 'debian',
+    osVersion: '12',
+    hostName: 'h',
+    domain: '',
+    computerName: '',
+    ready: true,
+    missing: [],
+    key: 'k',
+  },
+  join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
+  leave: { adjoin: 1, document: 'leave', result: 'left' },
+};
+
+let clock: VirtualClock;
+let requests: CommandRequest[];
+let told: { purpose: Purpose; commandId: string; nodes: readonly Target[] }[];
+/** Nodes that Run Command does not know. */
+let unknown: Set<string>;
+/** What a node answers; its own facts unless told otherwise. */
+let answer: (instanceId: string, purpose: Purpose) => Partial<Invocation>;
+let sendFault: Error | undefined;
+let nodes: Nodes;
+
+const documents = {
+  probe: { name: 'adjoin-probe', version: '1', hash: 'a' },
+  join: { name: 'adjoin-join', version: '2', hash: 'b' },
+  leave: { name: 'adjoin-leave', version: '3', hash: 'c' },
+};
+
+function purposeOf(request: CommandRequest): Purpose {
+  if (request.document === documents.probe) return 'probe';
+  return request.document === documents.join ? 'join' : 'leave';
+}
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  requests = [];
+  told = [];
+  unknown = new Set();
+  answer = () => ({});
+  sendFault = undefined;
+  nodes = createNodes({
+    runCommand: {
+      async send(request) {
+        requests.push(request);
+        if (sendFault) throw sendFault;
+        if (request.instanceIds.some((instanceId) => unknown.has(instanceId))) {
+          throw new AdjoinError('node-not-ready', 'Run Command does not know it.');
+        }
+        return `command-${requests.length}`;
+      },
+      async list(commandId) {
+        const request = requests[Number(commandId.replace('command-', '')) - 1];
+        if (!request) throw new Error(`Nobody sent ${commandId}.`);
+        const purpose = purposeOf(request);
+        return request.instanceIds.map((instanceId) => ({
+          instanceId,
+          status: 'Success',
+          detail: 'Success',
+          output: JSON.stringify(factsOf[purpose]),
+          ...answer(instanceId, purpose),
+        }));
+      },
+      registered: async () => new Set(),
+    },
+    documents,
+    clock,
+    coalesceMs: 200,
+    commandPollMs: 1_000,
+    registrationPollMs: 2_000,
+    deliverySeconds: 120,
+    executionSeconds: { probe: 60, join: 180, leave: 20 },
+    onCommand: (command) => told.push(command),
+  });
+});
+
+const outcome = (work: Promise<unknown>): Promise<unknown> =>
+  work.catch((error: unknown) => (error instanceof AdjoinError ? error.code : error));
+
+describe('a command', () => {
+  test('is pinned, carries its parameters, and says on whose behalf it runs', async () => {
+    await clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
+    expect(requests).toEqual([
+      {
+        document: documents.join,
+        instanceIds: [instance(1)],
+        parameters: {
+          domain: ['corp.example.test'],
+          domainController: ['dc1.corp.example.test'],
+          entries: [`${instance(1)}:A1:${sealed}`],
+          executionTimeout: ['180'],
+        },
+        deliverySeconds: 120,
+        comment: `adjoin join ${instance(1)} token-1`,
+      },
+    ]);
+    expect(told).toEqual([{ purpose: 'join', commandId: 'command-1', nodes: [nodeOf(1)] }]);
+  });
+
+  test('is shared by the nodes that need it at the same time; each gets its own facts', async () => {
+    answer = (instanceId) => ({ output: JSON.stringify({ ...factsOf.probe, hostName: instanceId }) });
+    const probes = await clock.until(
+      Promise.all([1, 2, 3].map((number) => nodes.probe(nodeOf(number), open))),
+    );
+    expect(requests.map((request) => request.instanceIds)).toEqual([[instance(1), instance(2), instance(3)]]);
+    expect(requests[0]?.comment).toBe('adjoin probe 3 nodes');
+    expect(probes.map((facts) => facts.hostName)).toEqual([instance(1), instance(2), instance(3)]);
+    expect(told[0]?.nodes).toHaveLength(3);
+  });
+
+  test('for joins carries the entry of each node', async () => {
+    await clock.until(
+      Promise.all([1, 2].map((number) => nodes.join(nodeOf(number), entryOf(number), target, open))),
+    );
+    expect(requests).toHaveLength(1);
+    expect(requests[0]?.parameters['entries']).toEqual([
+      `${instance(1)}:A1:${sealed}`,
+      `${instance(2)}:A2:${sealed}`,
+    ]);
+  });
+
+  test('is not shared across purposes, domains or domain controllers', async () => {
+    await clock.until(
+      Promise.all([
+        nodes.probe(nodeOf(1), open),
+        nodes.leave(nodeOf(2), 'corp.example.test', open),
+        nodes.leave(nodeOf(3), 'other.example.test', open),
+        nodes.join(nodeOf(4), entryOf(4), target, open),
+        nodes.join(nodeOf(5), entryOf(5), { ...target, domainController: 'dc2.corp.example.test' }, open),
+      ]),
+    );
+    expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  test('goes to at most 50 nodes', async () => {
+    const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
+    await clock.until(Promise.all(all));
+    expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
+  });
+
+  test('that one vanished node makes Run Command refuse is sent to each alone', async () => {
+    unknown.add(instance(2));
+    const outcomes = await clock.until(
+      Promise.all([1, 2, 3].map((number) => outcome(nodes.probe(nodeOf(number), open)))),
+    );
+    expect(outcomes).toEqual([
+      expect.objectContaining({ document: 'probe' }),
+      'node-not-ready',
+      expect.objectContaining({ document: 'probe' }),
+    ]);
+    expect(requests.map((request) => request.instanceIds.length)).toEqual([3, 1, 1, 1]);
+    expect(told.map((command) => command.nodes.length)).toEqual([1, 1]);
+  });
+
+  test('to one node that Run Command does not know is not sent twice', async () => {
+    unknown.add(instance(1));
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-not-ready');
+    expect(requests).toHaveLength(1);
+  });
+
+  test('that AWS throttles fails for all of them, and is not split', async () => {
+    sendFault = new AdjoinError('aws-throttled', 'slow down');
+    const outcomes = await clock.until(
+      Promise.all([1, 2].map((number) => outcome(nodes.probe(nodeOf(number), open)))),
+    );
+    expect(outcomes).toEqual(['aws-throttled', 'aws-throttled']);
+    expect(requests).toHaveLength(1);
+  });
+
+  test('is not sent for somebody who has gone before it was', async () => {
+    const controller = new AbortController();
+    const gone = outcome(nodes.probe(nodeOf(1), controller.signal));
+    controller.abort(new AdjoinError('draining', 'stop'));
+    await expect(gone).resolves.toBe('draining');
+    await clock.advance(10_000);
+    expect(requests).toEqual([]);
+  });
+
+  test('with a malformed entry is not sent', () => {
+    expect(() => nodes.join(nodeOf(1), { ...entryOf(1), sealed: 'x' }, target, open)).toThrow(RangeError);
+    expect(requests).toEqual([]);
+  });
+});
+
+describe('the answer of a node', () => {
+  test('is its facts, also when its command failed', async () => {
+    answer = () => ({
+      status: 'Failed',
+      detail: 'Failed',
+      output: JSON.stringify({ ...factsOf.join, result: 'failed', code: 'realm-failed' }),
+    });
+    await expect(clock.until(nodes.join(nodeOf(1), entryOf(1), target, open))).resolves.toMatchObject({
+      result: 'failed',
+      code: 'realm-failed',
+    });
+  });
+
+  test.each(['Failed', 'TimedOut', 'Cancelled'])(
+    'without facts, of a command that %s, is a failed command',
+    async (status) => {
+      answer = () => ({ status, detail: status, output: 'bash: realm: command not found' });
+      const probed = clock.until(nodes.probe(nodeOf(1), open));
+      await expect(probed).rejects.toMatchObject({ code: 'command-failed' });
+      await expect(probed).rejects.toThrow(`${instance(1)} ended as ${status}`);
+    },
+  );
+
+  test('without facts, of a command that succeeded, is invalid', async () => {
+    answer = () => ({ output: 'all fine' });
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-facts-invalid');
+  });
+
+  test.each([
+    'Undeliverable',
+    'DeliveryTimedOut',
+    'Delivery Timed Out',
+    'Terminated',
+    'InvalidPlatform',
+    'Access Denied',
+  ])('that never came (%s) is undeliverable', async (detail) => {
+    answer = () => ({ status: 'Failed', detail, output: '' });
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('command-undeliverable');
+  });
+
+  test('is not waited for longer than delivery and execution may take', async () => {
+    answer = () => ({ status: 'InProgress', detail: 'InProgress' });
+    const began = clock.now();
+    await expect(clock.until(outcome(nodes.leave(nodeOf(1), 'd', open)))).resolves.toBe('command-failed');
+    expect(clock.now() - began).toBeGreaterThanOrEqual(150_000);
+    expect(clock.now() - began).toBeLessThan(152_000);
+  });
+});

@@ -1,0 +1,181 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { createPoller, type Invocation, type Poller } from '../../../agent/nodes/poller.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const open = new AbortController().signal;
+const HOUR = 3_600_000;
+
+let clock: VirtualClock;
+let start: number;
+/** Looks at each command, milliseconds since the start. */
+let looks: Map<string, number[]>;
+/** The status of each node by command. */
+let commands: Map<string, Map<string, string>>;
+let fault: (() => void) | undefined;
+let poller: Poller;
+
+const pollerOf = (intervalMs: number): Poller =>
+  createPoller({
+    clock,
+    intervalMs,
+    async list(commandId) {
+      looks.set(commandId, [...(looks.get(commandId) ?? []), clock.now() - start]);
+      fault?.();
+      return [...(commands.get(commandId) ?? [])].map(([instanceId, status]): Invocation => ({
+        instanceId,
+        status,
+        detail: status,
+        output: `${commandId} on ${instanceId}`,
+      }));
+    },
+  });
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  start = clock.now();
+  looks = new Map();
+  commands = new Map();
+  fault = undefined;
+  poller = pollerOf(1_000);
+});
+
+const throttled = (): never => {
+  throw new AdjoinError('aws-throttled', 'Rate exceeded');
+};
+const wait = (commandId: string, instanceId: string, ms = HOUR, signal = open): Promise<Invocation> => {
+  const waiting = poller.wait(commandId, instanceId, start + ms, signal);
+  waiting.catch(() => undefined);
+  return waiting;
+};
+
+describe('the poller', () => {
+  test('asks once a command, however many nodes it runs on, and gives each its own invocation', async () => {
+    const nodes = Array.from({ length: 50 }, (_, index) => `i-${index}`);
+    commands.set('one', new Map(nodes.map((node) => [node, 'InProgress'])));
+    const waiting = nodes.map((node) => wait('one', node));
+    await clock.advance(3_500);
+    expect(looks.get('one')).toEqual([1_000, 2_000, 3_000]);
+    commands.set('one', new Map(nodes.map((node) => [node, 'Success'])));
+    await clock.advance(1_000);
+    const found = await Promise.all(waiting);
+    expect(found.map((invocation) => invocation.output)).toEqual(nodes.map((node) => `one on ${node}`));
+  });
+
+  test.each(['Pending', 'InProgress', 'Delayed', 'Cancelling'])('waits on at %s', async (status) => {
+    commands.set('one', new Map([['i-1', status]]));
+    let settled = false;
+    void wait('one', 'i-1').finally(() => {
+      settled = true;
+    });
+    await clock.advance(10_000);
+    expect(settled).toBe(false);
+  });
+
+  test.each(['Success', 'Failed', 'TimedOut', 'Cancelled', 'Undeliverable', 'SomethingNew'])(
+    'ends at %s',
+    async (status) => {
+      commands.set('one', new Map([['i-1', status]]));
+      await expect(clock.until(wait('one', 'i-1'))).resolves.toMatchObject({ status });
+    },
+  );
+
+  test('waits for an invocation that is not listed yet', async () => {
+    const waiting = wait('one', 'i-1');
+    await clock.advance(2_000);
+    commands.set('one', new Map([['i-1', 'Success']]));
+    await expect(clock.until(waiting)).resolves.toMatchObject({ status: 'Success' });
+  });
+
+  test('stops looking when nobody waits, and begins again for the next', async () => {
+    commands.set('one', new Map([['i-1', 'Success']]));
+    await clock.until(wait('one', 'i-1'));
+    await clock.advance(60_000);
+    expect(looks.get('one')).toEqual([1_000]);
+    commands.set('two', new Map([['i-1', 'Success']]));
+    await clock.until(wait('two', 'i-1'));
+    expect(looks.get('two')).toEqual([62_000]);
+  });
+
+  test('slows down for all while it is throttled, up to fifteen seconds, and recovers', async () => {
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    commands.set('two', new Map([['i-2', 'InProgress']]));
+    void wait('one', 'i-1');
+    void wait('two', 'i-2');
+    fault = throttled;
+    await clock.advance(91_000);
+    expect(looks.get('one')).toEqual([1_000, 3_000, 7_000, 15_000, 30_000, 45_000, 60_000, 75_000, 90_000]);
+    expect(looks.get('two')).toEqual(looks.get('one'));
+    fault = undefined;
+    await clock.advance(120_000);
+    const late = looks.get('one')?.slice(-2) ?? [];
+    expect((late[1] ?? 0) - (late[0] ?? 0)).toBe(1_000);
+  });
+
+  test('is never sped up by throttling, however rarely it looks', async () => {
+    poller = pollerOf(60_000);
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    fault = throttled;
+    void wait('one', 'i-1');
+    await clock.advance(200_000);
+    expect(looks.get('one')).toEqual([60_000, 120_000, 180_000]);
+  });
+
+  test('keeps its pace after a failure of another kind, and goes on', async () => {
+    commands.set('one', new Map([['i-1', 'Success']]));
+    let failures = 3;
+    fault = () => {
+      failures -= 1;
+      if (failures >= 0) throw new AdjoinError('aws-unavailable', 'socket hang up');
+    };
+    await clock.until(wait('one', 'i-1'));
+    expect(looks.get('one')).toEqual([1_000, 2_000, 3_000, 4_000]);
+  });
+
+  test('gives a command up at its deadline, with what was last seen of it', async () => {
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    await expect(clock.until(wait('one', 'i-1', 5_000))).rejects.toMatchObject({
+      code: 'command-failed',
+      message: 'Command one on i-1 has not ended in time: it is InProgress.',
+    });
+    expect(clock.now() - start).toBe(5_000);
+    await expect(clock.until(wait('one', 'i-2', 9_000))).rejects.toThrow('it is not listed');
+    fault = throttled;
+    await expect(clock.until(wait('one', 'i-1', 20_000))).rejects.toThrow('Rate exceeded');
+  });
+
+  test('takes an end that is seen at the deadline for an end', async () => {
+    commands.set('one', new Map([['i-1', 'Success']]));
+    await expect(clock.until(wait('one', 'i-1', 0))).resolves.toMatchObject({ status: 'Success' });
+  });
+
+  test('lets a waiter go at once when its signal aborts, and asks no more for it', async () => {
+    const controller = new AbortController();
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    const waiting = wait('one', 'i-1', HOUR, controller.signal);
+    await clock.advance(2_500);
+    const stop = new AdjoinError('draining', 'stop');
+    controller.abort(stop);
+    await expect(waiting).rejects.toBe(stop);
+    await clock.advance(60_000);
+    expect(looks.get('one')).toEqual([1_000, 2_000]);
+    await expect(wait('one', 'i-1', HOUR, controller.signal)).rejects.toBe(stop);
+  });
+
+  test('goes on for the others of a command when one leaves it', async () => {
+    const controller = new AbortController();
+    commands.set(
+      'one',
+      new Map([
+        ['i-1', 'InProgress'],
+        ['i-2', 'InProgress'],
+      ]),
+    );
+    void wait('one', 'i-1', HOUR, controller.signal);
+    const stays = wait('one', 'i-2');
+    await clock.advance(2_500);
+    controller.abort(new AdjoinError('draining', 'stop'));
+    commands.set('one', new Map([['i-2', 'Success']]));
+    await expect(clock.until(stays)).resolves.toMatchObject({ instanceId: 'i-2' });
+  });
+});
