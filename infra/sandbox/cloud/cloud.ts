@@ -24,7 +24,7 @@ import { Timers } from './timers.ts';
 
 export type { Clock } from './clock.ts';
 export type { Fleet } from './ec2/instances.ts';
-export type { Authorize, CallCount, Decision, Fault, Faults } from './seams.ts';
+export type { Authorize, CallCount, Faults } from './seams.ts';
 export type { ScriptRunner } from './ssm/runner/run-document.ts';
 
 export interface CloudOptions {
