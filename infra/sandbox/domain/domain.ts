@@ -8,7 +8,6 @@ import { startMachine, type Machine } from '../machine/machine.ts';
 import { ensureBridge } from '../machine/network.ts';
 import type { ProcessOptions } from '../machine/process.ts';
 import { parseLdif, type Entry } from './ldif.ts';
-import { startResolver, type NameResolver } from './resolver.ts';
 
 /**
  * A real Active Directory domain with one Samba controller in a machine of its own.
@@ -142,9 +141,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     await answers({ address, hostName: fullHostName, ca: await readFile(caFile, 'utf8') });
   };
 
-  let resolver: NameResolver | undefined;
   try {
-    resolver = await startResolver([address]);
     const certificate = async () => {
       const script = await readFile(certificateScript, 'utf8');
       await must(['sh', '-s', '--', fullHostName, address], { input: script });
@@ -176,8 +173,9 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     await Promise.all([certificate(), provision()]);
     await writeFile(caFile, await must(['cat', '/var/lib/samba/private/tls/ca.pem']), { mode: 0o644 });
     await start();
+    // What /etc/resolv.conf of the namespace points to, as a VPC's DHCP options name the domain's controllers.
+    await writeFile(join(runtime, 'resolv.conf'), `nameserver ${address}\n`);
   } catch (error) {
-    await resolver?.close();
     await controller.destroy();
     throw error;
   }
@@ -211,7 +209,6 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     },
     start,
     async destroy() {
-      await resolver.close();
       await controller.destroy();
     },
   };

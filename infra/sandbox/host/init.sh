@@ -19,14 +19,15 @@ echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6 || :
 mkdir .sandbox/run
 mount -t tmpfs -o nosuid,mode=0700 tmpfs .sandbox/run
 
-# An /etc of our own, so that this namespace resolves names by the domain's resolver, as a VPC's DHCP options arrange it.
+# An /etc of our own, so that this namespace resolves names by the domain's controllers, as a VPC's DHCP options arrange
+# it. Who starts a controller writes the file.
 (
   cd .sandbox/run
   mkdir -p etc/upper etc/work
   mount -t overlay -o lowerdir=/etc,upperdir=etc/upper,workdir=etc/work overlay /etc
 )
 rm -f /etc/resolv.conf
-echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+ln -s "$PWD/.sandbox/run/resolv.conf" /etc/resolv.conf
 sed -i 's/^hosts:.*/hosts: files dns/' /etc/nsswitch.conf
 # A name service cache of the host would answer from the host's network.
 if [ -d /run/nscd ]; then mount -t tmpfs tmpfs /run/nscd; fi

@@ -44,14 +44,9 @@ describeReal('The domain', (ground) => {
   const add = (account: Account, ldif: string) => ldap('ldapadd', account, ldif);
   const insufficientAccess = 50;
 
-  test('is found by SRV records through the namespace’s resolver', async () => {
-    const resolver = new Resolver();
-    resolver.setServers(['127.0.0.1']);
-    await expect(resolver.resolveSrv(`_ldap._tcp.dc._msdcs.${domain.domainName}`)).resolves.toEqual([
-      expect.objectContaining({ name: 'dc1.corp.example.test', port: 389 }),
-    ]);
-    await expect(resolver.resolve4(domain.hostName)).resolves.toEqual([domain.address]);
-    await expect(readFile('/etc/resolv.conf', 'utf8')).resolves.toBe('nameserver 127.0.0.1\n');
+  test('is what the namespace resolves names by', async () => {
+    await expect(new Resolver().resolve4(domain.hostName)).resolves.toEqual([domain.address]);
+    await expect(readFile('/etc/resolv.conf', 'utf8')).resolves.toBe(`nameserver ${domain.address}\n`);
   });
 
   test.each(['dc1.corp.example.test', 'localhost', '127.0.0.1', '10.77.0.10'])(
@@ -207,8 +202,7 @@ describeReal('The domain', (ground) => {
     await domain.stop();
     expect(await bind(domain.serviceAccount)).toBe(255);
     const resolver = new Resolver({ timeout: 2_000, tries: 1 });
-    resolver.setServers(['127.0.0.1']);
-    await expect(resolver.resolve4(domain.hostName)).rejects.toThrow(/SERVFAIL|TIMEOUT|REFUSED/);
+    await expect(resolver.resolve4(domain.hostName)).rejects.toThrow(/SERVFAIL|TIMEOUT|REFUSED|UNREACH/);
     await domain.start();
     expect(await bind(domain.serviceAccount)).toBe(0);
   }, 30_000);
