@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Aws } from 'aws-cdk-lib';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import type { Construct } from 'constructs';
+
+/** The bundled agent in a bucket of this Region. */
+export interface AgentFile {
+  readonly bucketName: string;
+  readonly objectKey: string;
+  /** SHA-256 of the file, in hexadecimal. A worker runs no other. */
+  readonly sha256: string;
+}
+
+export function sha256Of(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+/** The bundled agent as an asset that `cdk deploy` uploads. */
+export function agentAsset(scope: Construct, id: string, file: string): AgentFile {
+  const asset = new Asset(scope, id, { path: file });
+  return { bucketName: asset.s3BucketName, objectKey: asset.s3ObjectKey, sha256: sha256Of(file) };
+}
+
+export function agentObjectArn({ bucketName, objectKey }: AgentFile): string {
+  return `arn:${Aws.PARTITION}:s3:::${bucketName}/${objectKey}`;
+}

@@ -1,0 +1,43 @@
+import { CfnCondition, CfnParameter, Fn, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
+import type { Construct } from 'constructs';
+import { type Hook, launchHook, terminateHook } from './attach.ts';
+
+/** Attaches one existing group: the hooks of `DomainMembership.attach` as a template with parameters. */
+export class AttachStack extends Stack {
+  constructor(scope: Construct, id: string, props: StackProps = {}) {
+    super(scope, id, { description: 'adjoin: attaches an Auto Scaling group', ...props });
+    const text = (name: string, description: string): string =>
+      new CfnParameter(this, name, { type: 'String', description, minLength: 1 }).valueAsString;
+    const group = text(
+      'AutoScalingGroupName',
+      'The group; its owner tags it JoinAD=true, propagated to instances',
+    );
+    const target = {
+      autoScalingGroupName: group,
+      notificationTargetArn: text('QueueArn', 'Output QueueArn of the adjoin stack'),
+      roleArn: text('PublisherRoleArn', 'Output PublisherRoleArn of the adjoin stack'),
+    };
+    const heartbeat = new CfnParameter(this, 'HeartbeatSeconds', {
+      type: 'Number',
+      description: 'How long Auto Scaling waits for a heartbeat of the agent',
+      default: 300,
+      minValue: 30,
+      maxValue: 7200,
+    }).valueAsNumber;
+    const hook = (name: string, description: string, values: Hook): void => {
+      const wanted = new CfnParameter(this, name, {
+        type: 'String',
+        description,
+        allowedValues: ['true', 'false'],
+        default: 'true',
+      });
+      const resource = new CfnLifecycleHook(this, `${name}Hook`, { ...values, ...target });
+      resource.cfnOptions.condition = new CfnCondition(this, `${name}Wanted`, {
+        expression: Fn.conditionEquals(wanted, 'true'),
+      });
+    };
+    hook('Join', 'Instances join before they are in service', launchHook(heartbeat));
+    hook('Unjoin', 'Instances leave the directory before they are gone', terminateHook(heartbeat));
+  }
+}

@@ -1,0 +1,143 @@
+import { CfnRule } from 'aws-cdk-lib/aws-events';
+import type { CfnKey } from 'aws-cdk-lib/aws-kms';
+import { CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { fillPolicy } from './policy-file.ts';
+import type { Site } from './site.ts';
+
+export interface AuditProps {
+  readonly site: Site;
+  readonly key: CfnKey;
+}
+
+/** Denied calls come with either code, as the service's protocol has it. */
+const denied = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
+
+/** Calls that change who may do what, what is done, or what is remembered of it. */
+const changes = `
+  AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
+  SetDefaultPolicyVersion UpdateAssumeRolePolicy
+  DeleteResourcePolicy DeleteSecret PutResourcePolicy
+  DisableKey PutKeyPolicy ScheduleKeyDeletion
+  SetQueueAttributes SetTopicAttributes
+  DeleteBucketPolicy PutBucketPolicy
+  DeleteDocument ModifyDocumentPermission UpdateDocument
+  DeleteLifecycleHook PutLifecycleHook
+  AuthorizeSecurityGroupIngress DeleteVpcEndpoints ModifyVpcEndpoint
+  DeleteLogGroup PutRetentionPolicy
+  DeleteRule DisableRule RemoveTargets
+  DeleteTrail StopLogging`
+  .trim()
+  .split(/\s+/);
+
+/**
+ * What CloudTrail saw and somebody should know, sent to a topic for chat, SIEM or ticketing. It needs a trail that records
+ * management events in this Region. IAM's own events exist in us-east-1 only: forward them from there.
+ *
+ * Messages hold who, what, when and from where: no request and no answer.
+ */
+export class Audit extends Construct {
+  readonly topic: CfnTopic;
+
+  constructor(scope: Construct, id: string, { site, key }: AuditProps) {
+    super(scope, id);
+    this.topic = topic(this, 'Topic', site, key, 'audit');
+    const rule = (name: string, description: string, detail: Record<string, unknown>): CfnRule =>
+      new CfnRule(this, name, {
+        name: `${site.deployment}-audit-${name}`,
+        description: `adjoin: ${description}`,
+        // The plain ENABLED does not see reads, and a read of the secret is the first thing to see.
+        state: 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS',
+        eventPattern: { 'detail-type': ['AWS API Call via CloudTrail'], detail },
+        targets: [
+          {
+            id: 'topic',
+            arn: this.topic.ref,
+            inputTransformer: {
+              inputPathsMap: {
+                account: '$.account',
+                region: '$.region',
+                time: '$.detail.eventTime',
+                who: '$.detail.userIdentity.arn',
+                service: '$.detail.eventSource',
+                action: '$.detail.eventName',
+                error: '$.detail.errorCode',
+                from: '$.detail.sourceIPAddress',
+                id: '$.detail.eventID',
+              },
+              inputTemplate: `{"adjoin":"${site.deployment}","rule":"${name}","time":"<time>","account":"<account>","region":"<region>","who":"<who>","service":"<service>","action":"<action>","error":"<error>","from":"<from>","eventId":"<id>"}`,
+            },
+          },
+        ],
+      });
+    const workerRoleArn = site.policyValues['WorkerRoleArn'];
+    const byOthers = [issuer({ 'anything-but': [workerRoleArn] }), issuer({ exists: false })];
+    const theSecret = {
+      requestParameters: { secretId: [{ wildcard: `*${site.deployment}/service-account*` }] },
+    };
+
+    // A denied call may come without its parameters, but its message names the secret.
+    rule('secret-read', 'a denied or unusual read of the secret', {
+      eventSource: ['secretsmanager.amazonaws.com'],
+      eventName: ['GetSecretValue', 'BatchGetSecretValue'],
+      $or: [
+        { errorCode: denied, errorMessage: [{ wildcard: `*${site.deployment}/service-account*` }] },
+        { errorCode: denied, ...theSecret },
+        ...byOthers.map((who) => ({ ...theSecret, ...who })),
+        { ...theSecret, vpcEndpointId: [{ exists: false }] },
+      ],
+    });
+    rule('session', 'a session or an ECS Exec was started', {
+      eventSource: ['ssm.amazonaws.com', 'ecs.amazonaws.com'],
+      eventName: ['StartSession', 'ResumeSession', 'ExecuteCommand'],
+    });
+    // A rule cannot know which instances are workers. The worker sends all the commands there should be.
+    rule('command', 'a command that the worker did not send, on the worker or elsewhere', {
+      eventSource: ['ssm.amazonaws.com'],
+      eventName: ['SendCommand', 'CreateAssociation', 'StartAutomationExecution'],
+      $or: byOthers,
+    });
+    rule('policy', 'a change of policies, keys, hooks, documents, or of the records themselves', {
+      eventSource: [
+        'iam.amazonaws.com',
+        'secretsmanager.amazonaws.com',
+        'kms.amazonaws.com',
+        'sqs.amazonaws.com',
+        'sns.amazonaws.com',
+        's3.amazonaws.com',
+        'ssm.amazonaws.com',
+        'autoscaling.amazonaws.com',
+        'ec2.amazonaws.com',
+        'logs.amazonaws.com',
+        'events.amazonaws.com',
+        'cloudtrail.amazonaws.com',
+      ],
+      eventName: changes,
+    });
+  }
+}
+
+/** Matches the role behind a session. */
+function issuer(match: unknown) {
+  return { userIdentity: { sessionContext: { sessionIssuer: { arn: [match] } } } };
+}
+
+/** A sealed topic that only one service may publish to; its policy is `<name>-topic.json`. */
+export function topic(
+  scope: Construct,
+  id: string,
+  site: Site,
+  key: CfnKey,
+  name: 'audit' | 'alarm',
+): CfnTopic {
+  const made = new CfnTopic(scope, id, {
+    topicName: `${site.deployment}-${name}`,
+    displayName: `adjoin ${name}`,
+    kmsMasterKeyId: key.attrKeyId,
+  });
+  new CfnTopicPolicy(scope, `${id}Policy`, {
+    topics: [made.ref],
+    policyDocument: fillPolicy(`${name}-topic`, { ...site.policyValues, TopicArn: made.ref }),
+  });
+  return made;
+}

@@ -1,0 +1,25 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
+import type { Construct } from 'constructs';
+import type { Site } from './site.ts';
+
+/**
+ * The ledger's table. It outlives the stack: it says what the directory is still owed.
+ *
+ * Sealed with DynamoDB's key of this account, not one of ours: records hold no secret, and the worker needs no right to
+ * any key for them.
+ */
+export function memberships(scope: Construct, id: string, site: Site): CfnTable {
+  const table = new CfnTable(scope, id, {
+    tableName: `${site.deployment}-memberships`,
+    attributeDefinitions: [{ attributeName: 'instanceId', attributeType: 'S' }],
+    keySchema: [{ attributeName: 'instanceId', keyType: 'HASH' }],
+    billingMode: 'PAY_PER_REQUEST',
+    deletionProtectionEnabled: true,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    sseSpecification: { sseEnabled: true, sseType: 'KMS' },
+    timeToLiveSpecification: { attributeName: 'expiresAt', enabled: true },
+  });
+  table.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  return table;
+}

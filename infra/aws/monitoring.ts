@@ -1,0 +1,195 @@
+import { Aws, Stack } from 'aws-cdk-lib';
+import { CfnAlarm, CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
+import type { CfnKey } from 'aws-cdk-lib/aws-kms';
+import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { CfnTopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { topic } from './audit.ts';
+import type { Site } from './site.ts';
+
+export interface MonitoringProps {
+  readonly site: Site;
+  readonly key: CfnKey;
+  readonly queueName: string;
+  readonly deadLetterQueueName: string;
+  readonly workerGroupName: string;
+  readonly logGroupName: string;
+}
+
+interface AlarmProps {
+  readonly description: string;
+  readonly metrics: CfnAlarm.MetricDataQueryProperty[];
+  readonly threshold: number;
+  readonly comparison: 'GreaterThanOrEqualToThreshold' | 'LessThanThreshold';
+  /** Periods of five minutes. @default 1 */
+  readonly periods?: number;
+  /** @default notBreaching */
+  readonly missing?: 'breaching' | 'notBreaching';
+}
+
+/** Seconds. A launch may be held for 30 minutes (`patience.joinSeconds`); what is older waits for a person. */
+const oldestMessage = 2400;
+/** Seconds: the shortest period in which SQS's free metrics are complete. */
+const period = 300;
+
+/** Alarms, each with what to do in its description, and one page to look at. */
+export class Monitoring extends Construct {
+  readonly topic: CfnTopic;
+  readonly #site: Site;
+
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    const { site, queueName } = props;
+    this.#site = site;
+    this.topic = topic(this, 'Topic', site, props.key, 'alarm');
+    const ofQueue = (metricName: string, name = queueName) => queueMetric(metricName, name);
+    const abandoned = this.#counted(
+      props,
+      'AbandonedLaunches',
+      '{ $.ending = "abandoned" || $.ending = "held" }',
+    );
+    const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
+
+    this.#alarm('oldest-message', {
+      description:
+        'A lifecycle action waits longer than any patience. Is a worker running, does the directory answer?',
+      metrics: [measured('m', ofQueue('ApproximateAgeOfOldestMessage'), 'Maximum')],
+      threshold: oldestMessage,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('dead-letters', {
+      description:
+        'A message could not be handled. Read it in the dead-letter queue; the log names its messageId.',
+      metrics: [
+        measured('m', ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName), 'Maximum'),
+      ],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('abandoned-launches', {
+      description: 'An instance could not join. The log line "join failed" has the code and what to do.',
+      metrics: [measured('m', abandoned, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('failed-unjoins', {
+      description:
+        'An account stayed in the directory after its instance. The ledger says which, the log says why.',
+      metrics: [measured('m', owed, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    // An instance can be healthy and its agent dead. A worker that lives asks the queue at least every 20 seconds.
+    this.#alarm('no-worker', {
+      description: 'Nobody asks the queue. Look at the worker group and at the log of the worker.',
+      metrics: [
+        measured('full', ofQueue('NumberOfMessagesReceived'), 'Sum', false),
+        measured('empty', ofQueue('NumberOfEmptyReceives'), 'Sum', false),
+        { id: 'asked', label: 'Receives', expression: 'full + empty', returnData: true },
+      ],
+      threshold: 1,
+      comparison: 'LessThanThreshold',
+      periods: 2,
+      missing: 'breaching',
+    });
+    this.#dashboard(props, ofQueue, [abandoned, owed]);
+  }
+
+  /** Counts the lines of the agent's log that match. */
+  #counted({ site, logGroupName }: MonitoringProps, metricName: string, filterPattern: string): MetricOfLog {
+    const metricNamespace = `adjoin/${site.deployment}`;
+    new CfnMetricFilter(this, metricName, {
+      logGroupName,
+      filterPattern,
+      metricTransformations: [
+        { metricNamespace, metricName, metricValue: '1', defaultValue: 0, unit: 'Count' },
+      ],
+    });
+    return { namespace: metricNamespace, metricName };
+  }
+
+  #alarm(name: string, props: AlarmProps): void {
+    new CfnAlarm(this, name, {
+      alarmName: `${this.#site.deployment}-${name}`,
+      alarmDescription: props.description,
+      metrics: props.metrics,
+      threshold: props.threshold,
+      comparisonOperator: props.comparison,
+      evaluationPeriods: props.periods ?? 1,
+      treatMissingData: props.missing ?? 'notBreaching',
+      alarmActions: [this.topic.ref],
+      okActions: [this.topic.ref],
+    });
+  }
+
+  #dashboard(
+    props: MonitoringProps,
+    ofQueue: (metricName: string, name?: string) => CfnAlarm.MetricProperty,
+    counted: MetricOfLog[],
+  ): void {
+    const graph = (title: string, stat: string, metrics: CfnAlarm.MetricProperty[]) => ({
+      type: 'metric',
+      width: 12,
+      height: 6,
+      properties: { title, stat, period, region: Aws.REGION, metrics: metrics.map(row) },
+    });
+    new CfnDashboard(this, 'Dashboard', {
+      dashboardName: props.site.deployment,
+      dashboardBody: Stack.of(this).toJsonString({
+        widgets: [
+          graph('Waiting and in progress', 'Maximum', [
+            ofQueue('ApproximateNumberOfMessagesVisible'),
+            ofQueue('ApproximateNumberOfMessagesNotVisible'),
+          ]),
+          graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
+          graph('Abandoned launches, failed unjoins', 'Sum', counted),
+          graph('Dead letters', 'Maximum', [
+            ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
+          ]),
+          graph('Workers in service', 'Minimum', [
+            {
+              namespace: 'AWS/AutoScaling',
+              metricName: 'GroupInServiceInstances',
+              dimensions: [{ name: 'AutoScalingGroupName', value: props.workerGroupName }],
+            },
+          ]),
+          {
+            type: 'log',
+            width: 12,
+            height: 6,
+            properties: {
+              title: 'Errors',
+              region: Aws.REGION,
+              query: `SOURCE '${props.logGroupName}' | fields @timestamp, event, error.code, error.hint, instanceId | filter level = 'error' | sort @timestamp desc | limit 50`,
+            },
+          },
+        ],
+      }),
+    });
+  }
+}
+
+/** A metric as dashboards write it: namespace, name, and dimensions by turns. */
+function row({ namespace, metricName, dimensions }: CfnAlarm.MetricProperty): unknown[] {
+  const named = Array.isArray(dimensions) ? dimensions : [];
+  const flat = named.flatMap((dimension) => ('name' in dimension ? [dimension.name, dimension.value] : []));
+  return [namespace, metricName, ...flat];
+}
+
+function queueMetric(metricName: string, queueName: string): CfnAlarm.MetricProperty {
+  return { namespace: 'AWS/SQS', metricName, dimensions: [{ name: 'QueueName', value: queueName }] };
+}
+
+interface MetricOfLog {
+  readonly namespace: string;
+  readonly metricName: string;
+}
+
+function measured(
+  id: string,
+  metric: CfnAlarm.MetricProperty,
+  stat: string,
+  returnData = true,
+): CfnAlarm.MetricDataQueryProperty {
+  return { id, returnData, metricStat: { metric, stat, period } };
+}

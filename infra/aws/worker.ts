@@ -1,0 +1,281 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Aws, type CfnCondition, Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { CfnAutoScalingGroup, CfnScalingPolicy } from 'aws-cdk-lib/aws-autoscaling';
+import { CfnLaunchTemplate, CfnSecurityGroup, CfnSecurityGroupEgress } from 'aws-cdk-lib/aws-ec2';
+import { CfnInstanceProfile, CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { AgentFile } from './agent-file.ts';
+import { filePolicy } from './managed-policy.ts';
+import { fillPolicy, type PolicyValues } from './policy-file.ts';
+import type { Site } from './site.ts';
+
+/** Amazon's name for the newest Amazon Linux 2023 for arm64; read at each launch, so a replaced worker is a patched one. */
+const image = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
+/** GiB. The image needs 8; the rest is for logs that could not be delivered. */
+const volumeSize = 16;
+/** Days that the agent's log is kept. */
+const retentionDays = 365;
+
+export interface WorkerProps {
+  readonly site: Site;
+  readonly vpcId: string;
+  readonly subnetIds: string[];
+  readonly agent: AgentFile;
+  /** The agent's configuration file. */
+  readonly agentConfig: string;
+  /** The CA of the LDAPS certificates: base64 of its PEM file. */
+  readonly directoryCaBase64: string;
+  readonly logGroup: CfnLogGroup;
+  readonly queueName: string;
+  readonly policyValues: PolicyValues;
+  /** Security group of the interface endpoints. */
+  readonly endpointSecurityGroupId: string;
+  /** Prefix lists of the gateway endpoints. */
+  readonly prefixListIds: readonly string[];
+  /** @default 2 */
+  readonly count?: number | string;
+  /** @default 6 */
+  readonly maximum?: number | string;
+  /** @default t4g.small: the work is waiting, and 64 actions fit into 2 GiB many times */
+  readonly instanceType?: string;
+  /** Lets the worker be managed by Systems Manager, so that its administrator can open a shell. @default false */
+  readonly shell?: boolean | CfnCondition;
+}
+
+/**
+ * Instances that run the agent, in an Auto Scaling group of their own.
+ *
+ * Nothing names a worker by instance: a replaced one has the same role, and no policy changes. Nothing reaches it: its
+ * security group has no inbound rule, it has no key pair, and unless told otherwise no SSM agent.
+ */
+export class Worker extends Construct {
+  readonly group: CfnAutoScalingGroup;
+  readonly role: CfnRole;
+  readonly securityGroup: CfnSecurityGroup;
+  readonly logGroup: CfnLogGroup;
+
+  constructor(scope: Construct, id: string, props: WorkerProps) {
+    super(scope, id);
+    const { site } = props;
+    this.logGroup = props.logGroup;
+    this.role = new CfnRole(this, 'Role', {
+      roleName: site.workerRoleName,
+      description: 'adjoin: the worker',
+      assumeRolePolicyDocument: fillPolicy('trust-worker', site.policyValues),
+    });
+    this.#policies(props);
+    this.securityGroup = this.#securityGroup(props);
+    const template = this.#launchTemplate(props);
+    const count = String(props.count ?? 2);
+    this.group = new CfnAutoScalingGroup(this, 'Group', {
+      autoScalingGroupName: `${site.deployment}-worker`,
+      launchTemplate: { launchTemplateId: template.ref, version: template.attrLatestVersionNumber },
+      vpcZoneIdentifier: props.subnetIds,
+      minSize: count,
+      maxSize: String(props.maximum ?? 6),
+      // Five minutes to install and start; a dead instance is found by EC2's own checks.
+      healthCheckType: 'EC2',
+      healthCheckGracePeriod: 300,
+      metricsCollection: [{ granularity: '1Minute' }],
+      tags: [
+        { key: 'Name', value: `${site.deployment}-worker`, propagateAtLaunch: true },
+        { key: 'adjoin:worker', value: site.deployment, propagateAtLaunch: true },
+        { key: 'adjoin:deployment', value: site.deployment, propagateAtLaunch: true },
+      ],
+    });
+    // One at a time. The queue keeps the work while there is none at all.
+    this.group.cfnOptions.updatePolicy = {
+      autoScalingRollingUpdate: {
+        maxBatchSize: 1,
+        pauseTime: 'PT5M',
+        suspendProcesses: ['AlarmNotification'],
+      },
+    };
+    this.#scaling(props);
+  }
+
+  /** Opens the way out to a domain controller: DNS, to find them all, and LDAPS. Kerberos is not used. */
+  reach(id: string, cidr: string, condition?: CfnCondition): void {
+    for (const [name, ipProtocol, port] of [
+      ['DnsUdp', 'udp', 53],
+      ['DnsTcp', 'tcp', 53],
+      ['Ldaps', 'tcp', 636],
+    ] as const) {
+      const rule = new CfnSecurityGroupEgress(this, `${id}${name}`, {
+        groupId: this.securityGroup.attrGroupId,
+        ipProtocol,
+        fromPort: port,
+        toPort: port,
+        cidrIp: cidr,
+        description: `adjoin: ${name} to the domain controllers`,
+      });
+      if (condition) rule.cfnOptions.condition = condition;
+    }
+  }
+
+  #policies({ site, policyValues, shell }: WorkerProps): void {
+    const attach = (policyId: string, file: string, description: string) =>
+      filePolicy(this, policyId, {
+        file,
+        description,
+        deployment: site.deployment,
+        values: policyValues,
+        roles: [this.role.ref],
+      });
+    attach('Policy', 'worker', 'adjoin: what the worker does');
+    attach('Guard', 'worker-guard', "adjoin: where the worker's credentials are of use");
+    if (shell === undefined || shell === false) return;
+    const opened = attach(
+      'Shell',
+      'worker-shell',
+      'adjoin: lets the administrator of the worker open a shell',
+    );
+    if (shell !== true) opened.cfnOptions.condition = shell;
+  }
+
+  #securityGroup({ vpcId, prefixListIds, endpointSecurityGroupId, site }: WorkerProps): CfnSecurityGroup {
+    const group = new CfnSecurityGroup(this, 'SecurityGroup', {
+      groupDescription: 'adjoin: the worker. Nothing comes in.',
+      vpcId,
+      securityGroupEgress: prefixListIds.map((prefixListId) => ({
+        ipProtocol: 'tcp',
+        fromPort: 443,
+        toPort: 443,
+        destinationPrefixListId: prefixListId,
+        description: 'adjoin: gateway endpoint',
+      })),
+      tags: [{ key: 'adjoin:worker', value: site.deployment }],
+    });
+    const toEndpoints = new CfnSecurityGroupEgress(this, 'ToEndpoints', {
+      groupId: group.attrGroupId,
+      destinationSecurityGroupId: endpointSecurityGroupId,
+      ipProtocol: 'tcp',
+      fromPort: 443,
+      toPort: 443,
+      description: 'adjoin: interface endpoints',
+    });
+    // A parameter's default may be empty where a condition does not use it.
+    toEndpoints.addMetadata('cfn-lint', { config: { ignore_checks: ['W1030'] } });
+    return group;
+  }
+
+  #launchTemplate(props: WorkerProps): CfnLaunchTemplate {
+    const { site } = props;
+    const profile = new CfnInstanceProfile(this, 'Profile', {
+      instanceProfileName: site.workerRoleName,
+      roles: [this.role.ref],
+    });
+    const tags = [
+      { key: 'adjoin:worker', value: site.deployment },
+      { key: 'adjoin:deployment', value: site.deployment },
+    ];
+    return new CfnLaunchTemplate(this, 'Template', {
+      tagSpecifications: [{ resourceType: 'launch-template', tags }],
+      launchTemplateData: {
+        imageId: image,
+        instanceType: props.instanceType ?? 't4g.small',
+        iamInstanceProfile: { arn: profile.attrArn },
+        metadataOptions: { httpTokens: 'required', httpPutResponseHopLimit: 1, httpEndpoint: 'enabled' },
+        monitoring: { enabled: true },
+        networkInterfaces: [
+          {
+            deviceIndex: 0,
+            associatePublicIpAddress: false,
+            deleteOnTermination: true,
+            groups: [this.securityGroup.attrGroupId],
+          },
+        ],
+        blockDeviceMappings: [
+          {
+            deviceName: '/dev/xvda',
+            ebs: { encrypted: true, deleteOnTermination: true, volumeSize, volumeType: 'gp3' },
+          },
+        ],
+        tagSpecifications: ['instance', 'volume', 'network-interface'].map((resourceType) => ({
+          resourceType,
+          tags,
+        })),
+        userData: Fn.base64(userData(props)),
+      },
+    });
+  }
+
+  /** One worker for each 100 waiting messages; far below what one can do, far above what a quiet hour brings. */
+  #scaling({ queueName }: WorkerProps): void {
+    new CfnScalingPolicy(this, 'Backlog', {
+      autoScalingGroupName: this.group.ref,
+      policyType: 'TargetTrackingScaling',
+      targetTrackingConfiguration: {
+        targetValue: 100,
+        customizedMetricSpecification: {
+          metrics: [
+            {
+              id: 'waiting',
+              returnData: false,
+              metricStat: {
+                metric: {
+                  namespace: 'AWS/SQS',
+                  metricName: 'ApproximateNumberOfMessagesVisible',
+                  dimensions: [{ name: 'QueueName', value: queueName }],
+                },
+                stat: 'Average',
+              },
+            },
+            {
+              id: 'workers',
+              returnData: false,
+              metricStat: {
+                metric: {
+                  namespace: 'AWS/AutoScaling',
+                  metricName: 'GroupInServiceInstances',
+                  dimensions: [{ name: 'AutoScalingGroupName', value: this.group.ref }],
+                },
+                stat: 'Average',
+              },
+            },
+            {
+              id: 'backlog',
+              label: 'Messages for each worker',
+              expression: 'waiting / IF(workers > 0, workers, 1)',
+              returnData: true,
+            },
+          ],
+        },
+      },
+    });
+  }
+}
+
+/** The agent's log group. */
+export function workerLogGroup(scope: Construct, id: string, site: Site, keyArn: string): CfnLogGroup {
+  const group = new CfnLogGroup(scope, id, {
+    logGroupName: `/adjoin/${site.deployment}/worker`,
+    kmsKeyId: keyArn,
+    retentionInDays: retentionDays,
+  });
+  group.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  return group;
+}
+
+/** Values stand between single quotes, or in a quoted here-document; the parameters' patterns allow no quote. */
+function userData(props: WorkerProps): string {
+  const shell = props.shell ?? false;
+  const allowed =
+    typeof shell === 'boolean' ? String(shell) : Fn.conditionIf(shell.logicalId, 'true', 'false').toString();
+  const file = (name: string) => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
+  return [
+    '#!/bin/bash',
+    `AGENT_BUCKET='${props.agent.bucketName}'`,
+    `AGENT_KEY='${props.agent.objectKey}'`,
+    `AGENT_SHA256='${props.agent.sha256}'`,
+    `AWS_REGION='${Aws.REGION}'`,
+    `LOG_GROUP='${props.logGroup.ref}'`,
+    `CA_BASE64='${props.directoryCaBase64}'`,
+    `SHELL_ALLOWED='${allowed}'`,
+    `AGENT_CONFIG=$(cat <<'AGENT_CONFIG_END'\n${props.agentConfig}\nAGENT_CONFIG_END\n)`,
+    `UNIT=$(cat <<'UNIT_END'\n${file('adjoin.service')}UNIT_END\n)`,
+    file('setup.sh').replace('#!/bin/bash\n', ''),
+  ].join('\n');
+}

@@ -1,0 +1,59 @@
+#!/bin/bash
+# Makes an Amazon Linux 2023 instance a worker, at its first boot. Everything comes through the S3 gateway endpoint: packages
+# from the distribution's own repositories, the agent from its bucket. The text ahead of this assigns what varies.
+set -euo pipefail
+
+# shellcheck disable=SC2154 # AGENT_BUCKET and the others are assigned ahead of this text
+: "$AGENT_BUCKET" "$AGENT_KEY" "$AGENT_SHA256" "$AWS_REGION" "$LOG_GROUP" "$CA_BASE64" "$AGENT_CONFIG" "$SHELL_ALLOWED" "$UNIT"
+
+# Endpoints of a stack that is being made may still be on their way: for ten minutes.
+patiently() {
+  local attempt
+  for attempt in $(seq 1 40); do
+    "$@" && return 0
+    echo "attempt $attempt failed: $1" >&2
+    sleep 15
+  done
+  return 1
+}
+
+swapoff --all
+patiently dnf install --assumeyes --quiet nodejs24 amazon-cloudwatch-agent logrotate
+
+useradd --system --no-create-home --shell /sbin/nologin adjoin
+install --directory --mode=0755 /opt/adjoin /etc/adjoin
+patiently aws s3 cp --only-show-errors --region "$AWS_REGION" "s3://$AGENT_BUCKET/$AGENT_KEY" /opt/adjoin/agent.mjs
+# What runs is what was reviewed: the hash comes from the template, not from the bucket.
+echo "$AGENT_SHA256  /opt/adjoin/agent.mjs" | sha256sum --check --quiet
+chmod 0644 /opt/adjoin/agent.mjs
+
+base64 --decode <<<"$CA_BASE64" >/etc/adjoin/directory-ca.pem
+printf '%s\n' "$AGENT_CONFIG" >/etc/adjoin/config.json
+chmod 0644 /etc/adjoin/directory-ca.pem /etc/adjoin/config.json
+printf '%s\n' "$UNIT" >/etc/systemd/system/adjoin.service
+
+cat >/etc/logrotate.d/adjoin <<'ROTATE'
+/var/log/adjoin/agent.log {
+  size 50M
+  rotate 3
+  copytruncate
+  missingok
+}
+ROTATE
+cat >/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json <<DELIVERY
+{
+  "agent": { "region": "$AWS_REGION", "run_as_user": "root" },
+  "logs": { "logs_collected": { "files": { "collect_list": [
+    { "file_path": "/var/log/adjoin/agent.log", "log_group_name": "$LOG_GROUP", "log_stream_name": "{instance_id}" }
+  ] } } }
+}
+DELIVERY
+
+# A worker that nobody may enter has no door: without the agent there are no sessions and no commands.
+if [ "$SHELL_ALLOWED" != true ]; then
+  systemctl disable --now amazon-ssm-agent
+  systemctl mask amazon-ssm-agent
+fi
+
+systemctl daemon-reload
+systemctl enable --now amazon-cloudwatch-agent adjoin

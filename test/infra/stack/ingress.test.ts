@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
+import { InstanceType, MachineImage, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { isHttpsFromAGroup, openings } from './ingress.ts';
+import { attachTemplate, flat, membershipTemplate, type Json, ownStack, resourcesOf } from './made.ts';
+
+const group = (rule: Record<string, Json>) => ({
+  Group: { Type: 'AWS::EC2::SecurityGroup', Properties: { SecurityGroupIngress: [rule] } },
+});
+
+describe('what counts as an opening', () => {
+  const https = { IpProtocol: 'tcp', FromPort: 443, ToPort: 443 };
+
+  test.each<[string, Record<string, Json>]>([
+    ['every protocol', { IpProtocol: '-1', SourceSecurityGroupId: 'sg-1' }],
+    [
+      'a range that holds 443',
+      { IpProtocol: 'tcp', FromPort: 0, ToPort: 65535, SourceSecurityGroupId: 'sg-1' },
+    ],
+    ['everybody', { ...https, CidrIp: '0.0.0.0/0' }],
+    ['everybody on IPv6', { ...https, CidrIpv6: '::/0' }],
+    ['a prefix list', { ...https, SourcePrefixListId: 'pl-1' }],
+    ['a prefix list beside a group', { ...https, SourceSecurityGroupId: 'sg-1', SourcePrefixListId: 'pl-1' }],
+    ['SSH from a group', { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, SourceSecurityGroupId: 'sg-1' }],
+  ])('%s is found, and is more than HTTPS from a group', (_, rule) => {
+    const found = openings(group(rule));
+    expect(found).toHaveLength(1);
+    expect(found.every(isHttpsFromAGroup)).toBe(false);
+  });
+
+  test('a rule of its own, a single rule and an entry of a network ACL are found, attached or not', () => {
+    const found = openings({
+      Own: { Type: 'AWS::EC2::SecurityGroupIngress', Properties: { IpProtocol: '-1', CidrIp: '10.0.0.0/8' } },
+      Single: { Type: 'AWS::EC2::SecurityGroup', Properties: { SecurityGroupIngress: { IpProtocol: '-1' } } },
+      Entry: {
+        Type: 'AWS::EC2::NetworkAclEntry',
+        Properties: { Egress: false, RuleAction: 'allow', Protocol: -1 },
+      },
+      Out: { Type: 'AWS::EC2::NetworkAclEntry', Properties: { Egress: true, RuleAction: 'allow' } },
+    });
+    expect(found.map(({ resource }) => resource)).toEqual(['Own', 'Single', 'Entry']);
+  });
+});
+
+describe('the system', () => {
+  const resources = resourcesOf(membershipTemplate());
+
+  test('opens nothing but HTTPS on the interface endpoints, to the worker and to the nodes', () => {
+    const found = openings(resources);
+    expect(found).toHaveLength(2);
+    expect(found.filter((opening) => !isHttpsFromAGroup(opening))).toEqual([]);
+    const targets = found.map(({ rule }) => JSON.stringify(rule['GroupId']));
+    expect(new Set(targets)).toEqual(
+      new Set([expect.stringMatching(/Fn::GetAtt":\["MembershipEndpointsSecurityGroup/)]),
+    );
+  });
+
+  test('lets the worker out to endpoints, packages and domain controllers, by port', () => {
+    const out = Object.values(resources)
+      .filter(({ Type }) => Type === 'AWS::EC2::SecurityGroupEgress')
+      .map(({ Properties }) => `${flat(Properties['IpProtocol'])}/${JSON.stringify(Properties['FromPort'])}`);
+    expect(out.toSorted()).toEqual(['tcp/443', 'tcp/53', 'tcp/53', 'tcp/636', 'tcp/636', 'udp/53', 'udp/53']);
+    const everywhere = JSON.stringify(
+      Object.values(resources).filter(({ Type }) => Type.includes('SecurityGroup')),
+    );
+    expect(everywhere).not.toMatch(/0\.0\.0\.0\/0|::\/0|"IpProtocol":"-1"/);
+  });
+
+  test('attaches existing groups without any security group', () => {
+    expect(Object.values(resourcesOf(attachTemplate())).map(({ Type }) => Type)).toEqual([
+      'AWS::AutoScaling::LifecycleHook',
+      'AWS::AutoScaling::LifecycleHook',
+    ]);
+  });
+});
+
+test('attach opens nothing in the security groups of a group', () => {
+  const withGroup = (attach: boolean) => {
+    const { stack, membership } = ownStack();
+    const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
+      vpcId: 'vpc-0123456789abcdef0',
+      availabilityZones: ['a', 'b'],
+      privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+    });
+    const group = new AutoScalingGroup(stack, 'Fleet', {
+      vpc,
+      instanceType: new InstanceType('t4g.nano'),
+      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+      securityGroup: new SecurityGroup(stack, 'FleetGroup', { vpc }),
+    });
+    if (attach) membership.attach(group);
+    const entries = Object.entries(resourcesOf(Template.fromStack(stack)));
+    return Object.fromEntries(entries.filter(([, { Type }]) => Type.startsWith('AWS::EC2::SecurityGroup')));
+  };
+  expect(withGroup(true)).toEqual(withGroup(false));
+});

@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/aws/policy-file.ts';
+import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/aws/protection.ts';
+
+const files = readdirSync(policyFolder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => name.slice(0, -'.json'.length));
+
+/** Values as long as they get: a long Region, a long name, three administrators by their sign-on roles. */
+const arn = (service: string, rest: string) =>
+  `arn:aws-us-gov:${service}:ap-southeast-1:123456789012:${rest}`;
+const values = new Proxy<Record<string, string | string[]>>(
+  {
+    Partition: 'aws-us-gov',
+    Region: 'ap-southeast-1',
+    AccountId: '123456789012',
+    Deployment: 'twenty-one-characters',
+    AdministratorArns: Array.from(
+      { length: 3 },
+      () => `arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_PlatformAdmins_*`,
+    ),
+    OperatorNetworks: Array.from({ length: 10 }, () => '192.0.2.128/25'),
+  },
+  {
+    get: (known, name) =>
+      typeof name === 'string' ? (known[name] ?? arn('service', 'x'.repeat(60))) : undefined,
+  },
+);
+
+/** As IAM counts: without white space. */
+const sizeOf = (policy: unknown): number => JSON.stringify(policy).length;
+
+/** Allows more than it names, or names principals in the way that breaks. */
+const loose = (statement: PolicyStatement) =>
+  'NotPrincipal' in statement ||
+  (statement.Effect === 'Allow' &&
+    ('NotAction' in statement || JSON.stringify(statement['Action']).includes('*')));
+
+describe.each(files)('policies/%s.json', (name) => {
+  const { Statement: statements } = fillPolicy(name, values);
+
+  test('has a Sid for each statement, and no two alike', () => {
+    const sids = statements.map(({ Sid }) => Sid);
+    expect(sids).not.toContain(undefined);
+    expect(new Set(sids).size).toBe(sids.length);
+    expect(sids.every((sid) => /^[A-Za-z0-9]+$/.test(sid))).toBe(true);
+  });
+
+  test('never says NotPrincipal, and allows no action by a bare wildcard', () => {
+    expect(statements.filter(loose)).toEqual([]);
+  });
+});
+
+test('every statement of every file has its line in policies/README.md, and nothing else has', () => {
+  const readme = readFileSync(join(policyFolder, 'README.md'), 'utf8');
+  const documented = readme
+    .split(/^### /m)
+    .slice(1)
+    .map((chapter) => {
+      const rows = [...chapter.matchAll(/^\| (\w+) +\| (.+?) +\|$/gm)].filter(([, sid]) => sid !== 'Sid');
+      return [
+        chapter.slice(0, chapter.indexOf('.json')),
+        rows.map(([, sid, why]) => ({ sid, why })),
+      ] as const;
+    });
+  expect(Object.fromEntries(documented.map(([file, rows]) => [file, rows.map(({ sid }) => sid)]))).toEqual(
+    Object.fromEntries(files.map((file) => [file, fillPolicy(file, values).Statement.map(({ Sid }) => Sid)])),
+  );
+  expect(documented.flatMap(([, rows]) => rows).filter(({ why }) => (why ?? '').length < 10)).toEqual([]);
+});
+
+test('every file is given to somebody', () => {
+  const readme = readFileSync(join(policyFolder, 'README.md'), 'utf8');
+  const table = readme.slice(readme.indexOf('## Who gets which'), readme.indexOf('## Allowed and not used'));
+  const named = [...table.matchAll(/`([a-z][a-z0-9-]+\*?)`/g)].map(([, name]) => name ?? '');
+  const covers = (file: string) =>
+    named.some((name) => (name.endsWith('*') ? file.startsWith(name.slice(0, -1)) : file === name));
+  expect(files.filter((file) => !covers(file))).toEqual([]);
+});
+
+test("policies stay below AWS's limits even with long names", () => {
+  const limits: [RegExp, number][] = [
+    [/^(secret)$/, 20_480],
+    [/-key$/, 32_768],
+    [/^(queue|dead-letter-queue)$/, 8_192],
+    [/-topic$/, 30_720],
+    [/-bucket$/, 20_480],
+    [/^endpoint-/, 20_480],
+    [/^trust-/, 2_048],
+    // A managed policy.
+    [/^/, 6_144],
+  ];
+  const sizes = files.map((file) => {
+    const limit = limits.find(([pattern]) => pattern.test(file))?.[1] ?? 0;
+    return { file, limit, size: sizeOf(fillPolicy(file, values)) };
+  });
+  expect(sizes.filter(({ size, limit }) => size > limit)).toEqual([]);
+});
+
+describe('as service control policies', () => {
+  const exempt = defaultExemptions('adjoin');
+
+  test.each(denyPolicies)('%s denies the same, spares those named, and fits', (name) => {
+    const policy = serviceControlPolicy(name, { deployment: 'adjoin', exempt });
+    expect(policy.Statement.map(({ Sid }) => Sid)).toEqual(
+      fillPolicy(name, values).Statement.map(({ Sid }) => Sid),
+    );
+    for (const statement of policy.Statement) {
+      expect(statement.Effect).toBe('Deny');
+      expect(statement.Condition?.['ArnNotLike']).toEqual({ 'aws:PrincipalArn': exempt });
+    }
+    expect(sizeOf(policy)).toBeLessThanOrEqual(5_120);
+  });
+
+  test('a statement keeps its own conditions beside the exemption', () => {
+    const [shell] = serviceControlPolicy('deny-worker-access', { deployment: 'd', exempt }).Statement;
+    expect(Object.keys(shell?.Condition ?? {})).toEqual(['StringEquals', 'ArnNotLike']);
+  });
+});
+
+test('a placeholder without a value is an error that names file and placeholder', () => {
+  expect(() => fillPolicy('worker', {})).toThrow(/policies\/worker\.json: nothing was given for \$\{\w+\}/);
+});
+
+test('a list fills a whole value, and is refused inside of text', () => {
+  const [first] = fillPolicy('hook-publisher', { ...flatValues(), QueueArn: ['a', 'b'] }).Statement;
+  expect(first?.['Resource']).toEqual(['a', 'b']);
+  expect(() => fillPolicy('worker', { ...flatValues(), Region: ['a'] })).toThrow('is a list');
+});
+
+function flatValues(): Record<string, string> {
+  const text = files.map((file) => readFileSync(join(policyFolder, `${file}.json`), 'utf8')).join('');
+  return Object.fromEntries([...text.matchAll(/\$\{([A-Z]\w*)\}/g)].map(([, name]) => [name ?? '', 'x']));
+}

@@ -1,0 +1,402 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { parseConfig } from '../../../agent/config.ts';
+import { commandDocuments } from '../../../documents/index.ts';
+import type { PolicyDocument } from '../../../infra/aws/policy-file.ts';
+import {
+  flat,
+  type Json,
+  membershipTemplate,
+  ofType,
+  only,
+  ownStack,
+  resourcesOf,
+  sha256,
+  written,
+} from './made.ts';
+
+const template = membershipTemplate();
+const { Outputs: outputs, Parameters: parameters } = written(template);
+const launchData = (from = template): Record<string, Json> => {
+  const data = only(from, 'AWS::EC2::LaunchTemplate').Properties['LaunchTemplateData'];
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    throw new Error('no launch template data');
+  return data;
+};
+const userData = (from = template): string => flat(launchData(from)['UserData']);
+
+describe('queues', () => {
+  test('both are sealed with a key of our own, and messages move to the second after as many receives as asked', () => {
+    const key = { 'Fn::GetAtt': [Match.stringLikeRegexp('^MembershipKey'), 'KeyId'] };
+    expect(() =>
+      template.hasResourceProperties('AWS::SQS::Queue', {
+        QueueName: { 'Fn::Join': ['', [{ Ref: 'Deployment' }, '-lifecycle']] },
+        KmsMasterKeyId: key,
+        RedrivePolicy: {
+          maxReceiveCount: { Ref: 'MaxReceiveCount' },
+          deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('DeadLetters'), 'Arn'] },
+        },
+      }),
+    ).not.toThrow();
+    expect(() =>
+      template.hasResourceProperties('AWS::SQS::Queue', {
+        KmsMasterKeyId: key,
+        MessageRetentionPeriod: 1209600,
+      }),
+    ).not.toThrow();
+    expect(() => template.resourceCountIs('AWS::SQS::Queue', 2)).not.toThrow();
+    expect(() => template.resourceCountIs('AWS::SQS::QueuePolicy', 2)).not.toThrow();
+  });
+});
+
+describe('what must not be lost', () => {
+  test('the table has point-in-time recovery, encryption and deletion protection', () => {
+    expect(only(template, 'AWS::DynamoDB::Table')).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        DeletionProtectionEnabled: true,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        SSESpecification: { SSEEnabled: true },
+      },
+    });
+  });
+
+  test.each(['AWS::KMS::Key', 'AWS::SecretsManager::Secret', 'AWS::S3::Bucket', 'AWS::Logs::LogGroup'])(
+    '%s stays when the stack goes',
+    (type) => {
+      expect(new Set(ofType(template, type).map(({ DeletionPolicy }) => DeletionPolicy))).toEqual(
+        new Set(['Retain']),
+      );
+    },
+  );
+
+  test('every key rotates', () => {
+    expect(() => template.allResourcesProperties('AWS::KMS::Key', { EnableKeyRotation: true })).not.toThrow();
+  });
+});
+
+describe('the secret', () => {
+  test('is made without a value, sealed with a key of its own', () => {
+    const { Properties } = only(template, 'AWS::SecretsManager::Secret');
+    expect(Object.keys(Properties).toSorted()).toEqual(['Description', 'KmsKeyId', 'Name', 'Tags']);
+    expect(JSON.stringify(Properties['KmsKeyId'])).toContain('MembershipCredentialKey');
+  });
+
+  test('has its resource policy, and can never be public', () => {
+    expect(() =>
+      template.hasResourceProperties('AWS::SecretsManager::ResourcePolicy', { BlockPublicPolicy: true }),
+    ).not.toThrow();
+  });
+
+  test('is read through the endpoint that was made or named, and no other', () => {
+    const text = JSON.stringify(only(template, 'AWS::SecretsManager::ResourcePolicy').Properties);
+    expect(text).toContain(
+      '"aws:SourceVpce":{"Fn::If":["CreateEndpointsIs",{"Ref":"MembershipEndpointssecretsmanager',
+    );
+    expect(text).toMatch(/"aws:SourceVpce":\{"Fn::If":\[[^\]]+\{"Ref":"SecretsManagerEndpointId"\}\]/);
+  });
+});
+
+describe('command documents', () => {
+  const documents = ofType(template, 'AWS::SSM::Document').filter(
+    ({ Properties }) => Properties['DocumentType'] === 'Command',
+  );
+  const config = parseConfig(
+    flat(outputs['AgentConfig']?.Value)
+      .replaceAll(/<AWS::Region>/g, 'eu-central-1')
+      .replaceAll('<AWS::AccountId>', '123456789012')
+      .replaceAll(
+        /<Membership\w*Queue\w*>/g,
+        'https://sqs.eu-central-1.amazonaws.com/123456789012/adjoin-lifecycle',
+      )
+      .replaceAll(/<Membership(\w+)>/g, '$1')
+      .replaceAll('<Deployment>', 'adjoin'),
+    {},
+  );
+
+  test('the agent pins the very bytes that are deployed', () => {
+    const deployed = documents.map(({ Properties }) => {
+      const content = flat(Properties['Content']);
+      return createHash('sha256').update(content).digest('hex');
+    });
+    const pinned = Object.values(config.documents).map(({ hash }) => hash);
+    expect(pinned.toSorted()).toEqual(deployed.toSorted());
+    expect(new Set(Object.values(config.documents).map(({ version }) => version))).toEqual(new Set(['1']));
+  });
+
+  test('what is deployed is what documents/ holds', () => {
+    const deployed = documents.map(({ Properties }): unknown => JSON.parse(flat(Properties['Content'])));
+    expect(deployed).toEqual(commandDocuments().map(({ content }): unknown => JSON.parse(content)));
+  });
+
+  test('other content is another document, so that a pinned version never changes under a running worker', () => {
+    for (const { Properties } of documents) {
+      const hash = createHash('sha256').update(flat(Properties['Content'])).digest('hex');
+      expect(flat(Properties['Name'])).toMatch(
+        new RegExp(`^<Deployment>-(probe|join|leave)-${hash.slice(0, 12)}$`),
+      );
+    }
+  });
+
+  test('the configuration in the output is the one that workers get', () => {
+    expect(userData()).toContain(`\n${flat(outputs['AgentConfig']?.Value)}\n`);
+  });
+});
+
+describe('workers', () => {
+  test('are two in two subnets unless told otherwise', () => {
+    expect(parameters['WorkerCount']?.Default).toBe(2);
+    expect(() =>
+      template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', {
+        MinSize: { Ref: 'WorkerCount' },
+        VPCZoneIdentifier: [{ Ref: 'SubnetA' }, { Ref: 'SubnetB' }],
+      }),
+    ).not.toThrow();
+  });
+
+  test('speak to the metadata service in version 2 only, from the instance itself only', () => {
+    expect(launchData()['MetadataOptions']).toEqual({
+      HttpEndpoint: 'enabled',
+      HttpTokens: 'required',
+      HttpPutResponseHopLimit: 1,
+    });
+  });
+
+  test('have no key pair and no public address, and sealed volumes', () => {
+    expect(launchData()['KeyName']).toBeUndefined();
+    expect(launchData()['NetworkInterfaces']).toMatchObject([{ AssociatePublicIpAddress: false }]);
+    expect(launchData()['BlockDeviceMappings']).toMatchObject([{ Ebs: { Encrypted: true } }]);
+  });
+
+  test('run Amazon Linux 2023 for arm64, the newest at each launch', () => {
+    expect(launchData()['ImageId']).toMatch(/^resolve:ssm:.*al2023.*arm64$/);
+    expect(launchData()['InstanceType']).toMatch(/^t4g\./);
+  });
+
+  test('check the hash of the agent before they run it', () => {
+    const script = userData();
+    expect(script).toContain(`AGENT_SHA256='${sha256}'`);
+    expect(script.indexOf('sha256sum --check')).toBeGreaterThan(script.indexOf('aws s3 cp'));
+    expect(script.indexOf('systemctl enable')).toBeGreaterThan(script.indexOf('sha256sum --check'));
+  });
+
+  test('user data is a script whose first lines say the very configuration and unit', () => {
+    const script = userData();
+    expect(spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+    const assignments = script.slice(0, script.indexOf('set -euo pipefail'));
+    const said = (name: string) =>
+      spawnSync('bash', [], { input: `${assignments}\nprintf %s "$${name}"`, encoding: 'utf8' }).stdout;
+    expect(said('AGENT_CONFIG')).toBe(flat(outputs['AgentConfig']?.Value));
+    expect(said('UNIT')).toMatch(/^\[Unit\]\n[^]+\nWantedBy=multi-user\.target$/);
+  });
+
+  test("user data stays below EC2's 16 KB with the longest CA that the parameter takes", () => {
+    expect(userData().length + 4000).toBeLessThan(16_384);
+  });
+
+  test('have no SSM agent unless a shell was asked for', () => {
+    expect(userData()).toContain("SHELL_ALLOWED='<WorkerShellIs>'");
+    const shell = ofType(template, 'AWS::IAM::ManagedPolicy').filter(
+      ({ Condition }) => Condition !== undefined,
+    );
+    expect(shell.map(({ Condition }) => Condition)).toEqual(['WorkerShellIs']);
+    const closed = Template.fromStack(ownStack().stack);
+    expect(userData(closed)).toContain("SHELL_ALLOWED='false'");
+    expect(JSON.stringify(resourcesOf(closed))).not.toContain('worker-shell');
+  });
+
+  test('come and go with the backlog of each', () => {
+    expect(() =>
+      template.hasResourceProperties('AWS::AutoScaling::ScalingPolicy', {
+        PolicyType: 'TargetTrackingScaling',
+        TargetTrackingConfiguration: {
+          CustomizedMetricSpecification: {
+            Metrics: Match.arrayWith([
+              Match.objectLike({ Expression: 'waiting / IF(workers > 0, workers, 1)' }),
+            ]),
+          },
+        },
+      }),
+    ).not.toThrow();
+  });
+
+  test('carry the tag that keeps people off, on instance, volume and network interface', () => {
+    const tag = { Key: 'adjoin:worker', Value: { Ref: 'Deployment' } };
+    const specifications = launchData()['TagSpecifications'];
+    expect(specifications).toEqual(
+      ['instance', 'volume', 'network-interface'].map((ResourceType) =>
+        expect.objectContaining({ ResourceType, Tags: expect.arrayContaining([tag]) }),
+      ),
+    );
+  });
+
+  test.each([
+    'NoNewPrivileges=yes',
+    'ProtectSystem=strict',
+    'User=adjoin',
+    'CapabilityBoundingSet=',
+    'LimitCORE=0',
+    'MemorySwapMax=0',
+  ])('the service is hardened: %s', (setting) => {
+    const unit = readFileSync(join(import.meta.dirname, '../../../infra/aws/worker/adjoin.service'), 'utf8');
+    expect(unit.split('\n')).toContain(setting);
+    expect(userData()).toContain(unit);
+  });
+
+  test('a replaced worker needs no policy change: no policy and no rule names an instance', () => {
+    const policies = Object.values(resourcesOf(template)).filter(({ Type }) =>
+      /Policy|Key|Endpoint|Rule/.test(Type),
+    );
+    expect(JSON.stringify(policies)).not.toMatch(/\bi-[0-9a-f]{8}|:instance\/i-|aws:userid":"[^$]/);
+  });
+});
+
+describe('VPC endpoints', () => {
+  const endpoints = ofType(template, 'AWS::EC2::VPCEndpoint');
+
+  test('are made if asked for, each with a policy of its own', () => {
+    expect(endpoints).toHaveLength(10);
+    expect(endpoints.filter(({ Condition }) => Condition !== 'CreateEndpointsIs')).toEqual([]);
+    expect(endpoints.filter(({ Properties }) => !Properties['PolicyDocument'])).toEqual([]);
+  });
+
+  test("admit only this account's principals, apart from the public packages", () => {
+    const open = endpoints.flatMap(({ Properties }) => {
+      const { Statement }: PolicyDocument = JSON.parse(JSON.stringify(Properties['PolicyDocument']));
+      return Statement.filter(
+        ({ Condition }) => !/"aws:Principal(Arn|Account)"/.test(JSON.stringify(Condition ?? {})),
+      );
+    });
+    expect(open.map(({ Sid }) => Sid)).toEqual(['AmazonLinuxPackages']);
+  });
+
+  test('are not made for a VPC that has its own', () => {
+    const { stack } = ownStack({
+      endpoints: { secretsManagerId: 'vpce-0abc', securityGroupId: 'sg-0123456789abcdef0' },
+    });
+    const own = Template.fromStack(stack);
+    expect(() => own.resourceCountIs('AWS::EC2::VPCEndpoint', 0)).not.toThrow();
+    expect(JSON.stringify(only(own, 'AWS::SecretsManager::ResourcePolicy'))).toContain(
+      '"aws:SourceVpce":"vpce-0abc"',
+    );
+  });
+});
+
+describe('sessions', () => {
+  const content = (name: string): Json => {
+    const found = ofType(template, 'AWS::SSM::Document').find(
+      ({ Properties }) => flat(Properties['Name']) === `<Deployment>-${name}`,
+    );
+    return found?.Properties['Content'] ?? null;
+  };
+
+  test('are sealed, recorded twice, and end when idle; key, log group and bucket are those that were made for them', () => {
+    expect(content('session')).toMatchObject({
+      sessionType: 'Standard_Stream',
+      inputs: {
+        kmsKeyId: { 'Fn::GetAtt': [expect.stringMatching(/^MembershipSessionsKey/), 'KeyId'] },
+        cloudWatchLogGroupName: { Ref: expect.stringMatching(/^MembershipSessionsLogGroup/) },
+        cloudWatchEncryptionEnabled: true,
+        s3BucketName: { Ref: expect.stringMatching(/^MembershipSessionsRecords/) },
+        s3EncryptionEnabled: true,
+        idleSessionTimeout: '15',
+        runAsEnabled: true,
+      },
+    });
+    const key = { 'Fn::GetAtt': [Match.stringLikeRegexp('^MembershipSessionsKey'), 'Arn'] };
+    expect(() => template.hasResourceProperties('AWS::Logs::LogGroup', { KmsKeyId: key })).not.toThrow();
+    expect(() =>
+      template.hasResourceProperties('AWS::S3::Bucket', {
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            { ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: key } },
+          ],
+        },
+      }),
+    ).not.toThrow();
+  });
+
+  test('forward to RDP or to one database; whoever forwards chooses no host and no port but his own', () => {
+    expect(content('forward-rdp')).toMatchObject({ properties: { portNumber: '3389' } });
+    expect(content('forward-database')).toMatchObject({
+      properties: { portNumber: { Ref: 'DatabasePort' }, host: { Ref: 'DatabaseHost' } },
+    });
+    for (const name of ['forward-rdp', 'forward-database']) {
+      expect(content(name)).toHaveProperty('parameters', { localPortNumber: expect.anything() });
+    }
+  });
+});
+
+describe('notices', () => {
+  const rules = ofType(template, 'AWS::Events::Rule').map(({ Properties }) => Properties);
+
+  test('every audit rule sees reads as well, and goes to the topic', () => {
+    expect(rules).toHaveLength(4);
+    for (const rule of rules) {
+      expect(rule['State']).toBe('ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS');
+      expect(rule['Targets']).toMatchObject([
+        { Arn: { Ref: expect.stringMatching(/^MembershipAuditTopic/) } },
+      ]);
+    }
+  });
+
+  test('say who, what, when and from where; no request and no answer', () => {
+    for (const rule of rules) {
+      const text = JSON.stringify(rule['Targets']);
+      expect(text).toContain('$.detail.userIdentity.arn');
+      expect(text).not.toMatch(/requestParameters|responseElements|additionalEventData|\$\.detail"/);
+    }
+  });
+
+  test('topics are sealed', () => {
+    expect(() =>
+      template.allResourcesProperties('AWS::SNS::Topic', { KmsMasterKeyId: Match.anyValue() }),
+    ).not.toThrow();
+  });
+
+  test.each(['oldest-message', 'dead-letters', 'abandoned-launches', 'failed-unjoins', 'no-worker'])(
+    'there is an alarm on %s, and somebody is told',
+    (name) => {
+      const alarm = ofType(template, 'AWS::CloudWatch::Alarm').find(
+        ({ Properties }) => flat(Properties['AlarmName']) === `<Deployment>-${name}`,
+      );
+      expect(alarm?.Properties['AlarmActions']).toEqual([
+        { Ref: expect.stringMatching(/^MembershipMonitoringTopic/) },
+      ]);
+    },
+  );
+
+  test("alarms count the words that the agent's log uses", () => {
+    const process = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/process.ts'), 'utf8');
+    const unjoin = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/unjoin.ts'), 'utf8');
+    expect(process).toContain("return 'abandoned'");
+    expect(process).toContain("return 'held'");
+    expect(process).toContain("('lifecycle action ended', { ending })");
+    expect(unjoin).toContain("'account removal is owed to the sweep'");
+    const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
+      ({ Properties }) => Properties['FilterPattern'],
+    );
+    expect(patterns).toEqual([
+      '{ $.ending = "abandoned" || $.ending = "held" }',
+      '{ $.event = "*owed to the sweep" }',
+    ]);
+  });
+});
+
+test('every parameter says what it is for, and refuses what could break out of the script it ends in', () => {
+  for (const [name, { Type, Description, AllowedPattern, AllowedValues }] of Object.entries(parameters)) {
+    expect([name, Description]).toEqual([name, expect.stringMatching(/.{8,}/)]);
+    if (Type !== 'String') continue;
+    if (AllowedValues) continue;
+    for (const bad of ["a'b", 'a$(b)', 'a\nb', '"']) {
+      expect([name, new RegExp(AllowedPattern ?? '').test(bad)]).toEqual([name, false]);
+    }
+  }
+});

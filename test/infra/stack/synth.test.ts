@@ -1,0 +1,167 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { createApp } from '../../../infra/app.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const canary = 'canary-7f3a9c51e2';
+let folder = '';
+let home = '';
+
+/** Runs without a network where that is allowed, so that "offline" is tried and not believed. */
+function run(command: string, args: string[], environment: NodeJS.ProcessEnv = {}) {
+  const isolated = process.getuid?.() === 0 && spawnSync('unshare', ['--net', 'true']).status === 0;
+  const [program, ...rest] = isolated ? ['unshare', '--net', '--', command, ...args] : [command, ...args];
+  return spawnSync(program ?? command, rest, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: home, ...environment },
+  });
+}
+
+const filesBelow = (path: string): string[] =>
+  readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(path, name))
+    .filter((name) => statSync(name).isFile());
+const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+
+/** The rules that the report of a synthesis names; a plugin that found nothing is not in it. */
+function violations(outdir: string): string[] {
+  const {
+    pluginReports,
+  }: {
+    pluginReports: { violations: { ruleName: string }[] }[];
+  } = JSON.parse(readFileSync(join(outdir, 'validation-report.json'), 'utf8'));
+  return pluginReports.flatMap((report) => report.violations.map(({ ruleName }) => ruleName));
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'adjoin-synth-'));
+  home = mkdtempSync(join(tmpdir(), 'adjoin-home-'));
+  const cdk = join(root, 'node_modules/aws-cdk/bin/cdk');
+  const app = `${process.execPath} scripts/synth.ts`;
+  const made = run(
+    process.execPath,
+    [cdk, 'synth', '--quiet', '--no-notices', '--app', app, '--output', folder],
+    {
+      AWS_ACCESS_KEY_ID: canary,
+      AWS_SECRET_ACCESS_KEY: canary,
+      AWS_SESSION_TOKEN: canary,
+      ADJOIN_SECRET_ID: canary,
+    },
+  );
+  if (made.status !== 0) throw new Error(`${made.stdout}\n${made.stderr}`);
+}, 120_000);
+
+afterAll(() => {
+  for (const path of [folder, home]) rmSync(path, { recursive: true, force: true });
+});
+
+describe('cdk synth', () => {
+  test('writes templates, agent and service control policies, without an account and without a network', () => {
+    expect(filesBelow(folder).map((name) => name.slice(folder.length + 1))).toEqual(
+      expect.arrayContaining([
+        'adjoin.template.json',
+        'adjoin-attach.template.json',
+        'agent/agent.mjs',
+        'policies/deny-disarming.json',
+        'policies/deny-tampering.json',
+        'policies/deny-worker-access.json',
+      ]),
+    );
+  });
+
+  test('the templates need no bootstrap, no assets, no transform and no code of ours in the account', () => {
+    for (const name of ['adjoin.template.json', 'adjoin-attach.template.json']) {
+      const text = read(name);
+      expect(text).not.toMatch(
+        /BootstrapVersion|cdk-hnb659fds|AWS::CloudFormation::|Custom::|"Transform"|AWS::Lambda/,
+      );
+      expect(text.length).toBeLessThan(1_000_000);
+    }
+  });
+
+  test('what the template pins is the hash of the agent beside it', () => {
+    const hash = createHash('sha256')
+      .update(readFileSync(join(folder, 'agent/agent.mjs')))
+      .digest('hex');
+    expect(read('adjoin.template.json')).toContain(`AGENT_SHA256='${hash}'`);
+  });
+
+  test('nothing of the environment, and no path of the machine, gets into what is deployed', () => {
+    for (const file of filesBelow(folder))
+      expect([file, readFileSync(file).includes(canary)]).toEqual([file, false]);
+    for (const name of ['adjoin.template.json', 'adjoin-attach.template.json', 'agent/agent.mjs']) {
+      expect([name, read(name).includes(`${root}/`)]).toEqual([name, false]);
+    }
+  });
+
+  test("cdk-nag's AwsSolutions rules and CloudFormation's own find nothing that is not justified", () => {
+    expect(violations(folder)).toEqual([]);
+  });
+
+  test('they would be heard: a bucket that nobody justified is found', () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'adjoin-nag-'));
+    const app = createApp({ outdir, agentFile: join(folder, 'agent/agent.mjs') });
+    const bucket = new CfnBucket(app.node.findChild('adjoin'), 'Open');
+    expect(() => app.synth()).toThrow(bucket.node.path);
+    expect(violations(outdir)).toEqual(expect.arrayContaining(['AwsSolutions-S1', 'AwsSolutions-S10']));
+    rmSync(outdir, { recursive: true });
+  });
+});
+
+describe('the bundled agent', () => {
+  test('runs from one file, wherever it lies', () => {
+    const ran = run(process.execPath, [join(folder, 'agent/agent.mjs')]);
+    expect([ran.status, ran.stderr]).toEqual([64, expect.stringContaining('usage:')]);
+  });
+
+  test('reads its configuration and starts to work', () => {
+    const config = join(folder, 'config.json');
+    writeFileSync(config, '{"region":"nowhere"}');
+    const ran = run(process.execPath, [join(folder, 'agent/agent.mjs'), '--config', config]);
+    rmSync(config);
+    expect([ran.status, ran.stderr]).toEqual([
+      78,
+      expect.stringContaining('is not the name of an AWS Region'),
+    ]);
+  });
+});
+
+const lint = spawnSync('cfn-lint', ['--version'], { encoding: 'utf8' });
+const whereInstalled = lint.status === 0 ? describe : describe.skip;
+
+whereInstalled('cfn-lint, where it is installed', () => {
+  const lintTemplate = (text: string) => {
+    const file = join(folder, 'linted.template.json');
+    writeFileSync(file, text);
+    const { stdout, status } = spawnSync('cfn-lint', [file], { encoding: 'utf8' });
+    rmSync(file);
+    return { stdout, status };
+  };
+
+  test('finds nothing in the templates', () => {
+    for (const name of ['adjoin.template.json', 'adjoin-attach.template.json']) {
+      expect(lintTemplate(read(name))).toEqual({ stdout: '', status: 0 });
+    }
+  }, 60_000);
+
+  test('finds nothing in the command documents, shown as objects', () => {
+    const template: {
+      Resources: Record<string, { Type: string; Properties: { Content?: unknown }; Metadata?: unknown }>;
+    } = JSON.parse(read('adjoin.template.json'));
+    const documents = Object.values(template.Resources).filter(
+      ({ Type, Properties }) => Type === 'AWS::SSM::Document' && typeof Properties.Content === 'string',
+    );
+    expect(documents).toHaveLength(3);
+    for (const document of documents) {
+      document.Properties.Content = JSON.parse(String(document.Properties.Content));
+      delete document.Metadata;
+    }
+    expect(lintTemplate(JSON.stringify(template))).toEqual({ stdout: '', status: 0 });
+  }, 60_000);
+});
