@@ -1,8 +1,3 @@
-import {
-  GetSecretValueCommand,
-  PutSecretValueCommand,
-  SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { describeReal } from '../support/sandbox.ts';
 import {
@@ -13,6 +8,7 @@ import {
   membershipOf,
   onlyInstance,
   openSystem,
+  putCredential,
   type System,
 } from './sandbox.ts';
 
@@ -81,13 +77,7 @@ describeReal('a wrong service password', (ground) => {
       const refused = waiting.filter((id) => memberships.get(id)?.lastError?.code === 'credential-refused');
       return refused.length === 2 ? refused : undefined;
     });
-    const secrets = new SecretsManagerClient(system.operator);
-    const SecretId = system.stack.secretId;
-    const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId }));
-    const value: Record<string, string> = JSON.parse(SecretString ?? '');
-    value['domain_password'] = system.domain.serviceAccount.password;
-    await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(value) }));
-    secrets.destroy();
+    await putCredential(system);
     expect((await inService(system, 2, 60_000)).toSorted()).toEqual(held.toSorted());
     expect(await computerNames(system)).toHaveLength(2);
     expect(system.agent()?.deaths).toEqual([]);

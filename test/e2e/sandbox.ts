@@ -1,10 +1,17 @@
 /** The whole system for a test file, and what tests ask of it. */
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Ground } from '../../infra/sandbox/host/ground.ts';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../infra/sandbox/inside/sandbox.ts';
+import {
+  accountId,
+  region,
+  type Sandbox,
+  type SandboxOptions,
+  startSandbox,
+} from '../../infra/sandbox/inside/sandbox.ts';
 import { stageOf } from '../../infra/sandbox/inside/stage.ts';
 import type { Membership } from '../../infra/sandbox/story/memberships.ts';
 import type { Stage } from '../../infra/sandbox/story/story.ts';
@@ -80,6 +87,7 @@ export async function logEntries(system: System): Promise<Record<string, unknown
 }
 
 export interface Queues {
+  /** Sends as the role whose messages the queue takes: what it says is still for the agent to doubt. */
   send(body: string): Promise<void>;
   /** Messages that wait and messages that somebody holds. */
   depth(url?: string): Promise<number>;
@@ -88,9 +96,10 @@ export interface Queues {
 
 export function queuesOf(system: System): Queues {
   const sqs = new SQSClient(system.operator);
+  const publisher = new SQSClient(system.session(system.stack.publisherRoleArn, 'test'));
   return {
     async send(body) {
-      await sqs.send(new SendMessageCommand({ QueueUrl: system.stack.queueUrl, MessageBody: body }));
+      await publisher.send(new SendMessageCommand({ QueueUrl: system.stack.queueUrl, MessageBody: body }));
     },
     async depth(url = system.stack.queueUrl) {
       const { Attributes } = await sqs.send(
@@ -101,6 +110,41 @@ export function queuesOf(system: System): Queues {
       );
       return Object.values(Attributes ?? {}).reduce((total, value) => total + Number(value), 0);
     },
-    close: () => sqs.destroy(),
+    close() {
+      sqs.destroy();
+      publisher.destroy();
+    },
   };
+}
+
+/** Puts the right service account into the secret, as the secret's administrator. */
+export async function putCredential({ domain, stack, operator, keys }: System): Promise<void> {
+  const secrets = new SecretsManagerClient({ ...operator, credentials: keys.administrator });
+  const value = {
+    domain_name: domain.domainName,
+    domain_user: domain.serviceAccount.user,
+    domain_password: domain.serviceAccount.password,
+    directory_ou: domain.organizationalUnit,
+  };
+  const SecretString = JSON.stringify(value);
+  await secrets.send(new PutSecretValueCommand({ SecretId: stack.secretId, SecretString }));
+  secrets.destroy();
+}
+
+/** From now on every event on the bus goes to the audit topic, whole. */
+export function hearEverything({ cloud, stack }: System): void {
+  const name = 'adjoin-audit-everything';
+  cloud.bus.addRule({
+    name,
+    arn: `arn:aws:events:${region}:${accountId}:rule/${name}`,
+    pattern: { account: [accountId] },
+    state: 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS',
+    targets: [{ arn: stack.auditTopicArn }],
+  });
+}
+
+/** What the audit rules have told so far. */
+export function notices({ cloud, stack }: System): Record<string, string>[] {
+  const messages = cloud.topics.find(stack.auditTopicArn)?.messages ?? [];
+  return messages.map((body): Record<string, string> => JSON.parse(body));
 }

@@ -2,6 +2,7 @@ import { ListCommandInvocationsCommand, ListCommandsCommand, SSMClient } from '@
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { systemClock } from '../../infra/sandbox/inside/sandbox.ts';
 import { closingLines, type StoryResult, tellStory } from '../../infra/sandbox/story/story.ts';
 import { createView } from '../../infra/sandbox/story/view.ts';
@@ -16,7 +17,7 @@ import {
   unsealed,
   watchProcesses,
 } from './canaries.ts';
-import { inService, openSystem, type System } from './sandbox.ts';
+import { hearEverything, inService, openSystem, putCredential, type System } from './sandbox.ts';
 
 const size = 3;
 
@@ -33,6 +34,8 @@ describeReal('the story of a fleet', (ground) => {
   beforeAll(async () => {
     system = await openSystem(ground, { prepareMachine: installRecorder });
     processes = watchProcesses();
+    hearEverything(system);
+    await putCredential(system);
     system.startAgent();
     await system.setDesiredCapacity(size);
     await inService(system, size, 120_000);
@@ -51,10 +54,18 @@ describeReal('the story of a fleet', (ground) => {
       await system.dynamodb.send(new ScanCommand({ TableName: system.stack.table })),
     ];
     ssm.destroy();
-    shown = answers.map((answer) => JSON.stringify({ ...answer, $metadata: undefined })).join('\n');
+    shown = [
+      ...answers.map((answer) => JSON.stringify({ ...answer, $metadata: undefined })),
+      ...system.cloud.topics.all().flatMap(({ messages }) => messages),
+    ].join('\n');
     search = async (patterns) => {
       const own = (await readdir('.sandbox')).filter((name) => name !== 'run' && !name.endsWith('.sock'));
-      const files = [...own.map((name) => `.sandbox/${name}`), ...machines.map((machine) => machine.disk)];
+      const synthesized = dirname(dirname(system.stack.agentFile));
+      const files = [
+        synthesized,
+        ...own.map((name) => `.sandbox/${name}`),
+        ...machines.map((machine) => machine.disk),
+      ];
       const found = await filesWith(patterns, files);
       for (const machine of machines) found.push(...(await memoryFilesWith(patterns, machine)));
       return found;
@@ -77,12 +88,15 @@ describeReal('the story of a fleet', (ground) => {
     expect(secrets.flatMap(formsOf).filter((form) => seen.includes(form))).toEqual([]);
   });
 
-  test('Run Command and the ledger show no secret', () => {
+  test('Run Command, the ledger, events and notices show no secret', () => {
     expect(shown).toContain('adjoin-join');
+    // Every call that the trail tells of was heard: of the commands, and of the password itself.
+    expect(shown).toContain('"eventName":"SendCommand"');
+    expect(shown).toContain('"eventName":"PutSecretValue"');
     expect(secrets.flatMap(formsOf).filter((form) => shown.includes(form))).toEqual([]);
   });
 
-  test('no log, no configuration and no file of a machine holds a secret', async () => {
+  test('no template, no asset, no log, no configuration and no file of a machine holds a secret', async () => {
     expect(await search(secrets)).toEqual([]);
   }, 60_000);
 

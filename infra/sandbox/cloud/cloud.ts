@@ -1,22 +1,30 @@
 import type { RequestListener } from 'node:http';
+import { HookPublisher } from './auto-scaling/hook-publisher.ts';
 import { Groups } from './auto-scaling/groups.ts';
 import { autoScalingService } from './auto-scaling/service.ts';
 import type { Clock } from './clock.ts';
+import { trailEvent } from './cloudtrail/trail.ts';
 import { Tables } from './dynamodb/tables.ts';
 import { Instances, type Fleet } from './ec2/instances.ts';
 import { ec2Service } from './ec2/service.ts';
-import { FrontDoor, type KeyHolder } from './front-door.ts';
+import { Bus } from './events/bus.ts';
+import { RuleTargets } from './events/targets.ts';
+import { FrontDoor } from './front-door.ts';
+import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './key-ring.ts';
+import { Keys } from './kms/keys.ts';
 import type { Place } from './place.ts';
 import { systemRandom, type Random } from './random.ts';
 import type { Authorize, CallCount, Faults } from './seams.ts';
 import { Secrets } from './secrets-manager/secrets.ts';
 import { secretsManagerService } from './secrets-manager/service.ts';
-import type { Service } from './service.ts';
+import type { Door, Service } from './service.ts';
+import { Topics } from './sns/topics.ts';
 import { Queues } from './sqs/queues.ts';
 import { sqsService } from './sqs/service.ts';
 import { Commands } from './ssm/commands.ts';
 import { Documents } from './ssm/documents.ts';
 import { Nodes } from './ssm/nodes.ts';
+import { Sessions } from './ssm/sessions.ts';
 import type { ScriptRunner } from './ssm/runner/run-document.ts';
 import { ssmService } from './ssm/service.ts';
 import { stsService } from './sts/service.ts';
@@ -24,6 +32,7 @@ import { Timers } from './timers.ts';
 
 export type { Clock } from './clock.ts';
 export type { Fleet } from './ec2/instances.ts';
+export type { SessionKey, SessionWish } from './key-ring.ts';
 export type { Authorize, CallCount, Faults } from './seams.ts';
 export type { ScriptRunner } from './ssm/runner/run-document.ts';
 
@@ -38,6 +47,8 @@ export interface CloudOptions {
   random?: Random;
   /** Decides on every call; all are allowed without it. */
   authorize?: Authorize;
+  /** The VPC's endpoint of a service, such as `sqs`. Without it, the VPC has no endpoints. */
+  endpointOf?: (service: string) => string | undefined;
   /** Spoils calls; none is spoilt without it. */
   faults?: Faults;
   /** From an instance's boot to its registration as a managed node. Default 2,000: an agent's start-up. */
@@ -55,8 +66,18 @@ export interface CloudOptions {
 }
 
 export interface Cloud {
-  /** Mount it on an HTTP server; all services answer on it. */
+  /** Mount it on an HTTP server; all services answer on it, as they do on the internet. */
   readonly handler: RequestListener;
+  /** The same from inside the VPC: what comes in here came through the VPC's endpoints. */
+  readonly vpcHandler: RequestListener;
+  /** Services that have no operations here: a stack makes their resources by hand. */
+  readonly keys: Keys;
+  readonly topics: Topics;
+  readonly bus: Bus;
+  /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
+  resourcePolicies(): ReadonlyMap<string, string | undefined>;
+  /** Temporary keys of a role, without asking its trust policy: what an instance or a service is given. */
+  issue(wish: SessionWish): SessionKey;
   /** Every verified call so far, by principal and operation. */
   calls(): CallCount[];
   /** The machine of this instance stopped by itself: it turns unhealthy, and its group replaces it. */
@@ -71,7 +92,23 @@ export function createCloud(options: CloudOptions): Cloud {
   const timers = new Timers(options.clock);
   const random = options.random ?? systemRandom;
 
+  const authorize = options.authorize ?? (() => ({ allowed: true }));
+  const keyRing = new KeyRing({
+    place,
+    timers,
+    random,
+    holders: options.principals.map((each): KeyHolder => ({
+      ...each,
+      arn: each.arn ?? `arn:aws:iam::${place.accountId}:user/${each.name}`,
+    })),
+  });
+  const keys = new Keys(place, random);
+  const topics = new Topics(place);
   const queues = new Queues({ place, timers, random });
+  const secrets = new Secrets(place, timers, random);
+  const targets = new RuleTargets({ place, authorize, topics, queues, keys });
+  const bus = new Bus({ place, timers, random, deliver: (...delivery) => void targets.deliver(...delivery) });
+  const publisher = new HookPublisher({ place, authorize, queues, keys });
   const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000);
   const documents = new Documents(place.accountId, timers);
   const commands = new Commands({
@@ -110,8 +147,7 @@ export function createCloud(options: CloudOptions): Cloud {
       place,
       timers,
       random,
-      notify: (targetArn, body) =>
-        queues.withArn(targetArn)?.send(body, { senderId: 'autoscaling.amazonaws.com' }),
+      notify: (hook, body) => publisher.publish(hook, body),
       transitionMs: options.transitionMs ?? 200,
       launchBackoffMs: options.launchBackoffMs ?? 5000,
       terminateHookAfterAbandon: options.terminateHookAfterAbandon ?? true,
@@ -121,28 +157,44 @@ export function createCloud(options: CloudOptions): Cloud {
 
   const door = new FrontDoor({
     place,
-    principals: options.principals.map((each): KeyHolder => ({
-      ...each,
-      arn: each.arn ?? `arn:aws:iam::${place.accountId}:user/${each.name}`,
-    })),
+    keys: keyRing,
     services: [
       autoScalingService(place, groups),
       ec2Service(place, instances),
-      ssmService({ place, documents, nodes, commands, instances }),
-      sqsService(place, queues),
-      secretsManagerService(place, new Secrets(place, timers, random)),
-      stsService(place),
+      ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
+      sqsService(place, queues, keys),
+      secretsManagerService(place, secrets, keys),
+      stsService(place, keyRing, timers),
       dynamoDb,
     ],
     tables: new Tables(place),
     timers,
     random,
-    authorize: options.authorize ?? (() => ({ allowed: true })),
+    authorize,
     faults: options.faults ?? (() => undefined),
+    endpointOf: options.endpointOf ?? (() => undefined),
+    answered(call) {
+      const event = trailEvent(call, { place, timers, random });
+      if (event) bus.put(event);
+    },
   });
+  const through =
+    (way: Door): RequestListener =>
+    (request, response) =>
+      void door.handle(request, response, way);
 
   return {
-    handler: (request, response) => void door.handle(request, response),
+    handler: through('internet'),
+    vpcHandler: through('vpc'),
+    keys,
+    topics,
+    bus,
+    resourcePolicies: () =>
+      new Map([
+        ...queues.all().map((each) => [each.arn, each.settings.get('Policy')] as const),
+        ...secrets.all().map((each) => [each.arn, each.policy] as const),
+      ]),
+    issue: (wish) => keyRing.issue(wish),
     calls: () => door.calls(),
     machineDied: (instanceId) => instances.died(instanceId),
     close() {

@@ -3,8 +3,9 @@ import type { Tables } from './dynamodb/tables.ts';
 import { ServiceFailure } from './failure.ts';
 import type { Place } from './place.ts';
 import { uuid, type Random } from './random.ts';
-import type { Authorize, CallCount, Fault, Faults } from './seams.ts';
-import type { Call, Operation, Principal, Requirement, Service } from './service.ts';
+import type { KeyHolder, KeyRing } from './key-ring.ts';
+import type { AnsweredCall, Authorize, CallCount, Fault, Faults } from './seams.ts';
+import type { Call, Door, Operation, Principal, Requirement, Service } from './service.ts';
 import { verifySignature, type SignatureProblem } from './signature.ts';
 import type { Timers } from './timers.ts';
 import { decodeInput, encodeFailure, encodeOutput, type Answer } from './wire/answer.ts';
@@ -13,19 +14,19 @@ import { isRecord, membersOf } from './wire/shape.ts';
 /** More than any request here may carry: DynamoDB's 16 MB batch, with room for its JSON. */
 const mostBodyBytes = 17 * 1024 * 1024;
 
-export interface KeyHolder extends Principal {
-  readonly secretAccessKey: string;
-}
-
 export interface FrontDoorParts {
   place: Place;
-  principals: readonly KeyHolder[];
+  keys: KeyRing;
   services: readonly Service[];
   tables: Tables;
   timers: Timers;
   random: Random;
   authorize: Authorize;
   faults: Faults;
+  /** The VPC's endpoint of a service; undefined where it has none. */
+  endpointOf: (service: string) => string | undefined;
+  /** Told every verified call once it is decided. */
+  answered: (call: AnsweredCall) => void;
 }
 
 interface Request {
@@ -34,6 +35,7 @@ interface Request {
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
   readonly sourceAddress: string;
+  readonly door: Door;
 }
 
 /** What a request asks for, as far as its headers and body tell. */
@@ -60,7 +62,7 @@ export class FrontDoor {
     return [...this.#counts.values()].map((each) => ({ ...each }));
   }
 
-  async handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  async handle(incoming: IncomingMessage, outgoing: ServerResponse, door: Door): Promise<void> {
     const requestId = uuid(this.#parts.random);
     const gone = new AbortController();
     outgoing.on('close', () => gone.abort());
@@ -76,7 +78,8 @@ export class FrontDoor {
         url: incoming.url ?? '/',
         headers: incoming.headers,
         body,
-        sourceAddress: incoming.socket.remoteAddress ?? '127.0.0.1',
+        sourceAddress: (incoming.socket.remoteAddress ?? '127.0.0.1').replace('::ffff:', ''),
+        door,
       },
       requestId,
       gone.signal,
@@ -110,16 +113,18 @@ export class FrontDoor {
       request,
       now,
       this.#parts.place.region,
-      (id) => this.#holder(id)?.secretAccessKey,
+      (id) => this.#parts.keys.find(id)?.secretAccessKey,
     );
     if (!verdict.ok)
       return encodeFailure(service, unsigned(service, verdict.problem, verdict.message), requestId);
-    const holder = this.#holder(verdict.scope.accessKeyId);
+    const holder = this.#parts.keys.find(verdict.scope.accessKeyId);
+    const stale = holder && tokenProblem(holder, request.headers['x-amz-security-token'], now);
+    if (stale) return encodeFailure(service, stale(service), requestId);
     if (!holder || verdict.scope.service !== service.name) {
       const message = `Credential should be scoped to correct service: '${service.name}'.`;
       return encodeFailure(service, unsigned(service, 'scope', message), requestId);
     }
-    const principal: Principal = { name: holder.name, arn: holder.arn, accessKeyId: holder.accessKeyId };
+    const principal = principalOf(holder);
     const call: Call = {
       principal,
       requestId,
@@ -127,19 +132,41 @@ export class FrontDoor {
       signal,
     };
     const count = this.#count(principal, service, route.name);
+    const endpoint = request.door === 'vpc' ? this.#parts.endpointOf(service.name) : undefined;
+    if (request.door === 'vpc' && endpoint === undefined) {
+      // A VPC without a way to the internet: the packets would get lost. An answer saves the caller the wait.
+      const unreachable = new ServiceFailure(
+        'Unreachable',
+        `The VPC has no endpoint of ${service.name}.`,
+        503,
+      );
+      return encodeFailure(service, unreachable, requestId);
+    }
+    const told = {
+      principal,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      service: service.name,
+      operation: route.name,
+      requestId,
+      sourceAddress: request.sourceAddress,
+    };
+    let input: unknown;
     let fault: Fault | undefined;
     let answer: Answer;
     try {
-      const input = decode(route, request);
+      input = decode(route, request);
       fault = this.#parts.faults({ principal, service: service.name, operation: route.name, input });
       if (fault?.delayBeforeMs) await this.#parts.timers.pause(fault.delayBeforeMs, signal);
       if (fault?.throttle) throw throttled(service);
       if (fault?.fail) throw new ServiceFailure(fault.fail.code, fault.fail.message, fault.fail.status);
       answer = await this.#carryOut(route, input, request, call);
       if (answer.status >= 400) count.errors += 1;
+      this.#parts.answered({ ...told, input });
     } catch (error) {
       count.errors += 1;
-      answer = encodeFailure(service, asFailure(error), requestId);
+      const failure = asFailure(error);
+      answer = encodeFailure(service, failure, requestId);
+      this.#parts.answered({ ...told, input, error: { code: failure.code, message: failure.message } });
     }
     if (fault?.delayAfterMs) await this.#parts.timers.pause(fault.delayAfterMs, signal);
     return fault?.loseAnswer ? 'lost' : answer;
@@ -163,19 +190,23 @@ export class FrontDoor {
     call: Call,
   ): Promise<void> {
     const { principal } = call;
-    for (const { action, resources, context } of requirements) {
+    const { accountId, region } = this.#parts.place;
+    for (const { action, resources, context, via } of requirements) {
       for (const resource of resources.length > 0 ? resources : [{ arn: '*' }]) {
         const decision = await this.#parts.authorize({
           principal,
           action,
           resource,
           context: {
-            'aws:PrincipalArn': principal.arn,
-            'aws:PrincipalAccount': this.#parts.place.accountId,
-            'aws:RequestedRegion': this.#parts.place.region,
-            'aws:SourceIp': request.sourceAddress.replace('::ffff:', ''),
+            'aws:PrincipalArn': principal.roleArn ?? principal.arn,
+            'aws:PrincipalAccount': accountId,
+            'aws:RequestedRegion': region,
             'aws:CurrentTime': this.#parts.timers.date().toISOString(),
             'aws:SecureTransport': 'true',
+            ...principal.context,
+            ...(via === undefined
+              ? { ...this.#way(request, service), 'aws:ViaAWSService': 'false' }
+              : onBehalf(via, region)),
             ...Object.fromEntries(
               Object.entries(resource.tags ?? {}).map(([key, value]) => [`aws:ResourceTag/${key}`, value]),
             ),
@@ -189,6 +220,14 @@ export class FrontDoor {
         );
       }
     }
+  }
+
+  /** What the request's way says of it. Behind an endpoint the address is the VPC's own. */
+  #way({ door, sourceAddress }: Request, service: Service): Record<string, string> {
+    const endpoint = door === 'vpc' ? this.#parts.endpointOf(service.name) : undefined;
+    return endpoint === undefined
+      ? { 'aws:SourceIp': sourceAddress }
+      : { 'aws:SourceVpce': endpoint, 'aws:VpcSourceIp': sourceAddress };
   }
 
   #tableRequirement(operation: string, input: unknown): Requirement {
@@ -215,10 +254,6 @@ export class FrontDoor {
     return service && { service, name, operation: service.operations.get(name) };
   }
 
-  #holder(accessKeyId: string): KeyHolder | undefined {
-    return this.#parts.principals.find((each) => each.accessKeyId === accessKeyId);
-  }
-
   #count(principal: Principal, service: Service, operation: string) {
     const key = `${principal.name} ${service.name} ${operation}`;
     const count = this.#counts.get(key) ?? {
@@ -232,6 +267,40 @@ export class FrontDoor {
     this.#counts.set(key, count);
     return count;
   }
+}
+
+/** What a request carries that a service makes on a caller's behalf; the way that the caller came is not part of it. */
+function onBehalf(service: string, region: string): Record<string, string | readonly string[]> {
+  return {
+    'aws:ViaAWSService': 'true',
+    'aws:CalledVia': [`${service}.amazonaws.com`],
+    'kms:ViaService': `${service}.${region}.amazonaws.com`,
+  };
+}
+
+function principalOf({ name, arn, accessKeyId, roleArn, context }: KeyHolder): Principal {
+  return { name, arn, accessKeyId, ...(roleArn && { roleArn }), ...(context && { context }) };
+}
+
+function tokenProblem(
+  holder: KeyHolder,
+  token: string | string[] | undefined,
+  now: number,
+): ((service: Service) => ServiceFailure) | undefined {
+  if (holder.sessionToken !== undefined && token !== holder.sessionToken) {
+    return (service) =>
+      unsigned(service, 'unknown-key', 'The security token included in the request is invalid.');
+  }
+  if (holder.expiresAt !== undefined && now >= holder.expiresAt) return expired;
+  return undefined;
+}
+
+function expired(service: Service): ServiceFailure {
+  const message = 'The security token included in the request is expired';
+  if (service.protocol === 'ec2') return new ServiceFailure('RequestExpired', message, 400);
+  return service.protocol === 'query'
+    ? new ServiceFailure('ExpiredToken', message, 403)
+    : new ServiceFailure('ExpiredTokenException', message, 400);
 }
 
 function decode(route: Route, request: Request): unknown {

@@ -38,6 +38,20 @@ export interface Fault {
   readonly loseAnswer?: boolean;
 }
 
+/** A call that was answered, as an audit trail tells it. */
+export interface AnsweredCall {
+  readonly principal: Principal;
+  /** The VPC endpoint that it came through. */
+  readonly endpoint?: string;
+  readonly service: string;
+  readonly operation: string;
+  readonly input: unknown;
+  readonly requestId: string;
+  readonly sourceAddress: string;
+  /** Absent when the call succeeded. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
 export type Faults = (call: FaultyCall) => Fault | undefined;
 
 /** How often one principal called one operation. */

@@ -7,15 +7,23 @@ export type Protocol = 'json1.0' | 'json1.1' | 'query' | 'ec2';
 /** Who calls: the holder of the key that signed the request. */
 export interface Principal {
   readonly name: string;
+  /** Of the user, or of the session of a role. */
   readonly arn: string;
   readonly accessKeyId: string;
+  /** The role of a session. */
+  readonly roleArn?: string;
+  /** Condition keys that come with the principal's key. */
+  readonly context?: Readonly<Record<string, string>>;
 }
+
+/** Where a call comes in: from the internet, or from inside the VPC through the endpoint of its service. */
+export type Door = 'internet' | 'vpc';
 
 /** One call while it is carried out. */
 export interface Call {
   readonly principal: Principal;
   readonly requestId: string;
-  /** The door that the caller came through, such as `http://127.0.0.1:4566`. */
+  /** The address that the caller used, such as `http://127.0.0.1:4566`. */
   readonly origin: string;
   /** Aborts when the caller hangs up. */
   readonly signal: AbortSignal;
@@ -35,6 +43,8 @@ export interface Requirement {
   readonly resources: readonly Resource[];
   /** Condition keys of the service, such as `secretsmanager:VersionStage`. */
   readonly context?: Readonly<Record<string, string | readonly string[]>>;
+  /** The service that asks on the caller's behalf, such as `sqs` for the key of an encrypted queue. */
+  readonly via?: string;
 }
 
 export interface Operation {

@@ -10,7 +10,7 @@ import { runTests } from './tests.ts';
  *   main.ts test [JEST ARGUMENT…]        lint, types and all tests
  *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
  */
-const forwards = ['aws', 'ldaps'];
+const forwards = ['aws', 'vpc', 'ldaps'];
 
 /** Ctrl-C reaches us from the terminal and again from npm, within milliseconds. Later than this it is a person's second one. */
 const secondInterruptMs = 1_000;

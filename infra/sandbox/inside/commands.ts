@@ -1,7 +1,7 @@
 /** What a person can do with a running sandbox, as commands that can be pasted into another terminal. */
 import type { State } from './state.ts';
 
-const read = (path: string): string => `"$(node -p 'require("./.sandbox/state.json").${path}')"`;
+const read = (path: string): string => `"$(state ${path})"`;
 
 /** To be pasted in the clone's directory. Secrets are read from the state file, not printed. */
 export function commandsToTry(state: State): string[] {
@@ -9,8 +9,13 @@ export function commandsToTry(state: State): string[] {
   return [
     'In another terminal, in this directory (the AWS CLI; ldapsearch is in ldap-utils):',
     '',
+    `state() { node -p "require('./.sandbox/state.json').$1"; }`,
     // A function, since the CLI sends SQS calls elsewhere when the endpoint is only in the environment.
     `aws() { command aws --endpoint-url ${state.endpoint} --region ${state.region} "$@"; }`,
+    `vpc() { command aws --endpoint-url ${state.vpcEndpoint} --region ${state.region} "$@"; }`,
+    'as() { AWS_ACCESS_KEY_ID=$(state credentials.$1.accessKeyId) \\',
+    '  AWS_SECRET_ACCESS_KEY=$(state credentials.$1.secretAccessKey) \\',
+    '  AWS_SESSION_TOKEN=$(state "credentials.$1.sessionToken??\'\'") "${@:2}"; }',
     `export AWS_ACCESS_KEY_ID=${read('credentials.operator.accessKeyId')}`,
     `export AWS_SECRET_ACCESS_KEY=${read('credentials.operator.secretAccessKey')}`,
     '',
@@ -25,8 +30,13 @@ export function commandsToTry(state: State): string[] {
     '# ask an instance what it is',
     'ID=$(aws autoscaling describe-auto-scaling-instances --output text \\',
     "  --query 'AutoScalingInstances[0].InstanceId')",
-    'aws ssm send-command --document-name adjoin-probe --instance-ids $ID',
+    "aws ssm send-command --document-name AWS-RunShellScript --parameters 'commands=realm list' --instance-ids $ID",
     'aws ssm list-command-invocations --details --max-items 1',
+    '',
+    '# no policy binds you; others are bound: the credential is for the worker alone, through the endpoint of the VPC',
+    `as developer aws secretsmanager get-secret-value --secret-id ${secretId}  # denied`,
+    `as worker aws secretsmanager get-secret-value --secret-id ${secretId}  # denied as well`,
+    `as worker vpc secretsmanager get-secret-value --secret-id ${secretId}`,
     '',
     '# replace an instance through its hooks, or behind their back',
     'aws autoscaling terminate-instance-in-auto-scaling-group --instance-id $ID \\',

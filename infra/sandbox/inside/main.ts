@@ -97,11 +97,13 @@ async function open(
     runtime: ground.runtime,
     directory: join(process.cwd(), directory),
     port: ground.ports['aws'] ?? 0,
+    vpcPort: ground.ports['vpc'] ?? 0,
     // A person at the sandbox may want more than the story's size.
     maximumInstances: Math.max(args.instances, 50),
     progress,
   });
   await ground.lead('aws', { host: '127.0.0.1', port: Number(new URL(sandbox.endpoint).port) });
+  await ground.lead('vpc', { host: '127.0.0.1', port: Number(new URL(sandbox.vpcEndpoint).port) });
   await ground.lead('ldaps', { host: sandbox.domain.address, port: 636 });
 
   const state = stateFile(join(directory, 'state.json'), stateOf(sandbox, ground));
@@ -122,6 +124,7 @@ function stateOf(sandbox: Sandbox, ground: Ground): State {
   const { stack, domain, keys } = sandbox;
   return {
     endpoint: sandbox.endpoint,
+    vpcEndpoint: sandbox.vpcEndpoint,
     region,
     accountId,
     autoScalingGroup: stack.autoScalingGroup,
@@ -139,7 +142,13 @@ function stateOf(sandbox: Sandbox, ground: Ground): State {
       auditUser: domain.auditor.principal,
       auditPassword: domain.auditor.password,
     },
-    credentials: keys,
+    documents: stack.documents,
+    credentials: {
+      operator: keys.owner,
+      developer: keys.operator,
+      administrator: keys.administrator,
+      worker: keys.worker,
+    },
   };
 }
 

@@ -11,11 +11,14 @@ import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { commandDocuments } from '../../../documents/index.ts';
 import { type Cloud, createCloud } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
-import { type AgentConfig, type ClientConfig, provision, type Stack } from '../provision.ts';
+import { account } from '../stack/account.ts';
+import type { AgentConfig } from '../stack/agent-config.ts';
+import { Permissions } from '../stack/permissions.ts';
+import { type ClientConfig, deployStack, type Stack } from '../stack/stack.ts';
+import { synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
 import type { Clock } from '../story/watch.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -41,13 +44,17 @@ export interface SandboxOptions {
   readonly runtime: string;
   /** Where files for people go: the agent's configuration and log, the CA. */
   readonly directory: string;
-  /** Loopback port of the AWS endpoint; 0 takes a free one. */
+  /** Loopback port of the AWS endpoint as the internet has it; 0 takes a free one. */
   readonly port: number;
+  /** Loopback port of the AWS endpoint as the VPC has it, through its endpoints. Default: a free one. */
+  readonly vpcPort?: number;
   readonly maximumInstances: number;
   /** Laid over the configuration that the stack gives to the agent. */
   readonly agentConfig?: AgentConfig;
   readonly heartbeatSeconds?: number;
   readonly maxReceiveCount?: number;
+  /** Idle instances in the worker's group; the worker itself is a process. Default 0. */
+  readonly workers?: number;
   /** In place of the right one in the secret. */
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
@@ -63,10 +70,15 @@ export interface Sandbox {
   readonly fleet: Fleet;
   readonly stack: Stack;
   readonly auditor: Auditor;
+  /** What everybody may do, and what was used of it. */
+  readonly permissions: Permissions;
   readonly endpoint: string;
-  readonly keys: Readonly<Record<'operator' | 'worker', Key>>;
+  readonly vpcEndpoint: string;
+  readonly keys: Readonly<Record<'owner' | 'operator' | 'administrator' | 'worker', Key>>;
   /** What an SDK client needs to call as the operator. */
   readonly operator: ClientConfig;
+  /** As a new session of a role, without asking its trust policy. */
+  session(roleArn: string, name: string): ClientConfig;
   readonly autoscaling: AutoScalingClient;
   readonly dynamodb: DynamoDBClient;
   readonly agentConfigFile: string;
@@ -91,14 +103,18 @@ function makeKey(): Key {
   };
 }
 
-const agentProgram = join(import.meta.dirname, '../../../agent/main.ts');
+const deployment = 'adjoin';
+
+/** Who the worker is to AWS: the session that the instance metadata service would give to this instance. */
+const workerInstance = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
 
 /** What the agent may take to end: its own drain, and the long poll before it. */
 const agentStopLimitMs = 45_000;
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const progress = options.progress ?? (() => undefined);
-  const keys = { operator: makeKey(), worker: makeKey() };
+  const operatorKey = makeKey();
+  const ownerKey = makeKey();
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -114,9 +130,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     await mkdir(options.directory, { recursive: true });
     const caFile = join(options.directory, 'ca.pem');
 
-    progress('domain controller');
+    progress('domain controller and synthesis');
+    // Both take seconds, and neither needs the other.
+    const synthesizing = synthesis();
+    synthesizing.catch(() => undefined);
     const domain = await startDomain({ image: options.image, runtime: options.runtime, caFile });
     undo.push(() => domain.destroy());
+    const synthesized = await synthesizing;
 
     progress('AWS endpoint and stack');
     const fleet: Fleet = createFleet({
@@ -128,28 +148,47 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       ...(options.prepareMachine === undefined ? {} : { prepare: options.prepareMachine }),
     });
     undo.push(() => fleet.close());
-    const cloud = createCloud({
+    const people = account({ accountId }, deployment);
+    const permissions = new Permissions({
+      accountId,
+      identities: people.identities,
+      trust: people.trust,
+      unbound: people.ownerArn,
+      resourcePolicies: () => cloud.resourcePolicies(),
+    });
+    const cloud: Cloud = createCloud({
       region,
       accountId,
       principals: [
-        { name: 'operator', ...keys.operator },
-        { name: 'worker', ...keys.worker },
+        { name: 'operator', ...operatorKey },
+        { name: 'owner', ...ownerKey },
       ],
       fleet,
       scripts: fleet,
       clock: systemClock,
       registrationDelayMs,
+      authorize: permissions.authorize,
+      endpointOf: (service) => permissions.endpointOf(service),
     });
     undo.push(async () => cloud.close());
     const server = createServer((request, response) => cloud.handler(request, response));
     const endpoint = await listen(server, options.port);
     undo.push(() => close(server));
+    const vpcServer = createServer((request, response) => cloud.vpcHandler(request, response));
+    const vpcEndpoint = await listen(vpcServer, options.vpcPort ?? 0);
+    undo.push(() => close(vpcServer));
 
-    const operator: ClientConfig = { endpoint, region, credentials: keys.operator };
-    const stack = await provision({
-      client: operator,
-      accountId,
-      documents: commandDocuments(),
+    // A copy, for the SDK writes notes of its own into what it is given.
+    const operator: ClientConfig = { endpoint, region, credentials: { ...operatorKey } };
+    const stack = await deployStack({
+      place: { region, accountId },
+      cloud,
+      permissions,
+      account: people,
+      synthesis: synthesized,
+      deployment,
+      operator,
+      vpcEndpoint,
       credential: {
         domain_name: domain.domainName,
         domain_user: domain.serviceAccount.user,
@@ -157,11 +196,32 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
         directory_ou: domain.organizationalUnit,
       },
       caFile,
+      directoryCidr: '10.77.0.0/24',
       maximumInstances: options.maximumInstances,
+      ...(options.workers === undefined ? {} : { workers: options.workers }),
       ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
       ...(options.maxReceiveCount === undefined ? {} : { maxReceiveCount: options.maxReceiveCount }),
       ...(options.agentConfig === undefined ? {} : { agentConfig: options.agentConfig }),
     });
+    const session = (roleArn: string, sessionName: string): ClientConfig => ({
+      endpoint,
+      region,
+      credentials: cloud.issue({ roleArn, sessionName }),
+    });
+    const keys = {
+      owner: ownerKey,
+      operator: operatorKey,
+      administrator: cloud.issue({ roleArn: people.administratorRoleArn, sessionName: 'administrator' }),
+      worker: cloud.issue({
+        name: 'worker',
+        roleArn: stack.workerRoleArn,
+        sessionName: workerInstance,
+        context: {
+          'ec2:RoleDelivery': '2.0',
+          'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${workerInstance}`,
+        },
+      }),
+    };
     const agentConfigFile = join(options.directory, 'agent.json');
     await writePrivate(agentConfigFile, `${JSON.stringify(stack.agentConfig, null, 2)}\n`);
 
@@ -186,11 +246,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     await rm(agentLogFile, { force: true });
     const agentEnvironment = {
       AWS_REGION: region,
-      AWS_ENDPOINT_URL: endpoint,
+      AWS_ENDPOINT_URL: vpcEndpoint,
       AWS_ACCESS_KEY_ID: keys.worker.accessKeyId,
       AWS_SECRET_ACCESS_KEY: keys.worker.secretAccessKey,
+      AWS_SESSION_TOKEN: keys.worker.sessionToken,
     };
-    const agentCommand = [process.execPath, agentProgram, '--config', agentConfigFile] as const;
+    const agentCommand = [process.execPath, stack.agentFile, '--config', agentConfigFile] as const;
     let agent: Agent | undefined;
     undo.push(async () => {
       await agent?.stop(agentStopLimitMs);
@@ -203,9 +264,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       fleet,
       stack,
       auditor,
+      permissions,
       endpoint,
+      vpcEndpoint,
       keys,
       operator,
+      session,
       autoscaling,
       dynamodb,
       agentConfigFile,

@@ -2,7 +2,10 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 
 export interface State {
+  /** AWS as the internet has it. */
   readonly endpoint: string;
+  /** AWS as the VPC has it: calls come through the VPC's endpoints. */
+  readonly vpcEndpoint: string;
   readonly region: string;
   readonly accountId: string;
   readonly autoScalingGroup: string;
@@ -23,12 +26,20 @@ export interface State {
     readonly auditUser: string;
     readonly auditPassword: string;
   };
-  readonly credentials: Readonly<Record<'operator' | 'worker', Key>>;
+  /** Names of the command documents. */
+  readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
+  /**
+   * `operator`: the person at the sandbox, whom no policy binds. All others are bound: `developer`, an account
+   * administrator with the stack's deny policies; `administrator`, the secret's; `worker`.
+   */
+  readonly credentials: Readonly<Record<'operator' | 'developer' | 'administrator' | 'worker', Key>>;
 }
 
 export interface Key {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Of temporary keys. */
+  readonly sessionToken?: string;
 }
 
 /** Writes a file that only its owner may read, whole or not at all. */

@@ -88,8 +88,8 @@ export interface GroupsOptions {
   place: Place;
   timers: Timers;
   random: Random;
-  /** Puts a body on the queue with this ARN; a missing queue is not the group's problem. */
-  notify: (targetArn: string, body: string) => void;
+  /** Sends a body to a hook's target as the hook's role; false when that did not work. */
+  notify: (hook: LifecycleHook, body: string) => Promise<boolean>;
   /** How long an instance is seen in a `:Proceed` state. */
   transitionMs: number;
   /** Wait after a first failed launch; doubles up to a hundredfold. */
@@ -195,12 +195,20 @@ export class Groups {
     this.#forgetIfEmpty(group);
   }
 
-  putHook(group: Group, hook: LifecycleHook): void {
-    const before = group.hooks.get(hook.name);
-    group.hooks.set(hook.name, hook);
-    if (hook.targetArn === undefined || hook.targetArn === before?.targetArn) return;
+  /** A new target is tried with a test message; the hook is not put when that can't be sent. */
+  async putHook(group: Group, hook: LifecycleHook): Promise<void> {
     const { place, random, notify } = this.#options;
-    notify(hook.targetArn, testMessage(group, place.accountId, uuid(random), this.#timers.date()));
+    const { targetArn, roleArn } = hook;
+    if (targetArn !== undefined && targetArn !== group.hooks.get(hook.name)?.targetArn) {
+      const body = testMessage(group, place.accountId, uuid(random), this.#timers.date());
+      if (!(await notify(hook, body))) {
+        throw new ServiceFailure(
+          'ValidationError',
+          `Unable to publish test message to notification target ${targetArn} using IAM role ${roleArn ?? ''}. Please check your target and role configuration and try to put lifecycle hook again.`,
+        );
+      }
+    }
+    group.hooks.set(hook.name, hook);
   }
 
   /** Outstanding actions of the hook end: a launch as ABANDON, a termination as CONTINUE. */
@@ -363,8 +371,8 @@ export class Groups {
       member.actions.set(hook.name, action);
       this.#arm(group, member, action);
       if (hook.targetArn === undefined) continue;
-      notify(
-        hook.targetArn,
+      void notify(
+        hook,
         lifecycleMessage({
           accountId: place.accountId,
           requestId: uuid(random),

@@ -45,7 +45,7 @@ import {
 import { ServiceFailure } from '../failure.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
-import { operation, operationTable, type Resource, type Service } from '../service.ts';
+import { operation, operationTable, type Requirement, type Resource, type Service } from '../service.ts';
 import type { Activity, Group, Groups, GroupTag, Member } from './groups.ts';
 import {
   globalTimeoutMs,
@@ -61,9 +61,11 @@ const instancePage = { otherwise: 50, most: 50 };
 /** DescribeAutoScalingInstances takes no more IDs than this. */
 const mostInstanceIds = 50;
 const mostHooks = 50;
+/** In the place of the ID of a group that is not made yet: policies can only name such a group by its name. */
+const unmade = '00000000-0000-0000-0000-000000000000';
 
 export function autoScalingService(place: Place, groups: Groups): Service {
-  const createGroup = (input: CreateAutoScalingGroupCommandInput): void => {
+  const createGroup = async (input: CreateAutoScalingGroupCommandInput): Promise<void> => {
     const least = input.MinSize ?? 0;
     groups.create({
       name: input.AutoScalingGroupName ?? '',
@@ -79,7 +81,7 @@ export function autoScalingService(place: Place, groups: Groups): Service {
     });
     const group = groups.get(input.AutoScalingGroupName);
     for (const each of input.LifecycleHookSpecificationList ?? []) {
-      groups.putHook(group, hookFrom({ ...each, AutoScalingGroupName: group.name }, undefined));
+      await groups.putHook(group, hookFrom({ ...each, AutoScalingGroupName: group.name }, undefined));
     }
   };
 
@@ -150,13 +152,13 @@ export function autoScalingService(place: Place, groups: Groups): Service {
     };
   };
 
-  const putHook = (input: PutLifecycleHookCommandInput): void => {
+  const putHook = async (input: PutLifecycleHookCommandInput): Promise<void> => {
     const group = groups.get(input.AutoScalingGroupName);
     const before = group.hooks.get(input.LifecycleHookName ?? '');
     if (!before && group.hooks.size >= mostHooks) {
       throw new ServiceFailure('LimitExceeded', `A group can have at most ${mostHooks} lifecycle hooks`);
     }
-    groups.putHook(group, hookFrom(input, before));
+    await groups.putHook(group, hookFrom(input, before));
   };
 
   const deleteHook = (input: DeleteLifecycleHookCommandInput): void => {
@@ -248,10 +250,23 @@ export function autoScalingService(place: Place, groups: Groups): Service {
   const ofGroup = (input: { AutoScalingGroupName?: string | undefined }): Resource[] => [
     resource(input.AutoScalingGroupName),
   ];
+  /** Who names a role for Auto Scaling to use needs the right to pass it on. */
+  const ofHook = (input: PutLifecycleHookCommandInput): Requirement[] => [
+    { action: 'autoscaling:PutLifecycleHook', resources: ofGroup(input) },
+    ...(input.RoleARN === undefined
+      ? []
+      : [
+          {
+            action: 'iam:PassRole',
+            resources: [{ arn: input.RoleARN }],
+            context: { 'iam:PassedToService': 'autoscaling.amazonaws.com' },
+          },
+        ]),
+  ];
   const resource = (name: string | undefined): Resource => {
     const group = groups.find(name ?? '');
     if (!group) {
-      const unknown = `arn:aws:autoscaling:${place.region}:${place.accountId}:autoScalingGroup:*:autoScalingGroupName/${name ?? ''}`;
+      const unknown = `arn:aws:autoscaling:${place.region}:${place.accountId}:autoScalingGroup:${unmade}:autoScalingGroupName/${name ?? ''}`;
       return { arn: unknown };
     }
     return {
@@ -273,13 +288,13 @@ export function autoScalingService(place: Place, groups: Groups): Service {
       operation('autoscaling', DeleteAutoScalingGroup$, deleteGroup, ofGroup),
       operation('autoscaling', DescribeAutoScalingGroups$, describeGroups),
       operation('autoscaling', DescribeAutoScalingInstances$, describeInstances),
-      operation('autoscaling', PutLifecycleHook$, putHook, ofGroup),
+      operation('autoscaling', PutLifecycleHook$, putHook, ofHook),
       operation('autoscaling', DeleteLifecycleHook$, deleteHook, ofGroup),
       operation('autoscaling', DescribeLifecycleHooks$, describeHooks),
       operation('autoscaling', CompleteLifecycleAction$, completeAction, ofGroup),
       operation('autoscaling', RecordLifecycleActionHeartbeat$, recordHeartbeat, ofGroup),
       operation('autoscaling', TerminateInstanceInAutoScalingGroup$, terminateInstance, (input) => [
-        resource(groups.memberOf(input.InstanceId ?? '')?.group.name ?? '*'),
+        resource(groups.memberOf(input.InstanceId ?? '')?.group.name),
       ]),
       operation('autoscaling', CreateOrUpdateTags$, createOrUpdateTags, (input) =>
         (input.Tags ?? []).map((tag) => resource(tag.ResourceId)),

@@ -26,6 +26,8 @@ export interface Secret {
   readonly tags: Map<string, string>;
   description: string;
   kmsKeyId: string | undefined;
+  /** The resource policy, as JSON. */
+  policy: string | undefined;
   changedAt: Date;
   deletedAt: Date | undefined;
   /** When a deleted secret is gone for good. */
@@ -104,6 +106,7 @@ export class Secrets {
       tags: settings.tags,
       description: settings.description ?? '',
       kmsKeyId: settings.kmsKeyId,
+      policy: undefined,
       changedAt: now,
       deletedAt: undefined,
       goneAt: undefined,

@@ -1,23 +1,32 @@
 import {
   CreateSecret$,
+  DeleteResourcePolicy$,
   DeleteSecret$,
   DescribeSecret$,
   errorTypeRegistries,
+  GetResourcePolicy$,
   GetSecretValue$,
   ListSecrets$,
+  PutResourcePolicy$,
   PutSecretValue$,
   RestoreSecret$,
   UpdateSecret$,
   type CreateSecretCommandInput,
   type CreateSecretResponse,
+  type DeleteResourcePolicyCommandInput,
+  type DeleteResourcePolicyResponse,
   type DeleteSecretCommandInput,
   type DeleteSecretResponse,
   type DescribeSecretCommandInput,
   type DescribeSecretResponse,
+  type GetResourcePolicyCommandInput,
+  type GetResourcePolicyResponse,
   type GetSecretValueCommandInput,
   type GetSecretValueResponse,
   type ListSecretsCommandInput,
   type ListSecretsResponse,
+  type PutResourcePolicyCommandInput,
+  type PutResourcePolicyResponse,
   type PutSecretValueCommandInput,
   type PutSecretValueResponse,
   type RestoreSecretCommandInput,
@@ -26,15 +35,17 @@ import {
   type UpdateSecretResponse,
 } from '@aws-sdk/client-secrets-manager';
 import { ServiceFailure } from '../failure.ts';
+import type { KeyUse, Keys } from '../kms/keys.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
 import { operation, operationTable, type Requirement, type Resource, type Service } from '../service.ts';
+import { checkResourcePolicy } from './resource-policy.ts';
 import type { Secret, Secrets, SecretValue } from './secrets.ts';
 
 /** The recovery window of DeleteSecret, in days. */
 const recoveryDays = { least: 7, most: 30, otherwise: 30 } as const;
 
-export function secretsManagerService(place: Place, secrets: Secrets): Service {
+export function secretsManagerService(place: Place, secrets: Secrets, keys: Keys): Service {
   const createSecret = (input: CreateSecretCommandInput): CreateSecretResponse => {
     const secret = secrets.create(input.Name ?? '', {
       description: input.Description,
@@ -122,6 +133,24 @@ export function secretsManagerService(place: Place, secrets: Secrets): Service {
     return named(secret);
   };
 
+  const putPolicy = (input: PutResourcePolicyCommandInput): PutResourcePolicyResponse => {
+    const secret = secrets.get(input.SecretId);
+    checkResourcePolicy(input.ResourcePolicy ?? '', input.BlockPublicPolicy ?? false);
+    secret.policy = input.ResourcePolicy;
+    return named(secret);
+  };
+
+  const getPolicy = (input: GetResourcePolicyCommandInput): GetResourcePolicyResponse => {
+    const secret = secrets.get(input.SecretId);
+    return { ...named(secret), ResourcePolicy: secret.policy };
+  };
+
+  const deletePolicy = (input: DeleteResourcePolicyCommandInput): DeleteResourcePolicyResponse => {
+    const secret = secrets.get(input.SecretId);
+    secret.policy = undefined;
+    return named(secret);
+  };
+
   const resource = (id: string | undefined): Resource => {
     const secret = secrets.find(id);
     if (!secret) {
@@ -143,6 +172,27 @@ export function secretsManagerService(place: Place, secrets: Secrets): Service {
         ...(input.VersionId === undefined ? {} : { 'secretsmanager:VersionId': input.VersionId }),
       },
     },
+    ...ofKey('read', input.SecretId),
+  ];
+  /** What the caller needs of the secret's key. */
+  const ofKey = (use: KeyUse, id: string | undefined): Requirement[] => {
+    const secret = secrets.find(id);
+    return keys.uses(use, secret?.kmsKeyId, 'secretsmanager', { SecretARN: secret?.arn ?? '' });
+  };
+  const ofWrite =
+    (action: string) =>
+    (input: { SecretId?: string | undefined; SecretString?: string | undefined }): Requirement[] => [
+      { action: `secretsmanager:${action}`, resources: ofSecret(input) },
+      ...(action === 'PutSecretValue' || input.SecretString !== undefined
+        ? ofKey('write', input.SecretId)
+        : []),
+    ];
+  const ofPolicy = (input: PutResourcePolicyCommandInput): Requirement[] => [
+    {
+      action: 'secretsmanager:PutResourcePolicy',
+      resources: ofSecret(input),
+      context: { 'secretsmanager:BlockPublicPolicy': String(input.BlockPublicPolicy ?? false) },
+    },
   ];
 
   return {
@@ -152,13 +202,16 @@ export function secretsManagerService(place: Place, secrets: Secrets): Service {
     errors: errorTypeRegistries,
     operations: operationTable([
       operation('secretsmanager', CreateSecret$, createSecret, (input) => [resource(input.Name)]),
-      operation('secretsmanager', PutSecretValue$, putValue, ofSecret),
-      operation('secretsmanager', UpdateSecret$, updateSecret, ofSecret),
+      operation('secretsmanager', PutSecretValue$, putValue, ofWrite('PutSecretValue')),
+      operation('secretsmanager', UpdateSecret$, updateSecret, ofWrite('UpdateSecret')),
       operation('secretsmanager', GetSecretValue$, getValue, ofRead),
       operation('secretsmanager', DescribeSecret$, describeSecret, ofSecret),
       operation('secretsmanager', ListSecrets$, listSecrets),
       operation('secretsmanager', DeleteSecret$, deleteSecret, ofSecret),
       operation('secretsmanager', RestoreSecret$, restoreSecret, ofSecret),
+      operation('secretsmanager', PutResourcePolicy$, putPolicy, ofPolicy),
+      operation('secretsmanager', GetResourcePolicy$, getPolicy, ofSecret),
+      operation('secretsmanager', DeleteResourcePolicy$, deletePolicy, ofSecret),
     ]),
   };
 }

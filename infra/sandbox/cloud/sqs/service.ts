@@ -40,9 +40,17 @@ import {
   type SetQueueAttributesCommandInput,
 } from '@aws-sdk/client-sqs';
 import { ServiceFailure } from '../failure.ts';
+import type { KeyUse, Keys } from '../kms/keys.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
-import { operation, operationTable, type Call, type Resource, type Service } from '../service.ts';
+import {
+  operation,
+  operationTable,
+  type Call,
+  type Requirement,
+  type Resource,
+  type Service,
+} from '../service.ts';
 import { attributesMd5, md5, messageBytes } from './attributes.ts';
 import type { Queue, ReceivedMessage } from './queue.ts';
 import type { Queues } from './queues.ts';
@@ -54,7 +62,7 @@ const longestWait = 20;
 const longestVisibility = 43_200;
 const longestDelay = 900;
 
-export function sqsService(place: Place, queues: Queues): Service {
+export function sqsService(place: Place, queues: Queues, keys: Keys): Service {
   /** The URL leads back through the door that the caller used. */
   const url = (queue: Queue, call: Call) => `${call.origin}/${place.accountId}/${queue.name}`;
 
@@ -172,6 +180,19 @@ export function sqsService(place: Place, queues: Queues): Service {
     { action: `sqs:${action}`, resources: ofQueue(input) },
   ];
 
+  /** With what the caller needs of the queue's key: a message is encrypted when it is sent, and decrypted when received. */
+  const encrypted =
+    (action: string, use: KeyUse) =>
+    (input: { QueueUrl?: string | undefined }): Requirement[] => {
+      const name = (input.QueueUrl ?? '').split('/').at(-1);
+      const queue = queues.all().find((each) => each.name === name);
+      const key = queue?.settings.get('KmsMasterKeyId');
+      return [
+        { action: `sqs:${action}`, resources: ofQueue(input) },
+        ...keys.uses(use, key, 'sqs', { 'aws:sqs:arn': queue?.arn ?? '' }),
+      ];
+    };
+
   return {
     name: 'sqs',
     protocol: 'json1.0',
@@ -185,9 +206,9 @@ export function sqsService(place: Place, queues: Queues): Service {
       operation('sqs', SetQueueAttributes$, setAttributes, ofQueue),
       operation('sqs', DeleteQueue$, deleteQueue, ofQueue),
       operation('sqs', PurgeQueue$, purgeQueue, ofQueue),
-      operation('sqs', SendMessage$, sendMessage, ofQueue),
-      operation('sqs', SendMessageBatch$, sendBatch, single('SendMessage')),
-      operation('sqs', ReceiveMessage$, receiveMessage, ofQueue),
+      operation('sqs', SendMessage$, sendMessage, encrypted('SendMessage', 'write')),
+      operation('sqs', SendMessageBatch$, sendBatch, encrypted('SendMessage', 'write')),
+      operation('sqs', ReceiveMessage$, receiveMessage, encrypted('ReceiveMessage', 'read')),
       operation('sqs', DeleteMessage$, deleteMessage, ofQueue),
       operation('sqs', DeleteMessageBatch$, deleteBatch, single('DeleteMessage')),
       operation('sqs', ChangeMessageVisibility$, changeVisibility, ofQueue),

@@ -37,7 +37,49 @@ export type Parameters = Readonly<Record<string, readonly string[]>>;
 const mostBytes = 65_536;
 const parameterTypes = ['String', 'StringList', 'Integer', 'Boolean'];
 
+export type DocumentType = 'Command' | 'Session';
+
+/** A session document says how a session is opened; it has no steps. @throws ServiceFailure */
+export function parseSessionDocument(content: string): CommandDocument {
+  const value = parseJson(content);
+  if (value['schemaVersion'] !== '1.0' || typeof value['sessionType'] !== 'string') {
+    throw new ServiceFailure(
+      'InvalidDocumentSchemaVersion',
+      'A session document has schema version 1.0 and a sessionType.',
+    );
+  }
+  return {
+    schemaVersion: '1.0',
+    description: descriptionOf(value),
+    parameters: parametersOf(value),
+    mainSteps: [],
+  };
+}
+
+/** @throws ServiceFailure */
 export function parseDocument(content: string): CommandDocument {
+  const value = parseJson(content);
+  if (value['schemaVersion'] !== '2.2') {
+    throw new ServiceFailure(
+      'InvalidDocumentSchemaVersion',
+      'The sandbox runs command documents of schema version 2.2.',
+    );
+  }
+  const steps: unknown = value['mainSteps'];
+  if (!Array.isArray(steps) || steps.length === 0) throw invalid('mainSteps must be a non-empty list.');
+  const parameters = parametersOf(value);
+  const mainSteps = steps.map((step: unknown) => {
+    if (!isStep(step)) throw invalid('Every step must have an action.');
+    for (const [, name] of JSON.stringify(step).matchAll(/\{\{\s*([A-Za-z0-9]+)\s*\}\}/g)) {
+      if (name !== undefined && !(name in parameters))
+        throw invalid(`Parameter ${name} is used but not defined.`);
+    }
+    return step;
+  });
+  return { schemaVersion: '2.2', description: descriptionOf(value), parameters, mainSteps };
+}
+
+function parseJson(content: string): Record<string, unknown> {
   if (Buffer.byteLength(content) > mostBytes) {
     throw new ServiceFailure('MaxDocumentSizeExceeded', 'Maximum document content size 64 KB exceeded.');
   }
@@ -48,14 +90,14 @@ export function parseDocument(content: string): CommandDocument {
     throw invalid('JSON not well-formed.');
   }
   if (!isRecord(value)) throw invalid('The document must be a JSON object.');
-  if (value['schemaVersion'] !== '2.2') {
-    throw new ServiceFailure(
-      'InvalidDocumentSchemaVersion',
-      'The sandbox runs command documents of schema version 2.2.',
-    );
-  }
-  const steps: unknown = value['mainSteps'];
-  if (!Array.isArray(steps) || steps.length === 0) throw invalid('mainSteps must be a non-empty list.');
+  return value;
+}
+
+function descriptionOf(value: Readonly<Record<string, unknown>>): string {
+  return typeof value['description'] === 'string' ? value['description'] : '';
+}
+
+function parametersOf(value: Readonly<Record<string, unknown>>): CommandDocument['parameters'] {
   const given: unknown = value['parameters'] ?? {};
   if (!isRecord(given)) throw invalid('parameters must be an object.');
   const parameters: Record<string, ParameterDefinition> = {};
@@ -66,16 +108,7 @@ export function parseDocument(content: string): CommandDocument {
     }
     parameters[name] = definition;
   }
-  const mainSteps = steps.map((step: unknown) => {
-    if (!isStep(step)) throw invalid('Every step must have an action.');
-    for (const [, name] of JSON.stringify(step).matchAll(/\{\{\s*([A-Za-z0-9]+)\s*\}\}/g)) {
-      if (name !== undefined && !(name in parameters))
-        throw invalid(`Parameter ${name} is used but not defined.`);
-    }
-    return step;
-  });
-  const description = typeof value['description'] === 'string' ? value['description'] : '';
-  return { schemaVersion: '2.2', description, parameters, mainSteps };
+  return parameters;
 }
 
 export function contentHash(content: string): string {

@@ -1,6 +1,12 @@
 import { ServiceFailure } from '../failure.ts';
 import type { Timers } from '../timers.ts';
-import { contentHash, parseDocument, type CommandDocument } from './document.ts';
+import {
+  contentHash,
+  parseDocument,
+  parseSessionDocument,
+  type CommandDocument,
+  type DocumentType,
+} from './document.ts';
 
 export interface DocumentVersion {
   readonly version: string;
@@ -13,6 +19,7 @@ export interface DocumentVersion {
 
 export interface StoredDocument {
   readonly name: string;
+  readonly type: DocumentType;
   readonly owner: string;
   readonly versions: DocumentVersion[];
   defaultVersion: string;
@@ -43,9 +50,15 @@ export class Documents {
   constructor(accountId: string, timers: Timers) {
     this.#accountId = accountId;
     this.#timers = timers;
-    const builtIn = this.#version('1', runShellScript, undefined);
+    const builtIn = this.#version('Command', '1', runShellScript, undefined);
     const name = 'AWS-RunShellScript';
-    this.#documents.set(name, { name, owner: 'Amazon', versions: [builtIn], defaultVersion: '1' });
+    this.#documents.set(name, {
+      name,
+      type: 'Command',
+      owner: 'Amazon',
+      versions: [builtIn],
+      defaultVersion: '1',
+    });
   }
 
   all(): StoredDocument[] {
@@ -74,7 +87,12 @@ export class Documents {
     );
   }
 
-  create(name: string, content: string, versionName: string | undefined): StoredDocument {
+  create(
+    name: string,
+    content: string,
+    versionName: string | undefined,
+    type: DocumentType = 'Command',
+  ): StoredDocument {
     if (!/^[\w.-]{3,128}$/.test(name)) {
       throw new ServiceFailure(
         'ValidationException',
@@ -92,8 +110,9 @@ export class Documents {
     }
     const stored = {
       name,
+      type,
       owner: this.#accountId,
-      versions: [this.#version('1', content, versionName)],
+      versions: [this.#version(type, '1', content, versionName)],
       defaultVersion: '1',
     };
     this.#documents.set(name, stored);
@@ -110,6 +129,7 @@ export class Documents {
       );
     }
     const version = this.#version(
+      stored.type,
       String(Number(stored.versions.at(-1)?.version ?? 0) + 1),
       content,
       versionName,
@@ -128,8 +148,13 @@ export class Documents {
     throw new ServiceFailure('InvalidDocumentOperation', 'You cannot change a document owned by Amazon.');
   }
 
-  #version(version: string, content: string, versionName: string | undefined): DocumentVersion {
-    const document = parseDocument(content);
+  #version(
+    type: DocumentType,
+    version: string,
+    content: string,
+    versionName: string | undefined,
+  ): DocumentVersion {
+    const document = type === 'Session' ? parseSessionDocument(content) : parseDocument(content);
     return {
       version,
       versionName,

@@ -11,6 +11,8 @@ import {
   ListCommands$,
   ListDocuments$,
   SendCommand$,
+  StartSession$,
+  TerminateSession$,
   UpdateDocument$,
   UpdateDocumentDefaultVersion$,
   type CancelCommandCommandInput,
@@ -36,6 +38,10 @@ import {
   type ListDocumentsResult,
   type SendCommandCommandInput,
   type SendCommandResult,
+  type StartSessionCommandInput,
+  type StartSessionResponse,
+  type TerminateSessionCommandInput,
+  type TerminateSessionResponse,
   type UpdateDocumentCommandInput,
   type UpdateDocumentDefaultVersionCommandInput,
   type UpdateDocumentDefaultVersionResult,
@@ -45,11 +51,19 @@ import type { Instances } from '../ec2/instances.ts';
 import { ServiceFailure } from '../failure.ts';
 import { page } from '../pages.ts';
 import { arn, type Place } from '../place.ts';
-import { operation, operationTable, type Resource, type Service } from '../service.ts';
+import {
+  operation,
+  operationTable,
+  type Call,
+  type Requirement,
+  type Resource,
+  type Service,
+} from '../service.ts';
 import { commandStatus, type Command, type Commands, type Invocation } from './commands.ts';
-import { checkParameters, defaultOf, parseDocument } from './document.ts';
+import { checkParameters, defaultOf, type DocumentType } from './document.ts';
 import type { Documents, DocumentVersion, StoredDocument } from './documents.ts';
 import type { ManagedNode, Nodes } from './nodes.ts';
+import type { Sessions } from './sessions.ts';
 
 /** SendCommand's bounds. */
 const mostInstanceIds = 50;
@@ -64,17 +78,19 @@ export interface SsmParts {
   nodes: Nodes;
   commands: Commands;
   instances: Instances;
+  sessions: Sessions;
 }
 
-export function ssmService({ place, documents, nodes, commands, instances }: SsmParts): Service {
+export function ssmService({ place, documents, nodes, commands, instances, sessions }: SsmParts): Service {
   const createDocument = (input: CreateDocumentCommandInput): CreateDocumentResult => {
-    requireJsonCommand(input.DocumentFormat, input.DocumentType);
-    const stored = documents.create(input.Name ?? '', input.Content ?? '', input.VersionName);
+    requireJson(input.DocumentFormat);
+    const type = documentType(input.DocumentType);
+    const stored = documents.create(input.Name ?? '', input.Content ?? '', input.VersionName, type);
     return { DocumentDescription: description(stored, documents.version(stored, '1')) };
   };
 
   const updateDocument = (input: UpdateDocumentCommandInput): UpdateDocumentResult => {
-    requireJsonCommand(input.DocumentFormat, undefined);
+    requireJson(input.DocumentFormat);
     const stored = documents.get(input.Name);
     const latest = documents.version(stored, '$LATEST');
     if (documents.version(stored, input.DocumentVersion ?? '$LATEST').version !== latest.version) {
@@ -113,7 +129,7 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
       VersionName: version.versionName,
       Status: 'Active',
       Content: version.content,
-      DocumentType: 'Command',
+      DocumentType: stored.type,
       DocumentFormat: 'JSON',
       CreatedDate: version.createdAt,
     };
@@ -141,8 +157,8 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
         Owner: each.owner,
         CreatedDate: each.versions[0]?.createdAt,
         DocumentVersion: each.defaultVersion,
-        DocumentType: 'Command',
-        SchemaVersion: '2.2',
+        DocumentType: each.type,
+        SchemaVersion: each.versions[0]?.document.schemaVersion,
         DocumentFormat: 'JSON',
         PlatformTypes: ['Linux'],
       })),
@@ -157,6 +173,9 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
 
   const sendCommand = (input: SendCommandCommandInput): SendCommandResult => {
     const stored = documents.get(input.DocumentName);
+    if (stored.type !== 'Command') {
+      throw new ServiceFailure('InvalidDocument', `Document type ${stored.type} can't be run as a command.`);
+    }
     const version = documents.version(stored, input.DocumentVersion);
     if (input.DocumentHash !== undefined && input.DocumentHash !== version.hash) {
       throw new ServiceFailure(
@@ -300,6 +319,19 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
     };
   };
 
+  const startSession = (input: StartSessionCommandInput, call: Call): StartSessionResponse => {
+    const id = input.Target ?? '';
+    if (!nodes.registered(id)) throw new ServiceFailure('TargetNotConnected', `${id} is not connected.`);
+    const session = sessions.start(call.principal);
+    const streamUrl = `wss://ssmmessages.${place.region}.amazonaws.com/v1/data-channel/${session.id}?role=publish_subscribe`;
+    return { SessionId: session.id, StreamUrl: streamUrl, TokenValue: session.token };
+  };
+
+  const terminateSession = (input: TerminateSessionCommandInput): TerminateSessionResponse => {
+    if (!sessions.end(input.SessionId ?? '')) throw new ServiceFailure('DoesNotExistException', '');
+    return { SessionId: input.SessionId };
+  };
+
   const describeNodes = (
     input: DescribeInstanceInformationCommandInput,
   ): DescribeInstanceInformationResult => {
@@ -361,13 +393,41 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
     return { arn: owned ? arn(place, 'ssm', path) : `arn:aws:ssm:${place.region}::${path}` };
   };
   const ofDocument = (input: { Name?: string | undefined }): Resource[] => [documentResource(input.Name)];
-  const ofSend = (input: SendCommandCommandInput): Resource[] => [
-    documentResource(input.DocumentName),
-    ...(input.InstanceIds ?? []).map((id) => ({
-      arn: arn(place, 'ec2', `instance/${id}`),
-      tags: Object.fromEntries(instances.find(id)?.tags ?? []),
-    })),
+  const instanceResource = (id: string): Resource => ({
+    arn: arn(place, 'ec2', `instance/${id}`),
+    tags: Object.fromEntries(instances.find(id)?.tags ?? []),
+  });
+  /** A target's tags are condition keys of Systems Manager as well. */
+  const onInstance = (action: string, id: string): Requirement => {
+    const target = instanceResource(id);
+    const tags = Object.entries(target.tags ?? {}).map(([key, value]) => [`ssm:resourceTag/${key}`, value]);
+    return { action, resources: [target], context: Object.fromEntries(tags) };
+  };
+  const ofSend = (input: SendCommandCommandInput): Requirement[] => [
+    { action: 'ssm:SendCommand', resources: [documentResource(input.DocumentName)] },
+    ...(input.InstanceIds ?? []).map((id) => onInstance('ssm:SendCommand', id)),
   ];
+  const ofSession = (input: StartSessionCommandInput): Requirement[] => {
+    const named = input.DocumentName;
+    return [
+      onInstance('ssm:StartSession', input.Target ?? ''),
+      {
+        action: 'ssm:StartSession',
+        resources: [documentResource(named ?? 'SSM-SessionManagerRunShell')],
+        context: { 'ssm:SessionDocumentAccessCheck': String(named !== undefined) },
+      },
+    ];
+  };
+  const ofTermination = (input: TerminateSessionCommandInput): Requirement[] => {
+    const owner = sessions.find(input.SessionId ?? '')?.owner;
+    return [
+      {
+        action: 'ssm:TerminateSession',
+        resources: [{ arn: arn(place, 'ssm', `session/${input.SessionId ?? ''}`) }],
+        context: owner === undefined ? {} : { 'ssm:resourceTag/aws:ssmmessages:session-id': owner },
+      },
+    ];
+  };
 
   return {
     name: 'ssm',
@@ -383,6 +443,8 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
       operation('ssm', DeleteDocument$, deleteDocument, ofDocument),
       operation('ssm', ListDocuments$, listDocuments),
       operation('ssm', SendCommand$, sendCommand, ofSend),
+      operation('ssm', StartSession$, startSession, ofSession),
+      operation('ssm', TerminateSession$, terminateSession, ofTermination),
       operation('ssm', CancelCommand$, cancelCommand),
       operation('ssm', ListCommands$, listCommands),
       operation('ssm', ListCommandInvocations$, listInvocations),
@@ -392,17 +454,22 @@ export function ssmService({ place, documents, nodes, commands, instances }: Ssm
   };
 }
 
-function requireJsonCommand(format: string | undefined, type: string | undefined): void {
+function requireJson(format: string | undefined): void {
   if ((format ?? 'JSON') !== 'JSON') {
     throw new ServiceFailure('InvalidDocumentContent', 'The sandbox reads documents in JSON only.');
   }
-  if ((type ?? 'Command') !== 'Command') {
-    throw new ServiceFailure('InvalidDocumentType', 'The sandbox holds documents of type Command only.');
-  }
+}
+
+function documentType(type = 'Command'): DocumentType {
+  if (type === 'Command' || type === 'Session') return type;
+  throw new ServiceFailure(
+    'InvalidDocumentType',
+    'The sandbox holds documents of the types Command and Session only.',
+  );
 }
 
 function description(stored: StoredDocument, version: DocumentVersion): DocumentDescription {
-  const parsed = parseDocument(version.content);
+  const parsed = version.document;
   return {
     Name: stored.name,
     Owner: stored.owner,
@@ -415,7 +482,7 @@ function description(stored: StoredDocument, version: DocumentVersion): Document
     LatestVersion: stored.versions.at(-1)?.version,
     DefaultVersion: stored.defaultVersion,
     Description: parsed.description,
-    DocumentType: 'Command',
+    DocumentType: stored.type,
     DocumentFormat: 'JSON',
     SchemaVersion: parsed.schemaVersion,
     PlatformTypes: ['Linux'],

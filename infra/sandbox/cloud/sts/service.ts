@@ -1,19 +1,59 @@
-import { errorTypeRegistries, GetCallerIdentity$, type GetCallerIdentityResponse } from '@aws-sdk/client-sts';
+import {
+  AssumeRole$,
+  errorTypeRegistries,
+  GetCallerIdentity$,
+  type AssumeRoleCommandInput,
+  type AssumeRoleResponse,
+  type GetCallerIdentityResponse,
+} from '@aws-sdk/client-sts';
+import { ServiceFailure } from '../failure.ts';
+import type { KeyRing } from '../key-ring.ts';
 import type { Place } from '../place.ts';
 import { operation, operationTable, type Call, type Service } from '../service.ts';
+import type { Timers } from '../timers.ts';
 
-export function stsService(place: Place): Service {
+/** AssumeRole's bounds, in seconds. */
+const life = { least: 900, most: 43_200, otherwise: 3600 } as const;
+
+export function stsService(place: Place, keys: KeyRing, timers: Timers): Service {
   const getCallerIdentity = (_input: object, call: Call): GetCallerIdentityResponse => ({
-    UserId: call.principal.accessKeyId,
+    UserId: call.principal.context?.['aws:userid'],
     Account: place.accountId,
     Arn: call.principal.arn,
   });
+
+  const assumeRole = (input: AssumeRoleCommandInput): AssumeRoleResponse => {
+    const roleArn = input.RoleArn ?? '';
+    const sessionName = input.RoleSessionName ?? '';
+    const seconds = input.DurationSeconds ?? life.otherwise;
+    if (!/^[\w+=,.@-]{2,64}$/.test(sessionName) || seconds < life.least || seconds > life.most) {
+      throw new ServiceFailure('ValidationError', 'RoleSessionName or DurationSeconds is out of bounds.');
+    }
+    const key = keys.issue({ roleArn, sessionName, lifeMs: seconds * 1000 });
+    const holder = keys.find(key.accessKeyId);
+    return {
+      Credentials: {
+        AccessKeyId: key.accessKeyId,
+        SecretAccessKey: key.secretAccessKey,
+        SessionToken: key.sessionToken,
+        Expiration: new Date(timers.now() + seconds * 1000),
+      },
+      AssumedRoleUser: {
+        AssumedRoleId: holder?.context?.['aws:userid'],
+        Arn: holder?.arn,
+      },
+    };
+  };
+
   return {
     name: 'sts',
     protocol: 'query',
     selector: '2011-06-15',
     namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
     errors: errorTypeRegistries,
-    operations: operationTable([operation('sts', GetCallerIdentity$, getCallerIdentity)]),
+    operations: operationTable([
+      operation('sts', GetCallerIdentity$, getCallerIdentity),
+      operation('sts', AssumeRole$, assumeRole, (input) => [{ arn: input.RoleArn ?? '' }]),
+    ]),
   };
 }

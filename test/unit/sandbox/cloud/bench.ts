@@ -41,6 +41,7 @@ export async function startBench(
     runScript?: ScriptRunner['run'];
     authorize?: Authorize;
     faults?: Faults;
+    endpointOf?: (service: string) => string | undefined;
     terminateHookAfterAbandon?: boolean;
   } = {},
 ): Promise<Bench> {
@@ -92,6 +93,7 @@ export async function startBench(
     },
     ...(options.authorize ? { authorize: options.authorize } : {}),
     ...(options.faults ? { faults: options.faults } : {}),
+    ...(options.endpointOf ? { endpointOf: options.endpointOf } : {}),
     ...(options.terminateHookAfterAbandon === undefined
       ? {}
       : { terminateHookAfterAbandon: options.terminateHookAfterAbandon }),

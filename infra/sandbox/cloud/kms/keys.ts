@@ -1,0 +1,59 @@
+import { arn, type Place } from '../place.ts';
+import { uuid, type Random } from '../random.ts';
+import type { Requirement } from '../service.ts';
+
+/** What a service does with a key when it keeps, or hands out, what the key protects. */
+export type KeyUse = 'read' | 'write';
+
+/** A write asks for a data key; it decrypts as well, to see that the data key is good. */
+const actions: Readonly<Record<KeyUse, readonly string[]>> = {
+  read: ['kms:Decrypt'],
+  write: ['kms:GenerateDataKey', 'kms:Decrypt'],
+};
+
+/** The account's own keys. Nothing is encrypted here: what matters is who may use a key. */
+export class Keys {
+  readonly #arns = new Set<string>();
+  readonly #aliases = new Map<string, string>();
+  readonly #place: Place;
+  readonly #random: Random;
+
+  constructor(place: Place, random: Random) {
+    this.#place = place;
+    this.#random = random;
+  }
+
+  create(): { id: string; arn: string } {
+    const id = uuid(this.#random);
+    const keyArn = arn(this.#place, 'kms', `key/${id}`);
+    this.#arns.add(keyArn);
+    return { id, arn: keyArn };
+  }
+
+  /** @param name such as `alias/adjoin` */
+  alias(name: string, target: string): void {
+    this.#aliases.set(name, this.arnOf(target) ?? target);
+  }
+
+  /** Of an ID, an ARN or an alias; undefined for keys that AWS manages. */
+  arnOf(key: string | undefined): string | undefined {
+    const aliasName = key?.replace(/^arn:aws:kms:[^:]+:\d+:(?=alias\/)/, '') ?? '';
+    const byId = arn(this.#place, 'kms', `key/${key ?? ''}`);
+    return [key ?? '', byId, this.#aliases.get(aliasName) ?? ''].find((each) => this.#arns.has(each));
+  }
+
+  /** What the caller needs of a key, when a service uses it on the caller's behalf. */
+  uses(
+    use: KeyUse,
+    key: string | undefined,
+    via: string,
+    encryptionContext: Readonly<Record<string, string>>,
+  ): Requirement[] {
+    const keyArn = this.arnOf(key);
+    if (keyArn === undefined) return [];
+    const context = Object.fromEntries(
+      Object.entries(encryptionContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
+    );
+    return actions[use].map((action) => ({ action, resources: [{ arn: keyArn }], context, via }));
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * A CloudFormation engine, as far as one deployment into an empty account needs it: parameters, conditions, intrinsic
+ * functions, order, creation. It updates and deletes nothing.
+ *
+ * A resource type that it does not know, or a property that neither works here nor is known to be without effect, is an
+ * error: what a stack says must either be true in the sandbox or be named as left out.
+ */
+import { evaluate, evaluateCondition, evaluateMap, type Created, type Scope } from './evaluate.ts';
+import { creationOrder } from './order.ts';
+import { resolveParameters } from './parameters.ts';
+import type { Ground, ResourceTypes } from './resource-type.ts';
+import { resourceTypes } from './resources/index.ts';
+import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
+
+export interface DeployedResource extends Created {
+  readonly logicalId: string;
+  readonly type: string;
+  readonly properties: JsonMap;
+}
+
+export interface DeployedStack {
+  readonly name: string;
+  readonly resources: readonly DeployedResource[];
+  readonly outputs: ReadonlyMap<string, Json>;
+}
+
+export interface Deployment {
+  readonly name: string;
+  /** JSON. */
+  readonly template: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** What the SSM parameter store answers, such as the newest AMI. */
+  readonly publicParameters?: Readonly<Record<string, string>>;
+  readonly ground: Ground;
+  /** Told each resource when it is there. */
+  readonly onCreated?: (resource: DeployedResource) => void;
+  readonly types?: ResourceTypes;
+}
+
+/** @throws TemplateError; what was created by then stays */
+export async function deploy(deployment: Deployment): Promise<DeployedStack> {
+  const { name, ground } = deployment;
+  const types = deployment.types ?? resourceTypes;
+  const template = parseTemplate(deployment.template);
+  const unknown = new Set(
+    [...template.resources.values()].map(({ type }) => type).filter((type) => !types[type]),
+  );
+  if (unknown.size > 0) throw new TemplateError(`The sandbox does not know ${[...unknown].join(', ')}.`);
+
+  const created = new Map<string, Created>();
+  const conditions = new Map<string, boolean>();
+  const scope: Scope = {
+    place: ground,
+    stackName: name,
+    parameters: resolveParameters(template.parameters, deployment.parameters, deployment.publicParameters),
+    mappings: template.mappings,
+    created,
+    condition(conditionName) {
+      const known = conditions.get(conditionName);
+      if (known !== undefined) return known;
+      const expression = template.conditions[conditionName];
+      if (expression === undefined) throw new TemplateError(`There is no condition ${conditionName}.`);
+      const truth = evaluateCondition(expression, scope);
+      conditions.set(conditionName, truth);
+      return truth;
+    },
+  };
+  const holds = (condition: string | undefined) => condition === undefined || scope.condition(condition);
+
+  const resources: DeployedResource[] = [];
+  for (const logicalId of creationOrder(template.resources)) {
+    const definition = template.resources.get(logicalId);
+    const type = types[definition?.type ?? ''];
+    if (!definition || !type || !holds(definition.condition)) continue;
+    try {
+      const properties = evaluateMap(definition.properties, scope);
+      refuseUnknown(type, properties);
+      const madeUpName = `${name}-${logicalId}-${ground.hex(12).toUpperCase()}`;
+      const answer = await type.create({ logicalId, properties, madeUpName }, ground);
+      created.set(logicalId, answer);
+      const resource = { logicalId, type: definition.type, properties, ...answer };
+      resources.push(resource);
+      deployment.onCreated?.(resource);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TemplateError(`${name}: ${logicalId} (${definition.type}) can't be created: ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+  const outputs = [...template.outputs].filter(([, { condition }]) => holds(condition));
+  return {
+    name,
+    resources,
+    outputs: new Map(outputs.map(([key, { value }]) => [key, evaluate(value, scope)])),
+  };
+}
+
+function refuseUnknown({ applied, inert = [] }: ResourceTypes[string], properties: JsonMap): void {
+  if (applied === 'all') return;
+  const stranger = Object.keys(properties).find((key) => !applied.includes(key) && !inert.includes(key));
+  if (stranger !== undefined) throw new TemplateError(`The sandbox does not know its property ${stranger}.`);
+}

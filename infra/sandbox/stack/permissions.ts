@@ -1,0 +1,106 @@
+import type { Authorize } from '../cloud/cloud.ts';
+import { Authorizer } from '../iam/authorizer.ts';
+import { deployedPolicies } from '../iam/from-template.ts';
+import { policy, type DeployedPolicies, type Identity, type Policy } from '../iam/policies.ts';
+import { Recorder } from '../iam/recorder.ts';
+import type { DeployedResource } from './deploy.ts';
+import { scalar } from './template.ts';
+
+export interface PermissionsOptions {
+  readonly accountId: string;
+  /** Who was in the account before the stack: users and roles, with managed policies of the stack by their names. */
+  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: readonly string[] }>;
+  /** Trust policies of those roles. */
+  readonly trust: ReadonlyMap<string, Policy>;
+  /** ARN of the one whom no policy binds, and whose calls prove nothing: the person at the sandbox. */
+  readonly unbound: string;
+  /** Resource policies as calls have left them. */
+  readonly resourcePolicies: () => ReadonlyMap<string, string | undefined>;
+}
+
+/**
+ * What everybody may do, by the policies as they are at this moment: of the resources made so far, of those who were there
+ * before, and as calls have changed them since.
+ */
+export class Permissions {
+  /** Which statement allowed which call. */
+  readonly recorder = new Recorder();
+  readonly #options: PermissionsOptions;
+  readonly #resources: DeployedResource[] = [];
+  #current:
+    | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
+    | undefined;
+
+  constructor(options: PermissionsOptions) {
+    this.#options = options;
+  }
+
+  add(resource: DeployedResource): void {
+    this.#resources.push(resource);
+  }
+
+  policies(): DeployedPolicies {
+    return this.#now().policies;
+  }
+
+  /** The ID of the stack's endpoint of a service. */
+  endpointOf(service: string): string | undefined {
+    return this.#resources.find(
+      ({ type, properties }) =>
+        type === 'AWS::EC2::VPCEndpoint' &&
+        scalar(properties['ServiceName'], 'ServiceName').endsWith(`.${service}`),
+    )?.ref;
+  }
+
+  readonly authorize: Authorize = async ({ principal, action, resource, context }) => {
+    if (principal.arn === this.#options.unbound) return { allowed: true };
+    const decision = await this.#now().authorizer.decide({
+      principal: principal.arn,
+      action,
+      resource: resource.arn,
+      context,
+    });
+    this.recorder.note({ action }, decision);
+    return decision;
+  };
+
+  #now() {
+    const live = this.#options.resourcePolicies();
+    const key = `${this.#resources.length} ${JSON.stringify([...live])}`;
+    if (this.#current?.key === key) return this.#current;
+    const policies = this.#collect(live);
+    this.#current = { key, policies, authorizer: new Authorizer(policies) };
+    return this.#current;
+  }
+
+  #collect(live: ReadonlyMap<string, string | undefined>): DeployedPolicies {
+    const { accountId, identities, trust } = this.#options;
+    const stack = deployedPolicies(this.#resources, accountId);
+    const resourcePolicies = new Map([...stack.resourcePolicies, ...trust]);
+    for (const [arn, text] of live) {
+      const name = resourcePolicies.get(arn)?.name ?? arn;
+      if (text === undefined) resourcePolicies.delete(arn);
+      else resourcePolicies.set(arn, policy(name, JSON.parse(text)));
+    }
+    const before = [...identities].map(([arn, { attached = [], ...identity }]): [string, Identity] => [
+      arn,
+      { ...identity, policies: [...identity.policies, ...attached.flatMap((name) => this.#managed(name))] },
+    ]);
+    return {
+      ...stack,
+      identities: new Map([...stack.identities, ...before]),
+      resourcePolicies,
+      serviceControlPolicies: [],
+    };
+  }
+
+  /** None while the stack has not made it yet. */
+  #managed(name: string): Policy[] {
+    return this.#resources
+      .filter(
+        ({ type, properties }) =>
+          type === 'AWS::IAM::ManagedPolicy' && properties['ManagedPolicyName'] === name,
+      )
+      .map(({ logicalId, properties }) => policy(logicalId, properties['PolicyDocument']));
+  }
+}

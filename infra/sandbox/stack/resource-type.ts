@@ -1,0 +1,76 @@
+import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { SSMClient } from '@aws-sdk/client-ssm';
+import type { Cloud } from '../cloud/cloud.ts';
+import type { Created } from './evaluate.ts';
+import { isList, isMap, scalar, TemplateError, type Json, type JsonMap } from './template.ts';
+
+/** Calls that a deployment makes, signed by who deploys. */
+export interface DeployerClients {
+  readonly autoScaling: AutoScalingClient;
+  readonly dynamoDb: DynamoDBClient;
+  readonly secrets: SecretsManagerClient;
+  readonly sqs: SQSClient;
+  readonly ssm: SSMClient;
+}
+
+/** Where a stack is built. */
+export interface Ground {
+  readonly region: string;
+  readonly accountId: string;
+  readonly clients: DeployerClients;
+  /** Services that take no calls here. */
+  readonly cloud: Pick<Cloud, 'keys' | 'topics' | 'bus'>;
+  /** Lower-case hexadecimal digits, as IDs end in. */
+  readonly hex: (digits: number) => string;
+}
+
+/** One resource to be made, with its properties resolved. */
+export interface Wanted {
+  readonly logicalId: string;
+  readonly properties: JsonMap;
+  /** A name for a resource that the template gives none. */
+  readonly madeUpName: string;
+}
+
+export interface ResourceType {
+  /** Properties that are carried out; `all` for a type that is only remembered: policies and tests look at it. */
+  readonly applied: readonly string[] | 'all';
+  /** Properties that change nothing in the sandbox. */
+  readonly inert?: readonly string[];
+  create(wanted: Wanted, ground: Ground): Created | Promise<Created>;
+}
+
+export type ResourceTypes = Readonly<Record<string, ResourceType>>;
+
+/** @throws TemplateError */
+export function text({ logicalId, properties }: Wanted, name: string): string {
+  return scalar(properties[name], `${logicalId}'s ${name}`);
+}
+
+export function optionalText(wanted: Wanted, name: string): string | undefined {
+  return wanted.properties[name] === undefined ? undefined : text(wanted, name);
+}
+
+export function maps({ logicalId, properties }: Wanted, name: string): readonly JsonMap[] {
+  const value: Json = properties[name] ?? [];
+  if (isList(value) && value.every(isMap)) return value;
+  throw new TemplateError(`${logicalId}'s ${name} must be a list of maps.`);
+}
+
+export function texts({ logicalId, properties }: Wanted, name: string): string[] {
+  const value: Json = properties[name] ?? [];
+  if (isList(value)) return value.map((each) => scalar(each, `${logicalId}'s ${name}`));
+  throw new TemplateError(`${logicalId}'s ${name} must be a list.`);
+}
+
+/** Only the given members, and only those that are there. */
+export function present<Key extends string, Value>(
+  members: Readonly<Record<Key, Value | undefined>>,
+): Partial<Record<Key, Value>> {
+  const result: Partial<Record<Key, Value>> = {};
+  for (const key in members) if (members[key] !== undefined) result[key] = members[key];
+  return result;
+}

@@ -1,0 +1,44 @@
+import { CreateTableCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { maps, optionalText, text, type ResourceTypes, type Wanted } from '../resource-type.ts';
+import { scalar } from '../template.ts';
+
+const keyType = (value: unknown): 'HASH' | 'RANGE' => (value === 'RANGE' ? 'RANGE' : 'HASH');
+const attributeType = (value: unknown): 'S' | 'N' | 'B' => (value === 'N' || value === 'B' ? value : 'S');
+
+function tableOf(wanted: Wanted) {
+  return {
+    TableName: optionalText(wanted, 'TableName') ?? wanted.madeUpName,
+    KeySchema: maps(wanted, 'KeySchema').map((each) => ({
+      AttributeName: scalar(each['AttributeName'], 'AttributeName'),
+      KeyType: keyType(each['KeyType']),
+    })),
+    AttributeDefinitions: maps(wanted, 'AttributeDefinitions').map((each) => ({
+      AttributeName: scalar(each['AttributeName'], 'AttributeName'),
+      AttributeType: attributeType(each['AttributeType']),
+    })),
+  };
+}
+
+export const dynamoDb: ResourceTypes = {
+  'AWS::DynamoDB::Table': {
+    applied: ['TableName', 'KeySchema', 'AttributeDefinitions', 'BillingMode'],
+    // A table here lives in memory, for as long as the sandbox: nothing to seal, to restore, to protect or to let expire.
+    inert: [
+      'DeletionProtectionEnabled',
+      'PointInTimeRecoverySpecification',
+      'SSESpecification',
+      'Tags',
+      'TimeToLiveSpecification',
+    ],
+    async create(wanted, { region, accountId, clients }) {
+      if (text(wanted, 'BillingMode') !== 'PAY_PER_REQUEST')
+        throw new Error('Only PAY_PER_REQUEST is emulated.');
+      const table = tableOf(wanted);
+      await clients.dynamoDb.send(new CreateTableCommand({ ...table, BillingMode: 'PAY_PER_REQUEST' }));
+      const waiting = { client: clients.dynamoDb, maxWaitTime: 20, minDelay: 1, maxDelay: 1 };
+      await waitUntilTableExists(waiting, { TableName: table.TableName });
+      const tableArn = `arn:aws:dynamodb:${region}:${accountId}:table/${table.TableName}`;
+      return { ref: table.TableName, attributes: { Arn: tableArn } };
+    },
+  },
+};

@@ -1,0 +1,23 @@
+import type { ResourceTypes } from '../resource-type.ts';
+import { autoScaling } from './auto-scaling.ts';
+import { dynamoDb } from './dynamodb.ts';
+import { events } from './events.ts';
+import { kms } from './kms.ts';
+import { remembered } from './remembered.ts';
+import { secretsManager } from './secrets-manager.ts';
+import { sns } from './sns.ts';
+import { sqs } from './sqs.ts';
+import { ssm } from './ssm.ts';
+
+/** Every type of resource that the sandbox can make. */
+export const resourceTypes: ResourceTypes = {
+  ...autoScaling,
+  ...dynamoDb,
+  ...events,
+  ...kms,
+  ...remembered,
+  ...secretsManager,
+  ...sns,
+  ...sqs,
+  ...ssm,
+};

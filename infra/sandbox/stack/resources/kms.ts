@@ -1,0 +1,20 @@
+import { text, type ResourceTypes } from '../resource-type.ts';
+
+export const kms: ResourceTypes = {
+  'AWS::KMS::Key': {
+    // Its policy is what counts, and the authorizer reads that. Nothing is encrypted here.
+    applied: ['KeyPolicy'],
+    inert: ['Description', 'EnableKeyRotation', 'PendingWindowInDays', 'Tags'],
+    create(_wanted, { cloud }) {
+      const { id, arn } = cloud.keys.create();
+      return { ref: id, attributes: { Arn: arn, KeyId: id } };
+    },
+  },
+  'AWS::KMS::Alias': {
+    applied: ['AliasName', 'TargetKeyId'],
+    create(wanted, { cloud }) {
+      cloud.keys.alias(text(wanted, 'AliasName'), text(wanted, 'TargetKeyId'));
+      return { ref: text(wanted, 'AliasName'), attributes: {} };
+    },
+  },
+};

@@ -1,0 +1,222 @@
+/** What the sandbox runs: the synthesized stack, deployed; a user's Auto Scaling group, attached; the credential, put. */
+import { AutoScalingClient, CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Cloud } from '../cloud/cloud.ts';
+import type { Place } from '../cloud/place.ts';
+import type { Account } from './account.ts';
+import { merge, type AgentConfig } from './agent-config.ts';
+import { deploy, type DeployedStack } from './deploy.ts';
+import type { Permissions } from './permissions.ts';
+import type { Ground } from './resource-type.ts';
+import type { Synthesis } from './synthesis.ts';
+
+/** What the SDK clients need to reach the endpoint as one principal. */
+export interface ClientConfig {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+}
+
+export interface StackOptions {
+  readonly place: Place;
+  readonly cloud: Cloud;
+  readonly permissions: Permissions;
+  readonly account: Account;
+  readonly synthesis: Synthesis;
+  readonly deployment: string;
+  /** The user whose group it is. */
+  readonly operator: ClientConfig;
+  /** Where the VPC's way into the cloud is, such as `http://127.0.0.1:4567`. */
+  readonly vpcEndpoint: string;
+  /** The service account, in the key names of the AWS Security Blog's solution. Goes into the secret and nowhere else. */
+  readonly credential: {
+    readonly domain_name: string;
+    readonly domain_user: string;
+    readonly domain_password: string;
+    readonly directory_ou: string;
+  };
+  /** PEM file with the directory's CA. */
+  readonly caFile: string;
+  readonly directoryCidr: string;
+  readonly maximumInstances: number;
+  /** Instances of the worker's group. They are idle: the worker of the sandbox is a process. Default 0. */
+  readonly workers?: number;
+  /** Heartbeat timeout of both hooks. */
+  readonly heartbeatSeconds?: number;
+  /** Receives before a message moves to the dead-letter queue. */
+  readonly maxReceiveCount?: number;
+  /** Laid over the agent's configuration, section by section. */
+  readonly agentConfig?: AgentConfig;
+}
+
+export interface Stack {
+  /** The deployment's name in the stamp on each computer account. */
+  readonly deployment: string;
+  readonly autoScalingGroup: string;
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+  readonly table: string;
+  readonly secretId: string;
+  readonly workerRoleArn: string;
+  readonly publisherRoleArn: string;
+  readonly auditTopicArn: string;
+  /** Names of the command documents. */
+  readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
+  readonly resources: DeployedStack['resources'];
+  /** What the agent's `--config` reads. */
+  readonly agentConfig: AgentConfig;
+  /** The bundled agent. */
+  readonly agentFile: string;
+}
+
+/**
+ * The sandbox's intervals are shorter than the defaults, which are made for services that throttle. The long poll is
+ * short because a worker that stops waits for it.
+ */
+const intervals: AgentConfig = {
+  receive: { waitSeconds: 2, visibilitySeconds: 60 },
+  nodes: { registrationPollSeconds: 0.25, commandPollSeconds: 0.25, coalesceSeconds: 0.1 },
+  patience: { retrySeconds: 1, retryMaximumSeconds: 5 },
+  credentialPollSeconds: 2,
+  drainSeconds: 30,
+};
+
+const autoScalingGroup = 'fleet';
+
+/** Fails if any part of it exists already. */
+export async function deployStack(options: StackOptions): Promise<Stack> {
+  const { place, cloud, account, permissions, deployment } = options;
+  const administrator: ClientConfig = {
+    endpoint: options.operator.endpoint,
+    region: place.region,
+    credentials: cloud.issue({ roleArn: account.administratorRoleArn, sessionName: 'deployment' }),
+  };
+  const clients = {
+    autoScaling: new AutoScalingClient(administrator),
+    dynamoDb: new DynamoDBClient(administrator),
+    secrets: new SecretsManagerClient(administrator),
+    sqs: new SQSClient(administrator),
+    ssm: new SSMClient(administrator),
+  };
+  const ground: Ground = {
+    ...place,
+    clients,
+    cloud,
+    hex: (digits) => randomBytes(digits).toString('hex').slice(0, digits),
+  };
+  const onCreated: Permissions['add'] = (resource) => permissions.add(resource);
+  try {
+    const stack = await deploy({
+      name: deployment,
+      template: options.synthesis.template,
+      parameters: await parametersOf(options),
+      ground,
+      onCreated,
+    });
+    const output = (name: string): string => {
+      const value = stack.outputs.get(name);
+      if (typeof value !== 'string') throw new Error(`The stack has no output ${name}.`);
+      return value;
+    };
+    const documentName = (purpose: string): string => {
+      const name = stack.resources.find(
+        ({ type, ref }) => type === 'AWS::SSM::Document' && ref.startsWith(`${deployment}-${purpose}-`),
+      )?.ref;
+      if (name === undefined) throw new Error(`The stack has no document to ${purpose}.`);
+      return name;
+    };
+    await createGroup(options);
+    await deploy({
+      name: `${deployment}-attach`,
+      template: options.synthesis.attachTemplate,
+      parameters: {
+        AutoScalingGroupName: autoScalingGroup,
+        QueueArn: output('QueueArn'),
+        PublisherRoleArn: output('PublisherRoleArn'),
+        ...(options.heartbeatSeconds === undefined
+          ? {}
+          : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
+      },
+      ground,
+      onCreated,
+    });
+    await clients.secrets.send(
+      new PutSecretValueCommand({
+        SecretId: output('SecretArn'),
+        SecretString: JSON.stringify(options.credential),
+      }),
+    );
+    const queueUrl = output('QueueUrl');
+    const deployed: AgentConfig = JSON.parse(output('AgentConfig'));
+    const here: AgentConfig = {
+      // As in a VPC with private DNS, the queue's address leads through the endpoint.
+      queueUrl: options.vpcEndpoint + new URL(queueUrl).pathname,
+      directory: { caFile: options.caFile },
+    };
+    return {
+      deployment,
+      autoScalingGroup,
+      queueUrl,
+      deadLetterQueueUrl: output('DeadLetterQueueUrl'),
+      table: output('TableName'),
+      secretId: output('SecretArn'),
+      workerRoleArn: output('WorkerRoleArn'),
+      publisherRoleArn: output('PublisherRoleArn'),
+      auditTopicArn: output('AuditTopicArn'),
+      documents: { probe: documentName('probe'), join: documentName('join'), leave: documentName('leave') },
+      resources: stack.resources,
+      agentConfig: [here, intervals, options.agentConfig ?? {}].reduce(merge, deployed),
+      agentFile: options.synthesis.agentFile,
+    };
+  } finally {
+    for (const client of Object.values(clients)) client.destroy();
+  }
+}
+
+/** The sandbox's network has no IDs; these only have to be the same everywhere. */
+async function parametersOf(options: StackOptions): Promise<Record<string, string>> {
+  const { account } = options;
+  return {
+    Deployment: options.deployment,
+    VpcId: 'vpc-0a77000000000000a',
+    SubnetA: 'subnet-0a77000000000000a',
+    SubnetB: 'subnet-0a77000000000000b',
+    RouteTableIds: 'rtb-0a77000000000000a',
+    S3PrefixListId: 'pl-0a77000a',
+    DynamoDbPrefixListId: 'pl-0a77000b',
+    DirectoryCidr: options.directoryCidr,
+    DirectoryCaBase64: (await readFile(options.caFile)).toString('base64'),
+    AdministratorArns: account.administratorRoleArn,
+    BreakGlassRoleArn: account.breakGlassRoleArn,
+    AgentBucket: 'sandbox-agent',
+    OperatorNetworks: '127.0.0.0/8',
+    WorkerCount: String(options.workers ?? 0),
+    ...(options.maxReceiveCount === undefined ? {} : { MaxReceiveCount: String(options.maxReceiveCount) }),
+  };
+}
+
+/** A group as its owner has it before adjoin comes. */
+async function createGroup(options: StackOptions): Promise<void> {
+  const autoScaling = new AutoScalingClient(options.operator);
+  await autoScaling.send(
+    new CreateAutoScalingGroupCommand({
+      AutoScalingGroupName: autoScalingGroup,
+      MinSize: 0,
+      MaxSize: options.maximumInstances,
+      DesiredCapacity: 0,
+      AvailabilityZones: [`${options.place.region}a`],
+      LaunchTemplate: { LaunchTemplateName: autoScalingGroup, Version: '$Default' },
+      Tags: [{ Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true }],
+    }),
+  );
+  autoScaling.destroy();
+}

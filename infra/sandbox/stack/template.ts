@@ -1,0 +1,173 @@
+/** A CloudFormation template as its JSON says it: nothing resolved, everything checked that the engine relies on. */
+
+export type Json = string | number | boolean | null | readonly Json[] | JsonMap;
+export interface JsonMap {
+  readonly [key: string]: Json;
+}
+
+export interface ParameterDefinition {
+  readonly type: string;
+  readonly default: string | undefined;
+  readonly allowedPattern: string | undefined;
+  readonly allowedValues: readonly string[] | undefined;
+  readonly minLength: number | undefined;
+  readonly maxLength: number | undefined;
+  readonly minValue: number | undefined;
+  readonly maxValue: number | undefined;
+}
+
+export interface ResourceDefinition {
+  readonly type: string;
+  readonly properties: JsonMap;
+  readonly condition: string | undefined;
+  readonly dependsOn: readonly string[];
+}
+
+export interface Output {
+  readonly value: Json;
+  readonly condition: string | undefined;
+}
+
+export interface Template {
+  readonly parameters: ReadonlyMap<string, ParameterDefinition>;
+  readonly mappings: JsonMap;
+  readonly conditions: JsonMap;
+  readonly resources: ReadonlyMap<string, ResourceDefinition>;
+  readonly outputs: ReadonlyMap<string, Output>;
+}
+
+/** The template, or what it is given, can't be deployed; the message names the place. */
+export class TemplateError extends Error {
+  override readonly name = 'TemplateError';
+}
+
+const sections = new Set([
+  'AWSTemplateFormatVersion',
+  'Description',
+  'Metadata',
+  'Parameters',
+  'Mappings',
+  'Conditions',
+  'Resources',
+  'Outputs',
+]);
+
+/** What a resource may have besides its type, properties, condition and order. None of it matters while creating. */
+const inert = new Set([
+  'Metadata',
+  'DeletionPolicy',
+  'UpdateReplacePolicy',
+  'UpdatePolicy',
+  'CreationPolicy',
+]);
+const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn']);
+
+/** @throws TemplateError */
+export function parseTemplate(text: string): Template {
+  const root = mapAt(jsonOf(text), 'the template');
+  const stranger = Object.keys(root).find((name) => !sections.has(name));
+  if (stranger !== undefined) throw new TemplateError(`The template's section ${stranger} is not supported.`);
+  return {
+    parameters: mapped(section(root, 'Parameters'), parameter),
+    mappings: section(root, 'Mappings'),
+    conditions: section(root, 'Conditions'),
+    resources: mapped(section(root, 'Resources'), resource),
+    outputs: mapped(section(root, 'Outputs'), output),
+  };
+}
+
+function jsonOf(text: string): Json {
+  try {
+    const value: Json = JSON.parse(text);
+    return value;
+  } catch (error) {
+    throw new TemplateError('The template is not JSON.', { cause: error });
+  }
+}
+
+function section(root: JsonMap, name: string): JsonMap {
+  return mapAt(root[name] ?? {}, name);
+}
+
+function parameter(value: Json, name: string): ParameterDefinition {
+  const given = mapAt(value, `parameter ${name}`);
+  const number = (key: string) => (given[key] === undefined ? undefined : Number(given[key]));
+  const allowed = given['AllowedValues'];
+  return {
+    type: textAt(given['Type'], `parameter ${name}'s Type`),
+    default:
+      given['Default'] === undefined ? undefined : scalar(given['Default'], `parameter ${name}'s Default`),
+    allowedPattern:
+      given['AllowedPattern'] === undefined
+        ? undefined
+        : textAt(given['AllowedPattern'], `parameter ${name}'s AllowedPattern`),
+    allowedValues: isList(allowed) ? allowed.map((each) => scalar(each, `parameter ${name}`)) : undefined,
+    minLength: number('MinLength'),
+    maxLength: number('MaxLength'),
+    minValue: number('MinValue'),
+    maxValue: number('MaxValue'),
+  };
+}
+
+function resource(value: Json, name: string): ResourceDefinition {
+  const given = mapAt(value, `resource ${name}`);
+  const stranger = Object.keys(given).find((key) => !applied.has(key) && !inert.has(key));
+  if (stranger !== undefined)
+    throw new TemplateError(`Resource ${name} has the attribute ${stranger}, which is not supported.`);
+  const dependsOn = given['DependsOn'] ?? [];
+  return {
+    type: textAt(given['Type'], `resource ${name}'s Type`),
+    properties: mapAt(given['Properties'] ?? {}, `resource ${name}'s Properties`),
+    condition:
+      given['Condition'] === undefined
+        ? undefined
+        : textAt(given['Condition'], `resource ${name}'s Condition`),
+    dependsOn: (isList(dependsOn) ? dependsOn : [dependsOn]).map((each) =>
+      textAt(each, `resource ${name}'s DependsOn`),
+    ),
+  };
+}
+
+function output(value: Json, name: string): Output {
+  const given = mapAt(value, `output ${name}`);
+  if (given['Value'] === undefined) throw new TemplateError(`Output ${name} has no Value.`);
+  return {
+    value: given['Value'],
+    condition:
+      given['Condition'] === undefined ? undefined : textAt(given['Condition'], `output ${name}'s Condition`),
+  };
+}
+
+function mapped<Value>(entries: JsonMap, read: (value: Json, name: string) => Value): Map<string, Value> {
+  return new Map(Object.entries(entries).map(([name, value]) => [name, read(value, name)]));
+}
+
+export function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isMap(value: Json | undefined): value is JsonMap {
+  return typeof value === 'object' && value !== null && !isList(value);
+}
+
+export function mapAt(value: Json | undefined, place: string): JsonMap {
+  if (isMap(value)) return value;
+  throw new TemplateError(`${place} must be a map.`);
+}
+
+export function listAt(value: Json | undefined, place: string): readonly Json[] {
+  if (isList(value)) return value;
+  throw new TemplateError(`${place} must be a list.`);
+}
+
+export function textAt(value: Json | undefined, place: string): string {
+  if (typeof value === 'string') return value;
+  throw new TemplateError(`${place} must be a string.`);
+}
+
+/** Text, with numbers and booleans written out as CloudFormation does. */
+export function scalar(value: Json | undefined, place: string): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return String(value);
+  throw new TemplateError(`${place} must be a string, a number or a boolean.`);
+}

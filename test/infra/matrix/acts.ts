@@ -1,0 +1,381 @@
+/** What somebody might want to do to the system: each action on each thing that it can hurt. */
+import { accountId, deployment, region, roleArn, sessionTag, type Arns } from './stack.ts';
+
+export interface Act {
+  readonly action: string;
+  readonly target: Target;
+  readonly resource: string;
+  /** Condition keys that the request has whoever makes it: the resource's tags, what is passed. */
+  readonly context: Readonly<Record<string, string>>;
+}
+
+interface Thing {
+  readonly arn: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly context?: Readonly<Record<string, string>>;
+  /** Without the service where all are of the ARN's service. */
+  readonly actions: readonly string[];
+}
+
+const own = (service: string, resource: string) => `arn:aws:${service}:${region}:${accountId}:${resource}`;
+const worker = { 'adjoin:worker': deployment, 'adjoin:deployment': deployment };
+const ours = { 'adjoin:deployment': deployment };
+const group = (name: string) =>
+  own('autoscaling', `autoScalingGroup:930d940e-891e-4781-a11a-7b0acd480f03:autoScalingGroupName/${name}`);
+/** IAM compares actions on a log group with the ARN of a stream without a name, those on a stream with its ARN. */
+const log = (arn: string, stream = '') => `${arn}:log-stream:${stream}`;
+const viaSqs = { 'kms:ViaService': `sqs.${region}.amazonaws.com`, 'aws:ViaAWSService': 'true' };
+const viaSecrets = {
+  'kms:ViaService': `secretsmanager.${region}.amazonaws.com`,
+  'aws:ViaAWSService': 'true',
+};
+/** Of this account, and no business of ours. */
+export const otherKey = own('kms', 'key/99999999-9999-9999-9999-999999999999');
+/** The ID of the role session of every actor that has one. */
+export const userId = 'AROAEXAMPLE:somebody';
+
+const keyActions = ['PutKeyPolicy', 'ScheduleKeyDeletion', 'DisableKey', 'TagResource', 'UpdateAlias'];
+const roleActions = [
+  'PutRolePolicy',
+  'AttachRolePolicy',
+  'DeleteRolePolicy',
+  'UpdateAssumeRolePolicy',
+  'DeleteRole',
+  'PutRolePermissionsBoundary',
+];
+const shell = ['ssm:StartSession', 'ssm:SendCommand'];
+
+const things = (arns: Arns) =>
+  ({
+    secret: {
+      arn: arns.secret,
+      tags: ours,
+      actions: [
+        'GetSecretValue',
+        'DescribeSecret',
+        'GetResourcePolicy',
+        'PutSecretValue',
+        'UpdateSecret',
+        'UpdateSecretVersionStage',
+        'PutResourcePolicy',
+        'DeleteResourcePolicy',
+        'DeleteSecret',
+        'RotateSecret',
+        'ReplicateSecretToRegions',
+        'TagResource',
+      ],
+    },
+    queue: {
+      arn: arns.queue,
+      actions: [
+        'SendMessage',
+        'ReceiveMessage',
+        'DeleteMessage',
+        'ChangeMessageVisibility',
+        'GetQueueAttributes',
+        'PurgeQueue',
+        'SetQueueAttributes',
+        'AddPermission',
+        'RemovePermission',
+        'DeleteQueue',
+        'TagQueue',
+      ],
+    },
+    'dead letters': {
+      arn: arns.deadLetters,
+      actions: [
+        'SendMessage',
+        'ReceiveMessage',
+        'DeleteMessage',
+        'GetQueueAttributes',
+        'StartMessageMoveTask',
+        'PurgeQueue',
+        'SetQueueAttributes',
+        'DeleteQueue',
+      ],
+    },
+    memberships: {
+      arn: arns.table,
+      tags: ours,
+      actions: [
+        'GetItem',
+        'PutItem',
+        'UpdateItem',
+        'DeleteItem',
+        'Query',
+        'Scan',
+        'DeleteTable',
+        'UpdateTable',
+        'UpdateContinuousBackups',
+        'PutResourcePolicy',
+        'DescribeTable',
+      ],
+    },
+    'join document': {
+      arn: arns.joinDocument,
+      actions: [
+        'SendCommand',
+        'GetDocument',
+        'UpdateDocument',
+        'UpdateDocumentDefaultVersion',
+        'DeleteDocument',
+        'ModifyDocumentPermission',
+      ],
+    },
+    "Amazon's shell document": {
+      arn: `arn:aws:ssm:${region}::document/AWS-RunShellScript`,
+      actions: ['SendCommand'],
+    },
+    'session document': { arn: arns.sessionDocument, actions: ['StartSession'] },
+    'RDP document': { arn: arns.rdpDocument, actions: ['StartSession'] },
+    "Amazon's SSH document": {
+      arn: `arn:aws:ssm:${region}::document/AWS-StartSSHSession`,
+      actions: ['StartSession'],
+    },
+    'opted-in node': {
+      arn: own('ec2', 'instance/i-0000000000000000a'),
+      tags: { JoinAD: 'true', 'adjoin:sessions': sessionTag },
+      actions: shell,
+    },
+    'other instance': {
+      arn: own('ec2', 'instance/i-0000000000000000b'),
+      actions: [...shell, 'StopInstances'],
+    },
+    'other launch template': {
+      arn: own('ec2', 'launch-template/lt-0000000000000000b'),
+      actions: ['ModifyLaunchTemplate'],
+    },
+    'other security group': {
+      arn: own('ec2', 'security-group/sg-0000000000000000b'),
+      actions: ['AuthorizeSecurityGroupIngress'],
+    },
+    'other key': { arn: otherKey, actions: ['PutKeyPolicy'] },
+    'other attached policy': {
+      arn: roleArn('somebody'),
+      context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/theirs` },
+      actions: ['DetachRolePolicy'],
+    },
+    'worker instance': {
+      arn: own('ec2', 'instance/i-0000000000000000c'),
+      tags: worker,
+      actions: [
+        ...shell,
+        'ssm:CreateAssociation',
+        'ec2-instance-connect:SendSSHPublicKey',
+        'ec2-instance-connect:SendSerialConsoleSSHPublicKey',
+        'StartInstances',
+        'StopInstances',
+        'RebootInstances',
+        'TerminateInstances',
+        'GetConsoleOutput',
+        'GetConsoleScreenshot',
+        'GetPasswordData',
+        'DescribeInstanceAttribute',
+        'ModifyInstanceAttribute',
+        'ModifyInstanceMetadataOptions',
+        'ReplaceIamInstanceProfileAssociation',
+        'AttachVolume',
+        'CreateImage',
+        'CreateSnapshots',
+        'CreateTags',
+        'DeleteTags',
+      ],
+    },
+    'worker volume': {
+      arn: own('ec2', 'volume/vol-0000000000000000c'),
+      tags: worker,
+      actions: ['CreateSnapshot', 'DetachVolume'],
+    },
+    'worker launch template': {
+      arn: own('ec2', 'launch-template/lt-0000000000000000c'),
+      tags: worker,
+      actions: ['CreateLaunchTemplateVersion', 'ModifyLaunchTemplate', 'DeleteLaunchTemplate'],
+    },
+    'worker group': {
+      arn: group(`${deployment}-worker`),
+      tags: worker,
+      actions: [
+        'UpdateAutoScalingGroup',
+        'SetDesiredCapacity',
+        'TerminateInstanceInAutoScalingGroup',
+        'DeleteAutoScalingGroup',
+        'SuspendProcesses',
+        'StartInstanceRefresh',
+        'DetachInstances',
+        'EnterStandby',
+      ],
+    },
+    'fleet group': {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      actions: [
+        'SetDesiredCapacity',
+        'PutLifecycleHook',
+        'DeleteLifecycleHook',
+        'RecordLifecycleActionHeartbeat',
+        'CompleteLifecycleAction',
+        'CreateOrUpdateTags',
+      ],
+    },
+    'foreign group': {
+      arn: group('theirs'),
+      actions: ['RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'],
+    },
+    'all groups': {
+      arn: '*',
+      actions: [
+        'autoscaling:DescribeAutoScalingInstances',
+        'autoscaling:DescribeAutoScalingGroups',
+        'autoscaling:DescribeLifecycleHooks',
+        'ec2:DescribeTags',
+        'ssm:ListCommandInvocations',
+        'ssm:DescribeInstanceInformation',
+      ],
+    },
+    'worker role': {
+      arn: arns.workerRole,
+      context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+      actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
+    },
+    'publisher role': {
+      arn: arns.publisherRole,
+      context: { 'iam:PassedToService': 'autoscaling.amazonaws.com' },
+      actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
+    },
+    'deny policy': {
+      arn: `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering`,
+      actions: ['CreatePolicyVersion', 'DeletePolicyVersion', 'SetDefaultPolicyVersion', 'DeletePolicy'],
+    },
+    'attached deny policy': {
+      arn: roleArn('somebody'),
+      context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering` },
+      actions: ['DetachRolePolicy'],
+    },
+    'secret key': { arn: arns.secretKey, tags: ours, actions: ['Decrypt', ...keyActions] },
+    'secret key, asked by Secrets Manager': {
+      arn: arns.secretKey,
+      tags: ours,
+      context: viaSecrets,
+      actions: ['Decrypt', 'GenerateDataKey'],
+    },
+    'system key': { arn: arns.systemKey, tags: ours, actions: ['Decrypt', ...keyActions] },
+    'system key, asked by SQS': {
+      arn: arns.systemKey,
+      tags: ours,
+      context: viaSqs,
+      actions: ['Decrypt', 'GenerateDataKey'],
+    },
+    'session key': {
+      arn: arns.sessionKey,
+      tags: ours,
+      actions: ['Decrypt', 'GenerateDataKey', ...keyActions],
+    },
+    'worker log': {
+      arn: log(arns.workerLog),
+      actions: ['DeleteLogGroup', 'PutRetentionPolicy', 'PutSubscriptionFilter', 'DisassociateKmsKey'],
+    },
+    'worker log stream': {
+      arn: log(arns.workerLog, 'i-0000000000000000c'),
+      actions: ['CreateLogStream', 'PutLogEvents', 'DeleteLogStream'],
+    },
+    'session log': { arn: log(arns.sessionLog), actions: ['DeleteLogGroup', 'DeleteRetentionPolicy'] },
+    'session log stream': {
+      arn: log(arns.sessionLog, 'somebody-1'),
+      actions: ['PutLogEvents', 'DeleteLogStream'],
+    },
+    trail: {
+      arn: own('cloudtrail', 'trail/main'),
+      actions: ['StopLogging', 'DeleteTrail', 'UpdateTrail', 'PutEventSelectors'],
+    },
+    'audit rule': {
+      arn: own('events', 'rule/adjoin-audit-secret'),
+      actions: ['PutRule', 'DisableRule', 'DeleteRule', 'PutTargets', 'RemoveTargets'],
+    },
+    'audit topic': {
+      arn: arns.auditTopic,
+      actions: ['Publish', 'SetTopicAttributes', 'AddPermission', 'DeleteTopic'],
+    },
+    'alarm topic': { arn: arns.alarmTopic, actions: ['Publish', 'SetTopicAttributes', 'DeleteTopic'] },
+    alarm: {
+      arn: own('cloudwatch', 'alarm:adjoin-no-healthy-worker'),
+      actions: ['PutMetricAlarm', 'DeleteAlarms', 'DisableAlarmActions', 'SetAlarmState'],
+    },
+    'security group': {
+      arn: own('ec2', 'security-group/sg-0000000000000000c'),
+      tags: ours,
+      actions: ['AuthorizeSecurityGroupIngress', 'AuthorizeSecurityGroupEgress', 'DeleteSecurityGroup'],
+    },
+    endpoint: {
+      arn: own('ec2', 'vpc-endpoint/vpce-0000000000000000c'),
+      tags: ours,
+      actions: ['ModifyVpcEndpoint', 'DeleteVpcEndpoints', 'DeleteTags'],
+    },
+    'session bucket': {
+      arn: arns.sessionBucket,
+      actions: ['PutBucketPolicy', 'PutLifecycleConfiguration', 'DeleteBucket', 'GetEncryptionConfiguration'],
+    },
+    'session record': {
+      arn: `${arns.sessionBucket}/record`,
+      context: { 's3:x-amz-server-side-encryption-aws-kms-key-id': arns.sessionKey },
+      actions: ['PutObject', 'DeleteObject', 'DeleteObjectVersion'],
+    },
+    'session record under another key': {
+      arn: `${arns.sessionBucket}/record`,
+      context: {
+        's3:x-amz-server-side-encryption-aws-kms-key-id': own(
+          'kms',
+          'key/ffffffff-ffff-ffff-ffff-ffffffffffff',
+        ),
+      },
+      actions: ['PutObject'],
+    },
+    'agent file': { arn: arns.agentFile, actions: ['GetObject'] },
+    stack: {
+      arn: own('cloudformation', 'stack/adjoin/00000000-0000-0000-0000-000000000000'),
+      actions: ['UpdateStack', 'DeleteStack'],
+    },
+    'own session': {
+      arn: own('ssm', 'session/somebody-1'),
+      context: { 'ssm:resourceTag/aws:ssmmessages:session-id': userId },
+      actions: ['TerminateSession', 'ResumeSession'],
+    },
+    "another's session": {
+      arn: own('ssm', 'session/another-1'),
+      context: { 'ssm:resourceTag/aws:ssmmessages:session-id': 'AROAEXAMPLE:another' },
+      actions: ['TerminateSession', 'ResumeSession'],
+    },
+    task: {
+      arn: own('ecs', 'task/fleet/0123456789abcdef'),
+      tags: { 'adjoin:sessions': sessionTag },
+      actions: ['ExecuteCommand', 'ssm:StartSession'],
+    },
+    'other task': { arn: own('ecs', 'task/fleet/fedcba9876543210'), actions: ['ExecuteCommand'] },
+    'node itself': { arn: '*', actions: ['ssmmessages:OpenDataChannel', 'ssmmessages:CreateControlChannel'] },
+  }) as const satisfies Readonly<Record<string, Thing>>;
+
+export type Target = keyof ReturnType<typeof things>;
+
+/** Services that show a resource's tags under a key of their own as well. */
+const withOwnTagKey = new Set(['ssm', 'ec2', 'autoscaling', 'ecs']);
+
+export function actsOn(arns: Arns): Act[] {
+  const all: Readonly<Record<Target, Thing>> = things(arns);
+  return entriesOf(all).flatMap(([target, { arn, tags = {}, context = {}, actions }]) => {
+    const service = arn.split(':')[2] ?? '';
+    return actions.map((each) => {
+      const action = each.includes(':') ? each : `${service}:${each}`;
+      const prefix = action.split(':')[0] ?? '';
+      const keys = ['aws:ResourceTag', ...(withOwnTagKey.has(prefix) ? [`${prefix}:resourceTag`] : [])];
+      const tagged = keys.flatMap((key) =>
+        Object.entries(tags).map(([tag, value]) => [`${key}/${tag}`, value]),
+      );
+      return { action, target, resource: arn, context: { ...Object.fromEntries(tagged), ...context } };
+    });
+  });
+}
+
+function entriesOf<Key extends string, Value>(map: Readonly<Record<Key, Value>>): [Key, Value][] {
+  const entries: [Key, Value][] = [];
+  for (const key in map) entries.push([key, map[key]]);
+  return entries;
+}

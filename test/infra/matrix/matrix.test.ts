@@ -1,0 +1,130 @@
+/**
+ * Who may do what, under which circumstances: every answer of the deployed policies against the rules in rules.ts; and
+ * whether each Deny is needed, by taking it away.
+ */
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { Decision } from '../../../infra/sandbox/iam/authorizer.ts';
+import { wildcardMatches } from '../../../infra/sandbox/iam/policies.ts';
+import { mays, nevers } from './rules.ts';
+import {
+  conditionName,
+  conditionsOf,
+  denials,
+  nameOf,
+  speaksOf,
+  without,
+  withoutCondition,
+  type Edit,
+  type NamedCondition,
+} from './edits.ts';
+import { decide, expectations, sentenceFor, type Expectation } from './matrix.ts';
+import { deployedStack, type Stack } from './stack.ts';
+import { synthesize } from './synthesized.ts';
+
+interface Answer {
+  readonly expectation: Expectation;
+  readonly decision: Decision;
+}
+
+let stack: Stack;
+let answers: readonly Answer[];
+
+beforeAll(async () => {
+  stack = deployedStack(synthesize());
+  const asked: Answer[] = [];
+  for (const expectation of expectations(stack)) {
+    asked.push({ expectation, decision: await decide(stack, expectation) });
+  }
+  answers = asked;
+}, 300_000);
+
+/** A line for a person about each answer that is not as the rules say. */
+function complaints(given: readonly Answer[]): string[] {
+  return given
+    .filter(({ expectation, decision }) => decision.allowed !== expectation.allowed)
+    .map(({ expectation, decision }) => {
+      const by = [...(decision.allowed ? decision.allows : decision.denies)].map(nameOf).join(', ');
+      return `${sentenceFor(expectation)} It is ${decision.allowed ? 'allowed' : `denied ${decision.reason}`} (${by}).`;
+    });
+}
+
+describe('the matrix', () => {
+  test('asks for every principal, at least 2,000 times, and neither everything nor nothing is allowed', () => {
+    expect(answers.length).toBeGreaterThan(2000);
+    const names = new Set(answers.map(({ expectation }) => expectation.actor.name));
+    expect(names.size).toBeGreaterThanOrEqual(20);
+    const allowed = answers.filter(({ expectation }) => expectation.allowed).length;
+    expect(allowed).toBeGreaterThan(200);
+    expect(answers.length - allowed).toBeGreaterThan(1000);
+  });
+
+  test('uses every rule', () => {
+    const used = new Set(answers.flatMap(({ expectation }) => expectation.because));
+    const idle = [...mays, ...nevers].map(({ sentence }) => sentence).filter((each) => !used.has(each));
+    expect(idle).toEqual([]);
+  });
+
+  test('answers every question as the rules say', () => {
+    expect(complaints(answers)).toEqual([]);
+  });
+});
+
+/** The first of these whose answer an edit of the policies turns against the rules. */
+async function turned(given: readonly Answer[], edit: Edit): Promise<Expectation | undefined> {
+  for (const { expectation } of given) {
+    const { allowed } = await decide(stack, expectation, edit);
+    if (allowed !== expectation.allowed) return expectation;
+  }
+  return undefined;
+}
+
+describe('nothing in a Deny is idle', () => {
+  test('without any one of them, something is allowed that a rule forbids', async () => {
+    const idle: string[] = [];
+    for (const denial of denials(stack)) {
+      // Only where it applied can its absence change an answer.
+      const applied = answers.filter(({ decision }) =>
+        decision.denies.some((by) => nameOf(by) === nameOf(denial)),
+      );
+      if (!(await turned(applied, without(denial)))) idle.push(nameOf(denial));
+    }
+    expect(idle).toEqual([]);
+  }, 120_000);
+
+  test('without any one of their conditions, something is denied that a rule allows', async () => {
+    const idle: NamedCondition[] = [];
+    for (const condition of conditionsOf(denials(stack))) {
+      // A Deny with less of a condition applies to more: only what was allowed can change.
+      const allowed = answers.filter(
+        ({ expectation, decision }) => decision.allowed && concerns(condition, expectation),
+      );
+      if (!(await turned(allowed, withoutCondition(condition)))) idle.push(condition);
+    }
+    expect(idle.filter((each) => !keptOnPurpose(each)).map(conditionName)).toEqual([]);
+  }, 180_000);
+});
+
+/**
+ * AWS does not say whether a redrive counts as a call of SQS's own. Nothing allows SQS such a call here, so that the
+ * condition changes no answer; but should one be needed, a plain Deny would lose dead letters.
+ */
+function keptOnPurpose({ sid, key }: NamedCondition): boolean {
+  return sid === 'NobodySends' && key === 'aws:PrincipalIsAWSService';
+}
+
+/** Whether a condition could matter to a question: decides nothing, but spares most of the questions. */
+function concerns(condition: NamedCondition, { actor, act, circumstances }: Expectation): boolean {
+  const { kind, policy, key, value } = condition;
+  const own = actor.identity;
+  if (key === 'aws:PrincipalArn' && value !== undefined && !wildcardMatches(value, own?.[0] ?? ''))
+    return false;
+  if (kind === 'service-control') return circumstances.guard === 'the service control policies';
+  if (!speaksOf(condition, act)) return false;
+  const names =
+    kind === 'resource'
+      ? [...stack.resourcePolicies]
+          .filter(([arn]) => act.resource.startsWith(arn))
+          .map(([, { name }]) => name)
+      : [...(own?.[1].policies ?? []), ...stack.denyPolicies].map(({ name }) => name);
+  return names.includes(policy);
+}
