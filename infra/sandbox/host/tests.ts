@@ -75,7 +75,7 @@ export async function runTests(rest: readonly string[], inNamespace: InNamespace
   for (const { title, argv } of checks) parts.push(await timed(title, () => run(argv)));
   parts.push(
     await counted('unit tests', (options) =>
-      run([...jest, ...options, '--testPathIgnorePatterns', realTests, hostTests]),
+      run([...jest, ...options, '--maxWorkers=100%', '--testPathIgnorePatterns', realTests, hostTests]),
     ),
     await counted('real-domain tests', (options) => real([...options, '--testPathPatterns', realTests])),
     await counted('host tests', (options) =>
