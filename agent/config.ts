@@ -130,7 +130,7 @@ const schema = z.strictObject({
         .default(['A', 'B', 'C'])
         .describe('First letters of computer names, tried in this order when a name is taken by a stranger.'),
       connectSeconds: seconds(0.1, 60, 5, 'Time-out of a connection to a domain controller.'),
-      operationSeconds: seconds(0.1, 300, 15, 'Time-out of one LDAP operation.'),
+      operationSeconds: seconds(0.1, 15, 15, 'Time-out of one LDAP operation.'),
     })
     .prefault({})
     .describe('The directory.'),
@@ -160,6 +160,32 @@ const schema = z.strictObject({
     })
     .prefault({})
     .describe('How long things are tried.'),
+  sweep: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Whether this worker takes part in the scheduled sweep.'),
+      intervalSeconds: seconds(
+        10,
+        86400,
+        3600,
+        'How long after the end of one sweep the next one begins, all workers together.',
+      ),
+      ageGuardSeconds: seconds(
+        0,
+        2592000,
+        3600,
+        'How old an account must be before the sweep removes it because its instance is gone. What EC2 shows of a new instance is eventually consistent.',
+      ),
+      maximumRemovals: z
+        .int()
+        .min(0)
+        .max(100000)
+        .default(100)
+        .describe(
+          'Most accounts that one sweep removes: what limits the damage of a mistake nobody foresaw.',
+        ),
+    })
+    .prefault({})
+    .describe('The sweep: removing the accounts of instances that ended past their hook, and paying debts.'),
   credentialPollSeconds: seconds(
     0.1,
     3600,
@@ -226,6 +252,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** A list is written with commas, a number as a number; what can't be read as its type is left to the validation. */
 function fromText(text: string, type: string): Json {
   if (type === 'array') return text.split(',').map((part) => part.trim());
+  if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text);
   if (type === 'number' || type === 'integer') return text.trim() === '' ? text : Number(text);
   return text;
 }

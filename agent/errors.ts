@@ -10,9 +10,11 @@
  * - `acknowledge`: the action is void or finished; delete the message.
  * - `dead-letter`: the message can't be understood; leave it, so that SQS moves it to the dead-letter queue.
  * - `yield`: another worker owns the action, or this one stops; make the message visible again.
+ * - `report`: no lifecycle action is concerned; it is said in the log and in the sweep's report, and looked at again by
+ *   the next sweep.
  * - `fatal`: the process can't work at all; exit non-zero and let the supervisor restart it.
  */
-export type Disposition = 'retry' | 'abandon' | 'acknowledge' | 'dead-letter' | 'yield' | 'fatal';
+export type Disposition = 'retry' | 'abandon' | 'acknowledge' | 'dead-letter' | 'yield' | 'report' | 'fatal';
 
 interface CodeEntry {
   readonly disposition: Disposition;
@@ -212,6 +214,19 @@ const codes = {
     disposition: 'retry',
     meaning: 'An AWS service refused a request as invalid.',
     hint: 'The message carries the service, the operation and its answer. This is a defect in adjoin or a resource that was changed by hand.',
+  },
+
+  // the sweep
+  'account-unproven': {
+    disposition: 'report',
+    meaning:
+      "It is not proven that the agent's credentials belong to the configured account and Region, so nothing that EC2 does not show counts as gone.",
+    hint: "Compare accountId and region in the configuration with the worker's role. The account must have an instance or an Auto Scaling group to show.",
+  },
+  'account-vanished': {
+    disposition: 'report',
+    meaning: 'The computer account of an instance that lives is gone from the directory.',
+    hint: 'Find out who deleted it. Restore it from the recycle bin, or terminate the instance, so that its group replaces it.',
   },
 
   unexpected: {

@@ -8,6 +8,7 @@ const conduct: Readonly<Record<Disposition, string>> = {
   acknowledge: 'Deletes the message.',
   'dead-letter': 'Leaves the message, so that SQS moves it to the dead-letter queue.',
   yield: 'Makes the message visible again, for another worker or a later try.',
+  report: 'Says so in the log and the report of the sweep, and looks again at the next one.',
   fatal: 'Exits with a code other than 0.',
 };
 

@@ -1,11 +1,19 @@
 /** Computer accounts in the organizational unit: making, resetting, reading and deleting those with our stamp. */
-import { AndFilter, Control, DN, EqualityFilter, OrFilter, type Filter } from 'ldapts';
+import { AndFilter, Control, DN, EqualityFilter, OrFilter, SubstringFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
 import { SecretAttribute, type AttributeValues, type Row } from './connection.ts';
 import type { Session } from './controllers.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
 import { hostLabel } from './names.ts';
-import { formatStamp, parseStamp, sameStamp, STAMP_ATTRIBUTE, type Stamp } from './stamp.ts';
+import {
+  formatStamp,
+  parseStamp,
+  sameStamp,
+  STAMP_ATTRIBUTE,
+  stampPrefix,
+  type Owner,
+  type Stamp,
+} from './stamp.ts';
 import { generalizedTimeToDate, guidToBytes, guidToString, passwordValue } from './values.ts';
 
 /** An account that waits for its computer to join. */
@@ -99,6 +107,28 @@ export async function findStamped(
   return found
     .filter((account) => sameStamp(account.stamp, stamp))
     .toSorted((one, other) => (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0));
+}
+
+/** An account whose stamp is ours and can be read. */
+export interface OwnedAccount extends ComputerAccount {
+  readonly stamp: Stamp;
+}
+
+/** All accounts under our organizational unit with a stamp of this owner, whichever instance it names. */
+export async function findOwned(
+  session: Session,
+  owner: Owner,
+  signal: AbortSignal,
+): Promise<OwnedAccount[]> {
+  const begins = new SubstringFilter({ attribute: STAMP_ATTRIBUTE, initial: stampPrefix(owner) });
+  const found = await inOurUnit(session, computers(begins), signal);
+  // The directory compares without regard to case, and knows nothing of what may follow the prefix.
+  return found.flatMap((account) => {
+    const { stamp } = account;
+    return stamp && sameStamp(stamp, { ...owner, instanceId: stamp.instanceId })
+      ? [{ ...account, stamp }]
+      : [];
+  });
 }
 
 /** The account with this GUID, if it is under our organizational unit. */

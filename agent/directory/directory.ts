@@ -4,11 +4,13 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import {
   findByGuid,
+  findOwned,
   findStamped,
   namesInUse,
   removeStamped,
   stageAccount,
   type ComputerAccount,
+  type OwnedAccount,
   type StagedAccount,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
@@ -55,6 +57,9 @@ export interface Directory {
 
   /** All accounts under our organizational unit that carry this instance's stamp. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
+
+  /** All accounts under our organizational unit that carry this deployment's stamp, as one controller shows them now. */
+  list(signal: AbortSignal): Promise<OwnedAccount[]>;
 
   /**
    * Deletes the instance's accounts with all below them, and its DNS records. Whatever is gone already counts as done.
@@ -118,6 +123,11 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async find(instanceId, signal) {
       candidateNames(instanceId, []);
       return controllers.onAny((session) => findStamped(session, stampOf(instanceId), signal), signal);
+    },
+
+    async list(signal) {
+      const owner = { deployment, accountId, region };
+      return controllers.onAny((session) => findOwned(session, owner, signal), signal);
     },
 
     async remove(instanceId, knownNames, signal) {

@@ -15,9 +15,17 @@ export interface Stamp {
 
 const FORM = /^adjoin;deployment=([^;=]+);account=(\d{12});region=([a-z0-9-]+);instance=(i-[0-9a-f]{17})$/;
 
+/** Whose accounts: everything in a stamp but the instance. */
+export type Owner = Omit<Stamp, 'instanceId'>;
+
+/** How every stamp of one deployment in one account and Region begins. */
+export function stampPrefix({ deployment, accountId, region }: Owner): string {
+  return `adjoin;deployment=${deployment};account=${accountId};region=${region};instance=`;
+}
+
 /** @throws RangeError when a value could not be read back as what it is */
 export function formatStamp(stamp: Stamp): string {
-  const text = `adjoin;deployment=${stamp.deployment};account=${stamp.accountId};region=${stamp.region};instance=${stamp.instanceId}`;
+  const text = `${stampPrefix(stamp)}${stamp.instanceId}`;
   const read = parseStamp(text);
   if (!read || !sameStamp(read, stamp)) throw new RangeError(`Not a stamp: ${JSON.stringify(text)}`);
   return text;

@@ -4,11 +4,12 @@ import {
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import { z } from 'zod';
 import { awsErrorOf, callAws } from '../aws/errors.ts';
 import { AdjoinError } from '../errors.ts';
-import type { MembershipTable } from './ledger.ts';
+import type { Lease, MembershipTable } from './ledger.ts';
 import type { ActionRecord, Membership } from './membership.ts';
 
 function encode(value: unknown): AttributeValue {
@@ -80,6 +81,23 @@ const record: z.ZodType<Membership> = z.looseObject({
   expiresAt: z.number().optional(),
 });
 
+function condition(expected: number | undefined, lease: Lease | undefined) {
+  if (expected === undefined) return { ConditionExpression: 'attribute_not_exists(instanceId)' };
+  const token = { ':expected': { N: String(expected) } };
+  const sameToken = 'fencingToken = :expected';
+  if (!lease) return { ConditionExpression: sameToken, ExpressionAttributeValues: token };
+  if (lease.expiresAt === undefined) {
+    return {
+      ConditionExpression: `${sameToken} AND attribute_not_exists(leaseExpiresAt)`,
+      ExpressionAttributeValues: token,
+    };
+  }
+  return {
+    ConditionExpression: `${sameToken} AND leaseExpiresAt = :lease`,
+    ExpressionAttributeValues: { ...token, ':lease': { N: String(lease.expiresAt) } },
+  };
+}
+
 export function createMembershipTable(client: DynamoDBClient, tableName: string): MembershipTable {
   return {
     async read(instanceId) {
@@ -102,18 +120,13 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
       }
       return parsed.data;
     },
-    async write(membership, expected) {
+    async write(membership, expected, lease) {
       try {
         await client.send(
           new PutItemCommand({
             TableName: tableName,
             Item: encodeMap(membership),
-            ...(expected === undefined
-              ? { ConditionExpression: 'attribute_not_exists(instanceId)' }
-              : {
-                  ConditionExpression: 'fencingToken = :expected',
-                  ExpressionAttributeValues: { ':expected': { N: String(expected) } },
-                }),
+            ...condition(expected, lease),
           }),
         );
         return true;
@@ -123,4 +136,45 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
       }
     },
   };
+}
+
+/** The table's other items (the refused credentials, the sweep's lease) have keys that no instance could have. */
+const INSTANCE_ID = /^i-[0-9a-f]+$/;
+
+export interface MembershipPage {
+  readonly memberships: readonly Membership[];
+  /** Instance IDs whose record is there and can't be read: nothing may be concluded about them. */
+  readonly unreadable: readonly string[];
+}
+
+/** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
+export async function* scanMemberships(
+  client: DynamoDBClient,
+  tableName: string,
+  signal: AbortSignal,
+): AsyncGenerator<MembershipPage> {
+  let from: Record<string, AttributeValue> | undefined;
+  do {
+    const page = await callAws(`dynamodb:Scan ${tableName}`, signal, () =>
+      client.send(
+        new ScanCommand({
+          TableName: tableName,
+          ConsistentRead: true,
+          ...(from ? { ExclusiveStartKey: from } : {}),
+        }),
+        { abortSignal: signal },
+      ),
+    );
+    const memberships: Membership[] = [];
+    const unreadable: string[] = [];
+    for (const item of page.Items ?? []) {
+      const instanceId = item['instanceId']?.S ?? '';
+      if (!INSTANCE_ID.test(instanceId)) continue;
+      const parsed = record.safeParse(decodeMap(item));
+      if (parsed.success) memberships.push(parsed.data);
+      else unreadable.push(instanceId);
+    }
+    yield { memberships, unreadable };
+    from = page.LastEvaluatedKey;
+  } while (from);
 }

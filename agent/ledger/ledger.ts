@@ -2,21 +2,29 @@
  * The ledger: memberships in a table, with a lease for whoever works on one.
  *
  * Every write replaces the whole record under one condition: the fencing token is the one that was read. A worker that
- * slept through its lease finds a higher token there, and its write changes nothing.
+ * slept through its lease finds a higher token there, and its write changes nothing. Who takes over replaces only what it
+ * has read.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction } from '../lifecycle/action.ts';
 import type { ActionRecord, Membership, MembershipChange, Step } from './membership.ts';
 
+export interface Lease {
+  /** Milliseconds since the Unix epoch; undefined when it was given back. */
+  readonly expiresAt: number | undefined;
+}
+
 export interface MembershipTable {
   /** Strongly consistent. */
   read(instanceId: string): Promise<Membership | undefined>;
   /**
    * Writes the record if the stored fencing token is `expected` (undefined: if there is none).
+   * @param lease given by who takes over: the lease must still end at the time that was read, too. Otherwise its holder
+   * has written since, and what it wrote would be lost
    * @returns false when it is another one.
    */
-  write(membership: Membership, expected: number | undefined): Promise<boolean>;
+  write(membership: Membership, expected: number | undefined, lease?: Lease): Promise<boolean>;
 }
 
 export interface Holding {
@@ -46,6 +54,12 @@ export interface Ledger {
    * @throws AdjoinError `action-owned-elsewhere` while another holder's lease lasts
    */
   take(action: LifecycleAction): Promise<Holding>;
+  /**
+   * Takes the lease on an instance outside any action, and changes nothing else. An instance without a record gets one,
+   * in the state `owed`: who claims it is about to remove an account.
+   * @throws AdjoinError `action-owned-elsewhere` while another holder's lease lasts
+   */
+  claim(instanceId: string): Promise<Holding>;
 }
 
 /** Looks before a record that keeps changing hands counts as owned by another. */
@@ -95,6 +109,12 @@ export function createLedger(options: LedgerOptions): Ledger {
           throw new AdjoinError('lease-lost', `Another worker has taken over ${current.instanceId}.`);
         }
         current = membership;
+        if ((membership.leaseExpiresAt ?? Infinity) <= clock.now()) {
+          throw new AdjoinError(
+            'lease-lost',
+            `The lease on ${current.instanceId} ran out before its answer came.`,
+          );
+        }
       } finally {
         done();
       }
@@ -129,29 +149,40 @@ export function createLedger(options: LedgerOptions): Ledger {
     };
   }
 
+  async function lease(
+    instanceId: string,
+    open: (stored: Membership | undefined, now: number) => Membership,
+  ): Promise<Holding> {
+    const owner = nextOwner();
+    for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
+      const stored = await table.read(instanceId);
+      const now = clock.now();
+      // Our own name there: the last write arrived and only its answer was lost.
+      if (stored?.leaseOwner === owner) return hold(stored);
+      if ((stored?.leaseExpiresAt ?? 0) > now) {
+        throw new AdjoinError(
+          'action-owned-elsewhere',
+          `${instanceId} is held by ${stored?.leaseOwner ?? 'another worker'}.`,
+        );
+      }
+      const membership: Membership = {
+        ...open(stored, now),
+        leaseOwner: owner,
+        leaseExpiresAt: now + leaseMs,
+      };
+      const seen = stored && { expiresAt: stored.leaseExpiresAt };
+      if (await table.write(membership, stored?.fencingToken, seen)) return hold(membership);
+    }
+    throw new AdjoinError('action-owned-elsewhere', `${instanceId} keeps changing hands.`);
+  }
+
   return {
     find: (instanceId) => table.read(instanceId),
-    async take(action) {
-      const owner = nextOwner();
-      for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
-        const stored = await table.read(action.instanceId);
-        const now = clock.now();
-        // Our own name there: the last write arrived and only its answer was lost.
-        if (stored?.leaseOwner === owner) return hold(stored);
-        if ((stored?.leaseExpiresAt ?? 0) > now) {
-          throw new AdjoinError(
-            'action-owned-elsewhere',
-            `${action.instanceId} is held by ${stored?.leaseOwner ?? 'another worker'}.`,
-          );
-        }
-        const membership: Membership = {
-          ...opened(action, stored, now),
-          leaseOwner: owner,
-          leaseExpiresAt: now + leaseMs,
-        };
-        if (await table.write(membership, stored?.fencingToken)) return hold(membership);
-      }
-      throw new AdjoinError('action-owned-elsewhere', `${action.instanceId} keeps changing hands.`);
-    },
+    take: (action) => lease(action.instanceId, (stored, now) => opened(action, stored, now)),
+    claim: (instanceId) =>
+      lease(instanceId, (stored) => ({
+        ...(stored ?? { instanceId, autoScalingGroup: '', state: 'owed' }),
+        fencingToken: (stored?.fencingToken ?? 0) + 1,
+      })),
   };
 }

@@ -7,7 +7,8 @@
  *        │           │                     │
  *        └─▶ failed ◀┘                     └─▶ owed ──▶ removed
  *
- * - `joining`: a launch is worked on. `stagingBegan` says that an account may exist (written before it is made).
+ * - `joining`: a launch is worked on. `stagingBegan` says that an account may exist: it is written before the account is
+ *   made, and stands until the outcome is known.
  * - `staged`: the account exists and holds a one-time password.
  * - `member`: the directory showed the join.
  * - `leaving`: a termination is worked on.
@@ -15,8 +16,9 @@
  * - `failed`: the join failed; nothing is left in the directory.
  * - `owed`: an account may be left in the directory; the sweep removes it.
  *
- * The worker that holds the lease takes every step but `owed → removed`, which is the sweep's. A new launch of the same
- * instance ID (root-volume replacement, warm pool) starts again at `joining` from any state.
+ * The worker that holds the lease takes every step but `owed → removed`, which is the sweep's. The sweep turns any state
+ * whose instance is gone for good into `owed` before it pays. A new launch of the same instance ID (root-volume
+ * replacement, warm pool) starts again at `joining` from any state.
  */
 export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'removed' | 'failed' | 'owed';
 
@@ -59,6 +61,12 @@ export interface Membership {
 export type MembershipChange = Partial<
   Omit<Membership, 'instanceId' | 'fencingToken' | 'leaseOwner' | 'leaseExpiresAt' | 'launch' | 'terminate'>
 >;
+
+/** Days for which an ended membership stays readable. */
+const KEEP_DAYS = 30;
+
+/** `expiresAt` of a membership that ends now. @param now milliseconds since the Unix epoch */
+export const expiryFrom = (now: number): number => Math.round(now / 1000) + KEEP_DAYS * 86_400;
 
 /** Whether an account may exist in the directory for this membership. */
 export function mayHaveAccount(membership: Membership): boolean {

@@ -69,17 +69,42 @@ function voided(action: LifecycleAction, why: string): AdjoinError {
   return new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${why}`);
 }
 
-async function waitState(action: LifecycleAction, ports: AdmissionPorts, signal: AbortSignal): Promise<void> {
+/** What in Auto Scaling's view of the instance speaks against the action, if anything does. */
+async function doubt(
+  action: LifecycleAction,
+  ports: AdmissionPorts,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   for (let look = 1; ; look += 1) {
     const state = await ports.instance(action.instanceId, signal);
-    if (!state) throw voided(action, 'Auto Scaling does not know the instance.');
-    if (state.group !== action.group) throw voided(action, 'the instance is in another group.');
-    if (waitStates[action.transition].has(state.lifecycleState)) return;
+    if (!state) return 'Auto Scaling does not know the instance.';
+    if (state.group !== action.group) return 'the instance is in another group.';
+    if (waitStates[action.transition].has(state.lifecycleState)) return undefined;
     if (!earlyStates[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
-      throw voided(action, `the instance is ${state.lifecycleState}, not waiting for the hook.`);
+      return `the instance is ${state.lifecycleState}, not waiting for the hook.`;
     }
     await ports.clock.sleep(EARLY_PAUSE_MS, signal);
   }
+}
+
+/**
+ * The view is eventually consistent, the token is not: an action that the view speaks against is given up on the token's
+ * word alone, for its message is deleted then.
+ */
+async function settleDoubt(
+  action: LifecycleAction,
+  why: string,
+  ports: AdmissionPorts,
+  signal: AbortSignal,
+): Promise<never> {
+  try {
+    await ports.heartbeat(action, signal);
+  } catch (error) {
+    // Auto Scaling will not hear of a token for this group or hook at all: then nothing of it is ours.
+    if (error instanceof AdjoinError && /^aws-(denied|refused)$/.test(error.code)) throw voided(action, why);
+    throw error;
+  }
+  throw new AdjoinError('aws-unavailable', `${action.instanceId}: ${why} Its action is active all the same.`);
 }
 
 /**
@@ -93,7 +118,8 @@ export async function admit(
   isMember: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<Admission> {
-  await waitState(action, ports, signal);
+  const against = await doubt(action, ports, signal);
+  if (against !== undefined) return settleDoubt(action, against, ports, signal);
   const group = await ports.group(action.group, signal);
   if (!group) throw voided(action, 'the group does not exist.');
   const hook = group.hooks.find((candidate) => candidate.name === action.hook);

@@ -8,6 +8,7 @@ import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { mayHaveAccount } from '../ledger/membership.ts';
 import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import { retry, until } from '../patience.ts';
+import { intendToStage, removeAccount } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
   noteError,
@@ -95,12 +96,12 @@ async function stageAndJoin(
   const { action, holding, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
   try {
-    // Written before the account is made: should we die in between, the ledger says that there may be one.
-    const intend = (): Promise<void> => holding.update({ stagingBegan: ports.clock.now() });
+    const intend = (): Promise<void> => intendToStage(holding, ports.clock);
     const staged = await ports.directory.stage(action.instanceId, oneTimePassword.value, intend, signal);
     await holding.update(
       {
         state: 'staged',
+        stagingBegan: undefined,
         computerName: staged.computerName,
         distinguishedName: staged.distinguishedName,
         objectGuid: staged.objectGuid,
@@ -160,8 +161,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
 
 /** Takes back what was staged. What can't be taken back in time is owed, and the sweep pays. */
 async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
-  const { holding, action, signal, log } = work;
-  const { computerName } = holding.membership;
+  const { holding, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
   if (!mayHaveAccount(holding.membership)) {
     await holding.update({ state: 'failed', lastError });
@@ -170,10 +170,9 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
   const deadline = Math.min(ports.clock.now() + UNDO_MS, work.admission.globalDeadline - ANSWER_MARGIN_MS);
   const onRetry = (trouble: AdjoinError): void => log.warn('account not removed yet', { error: trouble });
   try {
-    const names = computerName ? [computerName] : [];
     const removed = await retry(
       { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
-      () => ports.directory.remove(action.instanceId, names, signal),
+      () => removeAccount(work, ports, signal),
     );
     log.info('staged account removed', { ...removed });
     await holding.update({ state: 'failed', lastError });

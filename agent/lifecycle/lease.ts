@@ -16,6 +16,11 @@ export interface Renewable {
 export interface Hold {
   /** Aborts with an AdjoinError: `lease-lost`, `action-void`, or the reason given to `abort`. */
   readonly signal: AbortSignal;
+  /**
+   * Throws what the signal has aborted with, or `lease-lost` when something has run out by the clock. A process that was
+   * suspended may find answers before its alarms: whoever is about to act asks here, not the signal.
+   */
+  check(): void;
   /** Renews this, too, from now on; it was fresh at `since`, milliseconds since the Unix epoch. */
   add(renewable: Renewable, since: number): void;
   abort(reason: AdjoinError): void;
@@ -99,6 +104,14 @@ export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void
 
   return {
     signal: controller.signal,
+    check() {
+      controller.signal.throwIfAborted();
+      const now = clock.now();
+      for (const [renewable, state] of renewables) {
+        if (now >= state.until) controller.abort(ranOut(renewable));
+      }
+      controller.signal.throwIfAborted();
+    },
     add(renewable, since) {
       renewables.set(renewable, { until: since + renewable.lastsMs });
       lastRound = Math.min(lastRound, since);

@@ -9,13 +9,14 @@
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Holding, Ledger } from '../ledger/ledger.ts';
-import { mayHaveAccount } from '../ledger/membership.ts';
+import { expiryFrom, mayHaveAccount } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { LifecycleAction } from './action.ts';
 import { parseMessage, type Expectation } from './action.ts';
 import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import { join } from './join.ts';
+import { awaitStraggler, removeAccount } from './removal.ts';
 import { createHold, type Hold, type Renewable } from './lease.ts';
 import { unjoin } from './unjoin.ts';
 import { type Work, type WorkPorts } from './work.ts';
@@ -72,10 +73,10 @@ const MALFORMED_PAUSE = 1;
 const HOLD_MARGIN = 30;
 /** Seconds; the most that SQS hides a message for (12 hours). */
 const LONGEST_HIDE = 43_200;
-/** Days for which an ended membership stays readable. */
-const KEEP_DAYS = 30;
-/** Milliseconds that the account of a void launch may take to be removed before it is owed. */
+/** Milliseconds that each step of removing the account of a void launch may take before it is owed. */
 const SETTLE_MS = 60_000;
+/** What an account's removal checks after the hold is over: nothing, for the lease was renewed a moment ago. */
+const leaseIsFresh = (): void => undefined;
 /** States of an instance that lives on, whoever answered its launch. */
 const alive = /^(InService|Standby|Pending|Entering|Detach|Warmed:(Running|Stopped|Hibernated|Pending))/;
 
@@ -124,13 +125,14 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   /** Answers the action. An answer whose own answer was lost is found void the second time: then it was given. */
   async function answer(work: Work, result: 'CONTINUE' | 'ABANDON'): Promise<void> {
     const { action, signal, log, admission } = work;
-    await patiently(signal, admission.globalDeadline, log, 'answer not given yet', () =>
-      completion.complete(action, result, signal),
-    );
+    await patiently(signal, admission.globalDeadline, log, 'answer not given yet', async () => {
+      work.check();
+      await completion.complete(action, result, signal);
+    });
     log.info('lifecycle action completed', { result });
     await work.holding.update(
       work.holding.membership.state === 'removed' || work.holding.membership.state === 'failed'
-        ? { expiresAt: Math.round(clock.now() / 1000) + KEEP_DAYS * 86_400 }
+        ? { expiresAt: expiryFrom(clock.now()) }
         : {},
       'complete',
     );
@@ -155,7 +157,10 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   async function terminate(work: Work): Promise<Ending> {
     if (work.action.destination === 'WarmPool') {
       // The instance is put to sleep, not terminated: it stays a member, and its account with it.
-      await work.holding.update({ state: work.holding.membership.objectGuid ? 'member' : 'removed' });
+      const { membership } = work.holding;
+      const verified = membership.launch?.times.verify !== undefined;
+      const state = verified ? 'member' : 'staged';
+      await work.holding.update({ state: mayHaveAccount(membership) ? state : 'removed' });
       await answer(work, 'CONTINUE');
       return 'kept';
     }
@@ -175,15 +180,17 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         'directory-unavailable',
         `${action.instanceId}: no answer within ${SETTLE_MS / 1000} s.`,
       );
-    // The action's own signal has aborted; what is done here is bounded by time instead.
-    const bounded = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-      until(clock, clock.now() + SETTLE_MS, new AbortController().signal, unsettled, task);
+    // The action's own hold is over; what is done here is bounded by time instead, and each step by a lease of its own.
+    const bounded = async <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+      await holding.renew();
+      return until(clock, clock.now() + SETTLE_MS, new AbortController().signal, unsettled, task);
+    };
     const state = await bounded((signal) => admissionPorts.instance(action.instanceId, signal));
     if (state && alive.test(state.lifecycleState)) return;
-    const { computerName } = holding.membership;
-    const names = computerName ? [computerName] : [];
     try {
-      const removed = await bounded((signal) => workPorts.directory.remove(action.instanceId, names, signal));
+      await bounded((signal) => awaitStraggler(holding, clock, signal));
+      const settling = { holding, action, check: leaseIsFresh };
+      const removed = await bounded((signal) => removeAccount(settling, workPorts, signal));
       log.info('account of a void launch removed', { ...removed });
       await holding.update({ state: 'removed', stagingBegan: undefined });
     } catch (error) {
@@ -196,6 +203,13 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   async function supersede(action: LifecycleAction): Promise<void> {
     const earlier = active.get(action.instanceId);
     if (!earlier || earlier.action.token === action.token) return;
+    if (earlier.action.startedAt > action.startedAt) {
+      // Admitted before that one began, and only told so now. Once it comes back, Auto Scaling shows it void.
+      throw new AdjoinError(
+        'action-owned-elsewhere',
+        `${action.instanceId}: a later lifecycle action is worked on.`,
+      );
+    }
     earlier.hold.abort(
       new AdjoinError('action-void', `${action.instanceId}: another lifecycle action has followed this one.`),
     );
@@ -213,8 +227,10 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     await supersede(action);
     hold.signal.throwIfAborted();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const leasedAt = clock.now();
     const holding = await ledger.take(action);
-    active.set(action.instanceId, { action, hold, ended });
+    const mine: Active = { action, hold, ended };
+    active.set(action.instanceId, mine);
     try {
       const heartbeat: Renewable = {
         name: 'heartbeat',
@@ -222,8 +238,10 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         renew: () => admissionPorts.heartbeat(action, hold.signal),
       };
       hold.add(heartbeat, admittedAt);
-      hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, clock.now());
-      const work: Work = { action, admission: admitted, holding, signal: hold.signal, log };
+      hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, leasedAt);
+      const { signal } = hold;
+      const check = (): void => hold.check();
+      const work: Work = { action, admission: admitted, holding, signal, check, log };
       try {
         return action.transition === 'launching' ? await launch(work, message) : await terminate(work);
       } catch (error) {
@@ -233,7 +251,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         throw error;
       }
     } finally {
-      active.delete(action.instanceId);
+      if (active.get(action.instanceId) === mine) active.delete(action.instanceId);
       await hold.stop();
       await holding.release().catch((error: unknown) => log.warn('lease not given back', { error }));
       end();
@@ -285,6 +303,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         return 'handed-back';
       case 'retry':
       case 'abandon':
+      case 'report':
       case 'fatal':
         // Not worked out here; the queue brings it back, and in the end keeps it for a person.
         log.error('action failed, message stays in the queue', { error, receiveCount: message.receiveCount });

@@ -4,6 +4,7 @@
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { retry, until } from '../patience.ts';
+import { removeAccount } from './removal.ts';
 import { ANSWER_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
 
 /** A courtesy to the machine: its caches and keys go with it. Nothing depends on it, so nothing about it is an error. */
@@ -15,6 +16,8 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
     await until(ports.clock, ports.clock.now() + ports.patience.leaveMs, signal, late, async (limited) => {
       if (!(await ports.nodes.readiness.isReady(instanceId, limited))) return;
       const domain = await ports.directory.domain(limited);
+      // Late, it could meet the next life of the same instance.
+      work.check();
       const facts = await ports.nodes.leave(targetOf(action), domain, limited);
       log.info('node left', { result: facts.result, detail: facts.detail });
     });
@@ -29,7 +32,7 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
  * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
  */
 export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
-  const { action, admission, holding, signal, log } = work;
+  const { admission, holding, signal, log } = work;
   const { clock, patience } = ports;
   if (holding.membership.state === 'removed' || holding.membership.state === 'owed') return;
   await leave(work, ports);
@@ -37,14 +40,13 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
 
   const began = holding.membership.terminate?.times.received ?? clock.now();
   const deadline = Math.min(began + patience.unjoinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
-  const { computerName } = holding.membership;
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(holding, clock, error);
   };
   try {
     const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
-      ports.directory.remove(action.instanceId, computerName ? [computerName] : [], signal),
+      removeAccount(work, ports, signal),
     );
     log.info('account removed', { ...removed });
     await holding.update({ state: 'removed', stagingBegan: undefined, lastError: undefined }, 'remove');

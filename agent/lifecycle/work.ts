@@ -1,6 +1,6 @@
 /** What a join and an unjoin are given to work with. */
 import type { Clock } from '../clock.ts';
-import type { AdjoinError } from '../errors.ts';
+import { asAdjoinError, type AdjoinError } from '../errors.ts';
 import type { Holding } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../nodes/contract.ts';
@@ -16,6 +16,8 @@ export interface Work {
   readonly holding: Holding;
   /** Aborts when the hold is lost, the action is void, or the worker stops. */
   readonly signal: AbortSignal;
+  /** Asked right before something on the outside begins that no fencing token guards. Throws what `Hold.check` does. */
+  readonly check: () => void;
   readonly log: Log;
 }
 
@@ -92,9 +94,14 @@ export const targetOf = (action: LifecycleAction): Target => ({
   correlationId: action.token,
 });
 
-/** Writes down why an action is not done yet, unless that is what stands there. */
+/** Writes down why an action is not done yet, unless that is what stands there. @throws AdjoinError `lease-lost` */
 export async function noteError(holding: Holding, clock: Clock, error: AdjoinError): Promise<void> {
   const { lastError } = holding.membership;
   if (lastError?.code === error.code && lastError.message === error.message) return;
-  await holding.update({ lastError: { code: error.code, message: error.message, at: clock.now() } });
+  try {
+    await holding.update({ lastError: { code: error.code, message: error.message, at: clock.now() } });
+  } catch (trouble) {
+    // A note that can't be made is no reason to give the action up.
+    if (asAdjoinError(trouble).disposition !== 'retry') throw trouble;
+  }
 }

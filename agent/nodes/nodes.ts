@@ -72,6 +72,11 @@ export interface Nodes {
 
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
+/**
+ * Seconds that a leave may take to be delivered at most; the least that Run Command takes. Nobody waits for it long, and
+ * delivered late it would make the next life of the same instance (a new root volume) leave.
+ */
+const LEAVE_DELIVERY = 30;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
 const SLACK_MS = 10_000;
 
@@ -92,6 +97,9 @@ export function createNodes(options: NodesOptions): Nodes {
     intervalMs: options.commandPollMs,
   });
 
+  const deliverySeconds = (purpose: Purpose): number =>
+    purpose === 'leave' ? Math.min(options.deliverySeconds, LEAVE_DELIVERY) : options.deliverySeconds;
+
   async function sendTogether(tasks: readonly Task[]): Promise<(string | Error)[]> {
     const [first] = tasks;
     if (!first) return [];
@@ -108,7 +116,7 @@ export function createNodes(options: NodesOptions): Nodes {
         ...(entries.length > 0 ? { entries } : {}),
         executionTimeout: [String(options.executionSeconds[first.purpose])],
       },
-      deliverySeconds: options.deliverySeconds,
+      deliverySeconds: deliverySeconds(first.purpose),
       comment: `adjoin ${first.purpose} ${whom}`,
     });
     options.onCommand({ purpose: first.purpose, commandId, nodes });
@@ -140,7 +148,7 @@ export function createNodes(options: NodesOptions): Nodes {
   async function run(task: Task, signal: AbortSignal): Promise<Invocation> {
     const { instanceId } = task.node;
     const commandId = await send(task, signal);
-    const limit = (options.deliverySeconds + options.executionSeconds[task.purpose]) * 1000 + SLACK_MS;
+    const limit = (deliverySeconds(task.purpose) + options.executionSeconds[task.purpose]) * 1000 + SLACK_MS;
     const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal);
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
     if (

@@ -43,7 +43,10 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
   };
 
   beforeAll(async () => {
-    system = await openSystem(ground, { workers: 1, agentConfig: { receive: { visibilitySeconds } } });
+    system = await openSystem(ground, {
+      workers: 1,
+      agentConfig: { receive: { visibilitySeconds }, sweep: { intervalSeconds: 10 } },
+    });
     const autoScaling = new AutoScalingClient(system.operator);
     const { AutoScalingInstances } = await autoScaling.send(new DescribeAutoScalingInstancesCommand({}));
     autoScaling.destroy();
@@ -74,6 +77,10 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
     );
     await system.domain.start();
     await inService(system, 1, 90_000);
+    // The scheduled sweep reads the ledger and asks EC2.
+    await eventually('a sweep', 60_000, async () =>
+      unused().some((grant) => /dynamodb:Scan|ec2:DescribeInstances/.test(grant)) ? undefined : true,
+    );
     await system.setDesiredCapacity(0);
     await inService(system, 0, 60_000);
 

@@ -228,6 +228,7 @@ const things = (arns: Arns) =>
         'autoscaling:DescribeAutoScalingGroups',
         'autoscaling:DescribeLifecycleHooks',
         'ec2:DescribeTags',
+        'ec2:DescribeInstances',
         'ssm:ListCommandInvocations',
         'ssm:DescribeInstanceInformation',
       ],

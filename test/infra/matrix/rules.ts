@@ -123,7 +123,7 @@ export const mays: readonly Rule[] = [
     applies: both(theWorker, doing('queue', 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility')),
   },
   {
-    sentence: 'The worker looks at groups, hooks, instance tags, nodes and command results.',
+    sentence: 'The worker looks at groups, hooks, instances and their tags, nodes and command results.',
     applies: both(theWorker, on('all groups')),
   },
   {
@@ -146,7 +146,7 @@ export const mays: readonly Rule[] = [
   },
   {
     sentence: 'The worker keeps memberships.',
-    applies: both(theWorker, doing('memberships', 'GetItem', 'PutItem')),
+    applies: both(theWorker, doing('memberships', 'GetItem', 'PutItem', 'Scan')),
   },
   {
     sentence: 'The worker fetches the agent and writes its log.',
@@ -210,7 +210,7 @@ export const mays: readonly Rule[] = [
     sentence: 'Whoever starts sessions ends his own, and looks around.',
     applies: both(
       either(sessionOperators, forwarders, who('worker administrator')),
-      either(ownSessions, doing('all groups', 'DescribeInstanceInformation')),
+      either(ownSessions, doing('all groups', 'DescribeInstanceInformation', 'DescribeInstances')),
     ),
   },
   {
@@ -368,7 +368,7 @@ const endpointTraffic = either(
       doing('foreign group', 'RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'),
       ({ act }) => act.action === 'ssm:SendCommand',
       doing('secret', 'GetSecretValue'),
-      doing('memberships', 'GetItem', 'PutItem'),
+      doing('memberships', 'GetItem', 'PutItem', 'Scan'),
     ),
   ),
   both(

@@ -77,6 +77,16 @@ const full = (): Membership => ({
 });
 
 describe('a membership in DynamoDB', () => {
+  test('is taken over only as long as its lease is the one that was read', async () => {
+    const { leaseExpiresAt: expiresAt, ...released } = full();
+    await table.write(full(), undefined);
+    await expect(table.write(full(), 3, { expiresAt: undefined })).resolves.toBe(false);
+    await expect(table.write(full(), 3, { expiresAt: 1 })).resolves.toBe(false);
+    await expect(table.write(released, 3, { expiresAt })).resolves.toBe(true);
+    await expect(table.write(full(), 3, { expiresAt })).resolves.toBe(false);
+    await expect(table.write(full(), 3, { expiresAt: undefined })).resolves.toBe(true);
+  });
+
   test('comes back as it was written', async () => {
     await expect(table.write(full(), undefined)).resolves.toBe(true);
     await expect(table.read(instanceId)).resolves.toEqual(full());

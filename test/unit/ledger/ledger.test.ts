@@ -34,9 +34,11 @@ let ledger: Ledger;
 
 const table: MembershipTable = {
   read: async (instanceId) => structuredClone(stored.get(instanceId)),
-  async write(membership, expected) {
+  async write(membership, expected, lease) {
     const write = (): boolean => {
-      if (stored.get(membership.instanceId)?.fencingToken !== expected) return false;
+      const found = stored.get(membership.instanceId);
+      if (found?.fencingToken !== expected) return false;
+      if (lease && found?.leaseExpiresAt !== lease.expiresAt) return false;
       stored.set(membership.instanceId, structuredClone(membership));
       return true;
     };
@@ -69,6 +71,35 @@ const record = (): Membership => {
 };
 
 describe('taking an action', () => {
+  test('never writes over what its holder wrote after it was read', async () => {
+    const holding = await ledger.take(launch);
+    await clock.advance(LEASE_MS - 1);
+    const written = Promise.withResolvers<void>();
+    fault = async (write) => {
+      await written.promise;
+      return write();
+    };
+    await clock.advance(1);
+    const taken = ledger.take(terminate);
+    // The holder's last write arrives between the other's read and write.
+    await clock.advance(0);
+    stored.set(NODE, { ...record(), stagingBegan: 7, leaseExpiresAt: clock.now() + LEASE_MS });
+    written.resolve();
+    await expect(taken).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
+    expect(record()).toMatchObject({ stagingBegan: 7, fencingToken: holding.membership.fencingToken });
+  });
+
+  test('learns that its lease ran out from an answer that comes too late', async () => {
+    const holding = await ledger.take(launch);
+    fault = async (write) => {
+      await clock.sleep(LEASE_MS);
+      return write();
+    };
+    await expect(clock.until(holding.update({ state: 'staged' }))).rejects.toMatchObject({
+      code: 'lease-lost',
+    });
+  });
+
   test('opens its record, under a lease', async () => {
     await ledger.take(launch);
     expect(record()).toEqual({

@@ -99,27 +99,32 @@ describe('an action', () => {
     await expect(tried(transition)).resolves.toMatchObject({ hook });
   });
 
-  test.each([
-    ['launching', 'Terminating:Wait'],
-    ['launching', 'InService'],
-    ['launching', 'Pending:Proceed'],
-    ['terminating', 'Pending:Wait'],
-    ['terminating', 'Terminating:Proceed'],
-    ['terminating', 'InService'],
-  ] as const)('that claims to be %s is void at %s, without a heartbeat', async (transition, state) => {
-    states = [{ group: 'fleet', lifecycleState: state }];
-    await expect(codeOf(tried(transition))).resolves.toBe('action-void');
-    expect(calls).not.toContain('heartbeat');
-  });
+  describe.each([
+    ['launching', 'fleet', 'Terminating:Wait'],
+    ['launching', 'fleet', 'InService'],
+    ['launching', 'fleet', 'Pending:Proceed'],
+    ['launching', 'another', 'Pending:Wait'],
+    ['launching', undefined, ''],
+    ['terminating', 'fleet', 'Pending:Wait'],
+    ['terminating', 'fleet', 'Terminating:Proceed'],
+    ['terminating', 'fleet', 'InService'],
+  ] as const)('that claims to be %s, of an instance in %s at %s,', (transition, inGroup, lifecycleState) => {
+    beforeEach(() => {
+      states = [inGroup && { group: inGroup, lifecycleState }];
+    });
 
-  test('of an instance that Auto Scaling does not know is void', async () => {
-    states = [undefined];
-    await expect(codeOf(tried())).resolves.toBe('action-void');
-  });
+    test.each(['action-void', 'aws-denied', 'aws-refused'] as const)(
+      'is void when the heartbeat answers %s',
+      async (code) => {
+        heartbeatError = new AdjoinError(code, 'no');
+        await expect(codeOf(tried(transition))).resolves.toBe('action-void');
+        expect(calls).toEqual(['instance', 'heartbeat']);
+      },
+    );
 
-  test('of an instance of another group is void', async () => {
-    states = [{ group: 'another', lifecycleState: 'Pending:Wait' }];
-    await expect(codeOf(tried())).resolves.toBe('action-void');
+    test('is looked at again later when its token is active: the view lags behind', async () => {
+      await expect(codeOf(tried(transition))).resolves.toBe('aws-unavailable');
+    });
   });
 
   test('of a group that is gone, or without the hook, is void', async () => {
@@ -139,8 +144,9 @@ describe('an action', () => {
 
   test('that never reaches its wait state is void after five looks', async () => {
     states = [{ group: 'fleet', lifecycleState: 'Pending' }];
+    heartbeatError = new AdjoinError('action-void', 'No active Lifecycle Action found');
     await expect(codeOf(tried())).resolves.toBe('action-void');
-    expect(calls).toEqual(['instance', 'instance', 'instance', 'instance', 'instance']);
+    expect(calls).toEqual(['instance', 'instance', 'instance', 'instance', 'instance', 'heartbeat']);
   });
 
   test('is let go of when the worker stops between two looks', async () => {

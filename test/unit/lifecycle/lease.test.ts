@@ -225,6 +225,20 @@ describe('a hold', () => {
     expect(pending).toBe(0);
   });
 
+  test('is over by the clock before its alarms have gone off', async () => {
+    let asleep = 0;
+    const waking = createHold({ ...clock, now: () => clock.now() + asleep }, () => undefined);
+    waking.add(renewable('message visibility', 120_000), start);
+    waking.add(renewable('lease', 96_000), start);
+    asleep = 95_999;
+    expect(() => waking.check()).not.toThrow();
+    asleep = 96_000;
+    expect(waking.signal.aborted).toBe(false);
+    expect(() => waking.check()).toThrow('The lease ran out before it was renewed.');
+    expect(waking.signal.aborted).toBe(true);
+    await waking.stop();
+  });
+
   test('that holds nothing stops, too', async () => {
     await hold.stop();
     expect(pending).toBe(0);

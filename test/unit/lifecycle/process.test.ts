@@ -205,6 +205,57 @@ describe('a launch', () => {
     expect(world.effects).toEqual([]);
   });
 
+  test('never takes a staging whose answer was lost for a join', async () => {
+    // The join works, but is not seen to; staging again resets the password, and nobody hears of it.
+    let looks = 0;
+    let stages = 0;
+    world.fault = (name) => {
+      if (name === 'directory.inspect') {
+        looks += 1;
+        if (looks <= 2) throw new AdjoinError('directory-unavailable', 'no answer');
+      }
+      if (name !== 'directory.stage') return;
+      stages += 1;
+      const account = world.accounts.get(INSTANCE);
+      if (stages !== 2 || !account) return;
+      Object.assign(account, { password: 'lost', passwordLastSet: account.passwordLastSet + 1_000n });
+      throw new AdjoinError('directory-unavailable', 'answer lost');
+    };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'join', 'stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
+  test('goes on when the ledger is throttled, also while it notes why the launch is not done', async () => {
+    let left = 4;
+    world.fault = (name) => {
+      if (name !== 'table.write joining' || world.table.size === 0 || left === 0) return;
+      left -= 1;
+      throw new AdjoinError('aws-throttled', 'Rate exceeded');
+    };
+    await handle();
+    expect(left).toBe(0);
+    expect(world.endings).toEqual(['joined']);
+  });
+
+  test('that becomes void while it stages waits for what may still arrive, and removes that', async () => {
+    world.fault = (name) => {
+      if (name !== 'directory.stage') return;
+      world.terminate();
+      const arrive = async (): Promise<void> => {
+        await world.clock.sleep(20_000);
+        const staged = { objectGuid: 'guid-1', passwordLastSet: 1n, password: 'late' };
+        world.accounts.set(INSTANCE, { name: 'A00000000000001', ...staged });
+      };
+      void arrive();
+      throw new AdjoinError('action-void', 'No active Lifecycle Action found');
+    };
+    await handle();
+    await world.clock.advance(20_000);
+    expect(world.accounts.size).toBe(0);
+    expect(world.endings).toEqual(['void']);
+    expect(state()).toBe('removed');
+  });
+
   test('is left to the sweep when its account cannot be removed', async () => {
     world.node.joins = 'fails';
     failing('directory.remove', new AdjoinError('directory-unavailable', 'down'));
@@ -271,6 +322,72 @@ describe('a termination', () => {
     expect(world.endings).toEqual(['joined', 'kept']);
     expect(world.accounts.size).toBe(1);
     expect(state()).toBe('member');
+  });
+
+  test.each([
+    ['directory.domain', 1, ['handed-back'], []],
+    ['directory.remove', 2, ['handed-back'], ['leave']],
+    ['autoscaling.complete CONTINUE', 2, ['handed-back'], ['leave', 'remove']],
+  ])(
+    'begins nothing when it wakes up, its hold long over, with the answer to %s',
+    async (call, nth, endings, effects) => {
+      let asleep = 0;
+      const now = world.clock.now.bind(world.clock);
+      world.clock.now = () => now() + asleep;
+      let calls = 0;
+      world.fault = (name) => {
+        if (name !== call) return;
+        calls += 1;
+        if (calls === nth) asleep = 1_800_000;
+        if (call !== 'directory.domain') throw new AdjoinError('directory-unavailable', 'no answer');
+      };
+      await handle(world.terminate());
+      expect(calls).toBe(nth);
+      expect(world.endings).toEqual(endings);
+      expect(world.effects).toEqual(effects);
+    },
+  );
+
+  test('into the warm pool keeps an account that was never verified for what it is', async () => {
+    failing('nodes.join', new AdjoinError('draining', 'stopped'), 1);
+    await handle();
+    world.instances.set(INSTANCE, {
+      group: GROUP,
+      lifecycleState: 'Warmed:Terminating:Wait',
+      token: TERMINATE_TOKEN,
+    });
+    await handle(
+      world.message({ transition: 'terminating', token: TERMINATE_TOKEN, destination: 'WarmPool' }),
+    );
+    expect(world.accounts.size).toBe(1);
+    expect(state()).toBe('staged');
+  });
+
+  test('is not stopped by an older launch that is told late that it was admitted', async () => {
+    const launch = world.launch();
+    await world.clock.advance(1_000);
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    let beats = 0;
+    world.fault = async (name) => {
+      if (name !== 'autoscaling.heartbeat') return;
+      beats += 1;
+      // The first heartbeat was heard before the instance was terminated; its answer comes late.
+      if (beats === 1) {
+        await told;
+        world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Pending:Wait', token: LAUNCH_TOKEN });
+        setImmediate(() => world.terminate());
+      }
+    };
+    world.node.leaves = 'hangs';
+    const launched = world.process.handle(launch, world.clock.now());
+    await world.clock.advance(1_000);
+    const terminated = world.process.handle(world.terminate(), world.clock.now());
+    await world.clock.advance(5_000);
+    tell();
+    await world.clock.until(launched);
+    await world.clock.until(terminated);
+    expect(world.endings).toEqual(['handed-back', 'unjoined']);
+    expect(world.removed).toEqual(['terminate']);
   });
 
   test('ends a launch of the same instance that is still under way', async () => {

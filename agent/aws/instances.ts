@@ -1,0 +1,103 @@
+/**
+ * What EC2 says about whether instances exist, for whoever is about to destroy something on the strength of it.
+ *
+ * "Not there" is believed only from a complete answer, given in the right account: an instance ID in a filter that EC2
+ * does not know gives an empty answer, and so does every instance ID in somebody else's account.
+ */
+import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import { DescribeInstancesCommand, type EC2Client, type Reservation } from '@aws-sdk/client-ec2';
+import { AdjoinError } from '../errors.ts';
+import { callAws } from './errors.ts';
+
+/** `gone`: terminated, or unknown to EC2, which forgets a terminated instance after about an hour. It never comes back. */
+export type Existence = 'living' | 'gone';
+
+export interface Instances {
+  /**
+   * Proves that the credentials are this account's, in this Region.
+   * @throws AdjoinError `account-unproven`, `aws-*`
+   */
+  proveAccount(signal: AbortSignal): Promise<void>;
+  /**
+   * Whether each of these instances (at most 200) exists. Rejects rather than leave one out.
+   * @throws AdjoinError `account-unproven`, `aws-*`
+   */
+  look(instanceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Existence>>;
+}
+
+export interface InstancesOptions {
+  readonly ec2: EC2Client;
+  readonly autoScaling: AutoScalingClient;
+  readonly accountId: string;
+  readonly region: string;
+}
+
+/** The least that DescribeInstances takes for a page (API reference). */
+const FEWEST = 5;
+
+export function createInstances(options: InstancesOptions): Instances {
+  const { ec2, autoScaling, accountId, region } = options;
+
+  function checkOwner(reservation: Reservation): void {
+    if (reservation.OwnerId === accountId) return;
+    throw new AdjoinError(
+      'account-unproven',
+      `EC2 shows instances of account ${reservation.OwnerId ?? '(none)'}; the configuration names ${accountId}.`,
+    );
+  }
+
+  return {
+    async proveAccount(signal) {
+      const some = await callAws('ec2:DescribeInstances', signal, () =>
+        ec2.send(new DescribeInstancesCommand({ MaxResults: FEWEST }), { abortSignal: signal }),
+      );
+      const reservations = some.Reservations ?? [];
+      for (const reservation of reservations) checkOwner(reservation);
+      if (reservations.length > 0) return;
+      // Not one instance in the account. A group's ARN says as well whose credentials these are.
+      const groups = await callAws('autoscaling:DescribeAutoScalingGroups', signal, () =>
+        autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1 }), { abortSignal: signal }),
+      );
+      const arn = groups.AutoScalingGroups?.[0]?.AutoScalingGroupARN ?? '';
+      const [, , service, itsRegion, itsAccount] = arn.split(':');
+      if (service === 'autoscaling' && itsRegion === region && itsAccount === accountId) return;
+      throw new AdjoinError(
+        'account-unproven',
+        arn === ''
+          ? `There is neither an instance nor an Auto Scaling group that shows whose credentials these are.`
+          : `Auto Scaling shows ${arn}; the configuration names account ${accountId} in ${region}.`,
+      );
+    },
+
+    async look(instanceIds, signal) {
+      const states = new Map<string, string | undefined>();
+      let NextToken: string | undefined;
+      do {
+        const page = await callAws(`ec2:DescribeInstances of ${instanceIds.length}`, signal, () =>
+          ec2.send(
+            new DescribeInstancesCommand({
+              // Named as instances, one unknown ID would fail the whole call.
+              Filters: [{ Name: 'instance-id', Values: [...instanceIds] }],
+              ...(NextToken ? { NextToken } : {}),
+            }),
+            { abortSignal: signal },
+          ),
+        );
+        for (const reservation of page.Reservations ?? []) {
+          checkOwner(reservation);
+          for (const instance of reservation.Instances ?? []) {
+            if (instance.InstanceId) states.set(instance.InstanceId, instance.State?.Name);
+          }
+        }
+        NextToken = page.NextToken;
+      } while (NextToken);
+      return new Map(
+        instanceIds.map((instanceId) => {
+          const isGone = !states.has(instanceId) || states.get(instanceId) === 'terminated';
+          return [instanceId, isGone ? 'gone' : 'living'];
+        }),
+      );
+    },
+  };
+}

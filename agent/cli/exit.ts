@@ -1,0 +1,12 @@
+/** Exit codes (sysexits.h). */
+export const EXIT = {
+  ok: 0,
+  /** Bad arguments. */
+  usage: 64,
+  /** The work failed. */
+  failed: 70,
+  /** Somebody else is at it; try again later. */
+  busy: 75,
+  /** Bad configuration. */
+  config: 78,
+} as const;

@@ -1,0 +1,61 @@
+/** `adjoin sweep`: one sweep now. With `--dry-run` it changes nothing: no account, no record, no lease. */
+import { parseArgs } from 'node:util';
+import { systemClock } from '../clock.ts';
+import { createSweeper, type Sweeper } from '../compose.ts';
+import { createLog } from '../log.ts';
+import { createRedactor } from '../redact.ts';
+import type { SweepReport } from '../sweep/report.ts';
+import { sweepInTurn, sweepStops } from '../sweep/schedule.ts';
+import { readConfig } from './config.ts';
+import { EXIT } from './exit.ts';
+import { renderSweep } from './sweep-table.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
+
+async function sweepOnce(
+  sweeper: Sweeper,
+  dryRun: boolean,
+  log: Parameters<typeof sweepInTurn>[1]['log'],
+  signal: AbortSignal,
+): Promise<SweepReport | string> {
+  if (dryRun) return sweeper.sweep(true, signal);
+  const turn = await sweeper.lease.take(0);
+  if (!turn.taken) return `${turn.reason}; try again after ${new Date(turn.notBefore).toISOString()}.`;
+  const run = { sweep: (stopped: AbortSignal) => sweeper.sweep(false, stopped), leaseMs: sweeper.leaseMs };
+  return sweepInTurn(turn, { ...run, clock: systemClock, log }, signal);
+}
+
+/** @returns the exit code: 0 when everything was looked at and nothing failed */
+export async function sweepNow(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { config: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },
+  });
+  if (!values.config) throw new UsageError('--config is missing');
+  const config = readConfig(values.config, terminal);
+  if (!config) return EXIT.config;
+  const redactor = createRedactor();
+  // The table is the answer; the log goes to the side, as the worker's would.
+  const log = createLog({
+    level: config.logLevel,
+    redactor,
+    write: (line) => terminal.err(line),
+    now: () => systemClock.now(),
+  });
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(sweepStops());
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const sweeper = createSweeper(config, systemClock, redactor, log);
+  try {
+    const report = await sweepOnce(sweeper, values['dry-run'], log, stopping.signal);
+    if (typeof report === 'string') {
+      terminal.err(`${report}\n`);
+      return EXIT.busy;
+    }
+    terminal.out(redactor.clean(renderSweep(report, systemClock.now())));
+    return report.complete && report.errors.length === 0 ? EXIT.ok : EXIT.failed;
+  } finally {
+    process.off('SIGTERM', stop).off('SIGINT', stop);
+    await sweeper.close();
+  }
+}

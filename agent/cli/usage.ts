@@ -1,0 +1,2 @@
+/** Arguments that can't be understood. */
+export class UsageError extends Error {}

@@ -1,0 +1,107 @@
+/**
+ * The sweep's lease: one worker sweeps at a time, and all of them together once per interval.
+ *
+ *     free ──take──▶ held ──end──▶ free, swept at …
+ *                     └──release, or the lease runs out──▶ free (somebody else goes on)
+ *
+ * Every write is conditioned on the fencing token that was read, and taking it raises the token, so a worker that slept
+ * through its lease can't renew it.
+ */
+import type { Clock } from '../clock.ts';
+import { AdjoinError } from '../errors.ts';
+
+export interface SweepLeaseRecord {
+  readonly fencingToken: number;
+  readonly leaseOwner?: string | undefined;
+  /** Milliseconds since the Unix epoch, both. */
+  readonly leaseExpiresAt?: number | undefined;
+  /** When a sweep last came to its end. */
+  readonly endedAt?: number | undefined;
+}
+
+export interface SweepLeaseStore {
+  /** Strongly consistent. */
+  read(): Promise<SweepLeaseRecord | undefined>;
+  /** Writes if the stored fencing token is `expected` (undefined: if there is none). @returns whether it was */
+  write(record: SweepLeaseRecord, expected: number | undefined): Promise<boolean>;
+}
+
+/** The lease, held. */
+export interface Turn {
+  readonly taken: true;
+  /** Milliseconds since the Unix epoch, from which on the lease lasts `leaseMs`. */
+  readonly since: number;
+  /** @throws AdjoinError `lease-lost` */
+  renew(): Promise<void>;
+  /** Gives the lease back; a sweep that came to its `end` counts for the interval. Never throws for a lost lease. */
+  release(end: boolean): Promise<void>;
+}
+
+interface NotNow {
+  readonly taken: false;
+  /** Why not. */
+  readonly reason: string;
+  /** When to ask again, milliseconds since the Unix epoch. */
+  readonly notBefore: number;
+}
+
+export interface SweepLease {
+  /** @param intervalMs how long ago the last sweep must have ended; 0 for a person who wants one now */
+  take(intervalMs: number): Promise<Turn | NotNow>;
+}
+
+export interface SweepLeaseOptions {
+  readonly store: SweepLeaseStore;
+  readonly clock: Clock;
+  /** A name for one holding that never comes again. */
+  readonly nextOwner: () => string;
+  readonly leaseMs: number;
+}
+
+export function createSweepLease({ store, clock, nextOwner, leaseMs }: SweepLeaseOptions): SweepLease {
+  function turn(first: SweepLeaseRecord, since: number): Turn {
+    const write = async (change: Partial<SweepLeaseRecord>): Promise<void> => {
+      if (await store.write({ ...first, ...change }, first.fencingToken)) return;
+      throw new AdjoinError('lease-lost', 'Another worker has taken over the sweep.');
+    };
+    return {
+      taken: true,
+      since,
+      renew: () => write({ leaseExpiresAt: clock.now() + leaseMs }),
+      async release(end) {
+        const free = { leaseOwner: undefined, leaseExpiresAt: undefined };
+        try {
+          await write(end ? { ...free, endedAt: clock.now() } : free);
+        } catch (error) {
+          if (!(error instanceof AdjoinError) || error.code !== 'lease-lost') throw error;
+        }
+      },
+    };
+  }
+
+  return {
+    async take(intervalMs) {
+      const owner = nextOwner();
+      const stored = await store.read();
+      const now = clock.now();
+      const heldUntil = stored?.leaseExpiresAt ?? 0;
+      if (heldUntil > now) {
+        return {
+          taken: false,
+          reason: `${stored?.leaseOwner ?? 'another worker'} sweeps`,
+          notBefore: heldUntil,
+        };
+      }
+      const due = stored?.endedAt === undefined ? now : stored.endedAt + intervalMs;
+      if (due > now) return { taken: false, reason: 'the last sweep is not long ago', notBefore: due };
+      const record: SweepLeaseRecord = {
+        ...stored,
+        fencingToken: (stored?.fencingToken ?? 0) + 1,
+        leaseOwner: owner,
+        leaseExpiresAt: now + leaseMs,
+      };
+      if (await store.write(record, stored?.fencingToken)) return turn(record, now);
+      return { taken: false, reason: 'another worker was faster', notBefore: now + leaseMs };
+    },
+  };
+}

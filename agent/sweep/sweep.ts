@@ -1,0 +1,241 @@
+/**
+ * The sweep: what the hooks missed. Hooks are bypassed by a direct TerminateInstances, a hard reclaim, a detached
+ * instance, an outage longer than the hook; and a removal that did not come about in time is owed.
+ *
+ *     ledger read ─▶ debts paid ─▶ accounts listed ─▶ instances looked up ─▶ orphans removed, entries reconciled
+ *
+ * An account goes only when all of this is true: its stamp is ours to the letter; it is older than the age guard; EC2,
+ * asked in the right account, says in a complete answer that its instance is terminated or unknown; no Auto Scaling
+ * group counts the instance; nobody works on its membership, and the membership is as it was when this was judged; the
+ * run's cap is not reached. A debt needs none of these proofs but the lease: the ledger itself says that it is due.
+ */
+import type { Existence } from '../aws/instances.ts';
+import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
+import type { Membership } from '../ledger/membership.ts';
+import { pay } from './pay.ts';
+import { LOOK_TOGETHER, type StampedAccount, type SweepLimits, type SweepPorts } from './ports.ts';
+import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
+
+/** Errors that are about one account or one membership. After any other the next one would fare no better. */
+const ofOne: ReadonlySet<ErrorCode> = new Set([
+  'action-owned-elsewhere',
+  'directory-denied',
+  'directory-refused',
+  'lease-lost',
+  'message-malformed',
+  'unexpected',
+]);
+
+interface Candidate {
+  readonly instanceId: string;
+  readonly accounts: readonly StampedAccount[];
+  readonly membership: Membership | undefined;
+}
+
+export interface SweepOptions extends SweepLimits {
+  readonly dryRun: boolean;
+}
+
+/** States in which an instance that is gone would leave something to do. */
+const unended: ReadonlySet<Membership['state']> = new Set(['joining', 'staged', 'member', 'leaving']);
+
+const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
+
+function newest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+/** When the candidate last changed, as far as anybody knows; an account without a time makes it unknown. */
+function changedAt({ accounts, membership }: Candidate): number | undefined {
+  if (accounts.some((account) => account.whenCreated === undefined)) return undefined;
+  return newest([
+    ...accounts.map((account) => account.whenCreated?.getTime()),
+    membership?.stagingBegan,
+    membership?.launch?.times.received,
+    membership?.launch?.times.complete,
+    membership?.terminate?.times.received,
+  ]);
+}
+
+function namesOf({ accounts, membership }: Candidate): string[] {
+  const names = accounts.map((account) => account.computerName);
+  return membership?.computerName === undefined ? names : [...new Set([...names, membership.computerName])];
+}
+
+/**
+ * Runs one sweep. Whatever goes wrong is in the report.
+ * @param signal ends the run between two steps and within one; what was begun is a debt by then
+ */
+export async function sweep(
+  ports: SweepPorts,
+  options: SweepOptions,
+  signal: AbortSignal,
+): Promise<SweepReport> {
+  const { clock, directory, instances, ledger, log } = ports;
+  const { ageGuardMs, dryRun, leaseMs, maximumRemovals } = options;
+  const findings: Finding[] = [];
+  const errors: SweepError[] = [];
+  const memberships = new Map<string, Membership>();
+  const unreadable = new Set<string>();
+  let accountCount = 0;
+  let removals = 0;
+
+  function find(kind: FindingKind, candidate: Candidate, outcome: Outcome): void {
+    const { instanceId } = candidate;
+    const computerName = namesOf(candidate)[0];
+    findings.push({ kind, instanceId, computerName, since: changedAt(candidate), outcome });
+  }
+
+  /** Removes what the candidate leaves, or says why not. @throws what would befall the next one, too */
+  async function settle(kind: FindingKind, candidate: Candidate): Promise<void> {
+    const { instanceId, membership } = candidate;
+    if (signal.aborted) return find(kind, candidate, kept('stopped'));
+    if ((membership?.leaseExpiresAt ?? 0) > clock.now()) return find(kind, candidate, kept('in-work'));
+    if (removals >= maximumRemovals) return find(kind, candidate, kept('cap'));
+    if (dryRun) {
+      removals += 1;
+      return find(kind, candidate, { result: 'would-remove' });
+    }
+    const debt = { instanceId, fencingToken: membership?.fencingToken, knownNames: namesOf(candidate) };
+    try {
+      await pay(debt, ports, leaseMs, signal);
+      removals += 1;
+      return find(kind, candidate, { result: 'removed' });
+    } catch (error) {
+      if (signal.aborted) return find(kind, candidate, kept('stopped'));
+      const known = asAdjoinError(error);
+      if (known.code === 'action-owned-elsewhere' || known.code === 'lease-lost') {
+        return find(kind, candidate, kept('in-work'));
+      }
+      find(kind, candidate, kept('failed'));
+      if (!ofOne.has(known.code)) throw known;
+      errors.push({ instanceId, error: known });
+      log.warn('account not removed by the sweep', { instanceId, error: known });
+    }
+  }
+
+  async function readLedger(): Promise<void> {
+    for await (const page of ledger.pages(signal)) {
+      for (const membership of page.memberships) memberships.set(membership.instanceId, membership);
+      for (const instanceId of page.unreadable) {
+        unreadable.add(instanceId);
+        const error = new AdjoinError('unexpected', `The ledger's record of ${instanceId} can't be read.`);
+        errors.push({ instanceId, error });
+      }
+    }
+  }
+
+  async function payDebts(): Promise<void> {
+    for (const membership of memberships.values()) {
+      if (membership.state !== 'owed') continue;
+      await settle('debt', { instanceId: membership.instanceId, accounts: [], membership });
+    }
+  }
+
+  /** Every instance that has an account, or a membership that has not ended; debts are settled already. */
+  function candidates(accounts: readonly StampedAccount[]): Candidate[] {
+    const byInstance = Map.groupBy(accounts, (account) => account.stamp.instanceId);
+    const wanted = new Set(byInstance.keys());
+    for (const { instanceId, state } of memberships.values()) if (unended.has(state)) wanted.add(instanceId);
+    return [...wanted]
+      .map((instanceId) => ({
+        instanceId,
+        accounts: byInstance.get(instanceId) ?? [],
+        membership: memberships.get(instanceId),
+      }))
+      .filter(({ membership }) => membership?.state !== 'owed');
+  }
+
+  const isYoung = (candidate: Candidate): boolean => {
+    const changed = changedAt(candidate);
+    return changed === undefined || clock.now() - changed < ageGuardMs;
+  };
+
+  async function judgeLiving(candidate: Candidate): Promise<void> {
+    const { instanceId, accounts, membership } = candidate;
+    if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
+    // The directory first: an unjoin takes the ledger's record out of `member` before it touches the account.
+    const found = await directory.find(instanceId, signal);
+    const now = await ledger.find(instanceId);
+    if (found.length > 0 || now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
+    const name = membership.computerName ?? 'its account';
+    const error = new AdjoinError(
+      'account-vanished',
+      `${instanceId} lives, but ${name} is gone from the directory.`,
+    );
+    log.warn('member without an account', { instanceId, error });
+    find('vanished', candidate, { result: 'reported' });
+  }
+
+  async function judgeGone(candidate: Candidate, isInAutoScaling: boolean): Promise<void> {
+    const kind = kindOf(candidate);
+    if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
+    if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
+    return settle(kind, candidate);
+  }
+
+  async function judge(together: readonly Candidate[]): Promise<void> {
+    let existence: ReadonlyMap<string, Existence>;
+    const inAutoScaling = new Set<string>();
+    try {
+      const instanceIds = together.map(({ instanceId }) => instanceId);
+      existence = await instances.look(instanceIds, signal);
+      const gone = instanceIds.filter((instanceId) => existence.get(instanceId) === 'gone');
+      // Asked all at once: such lookups share a call.
+      const counted = await Promise.all(gone.map((instanceId) => ports.isInAutoScaling(instanceId, signal)));
+      for (const [index, instanceId] of gone.entries()) if (counted[index]) inAutoScaling.add(instanceId);
+    } catch (error) {
+      signal.throwIfAborted();
+      errors.push({ error: asAdjoinError(error) });
+      for (const candidate of together) find(kindOf(candidate), candidate, kept('unproven'));
+      return;
+    }
+    for (const candidate of together) {
+      signal.throwIfAborted();
+      switch (unreadable.has(candidate.instanceId) ? undefined : existence.get(candidate.instanceId)) {
+        case 'living':
+          await judgeLiving(candidate);
+          break;
+        case 'gone':
+          await judgeGone(candidate, inAutoScaling.has(candidate.instanceId));
+          break;
+        case undefined:
+          find(kindOf(candidate), candidate, kept('unproven'));
+          break;
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    await readLedger();
+    await payDebts();
+    signal.throwIfAborted();
+    const accounts = await directory.list(signal);
+    accountCount = accounts.length;
+    const all = candidates(accounts);
+    if (all.length === 0) return;
+    await instances.proveAccount(signal);
+    for (let at = 0; at < all.length; at += LOOK_TOGETHER) await judge(all.slice(at, at + LOOK_TOGETHER));
+    signal.throwIfAborted();
+  }
+
+  let complete = false;
+  try {
+    await run();
+    complete = true;
+  } catch (error) {
+    const known = signal.aborted ? asAdjoinError(signal.reason) : asAdjoinError(error);
+    errors.push({ error: known });
+  }
+  return {
+    dryRun,
+    complete,
+    accounts: accountCount,
+    memberships: memberships.size,
+    findings,
+    errors,
+  };
+}
+
+const kindOf = ({ accounts }: Candidate): FindingKind => (accounts.length > 0 ? 'orphan' : 'ended');

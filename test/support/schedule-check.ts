@@ -1,0 +1,56 @@
+/** Plays schedules until one breaks a promise, and tells its story in as few events as it takes. */
+import * as fc from 'fast-check';
+import type { Ending } from '../../agent/lifecycle/process.ts';
+import type { Defect } from './schedule-ports.ts';
+import { play, story } from './schedule-run.ts';
+import { schedulesOf, type Schedule } from './schedule.ts';
+
+export interface Found {
+  /** How many schedules were played before one broke a promise; all of them if none did. */
+  readonly played: number;
+  /** How messages ended, in all schedules together. */
+  readonly endings: ReadonlyMap<Ending, number>;
+  /** What broke, how to have it again, and the shrunk schedule event by event. */
+  readonly broken: string | undefined;
+}
+
+export interface Search {
+  readonly workers: Schedule['workers'];
+  readonly runs: number;
+  readonly seed: number;
+  readonly defect?: Defect;
+}
+
+/**
+ * The seed is fixed, so that a run of the tests says the same each time. To look further:
+ * `SCHEDULE_SEED=7 SCHEDULE_RUNS=100000 npm test -- test/property`.
+ */
+export const seed = Number(process.env['SCHEDULE_SEED'] ?? 20_260_101);
+export const runs = Number(process.env['SCHEDULE_RUNS'] ?? 10_000);
+
+export async function search({ workers, runs: numRuns, seed: from, defect }: Search): Promise<Found> {
+  const endings = new Map<Ending, number>();
+  const options = defect ? { defect } : {};
+  // Every abort makes an error, and its stack costs more than the step that it belongs to.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    const details = await fc.check(
+      fc.asyncProperty(schedulesOf(workers), async (schedule) => {
+        const outcome = await play(schedule, options);
+        for (const ending of outcome.endings) endings.set(ending, (endings.get(ending) ?? 0) + 1);
+      }),
+      { numRuns, seed: from },
+    );
+    const [shrunk] = details.counterexample ?? [];
+    if (!details.failed || !shrunk) return { played: details.numRuns, endings, broken: undefined };
+    const again = `Seed ${details.seed}, path ${details.counterexamplePath}, schedule ${JSON.stringify(shrunk)}`;
+    return {
+      played: details.numRuns,
+      endings,
+      broken: `${String(details.errorInstance)}\n${again}\n${await story(shrunk, options)}`,
+    };
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}

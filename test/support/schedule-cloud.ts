@@ -1,0 +1,383 @@
+/**
+ * Auto Scaling and SQS in simulated time, as strict as the real ones where it matters: a token answers one action once,
+ * a heartbeat too late is too late, a receipt is good until the next receive, the fifth receive is the last.
+ */
+import { AdjoinError } from '../../agent/errors.ts';
+import type { Group, InstanceState } from '../../agent/lifecycle/admit.ts';
+import type { Kernel } from './schedule-kernel.ts';
+import type { Life } from './schedule.ts';
+
+export const ACCOUNT = '123456789012';
+export const REGION = 'eu-central-1';
+export const GROUP = 'fleet';
+/** As the deployed queue has it. */
+const MAXIMUM_RECEIVES = 5;
+const LONGEST_HIDE_MS = 43_200_000;
+/** Milliseconds between coming to rest and the next turn of an instance's life. */
+const REST_MS = 20_000;
+/** Milliseconds that a new root volume or a start from the pool takes until the node registers again. */
+const BOOT_MS = 60_000;
+/** Milliseconds by which a stale view lags behind. */
+const LAG_MS = 15_000;
+
+export interface Message {
+  readonly messageId: string;
+  readonly body: string;
+  readonly token: string;
+  receiveCount: number;
+  receipt: number;
+  receivedAt: number;
+  visibleAt: number;
+  gone: 'deleted' | 'dead letter' | undefined;
+}
+
+/** One receive of a message, as a worker holds it in its hand. */
+export interface Delivery {
+  readonly messageId: string;
+  readonly body: string;
+  readonly receiveCount: number;
+  readonly receipt: number;
+}
+
+export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'death';
+
+export interface Action {
+  readonly token: string;
+  readonly instanceId: string;
+  readonly transition: 'launching' | 'terminating';
+  readonly origin: string;
+  readonly destination: string;
+  readonly startedAt: number;
+  beatAt: number;
+  ended: { readonly by: EndedBy; readonly result: string; readonly at: number } | undefined;
+}
+
+export interface Instance {
+  readonly id: string;
+  state: string;
+  /** What it was, and since when. */
+  readonly history: { readonly state: string; readonly since: number }[];
+  action: Action | undefined;
+  lives: readonly Life[];
+}
+
+export interface Nodes {
+  boot(instanceId: string, afterMs: number, disk: 'new' | 'same'): void;
+  down(instanceId: string): void;
+}
+
+export interface Cloud {
+  readonly instances: ReadonlyMap<string, Instance>;
+  readonly actions: ReadonlyMap<string, Action>;
+  readonly messages: readonly Message[];
+  /** All actions over, all messages settled. */
+  readonly quiet: boolean;
+  launch(instanceId: string, warm: boolean, lives: readonly Life[]): void;
+  scaleIn(instanceId: string): void;
+  die(instanceId: string): void;
+  person(instanceId: string, result: 'CONTINUE' | 'ABANDON'): void;
+  again(token: string | undefined): void;
+  forge(instanceId: string): void;
+  deleteGroup(): void;
+  /** Shows instances as they were a while ago, for so many milliseconds. */
+  lag(ms: number): void;
+
+  receive(maximum: number): Delivery[];
+  /** Milliseconds until a message becomes visible; Infinity when none will by itself. */
+  nextVisible(): number;
+  remove(delivery: Delivery): void;
+  hide(delivery: Delivery, seconds: number): void;
+  instance(instanceId: string): InstanceState | undefined;
+  group(): Group | undefined;
+  heartbeat(token: string): void;
+  complete(token: string, result: 'CONTINUE' | 'ABANDON'): void;
+}
+
+export interface CloudOptions {
+  readonly kernel: Kernel;
+  readonly nodes: Nodes;
+  readonly shortHook: boolean;
+  readonly hold: boolean;
+  readonly hookAfterAbandon: boolean;
+}
+
+const noSuchAction = (token: string): AdjoinError =>
+  new AdjoinError('action-void', `No active Lifecycle Action found with token ${token}`);
+
+const living = (instance: Instance | undefined): instance is Instance =>
+  instance !== undefined && instance.state !== 'gone';
+
+export function createCloud(options: CloudOptions): Cloud {
+  const { kernel, nodes } = options;
+  const [heartbeatMs, globalMs] = options.shortHook ? [60_000, 240_000] : [300_000, 30_000_000];
+  const hook = { heartbeatMs, globalMs };
+  const instances = new Map<string, Instance>();
+  const actions = new Map<string, Action>();
+  const messages: Message[] = [];
+  let groupExists = true;
+  let tokens = 0;
+  let receipts = 0;
+  let staleUntil = 0;
+
+  function send(action: Action): void {
+    messages.push({
+      messageId: `m${messages.length + 1}`,
+      token: action.token,
+      body: JSON.stringify({
+        Origin: action.origin,
+        Destination: action.destination,
+        AccountId: ACCOUNT,
+        LifecycleTransition:
+          action.transition === 'launching'
+            ? 'autoscaling:EC2_INSTANCE_LAUNCHING'
+            : 'autoscaling:EC2_INSTANCE_TERMINATING',
+        AutoScalingGroupName: GROUP,
+        LifecycleHookName: action.transition === 'launching' ? 'join' : 'unjoin',
+        EC2InstanceId: action.instanceId,
+        LifecycleActionToken: action.token,
+        Time: new Date(action.startedAt).toISOString(),
+      }),
+      receiveCount: 0,
+      receipt: 0,
+      receivedAt: Infinity,
+      visibleAt: kernel.now(),
+      gone: undefined,
+    });
+  }
+
+  const expiryOf = (action: Action): number =>
+    Math.min(action.beatAt + heartbeatMs, action.startedAt + globalMs);
+
+  function watch(action: Action): void {
+    // Looked at again when the last heartbeat known now runs out; a later one has moved that on.
+    kernel.after(expiryOf(action) - kernel.now(), () => {
+      if (action.ended) return;
+      if (expiryOf(action) <= kernel.now()) end(action, 'time-out', 'ABANDON');
+      else watch(action);
+    });
+  }
+
+  function open(instance: Instance, transition: Action['transition'], origin: string, destination: string) {
+    if (instance.action && !instance.action.ended) end(instance.action, 'another action', 'none');
+    tokens += 1;
+    const token = `00000000-0000-0000-0000-${String(tokens).padStart(12, '0')}`;
+    const now = kernel.now();
+    const action: Action = {
+      token,
+      instanceId: instance.id,
+      transition,
+      origin,
+      destination,
+      startedAt: now,
+      beatAt: now,
+      ended: undefined,
+    };
+    instance.action = action;
+    actions.set(token, action);
+    send(action);
+    watch(action);
+  }
+
+  function become(instance: Instance, state: string): void {
+    instance.state = state;
+    instance.history.push({ state, since: kernel.now() });
+  }
+
+  function vanish(instance: Instance): void {
+    become(instance, 'gone');
+    nodes.down(instance.id);
+  }
+
+  function end(action: Action, by: EndedBy, result: string): void {
+    const instance = instances.get(action.instanceId);
+    if (!instance || action.ended) return;
+    action.ended = { by, result, at: kernel.now() };
+    if (by === 'another action') return;
+    if (by === 'death') return vanish(instance);
+    if (action.transition === 'launching') {
+      if (result !== 'CONTINUE' && options.hookAfterAbandon) return leave(instance);
+      if (result !== 'CONTINUE') return vanish(instance);
+      if (action.destination === 'WarmPool') return sleep(instance);
+      become(instance, 'InService');
+      return rest(instance);
+    }
+    if (action.destination === 'WarmPool') return result === 'CONTINUE' ? sleep(instance) : vanish(instance);
+    if (action.destination === 'EC2') return vanish(instance);
+    // A new root volume: the same instance with an empty disk launches again.
+    become(instance, 'ReplacingRootVolume:Proceed');
+    nodes.boot(instance.id, BOOT_MS, 'new');
+    kernel.after(BOOT_MS, () => {
+      if (instance.state !== 'ReplacingRootVolume:Proceed') return;
+      become(instance, 'Pending:Wait');
+      open(instance, 'launching', 'AutoScalingGroup', 'AutoScalingGroup');
+    });
+  }
+
+  function sleep(instance: Instance): void {
+    become(instance, 'Warmed:Stopped');
+    nodes.down(instance.id);
+    rest(instance);
+  }
+
+  /** What an instance at rest goes through next. */
+  function rest(instance: Instance): void {
+    const state = instance.state;
+    kernel.after(REST_MS, () => {
+      if (instance.state !== state || !groupExists) return;
+      const [next, ...later] = instance.lives;
+      if (!next) return;
+      instance.lives = later;
+      if (next === 'scale-in') scaleIn(instance);
+      else if (next === 'root volume replaced' && state === 'InService') {
+        become(instance, 'ReplacingRootVolume:Wait');
+        open(instance, 'terminating', 'AutoScalingGroup', 'AutoScalingGroup');
+      } else if (next === 'into the warm pool' && state === 'InService') {
+        become(instance, 'Warmed:Terminating:Wait');
+        open(instance, 'terminating', 'AutoScalingGroup', 'WarmPool');
+      } else if (next === 'out of the warm pool' && state === 'Warmed:Stopped') {
+        become(instance, 'Pending:Wait');
+        nodes.boot(instance.id, REST_MS, 'same');
+        open(instance, 'launching', 'WarmPool', 'AutoScalingGroup');
+      } else rest(instance);
+    });
+  }
+
+  function shown(instance: Instance): string | undefined {
+    if (kernel.now() >= staleUntil) return instance.state;
+    return instance.history.findLast(({ since }) => since <= kernel.now() - LAG_MS)?.state;
+  }
+
+  function scaleIn(instance: Instance | undefined): void {
+    if (!living(instance) || instance.action?.ended === undefined) {
+      if (!living(instance) || instance.action?.transition === 'terminating') return;
+    }
+    leave(instance);
+  }
+
+  function leave(instance: Instance): void {
+    const warmed = instance.state.startsWith('Warmed');
+    become(instance, warmed ? 'Warmed:Terminating:Wait' : 'Terminating:Wait');
+    open(instance, 'terminating', warmed ? 'WarmPool' : 'AutoScalingGroup', 'EC2');
+  }
+
+  function die(instance: Instance | undefined): void {
+    if (!living(instance)) return;
+    if (instance.action && !instance.action.ended) end(instance.action, 'death', 'none');
+    else vanish(instance);
+  }
+
+  function held(delivery: Delivery): Message | undefined {
+    return messages.find((message) => message.messageId === delivery.messageId);
+  }
+
+  return {
+    instances,
+    actions,
+    messages,
+    get quiet() {
+      return (
+        messages.every((message) => message.gone) && [...actions.values()].every((action) => action.ended)
+      );
+    },
+    launch(instanceId, warm, lives) {
+      const state = warm ? 'Warmed:Pending:Wait' : 'Pending:Wait';
+      const instance: Instance = { id: instanceId, state, history: [], action: undefined, lives };
+      become(instance, state);
+      instances.set(instanceId, instance);
+      nodes.boot(instanceId, 3_000, 'new');
+      open(instance, 'launching', 'EC2', warm ? 'WarmPool' : 'AutoScalingGroup');
+    },
+    scaleIn: (instanceId) => scaleIn(instances.get(instanceId)),
+    die: (instanceId) => die(instances.get(instanceId)),
+    person(instanceId, result) {
+      const action = instances.get(instanceId)?.action;
+      if (action && !action.ended) end(action, 'person', result);
+    },
+    again(token) {
+      const action = token === undefined ? undefined : actions.get(token);
+      if (action) send(action);
+    },
+    forge(instanceId) {
+      const action = instances.get(instanceId)?.action;
+      if (action) send({ ...action, token: '99999999-9999-9999-9999-999999999999' });
+    },
+    deleteGroup() {
+      groupExists = false;
+      for (const instance of instances.values()) die(instance);
+    },
+
+    lag(ms) {
+      staleUntil = kernel.now() + ms;
+    },
+
+    receive(maximum) {
+      const now = kernel.now();
+      const found: Delivery[] = [];
+      for (const message of messages) {
+        if (message.gone || message.visibleAt > now || found.length === maximum) continue;
+        if (message.receiveCount === MAXIMUM_RECEIVES) {
+          message.gone = 'dead letter';
+          continue;
+        }
+        message.receiveCount += 1;
+        receipts += 1;
+        message.receipt = receipts;
+        message.receivedAt = now;
+        message.visibleAt = now + VISIBILITY_MS;
+        const { messageId, body, receiveCount, receipt } = message;
+        found.push({ messageId, body, receiveCount, receipt });
+      }
+      return found;
+    },
+    nextVisible() {
+      const times = messages.filter((message) => !message.gone).map((message) => message.visibleAt);
+      return Math.max(0, Math.min(...times) - kernel.now());
+    },
+    remove(delivery) {
+      // A stale receipt may still delete (SQS promises neither): the worse of the two for a worker that deletes early.
+      const message = held(delivery);
+      if (message && !message.gone) message.gone = 'deleted';
+    },
+    hide(delivery, seconds) {
+      const message = held(delivery);
+      const now = kernel.now();
+      const stale = message?.receipt !== delivery.receipt || message.gone || message.visibleAt <= now;
+      if (!message || stale || now + seconds * 1000 > message.receivedAt + LONGEST_HIDE_MS) {
+        throw new AdjoinError('lease-lost', `Message ${delivery.messageId} is no longer this worker's.`);
+      }
+      message.visibleAt = now + seconds * 1000;
+    },
+    instance(instanceId) {
+      const found = instances.get(instanceId);
+      const lifecycleState = found && shown(found);
+      return lifecycleState === undefined || lifecycleState === 'gone'
+        ? undefined
+        : { group: GROUP, lifecycleState };
+    },
+    group() {
+      if (!groupExists) return undefined;
+      const tags = new Map([['JoinAD', 'true']]);
+      if (options.hold) tags.set('adjoin:OnJoinFailure', 'HOLD');
+      return {
+        tags,
+        hooks: [
+          { name: 'join', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING', ...hook },
+          { name: 'unjoin', transition: 'autoscaling:EC2_INSTANCE_TERMINATING', ...hook },
+        ],
+      };
+    },
+    heartbeat(token) {
+      const action = actions.get(token);
+      if (!action || action.ended) throw noSuchAction(token);
+      action.beatAt = kernel.now();
+    },
+    complete(token, result) {
+      const action = actions.get(token);
+      if (!action || action.ended) throw noSuchAction(token);
+      end(action, 'worker', result);
+    },
+  };
+}
+
+/** Milliseconds for which a receive hides a message; the agent's default. */
+export const VISIBILITY_MS = 120_000;

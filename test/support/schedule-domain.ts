@@ -1,0 +1,232 @@
+/** The directory and the machines in simulated time. Whether a machine is a member is a fact here: one password in two places. */
+import { AdjoinError } from '../../agent/errors.ts';
+import type { StagedAccount } from '../../agent/lifecycle/work.ts';
+import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../../agent/nodes/contract.ts';
+import type { Nodes } from './schedule-cloud.ts';
+import type { Kernel } from './schedule-kernel.ts';
+
+export const DOMAIN = 'corp.example.test';
+
+export interface Account {
+  readonly objectGuid: string;
+  readonly name: string;
+  /** The instance in our stamp; somebody else's account carries none. */
+  readonly stamp: string | undefined;
+  password: string;
+  passwordLastSet: bigint;
+  enabled: boolean;
+}
+
+interface Node {
+  up: boolean;
+  /** Goes up with each boot: what was sent to an earlier one does not reach a later. */
+  boots: number;
+  domain: string;
+  computerName: string;
+  password: string;
+  key: string;
+}
+
+export interface Domain {
+  readonly accounts: ReadonlyMap<string, Account>;
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** What the world does to them. */
+  readonly mood: { lies: number; failures: number; leavesHang: boolean };
+  readonly booting: Nodes;
+  addStranger(name: string): void;
+  disable(instanceId: string): void;
+  away(instanceId: string, ms: number): void;
+
+  stage(instanceId: string, password: string): StagedAccount;
+  inspect(
+    objectGuid: string,
+    instanceId: string,
+  ): { passwordLastSet: bigint; enabled: boolean; ours: boolean } | undefined;
+  remove(instanceId: string): string[];
+  /** Deletes whatever has this name. A defect for the tests of the test: nothing of ours does so. */
+  removeByName(name: string): string[];
+  isUp(instanceId: string): boolean;
+  probe(instanceId: string): ProbeFacts;
+  join(entry: JoinEntry): JoinFacts;
+  leave(instanceId: string): LeaveFacts;
+}
+
+export function nameOf(instanceId: string, letter: string): string {
+  return `${letter}0000000000000${instanceId.slice(-1)}`;
+}
+
+export const seal = (key: string, password: string): string => `${key}|${password}`;
+
+/** Whether the machine of an instance and its account know the same password. */
+export function isMember(domain: Domain, instanceId: string): boolean {
+  const node = domain.nodes.get(instanceId);
+  return [...domain.accounts.values()].some(
+    (account) =>
+      account.stamp === instanceId &&
+      account.enabled &&
+      node?.computerName === account.name &&
+      node.password === account.password,
+  );
+}
+
+function shown(account: Account): StagedAccount {
+  return {
+    computerName: account.name,
+    distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
+    objectGuid: account.objectGuid,
+    domainController: 'dc1.corp.example.test',
+    passwordLastSet: account.passwordLastSet,
+  };
+}
+
+export function createDomain(kernel: Kernel): Domain {
+  const accounts = new Map<string, Account>();
+  const nodes = new Map<string, Node>();
+  const mood = { lies: 0, failures: 0, leavesHang: false };
+  let ticks = 0n;
+  let made = 0;
+
+  function tick(): bigint {
+    ticks += 1n;
+    return ticks;
+  }
+
+  function fresh(what: string): string {
+    made += 1;
+    return `${what}-${made}`;
+  }
+
+  const stampedBy = (instanceId: string): Account[] =>
+    [...accounts.values()].filter((account) => account.stamp === instanceId);
+  const named = (name: string): Account | undefined =>
+    [...accounts.values()].find((account) => account.name === name);
+
+  function add(name: string, stamp: string | undefined, password: string): Account {
+    const account = {
+      objectGuid: fresh('guid'),
+      name,
+      stamp,
+      password,
+      passwordLastSet: tick(),
+      enabled: true,
+    };
+    accounts.set(account.objectGuid, account);
+    return account;
+  }
+
+  function nodeOf(instanceId: string): Node {
+    const node = nodes.get(instanceId);
+    if (!node) throw new RangeError(`There is no node ${instanceId}.`);
+    return node;
+  }
+
+  function drop(found: readonly Account[]): string[] {
+    for (const account of found) accounts.delete(account.objectGuid);
+    return found.map((account) => account.name);
+  }
+
+  return {
+    accounts,
+    nodes,
+    mood,
+    booting: {
+      boot(instanceId, afterMs, disk) {
+        const blank = { up: false, boots: 0, domain: '', computerName: '', password: '', key: '' };
+        const earlier = nodes.get(instanceId);
+        const node = disk === 'same' && earlier ? { ...earlier, up: false, key: '' } : blank;
+        node.boots = (earlier?.boots ?? 0) + 1;
+        nodes.set(instanceId, node);
+        kernel.after(afterMs, () => {
+          if (nodes.get(instanceId) === node) node.up = true;
+        });
+      },
+      down(instanceId) {
+        const node = nodes.get(instanceId);
+        if (!node) return;
+        nodes.set(instanceId, { ...node, up: false, key: '', boots: node.boots + 1 });
+      },
+    },
+    addStranger: (name) => void add(name, undefined, fresh('a stranger’s password')),
+    disable(instanceId) {
+      for (const account of stampedBy(instanceId)) account.enabled = false;
+    },
+    away(instanceId, ms) {
+      const node = nodes.get(instanceId);
+      if (!node?.up) return;
+      node.up = false;
+      kernel.after(ms, () => {
+        if (nodes.get(instanceId) === node) node.up = true;
+      });
+    },
+
+    stage(instanceId, password) {
+      const [ours] = stampedBy(instanceId);
+      if (ours) {
+        Object.assign(ours, { password, passwordLastSet: tick(), enabled: true });
+        return shown(ours);
+      }
+      for (const letter of ['A', 'B']) {
+        const name = nameOf(instanceId, letter);
+        if (!named(name)) return shown(add(name, instanceId, password));
+      }
+      throw new AdjoinError('name-taken', `Accounts that are not ours hold every name for ${instanceId}.`);
+    },
+    inspect(objectGuid, instanceId) {
+      const account = accounts.get(objectGuid);
+      if (!account) return undefined;
+      const { passwordLastSet, enabled } = account;
+      return { passwordLastSet, enabled, ours: account.stamp === instanceId };
+    },
+    remove: (instanceId) => drop(stampedBy(instanceId)),
+    removeByName(name) {
+      const account = named(name);
+      return drop(account ? [account] : []);
+    },
+    isUp: (instanceId) => nodes.get(instanceId)?.up ?? false,
+    probe(instanceId) {
+      const node = nodeOf(instanceId);
+      node.key = fresh('key');
+      const { domain, computerName, key } = node;
+      const system = { family: 'linux', os: 'debian', osVersion: '12', hostName: 'ip-10-77-1-5' };
+      return { adjoin: 1, document: 'probe', ...system, domain, computerName, ready: true, missing: [], key };
+    },
+    join({ instanceId, computerName, sealed }) {
+      const node = nodeOf(instanceId);
+      const told = {
+        adjoin: 1,
+        document: 'join',
+        domain: DOMAIN,
+        computerName,
+        code: '',
+        detail: '',
+      } as const;
+      if (mood.lies > 0) {
+        mood.lies -= 1;
+        return { ...told, result: 'joined' };
+      }
+      const account = named(computerName);
+      if (account && node.computerName === computerName && node.password === account.password) {
+        return { ...told, result: 'already' };
+      }
+      if (mood.failures > 0) {
+        mood.failures -= 1;
+        return { ...told, result: 'failed', code: 'realm-failed', detail: 'no' };
+      }
+      const [key, password] = sealed.split('|');
+      if (node.key === '' || key !== node.key) return { ...told, result: 'failed', code: 'unseal-failed' };
+      node.key = '';
+      if (!account || account.password !== password)
+        return { ...told, result: 'failed', code: 'realm-failed' };
+      account.password = fresh('the machine’s own password');
+      account.passwordLastSet = tick();
+      Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
+      return { ...told, result: 'joined' };
+    },
+    leave(instanceId) {
+      const node = nodeOf(instanceId);
+      const result = node.domain === '' ? 'not-joined' : 'left';
+      Object.assign(node, { domain: '', computerName: '', password: '' });
+      return { adjoin: 1, document: 'leave', result, detail: '' };
+    },
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Plays a schedule: the agent's core as one or two worker processes against the world in simulated time, with the
+ * invariants looked at after every step.
+ */
+import type { Membership } from '../../agent/ledger/membership.ts';
+import { createProcess, type Ending } from '../../agent/lifecycle/process.ts';
+import type { Fields, Log } from '../../agent/log.ts';
+import { createWorker } from '../../agent/worker.ts';
+import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
+import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
+import { createInvariants } from './schedule-invariants.ts';
+import { createKernel, type Process } from './schedule-kernel.ts';
+import { createPorts, LEASE_MS, type Defect } from './schedule-ports.ts';
+import { createWire, type Tell, type Worker } from './schedule-wire.ts';
+import type { Schedule } from './schedule.ts';
+
+export interface Outcome {
+  readonly endings: readonly Ending[];
+  readonly cloud: Cloud;
+  readonly domain: Domain;
+  readonly table: ReadonlyMap<string, Membership>;
+}
+
+export interface PlayOptions {
+  readonly defect?: Defect;
+  /** Told of everything that happens, one line each. */
+  readonly tell?: (line: string) => void;
+}
+
+const DRAIN_MS = 30_000;
+const LONG_POLL_MS = 20_000;
+/** Milliseconds until a process that has ended is started again. */
+const RESTART_MS = 5_000;
+/** Virtual milliseconds in which everything must have come to an end. */
+const LIMIT_MS = 12 * 3_600_000;
+const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0 };
+const patience = { joinMs: 600_000, unjoinMs: 600_000, leaveMs: 15_000, joinAttempts: 3, pauses };
+
+const idOf = (index: number): string => `i-0000000000000000${index + 1}`;
+
+/** @throws Error when a promise is broken */
+export async function play(schedule: Schedule, options: PlayOptions = {}): Promise<Outcome> {
+  const kernel = createKernel(schedule.wakesTo);
+  const began = kernel.now();
+  const tell: Tell = (who, what) => {
+    if (!options.tell) return;
+    const seconds = ((kernel.now() - began) / 1000).toFixed(3);
+    options.tell(`${seconds.padStart(10)} s  ${who.padEnd(6)} ${what()}`);
+  };
+  const table = new Map<string, Membership>();
+  const endings: Ending[] = [];
+  const domain = createDomain(kernel);
+  const { shortHook, hold, hookAfterAbandon } = schedule;
+  const cloud = createCloud({ kernel, nodes: domain.booting, shortHook, hold, hookAfterAbandon });
+  const invariants = createInvariants({ cloud, domain, table, now: () => kernel.now() });
+  const wire = createWire({
+    schedule,
+    kernel,
+    cloud,
+    domain,
+    tell,
+    onTampering: (instanceId) => invariants.tampered(instanceId),
+  });
+  /** Messages in the hands of processes that live. */
+  const busy = new Map<Process, number>();
+  let passwords = 0;
+
+  function logOf(process: Process): Log {
+    const at =
+      (level: string) =>
+      (event: string, fields: Fields = {}): void => {
+        if (process.dead) return;
+        const { error } = fields;
+        tell(process.name, () => `${level}: ${event}${error instanceof Error ? ` (${error.message})` : ''}`);
+      };
+    const log: Log = {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      with: () => log,
+    };
+    return log;
+  }
+
+  /** A long poll: SQS looks again whenever a message may have become visible. */
+  async function receive(worker: Worker, maximum: number): Promise<readonly Delivery[]> {
+    const clock = kernel.clockOf(worker.process);
+    const end = kernel.now() + LONG_POLL_MS;
+    for (;;) {
+      if (cloud.nextVisible() === 0) {
+        const found = await wire.call(worker, 'queue.receive', '', () => cloud.receive(maximum));
+        if (found.length > 0) return found;
+      }
+      const left = end - kernel.now();
+      if (left <= 0) return [];
+      await clock.sleep(Math.min(left, Math.max(500, cloud.nextVisible())));
+    }
+  }
+
+  function start(slot: string, life: number): void {
+    const process: Process = { name: `${slot}.${life}`, dead: false, suspendedUntil: 0 };
+    const clock = kernel.clockOf(process);
+    const log = logOf(process);
+    busy.set(process, 0);
+    const ended = (why: string): void => {
+      if (process.dead) return;
+      tell(process.name, () => why);
+      process.dead = true;
+      busy.delete(process);
+      kernel.after(RESTART_MS, () => start(slot, life + 1));
+    };
+    const inHand = (change: number): void => {
+      if (!process.dead) busy.set(process, (busy.get(process) ?? 0) + change);
+    };
+    const hand: Worker = { process, stop: () => worker.stop(), kill: ended };
+    const defect = options.defect ?? {};
+    const ports = createPorts({ kernel, cloud, domain, table, wire, invariants, defect }, hand);
+    const messages = createProcess<Delivery>({
+      expected: { accountId: ACCOUNT, region: REGION },
+      queue: ports.queue,
+      admission: ports.admission,
+      completion: ports.completion,
+      ledger: ports.ledger,
+      work: {
+        directory: ports.directory,
+        nodes: ports.nodes,
+        clock,
+        patience,
+        newOneTimePassword: () => {
+          passwords += 1;
+          return { value: `one-time-${passwords}`, forget: () => undefined };
+        },
+        seal,
+      },
+      clock,
+      log,
+      visibilityMs: VISIBILITY_MS,
+      leaseMs: LEASE_MS,
+      count: (ending) => {
+        endings.push(ending);
+        tell(process.name, () => `ends a message: ${ending}`);
+      },
+    });
+    const worker = createWorker<Delivery>({
+      receive: (maximum) => receive(hand, Math.min(10, maximum)),
+      async handle(message, receivedAt) {
+        inHand(1);
+        await messages.handle(message, receivedAt);
+        inHand(-1);
+      },
+      abortAll: (reason) => messages.abortAll(reason),
+      handBack: (message) => ports.queue.hide(message, 0),
+      slots: 8,
+      drainMs: DRAIN_MS,
+      pauses,
+      clock,
+      log,
+    });
+    void worker.run().then(() => ended('has drained'));
+  }
+
+  if (schedule.nameTaken) domain.addStranger(nameOf(idOf(0), 'A'));
+  invariants.begin();
+  for (const [index, { warm, lives }] of schedule.instances.entries()) cloud.launch(idOf(index), warm, lives);
+  for (let number = 1; number <= schedule.workers; number += 1) start(`w${number}`, 1);
+  const idle = (): boolean => [...busy.values()].every((count) => count === 0);
+  await kernel.run(
+    () => kernel.pending === 0 && idle() && cloud.quiet,
+    LIMIT_MS,
+    () => invariants.check(),
+  );
+  invariants.end();
+  return { endings, cloud, domain, table };
+}
+
+/** The schedule as it was played, one line an event. */
+export async function story(schedule: Schedule, options: PlayOptions = {}): Promise<string> {
+  const lines: string[] = [];
+  try {
+    await play(schedule, { ...options, tell: (line) => lines.push(line) });
+    lines.push('and nothing broke');
+  } catch (error) {
+    lines.push(error instanceof Error ? error.message : String(error));
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,190 @@
+/** Between a worker and the world: each call as a request and an answer, with whatever a schedule has for it. */
+import { AdjoinError } from '../../agent/errors.ts';
+import type { Cloud } from './schedule-cloud.ts';
+import type { Domain } from './schedule-domain.ts';
+import type { Kernel, Process } from './schedule-kernel.ts';
+import { isFault, type Call, type Fault, type Schedule, type Turn } from './schedule.ts';
+
+/** A worker as the world can get at it. */
+export interface Worker {
+  readonly process: Process;
+  /** SIGTERM. */
+  stop(): void;
+  /** SIGKILL. */
+  kill(why: string): void;
+}
+
+export interface Wire {
+  /**
+   * @param carryOut what the other side does once the request has arrived
+   * @param signal lets the caller go at once; the request stays on its way
+   */
+  call<T>(worker: Worker, name: Call, subject: string, carryOut: () => T, signal?: AbortSignal): Promise<T>;
+}
+
+/** Tells one event of the story; the words are made only if somebody listens. */
+export type Tell = (who: string, what: () => string) => void;
+
+export interface WireOptions {
+  readonly schedule: Schedule;
+  readonly kernel: Kernel;
+  readonly cloud: Cloud;
+  readonly domain: Domain;
+  readonly tell: Tell;
+  /** Somebody has spoilt an instance's membership. */
+  readonly onTampering: (instanceId: string) => void;
+}
+
+/** Milliseconds that a late request or answer takes; less than any time-out of a client. */
+const LATE = 12_000;
+/** Milliseconds: longer than any lease. */
+const MINUTES = 180_000;
+const HOUR = 3_600_000;
+/** Milliseconds that an outage lasts, and that throttling does. */
+const OUTAGE = 200_000;
+const THROTTLING = 60_000;
+/** Milliseconds for which the view of instances is stale. */
+const STALE = 60_000;
+
+type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+
+function attempt<T>(run: () => T): Outcome<T> {
+  try {
+    return { value: run() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function told<T>(outcome: Outcome<T>): string {
+  if (!('error' in outcome)) return outcome.value === false ? 'refused by its condition' : 'ok';
+  return outcome.error instanceof AdjoinError ? outcome.error.code : String(outcome.error);
+}
+
+const listed = (faults: readonly Fault[]): string => (faults.length > 0 ? ` [${faults.join(', ')}]` : '');
+
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
+
+export function createWire(options: WireOptions): Wire {
+  const { schedule, kernel, cloud, domain, tell } = options;
+  const counts = new Map<string, number>();
+  let latencies = 0;
+  let awayUntil = 0;
+  let refusedUntil = 0;
+  let throttledUntil = 0;
+
+  function latency(): number {
+    latencies += 1;
+    return schedule.latencies[latencies % schedule.latencies.length] ?? 0;
+  }
+
+  function count(what: string): number {
+    const next = (counts.get(what) ?? 0) + 1;
+    counts.set(what, next);
+    return next;
+  }
+
+  function dueAt(name: Call): (Fault | Turn)[] {
+    const now = [
+      { call: name, nth: count(name) },
+      { call: 'any', nth: count('any') },
+    ];
+    return schedule.happenings
+      .filter(({ moment }) => now.some(({ call, nth }) => call === moment.call && nth === moment.nth))
+      .flatMap(({ what }) => what);
+  }
+
+  function take(turn: Turn, worker: Worker, instanceId: string): void {
+    tell('world', () => `${turn} (${instanceId})`);
+    const now = kernel.now();
+    const all = [...cloud.actions.values()].filter((action) => action.instanceId === instanceId);
+    const turns: Record<Turn, () => void> = {
+      'message again': () => cloud.again(all.at(-1)?.token),
+      'old message again': () => cloud.again(all[0]?.token),
+      'forged message': () => cloud.forge(instanceId),
+      'scale-in': () => cloud.scaleIn(instanceId),
+      'instance dies': () => cloud.die(instanceId),
+      'a person continues': () => cloud.person(instanceId, 'CONTINUE'),
+      'a person abandons': () => cloud.person(instanceId, 'ABANDON'),
+      'worker killed': () => worker.kill('killed'),
+      'worker told to stop': () => worker.stop(),
+      'worker suspended': () => suspend(worker, MINUTES),
+      'directory away': () => (awayUntil = now + OUTAGE),
+      'password refused': () => (refusedUntil = now + OUTAGE),
+      throttled: () => (throttledUntil = now + THROTTLING),
+      'node away': () => domain.away(instanceId, OUTAGE),
+      'node lies': () => (domain.mood.lies += 1),
+      'joins fail': () => (domain.mood.failures += 2),
+      'leaves hang': () => (domain.mood.leavesHang = true),
+      'view stale': () => cloud.lag(STALE),
+      'group deleted': () => cloud.deleteGroup(),
+      'account disabled': () => {
+        options.onTampering(instanceId);
+        domain.disable(instanceId);
+      },
+    };
+    turns[turn]();
+  }
+
+  function suspend(worker: Worker, ms: number): void {
+    tell(worker.process.name, () => `suspended for ${ms / 1000} s`);
+    worker.process.suspendedUntil = Math.max(worker.process.suspendedUntil, kernel.now() + ms);
+  }
+
+  /** Why a request is not carried out at all, if it is not. */
+  function refusal(name: Call, refused: boolean): AdjoinError | undefined {
+    const now = kernel.now();
+    if (!name.startsWith('directory.')) {
+      return refused || now < throttledUntil ? new AdjoinError('aws-throttled', 'Rate exceeded') : undefined;
+    }
+    if (now < refusedUntil) return new AdjoinError('credential-refused', 'wrong password');
+    return refused || now < awayUntil ? new AdjoinError('directory-unavailable', 'no answer') : undefined;
+  }
+
+  const lost = (name: Call): AdjoinError =>
+    name.startsWith('directory.')
+      ? new AdjoinError('directory-unavailable', 'The answer was lost.')
+      : new AdjoinError('aws-unavailable', 'The answer was lost.');
+
+  function arrive<T>(name: Call, due: readonly (Fault | Turn)[], carryOut: () => T): Outcome<T> {
+    const refused = refusal(name, due.includes('refused'));
+    if (refused) return { error: refused };
+    let outcome = attempt(carryOut);
+    if (due.includes('carried out twice')) outcome = attempt(carryOut);
+    return due.includes('answer lost') ? { error: lost(name) } : outcome;
+  }
+
+  return {
+    call(worker, name, subject, carryOut, signal) {
+      const { process } = worker;
+      if (process.dead) return never();
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const due = dueAt(name);
+      if (due.includes('crash before')) {
+        worker.kill(`dies before ${name}`);
+        return never();
+      }
+      for (const what of due) if (!isFault(what)) take(what, worker, subject);
+      if (process.dead) return never();
+      if (due.includes('suspended for minutes')) suspend(worker, MINUTES);
+      if (due.includes('suspended for an hour')) suspend(worker, HOUR);
+      const there = latency() + (due.includes('request late') ? LATE : 0);
+      const back = latency() + (due.includes('answer late') ? LATE : 0);
+      return new Promise((resolve, reject) => {
+        const abort = (): void => reject(signal?.reason);
+        signal?.addEventListener('abort', abort, { once: true });
+        kernel.after(there, () => {
+          const outcome = arrive(name, due, carryOut);
+          tell(process.name, () => `${name} ${subject}: ${told(outcome)}${listed(due.filter(isFault))}`);
+          if (due.includes('crash after')) worker.kill(`dies before the answer to ${name}`);
+          const answer = (): void => {
+            signal?.removeEventListener('abort', abort);
+            if ('error' in outcome) reject(outcome.error);
+            else resolve(outcome.value);
+          };
+          kernel.after(back, answer, process, 'answer');
+        });
+      });
+    },
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * A schedule: what happens to one or two instances and to the workers that look after them, and when. It is data, so that
+ * it can be generated, shrunk and told.
+ */
+import * as fc from 'fast-check';
+
+/** Every call that the core makes to a port. */
+const calls = [
+  'queue.receive',
+  'queue.remove',
+  'queue.hide',
+  'autoscaling.instance',
+  'autoscaling.group',
+  'autoscaling.heartbeat',
+  'autoscaling.complete',
+  'table.read',
+  'table.write',
+  'directory.domain',
+  'directory.stage',
+  'directory.inspect',
+  'directory.remove',
+  'nodes.isReady',
+  'nodes.probe',
+  'nodes.join',
+  'nodes.leave',
+] as const;
+export type Call = (typeof calls)[number];
+
+/** What may become of one call. */
+const faults = [
+  /** The process dies before it sends the request. */
+  'crash before',
+  /** The process dies when the request is on its way. */
+  'crash after',
+  /** The other side refuses: nothing is carried out. */
+  'refused',
+  /** Carried out, and the caller sees an error. */
+  'answer lost',
+  /** An SDK that repeats a request whose answer it missed: carried out twice, the second answer counts. */
+  'carried out twice',
+  'request late',
+  'answer late',
+  /** SIGSTOP while the call is under way: for three minutes, which is longer than any lease, or for an hour. */
+  'suspended for minutes',
+  'suspended for an hour',
+] as const;
+export type Fault = (typeof faults)[number];
+
+/** What may happen in the world. */
+const turns = [
+  'message again',
+  'old message again',
+  'forged message',
+  'scale-in',
+  'instance dies',
+  'a person continues',
+  'a person abandons',
+  'worker killed',
+  'worker told to stop',
+  'worker suspended',
+  'directory away',
+  'password refused',
+  'throttled',
+  'node away',
+  'node lies',
+  'joins fail',
+  'leaves hang',
+  'group deleted',
+  'account disabled',
+  /** What Auto Scaling shows of instances lags behind. */
+  'view stale',
+] as const;
+export type Turn = (typeof turns)[number];
+
+/** What an instance goes through, each as soon as it has come to rest after the last. */
+const lives = ['scale-in', 'root volume replaced', 'into the warm pool', 'out of the warm pool'] as const;
+export type Life = (typeof lives)[number];
+
+export type Moment =
+  | { readonly call: Call; readonly nth: number }
+  /** The n-th call of all. */
+  | { readonly call: 'any'; readonly nth: number };
+
+export interface Happening {
+  readonly moment: Moment;
+  /** A turn is taken right before the call's request is sent. */
+  readonly what: readonly (Fault | Turn)[];
+}
+
+export interface Schedule {
+  readonly workers: 1 | 2;
+  readonly instances: readonly { readonly warm: boolean; readonly lives: readonly Life[] }[];
+  /** Milliseconds that requests and answers take, in turn and around again. */
+  readonly latencies: readonly number[];
+  readonly happenings: readonly Happening[];
+  /** Whether a hook is short: 60 s between heartbeats, 240 s in all; otherwise 300 s and 30,000 s. */
+  readonly shortHook: boolean;
+  /** What a worker that was suspended finds first. */
+  readonly wakesTo: 'alarm' | 'answer';
+  /** Whether somebody else's account holds the first name of the first instance. */
+  readonly nameTaken: boolean;
+  /** Whether the terminating hook comes after a launch that was abandoned (AWS promises neither). */
+  readonly hookAfterAbandon: boolean;
+  /** Whether a launch that cannot join is held instead of abandoned. */
+  readonly hold: boolean;
+}
+
+const moment: fc.Arbitrary<Moment> = fc.oneof(
+  fc.record({ call: fc.constantFrom(...calls), nth: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ call: fc.constant('any' as const), nth: fc.integer({ min: 1, max: 60 }) }),
+);
+
+const happening: fc.Arbitrary<Happening> = fc.record({
+  moment,
+  what: fc.uniqueArray(fc.oneof(fc.constantFrom(...faults), fc.constantFrom(...turns)), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+});
+
+/** Calls whose outcome others depend on, and what makes two workers or two actions meet there. */
+const crossing: fc.Arbitrary<Happening> = fc.record({
+  moment: fc.record({
+    call: fc.constantFrom(
+      'table.write',
+      'directory.stage',
+      'directory.inspect',
+      'directory.remove',
+      'nodes.join',
+      'autoscaling.heartbeat',
+      'autoscaling.complete',
+    ),
+    nth: fc.integer({ min: 1, max: 4 }),
+  }),
+  what: fc.uniqueArray(
+    fc.constantFrom(
+      'scale-in',
+      'message again',
+      'refused',
+      'answer lost',
+      'request late',
+      'answer late',
+      'crash after',
+      'suspended for minutes',
+    ),
+    { minLength: 1, maxLength: 2 },
+  ),
+});
+
+const instance = fc.record({
+  warm: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  lives: fc.array(fc.constantFrom(...lives), { maxLength: 3 }),
+});
+
+const latency = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(5, 20, 50, 200) },
+  { weight: 1, arbitrary: fc.constantFrom(1_000, 4_000, 9_000) },
+);
+
+const rarely = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(false) },
+  { weight: 1, arbitrary: fc.constant(true) },
+);
+
+export const schedulesOf = (workers: Schedule['workers']): fc.Arbitrary<Schedule> =>
+  fc.record({
+    workers: fc.constant(workers),
+    instances: fc.oneof(
+      { weight: 4, arbitrary: fc.array(instance, { minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: fc.array(instance, { minLength: 2, maxLength: 2 }) },
+    ),
+    latencies: fc.array(latency, { minLength: 1, maxLength: 8 }),
+    happenings: fc.array(fc.oneof(happening, crossing), { maxLength: 6 }),
+    shortHook: rarely,
+    wakesTo: fc.constantFrom('alarm' as const, 'answer' as const),
+    nameTaken: rarely,
+    hookAfterAbandon: rarely,
+    hold: rarely,
+  });
+
+const isOneOf = <T extends string>(known: readonly T[], text: string): text is T =>
+  known.some((candidate) => candidate === text);
+
+export const isFault = (what: Fault | Turn): what is Fault => isOneOf(faults, what);

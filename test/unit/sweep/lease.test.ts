@@ -1,0 +1,112 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  createSweepLease,
+  type SweepLease,
+  type SweepLeaseRecord,
+  type Turn,
+} from '../../../agent/sweep/lease.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const LEASE_MS = 90_000;
+const HOUR = 3_600_000;
+
+let clock: VirtualClock;
+let stored: SweepLeaseRecord | undefined;
+let lease: SweepLease;
+let beforeWrite: () => void;
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  stored = undefined;
+  beforeWrite = () => undefined;
+  let owners = 0;
+  lease = createSweepLease({
+    store: {
+      read: async () => stored,
+      async write(record, expected) {
+        beforeWrite();
+        if (stored?.fencingToken !== expected) return false;
+        stored = record;
+        return true;
+      },
+    },
+    clock,
+    nextOwner: () => `worker/${(owners += 1)}`,
+    leaseMs: LEASE_MS,
+  });
+});
+
+async function taken(intervalMs = HOUR): Promise<Turn> {
+  const turn = await lease.take(intervalMs);
+  if (!turn.taken) throw new Error(turn.reason);
+  return turn;
+}
+
+describe("the sweep's lease", () => {
+  test('is one worker’s at a time', async () => {
+    await taken();
+    const until = clock.now() + LEASE_MS;
+    await expect(lease.take(0)).resolves.toMatchObject({
+      taken: false,
+      reason: 'worker/1 sweeps',
+      notBefore: until,
+    });
+    await clock.advance(LEASE_MS - 1);
+    await expect(lease.take(0)).resolves.toMatchObject({ taken: false });
+  });
+
+  test('falls to the next one when its holder is gone', async () => {
+    await taken();
+    await clock.advance(LEASE_MS);
+    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: true });
+    expect(stored?.fencingToken).toBe(2);
+  });
+
+  test('lasts as long as it is renewed', async () => {
+    const turn = await taken();
+    await clock.advance(LEASE_MS - 1);
+    await turn.renew();
+    await clock.advance(LEASE_MS - 1);
+    await expect(lease.take(0)).resolves.toMatchObject({ taken: false });
+  });
+
+  test('is given once per interval, counted from the end of the last sweep', async () => {
+    const turn = await taken();
+    await clock.advance(1_000);
+    await turn.release(true);
+    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: false, notBefore: clock.now() + HOUR });
+    await clock.advance(HOUR);
+    await taken();
+  });
+
+  test('is given at once to a person, and to the next worker after a sweep that did not end', async () => {
+    await (await taken()).release(true);
+    await (await taken(0)).release(false);
+    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: false });
+    await clock.advance(HOUR);
+    await (await taken()).release(false);
+    await taken();
+  });
+
+  test("can't be renewed or given back by a worker that slept through it", async () => {
+    const paused = await taken();
+    await clock.advance(LEASE_MS);
+    await taken();
+    const theirs = stored;
+    await expect(paused.renew()).rejects.toMatchObject({ code: 'lease-lost' });
+    await paused.release(true);
+    expect(stored).toEqual(theirs);
+  });
+
+  test('goes to one of two that ask at once', async () => {
+    const [one, other] = await Promise.all([lease.take(HOUR), lease.take(HOUR)]);
+    expect(one.taken).not.toBe(other.taken);
+  });
+
+  test('that is in doubt is not ours', async () => {
+    beforeWrite = () => {
+      throw new Error('lost');
+    };
+    await expect(lease.take(HOUR)).rejects.toThrow('lost');
+  });
+});

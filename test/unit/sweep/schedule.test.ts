@@ -1,0 +1,219 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import type { Fields, Log } from '../../../agent/log.ts';
+import { createSweepLease, type SweepLeaseRecord } from '../../../agent/sweep/lease.ts';
+import type { SweepReport } from '../../../agent/sweep/report.ts';
+import { sweepInTurn, sweepOnSchedule, type ScheduleOptions } from '../../../agent/sweep/schedule.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const LEASE_MS = 90_000;
+const HOUR = 3_600_000;
+
+let clock: VirtualClock;
+let stored: SweepLeaseRecord | undefined;
+let reading: () => void;
+let said: { level: string; event: string; fields: Fields }[];
+let sweeps: { worker: string; at: number }[];
+let running: number;
+let mostRunning: number;
+let lasts: number;
+let complete: boolean;
+let start: number;
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  start = clock.now();
+  stored = undefined;
+  reading = () => undefined;
+  said = [];
+  sweeps = [];
+  running = 0;
+  mostRunning = 0;
+  lasts = 10_000;
+  complete = true;
+});
+
+const report = (): SweepReport => ({
+  dryRun: false,
+  complete,
+  accounts: 7,
+  memberships: 8,
+  findings: [],
+  errors: [],
+});
+
+function worker(name: string): ScheduleOptions {
+  const at =
+    (level: string) =>
+    (event: string, fields: Fields = {}): void => {
+      said.push({ level, event, fields });
+    };
+  const log: Log = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    with: () => log,
+  };
+  let owners = 0;
+  return {
+    lease: createSweepLease({
+      store: {
+        async read() {
+          reading();
+          return stored;
+        },
+        async write(record, expected) {
+          if (stored?.fencingToken !== expected) return false;
+          stored = record;
+          return true;
+        },
+      },
+      clock,
+      nextOwner: () => `${name}/${(owners += 1)}`,
+      leaseMs: LEASE_MS,
+    }),
+    leaseMs: LEASE_MS,
+    intervalMs: HOUR,
+    async sweep(signal) {
+      sweeps.push({ worker: name, at: clock.now() - start });
+      running += 1;
+      mostRunning = Math.max(mostRunning, running);
+      try {
+        await clock.sleep(lasts, signal);
+        return report();
+      } catch {
+        return { ...report(), complete: false, errors: [{ error: new AdjoinError('draining', 'stop') }] };
+      } finally {
+        running -= 1;
+      }
+    },
+    clock,
+    random: () => 0.5,
+    log,
+  };
+}
+
+describe('a scheduled sweep', () => {
+  test('begins soon after the start, and then an interval after each end', async () => {
+    const stop = new AbortController();
+    const over = sweepOnSchedule(worker('one'), stop.signal);
+    await clock.advance(2 * HOUR + 5 * 60_000);
+    expect(sweeps.map(({ at }) => Math.round(at / 60_000))).toEqual([1, 61, 122]);
+    stop.abort();
+    await clock.until(over);
+  });
+
+  test('is one for three workers, however they start', async () => {
+    const stop = new AbortController();
+    const over = ['one', 'two', 'three'].map((name) => sweepOnSchedule(worker(name), stop.signal));
+    await clock.advance(3 * HOUR);
+    expect(sweeps).toHaveLength(3);
+    expect(mostRunning).toBe(1);
+    stop.abort();
+    await clock.until(Promise.all(over));
+  });
+
+  test('that takes longer than its lease keeps it', async () => {
+    lasts = 10 * LEASE_MS;
+    const stop = new AbortController();
+    const over = ['one', 'two'].map((name) => sweepOnSchedule(worker(name), stop.signal));
+    await clock.advance(HOUR);
+    expect(sweeps).toHaveLength(1);
+    expect(mostRunning).toBe(1);
+    stop.abort();
+    await clock.until(Promise.all(over));
+  });
+
+  test('is taken over when its worker is gone', async () => {
+    stored = { fencingToken: 5, leaseOwner: 'dead', leaseExpiresAt: clock.now() + 5 * 60_000 };
+    const stop = new AbortController();
+    const over = sweepOnSchedule(worker('one'), stop.signal);
+    await clock.advance(4 * 60_000);
+    expect(sweeps).toEqual([]);
+    await clock.advance(4 * 60_000);
+    expect(sweeps).toHaveLength(1);
+    stop.abort();
+    await clock.until(over);
+  });
+
+  test('ends at once when the worker stops, and leaves the rest to the next one', async () => {
+    lasts = HOUR;
+    const stop = new AbortController();
+    const over = sweepOnSchedule(worker('one'), stop.signal);
+    await clock.advance(60_000);
+    stop.abort(new AdjoinError('draining', 'stop'));
+    const before = clock.now();
+    await clock.until(over);
+    expect(clock.now()).toBe(before);
+    expect(stored).toMatchObject({ fencingToken: 1 });
+    expect(stored?.endedAt).toBeUndefined();
+    expect(stored?.leaseExpiresAt).toBeUndefined();
+  });
+
+  test('that did not end is tried again after a pause, not at once', async () => {
+    complete = false;
+    const stop = new AbortController();
+    const over = sweepOnSchedule(worker('one'), stop.signal);
+    await clock.advance(10 * 60_000);
+    expect(sweeps.length).toBeGreaterThan(3);
+    expect(sweeps.length).toBeLessThan(10);
+    stop.abort();
+    await clock.until(over);
+  });
+
+  test('survives an outage of the ledger', async () => {
+    reading = () => {
+      throw new AdjoinError('aws-unavailable', 'no');
+    };
+    const stop = new AbortController();
+    const over = sweepOnSchedule(worker('one'), stop.signal);
+    await clock.advance(5 * 60_000);
+    expect(said.filter(({ event }) => event === 'no sweep').length).toBeGreaterThan(1);
+    reading = () => undefined;
+    await clock.advance(5 * 60_000);
+    expect(sweeps).toHaveLength(1);
+    stop.abort();
+    await clock.until(over);
+  });
+});
+
+describe('a sweep in turn', () => {
+  test('is told as one event, with its counts', async () => {
+    const options = worker('one');
+    const turn = await options.lease.take(0);
+    if (!turn.taken) throw new Error(turn.reason);
+    await clock.until(sweepInTurn(turn, options, new AbortController().signal));
+    expect(said).toEqual([
+      {
+        level: 'info',
+        event: 'sweep ended',
+        fields: {
+          dryRun: false,
+          complete: true,
+          examined: { accounts: 7, memberships: 8 },
+          orphans: 0,
+          removed: 0,
+          owedPaid: 0,
+          reconciled: 0,
+          vanished: [],
+          instances: [],
+          kept: {},
+          errors: [],
+        },
+      },
+    ]);
+  });
+
+  test('stops when the lease is lost', async () => {
+    lasts = HOUR;
+    const options = worker('one');
+    const turn = await options.lease.take(0);
+    if (!turn.taken) throw new Error(turn.reason);
+    const over = sweepInTurn(turn, options, new AbortController().signal);
+    stored = { fencingToken: 9, leaseOwner: 'another', leaseExpiresAt: clock.now() + LEASE_MS };
+    await expect(clock.until(over)).resolves.toMatchObject({ complete: false });
+    expect(clock.now() - start).toBeLessThan(LEASE_MS);
+    expect(stored).toMatchObject({ fencingToken: 9, leaseOwner: 'another' });
+  });
+});

@@ -1,0 +1,456 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { codesOf, HOUR, instanceOf, LEASE_MS, linesOf, nameOf, SweepWorld } from './world.ts';
+
+let world: SweepWorld;
+beforeEach(() => {
+  world = new SweepWorld();
+});
+
+const failOn =
+  (call: RegExp, code: ConstructorParameters<typeof AdjoinError>[0], times = Infinity) =>
+  (name: string): void => {
+    if (!call.test(name) || times <= 0) return;
+    times -= 1;
+    throw new AdjoinError(code, `${name} failed`);
+  };
+
+describe('an orphan', () => {
+  test('of a terminated member goes: lease, debt, account, ledger, in this order', async () => {
+    const orphan = world.member(1);
+    world.autoScaling.delete(orphan);
+    world.ec2.set(orphan, 'terminated');
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`orphan ${orphan} removed`]);
+    expect(report).toMatchObject({ complete: true, accounts: 1, memberships: 1, errors: [] });
+    expect(world.effects).toEqual([
+      `ledger ${orphan} member`,
+      `ledger ${orphan} owed`,
+      `remove ${orphan} ${nameOf(1)}`,
+      `ledger ${orphan} removed`,
+      `ledger ${orphan} removed`,
+    ]);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'removed', fencingToken: 4 });
+    expect(world.table.get(orphan)?.leaseExpiresAt).toBeUndefined();
+    expect(world.table.get(orphan)?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+  });
+
+  test('that no ledger knows goes, too, and leaves a record of it', async () => {
+    const orphan = world.account(1);
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} removed`]);
+    expect(world.accounts.size).toBe(0);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'removed', fencingToken: 1 });
+  });
+
+  test('whose membership was closed already goes, too', async () => {
+    const orphan = world.account(1);
+    world.membership(1, { state: 'removed' });
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} removed`]);
+  });
+
+  test('and a hundred others are looked up together', async () => {
+    for (let number = 1; number <= 250; number += 1) world.account(number);
+    const report = await world.sweep({ maximumRemovals: 1000 });
+    expect(report.findings).toHaveLength(250);
+    expect(world.accounts.size).toBe(0);
+    expect(world.calls.filter((call) => call.startsWith('ec2.look'))).toEqual([
+      'ec2.look 100',
+      'ec2.look 100',
+      'ec2.look 50',
+    ]);
+  });
+});
+
+describe('an account is spared', () => {
+  test.each(['running', 'stopped', 'shutting-down'] as const)(
+    'while EC2 shows its instance %s',
+    async (state) => {
+      world.ec2.set(world.account(1), state);
+      const report = await world.sweep();
+      expect(report.findings).toEqual([]);
+      expect(world.effects).toEqual([]);
+    },
+  );
+
+  test('while it is younger than the age guard', async () => {
+    const young = world.account(1, HOUR - 1);
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${young} kept too-young`]);
+    await world.clock.advance(1);
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${young} removed`]);
+  });
+
+  test('while its membership is younger, as after a staging of the old account', async () => {
+    const young = world.account(1);
+    world.membership(1, { state: 'staged', stagingBegan: world.clock.now() - 60_000 });
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${young} kept too-young`]);
+  });
+
+  test('when nobody knows how old it is', async () => {
+    const ageless = world.account(1);
+    const account = world.accounts.get(ageless);
+    if (account) world.accounts.set(ageless, { ...account, whenCreated: undefined });
+    world.membership(1);
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${ageless} kept too-young`]);
+  });
+
+  test('while its Auto Scaling group counts the instance', async () => {
+    const waiting = world.account(1);
+    world.autoScaling.add(waiting);
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${waiting} kept in-auto-scaling`]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('while a worker holds the lease on its membership', async () => {
+    const busy = world.account(1);
+    world.membership(1, { leaseOwner: 'worker/1', leaseExpiresAt: world.clock.now() + 1 });
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${busy} kept in-work`]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('when a worker takes the lease after the ledger was read', async () => {
+    const busy = world.account(1);
+    world.membership(1);
+    world.fault = (call) => {
+      if (call !== 'ec2.proveAccount') return;
+      world.membership(1, { leaseOwner: 'w', leaseExpiresAt: world.clock.now() + LEASE_MS, fencingToken: 4 });
+    };
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${busy} kept in-work`]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('when a worker was done with it after the ledger was read', async () => {
+    const changed = world.account(1);
+    world.membership(1);
+    world.fault = (call) => {
+      if (call === 'ec2.proveAccount') world.membership(1, { state: 'member', fencingToken: 5 });
+    };
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${changed} kept in-work`]);
+    expect(world.accounts.has(changed)).toBe(true);
+    expect(world.table.get(changed)).toMatchObject({ state: 'member', fencingToken: 6 });
+    expect(world.table.get(changed)?.leaseOwner).toBeUndefined();
+  });
+
+  test('when the credentials are not proven to be of our account', async () => {
+    const sparing = world.account(1);
+    world.isOurAccount = false;
+    const report = await world.sweep();
+    expect(report.complete).toBe(false);
+    expect(codesOf(report)).toEqual(['account-unproven']);
+    expect(world.accounts.has(sparing)).toBe(true);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('when EC2 gives no complete answer; the others are looked up all the same', async () => {
+    for (let number = 1; number <= 150; number += 1) world.account(number);
+    world.fault = failOn(/ec2\.look/, 'aws-unavailable', 1);
+    const report = await world.sweep({ maximumRemovals: 1000 });
+    expect(codesOf(report)).toEqual(['aws-unavailable']);
+    expect(report.findings.filter(({ outcome }) => outcome.result === 'kept')).toHaveLength(100);
+    expect(report.findings.filter(({ outcome }) => outcome.result === 'removed')).toHaveLength(50);
+    expect(linesOf(report)[0]).toBe(`orphan ${instanceOf(1)} kept unproven`);
+  });
+
+  test('when EC2 leaves its instance out of the answer', async () => {
+    const omitted = world.account(1);
+    const ports = { ...world.ports.instances, look: async () => new Map() };
+    Object.assign(world.ports, { instances: ports });
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${omitted} kept unproven`]);
+  });
+
+  test('when Auto Scaling does not answer', async () => {
+    const unproven = world.account(1);
+    world.fault = failOn(/^autoscaling/, 'aws-throttled');
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`orphan ${unproven} kept unproven`]);
+    expect(codesOf(report)).toEqual(['aws-throttled']);
+  });
+
+  test("when the ledger's record of it can't be read", async () => {
+    const unreadable = world.account(1);
+    world.unreadable.push(unreadable);
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`orphan ${unreadable} kept unproven`]);
+    expect(report.errors).toMatchObject([{ instanceId: unreadable }]);
+  });
+
+  test('when this run has removed as many as it may', async () => {
+    for (let number = 1; number <= 5; number += 1) world.account(number);
+    const report = await world.sweep({ maximumRemovals: 2 });
+    expect(linesOf(report).map((line) => line.split(' ').slice(2).join(' '))).toEqual([
+      'removed',
+      'removed',
+      'kept cap',
+      'kept cap',
+      'kept cap',
+    ]);
+    expect(world.accounts.size).toBe(3);
+  });
+});
+
+describe('a debt', () => {
+  test('is paid first, whatever its age, whether or not the instance lives', async () => {
+    const old = world.account(1);
+    const owed = world.member(2);
+    world.membership(2, { state: 'owed' }, 0);
+    const report = await world.sweep({ maximumRemovals: 1 });
+    expect(linesOf(report)).toEqual([`debt ${owed} removed`, `orphan ${old} kept cap`]);
+    expect(world.table.get(owed)).toMatchObject({ state: 'removed' });
+    expect(world.calls.indexOf(`directory.remove ${owed}`)).toBeLessThan(
+      world.calls.indexOf('directory.list'),
+    );
+  });
+
+  test('is not paid before a staging whose answer nobody has seen is over', async () => {
+    const owed = world.membership(1, { state: 'owed', stagingBegan: world.clock.now() - 10_000 });
+    world.fault = (call) => {
+      // The account appears late: the worker that asked for it is dead.
+      if (call === `table.read ${owed}`) void world.clock.sleep(20_000).then(() => world.account(1));
+    };
+    const began = world.clock.now();
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} removed`]);
+    expect(world.clock.now() - began).toBe(35_000);
+    expect(world.accounts.size).toBe(0);
+  });
+
+  test('is left to the worker that holds its lease', async () => {
+    const owed = world.membership(1, {
+      state: 'owed',
+      leaseOwner: 'w',
+      leaseExpiresAt: world.clock.now() + 1,
+    });
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} kept in-work`]);
+  });
+
+  test('that was taken up by a new launch meanwhile is none any more', async () => {
+    const owed = world.membership(1, { state: 'owed' });
+    world.fault = (call) => {
+      if (call === `table.read ${owed}`) world.membership(1, { state: 'staged', fencingToken: 4 });
+    };
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} kept in-work`]);
+    expect(world.table.get(owed)?.state).toBe('staged');
+  });
+
+  test("that can't be paid stays one, with the reason, and does not stop the others", async () => {
+    const [first, second] = [1, 2].map((number) => world.membership(number, { state: 'owed' }));
+    world.fault = failOn(new RegExp(`remove ${first}`), 'directory-denied');
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`debt ${first} kept failed`, `debt ${second} removed`]);
+    expect(codesOf(report)).toEqual(['directory-denied']);
+    expect(world.table.get(first ?? '')).toMatchObject({
+      state: 'owed',
+      lastError: { code: 'directory-denied' },
+    });
+    expect(world.table.get(first ?? '')?.leaseOwner).toBeUndefined();
+  });
+});
+
+describe('a membership', () => {
+  test.each(['joining', 'staged', 'member', 'leaving'] as const)(
+    'that is %s though its instance is gone is closed once its account is',
+    async (state) => {
+      const ended = world.membership(1, { state });
+      expect(linesOf(await world.sweep())).toEqual([`ended ${ended} removed`]);
+      expect(world.effects).toContain(`remove ${ended} ${nameOf(1)}`);
+      expect(world.table.get(ended)).toMatchObject({ state: 'removed' });
+    },
+  );
+
+  test.each(['removed', 'failed'] as const)('that is %s is left as it is', async (state) => {
+    world.membership(1, { state });
+    expect(linesOf(await world.sweep())).toEqual([]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('of a launch that began just now is left to its worker', async () => {
+    const young = world.membership(1, { state: 'joining' }, 60_000);
+    expect(linesOf(await world.sweep())).toEqual([`ended ${young} kept too-young`]);
+  });
+
+  test('stays open while its account could not be removed', async () => {
+    const ended = world.membership(1, { state: 'leaving' });
+    world.fault = failOn(/directory\.remove/, 'directory-refused');
+    await world.sweep();
+    expect(world.table.get(ended)?.state).toBe('owed');
+  });
+});
+
+describe('a member that lives without an account', () => {
+  test('is reported, with what to do', async () => {
+    const vanished = world.member(1);
+    world.accounts.delete(vanished);
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`vanished ${vanished} reported`]);
+    expect(world.effects).toEqual([]);
+    const [said] = world.log.filter(({ event }) => event === 'member without an account');
+    expect(said?.fields['error']).toMatchObject({ code: 'account-vanished', disposition: 'report' });
+  });
+
+  test('is not reported when another controller shows it after all', async () => {
+    const late = world.member(1);
+    world.accounts.delete(late);
+    world.fault = (call) => {
+      if (call === `directory.find ${late}`) world.account(1);
+    };
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+
+  test('is not reported when it is on its way out', async () => {
+    const leaving = world.member(1);
+    world.accounts.delete(leaving);
+    world.fault = (call) => {
+      if (call === `directory.find ${leaving}`) world.membership(1, { state: 'leaving', fencingToken: 4 });
+    };
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+
+  test('is not reported while it is young', async () => {
+    const young = world.member(1);
+    world.membership(1, {}, 60_000);
+    world.accounts.delete(young);
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+});
+
+describe('a dry run', () => {
+  test('says what would be done and changes nothing', async () => {
+    const debt = world.membership(1, { state: 'owed' });
+    const orphan = world.account(2);
+    const ended = world.membership(3);
+    const young = world.account(4, 0);
+    world.member(5);
+    const before = structuredClone([...world.table]);
+    const report = await world.sweep({ dryRun: true });
+    expect(linesOf(report).toSorted()).toEqual(
+      [
+        `debt ${debt} would-remove`,
+        `orphan ${orphan} would-remove`,
+        `ended ${ended} would-remove`,
+        `orphan ${young} kept too-young`,
+      ].toSorted(),
+    );
+    expect(report).toMatchObject({ dryRun: true, complete: true });
+    expect(world.effects).toEqual([]);
+    expect([...world.table]).toEqual(before);
+  });
+
+  test('promises nothing of what a worker holds', async () => {
+    const busy = world.account(1);
+    world.membership(1, { leaseOwner: 'worker/1', leaseExpiresAt: world.clock.now() + 1 });
+    expect(linesOf(await world.sweep({ dryRun: true }))).toEqual([`orphan ${busy} kept in-work`]);
+  });
+
+  test('keeps the cap', async () => {
+    for (let number = 1; number <= 3; number += 1) world.account(number);
+    const report = await world.sweep({ dryRun: true, maximumRemovals: 2 });
+    expect(linesOf(report)[2]).toBe(`orphan ${instanceOf(3)} kept cap`);
+  });
+});
+
+describe('a sweep', () => {
+  test('stops between two accounts when it is told to, and says what it left', async () => {
+    for (let number = 1; number <= 3; number += 1) world.account(number);
+    const stop = new AbortController();
+    world.fault = (call) => {
+      if (call === `table.write ${instanceOf(1)} removed`) stop.abort(new AdjoinError('draining', 'stop'));
+    };
+    const report = await world.sweep({}, stop.signal);
+    expect(report.complete).toBe(false);
+    expect(codesOf(report)).toEqual(['draining']);
+    expect(world.effects.filter((effect) => effect.startsWith('remove'))).toHaveLength(1);
+    expect(world.table.get(instanceOf(1))?.leaseOwner).toBeUndefined();
+  });
+
+  test('that is told to stop while it pays debts takes no further lease', async () => {
+    const [first, second] = [1, 2].map((number) => world.membership(number, { state: 'owed' }));
+    const stop = new AbortController();
+    world.fault = (call) => {
+      if (call === `table.write ${first} removed`) stop.abort(new AdjoinError('draining', 'stop'));
+    };
+    await world.sweep({}, stop.signal);
+    expect(world.calls).not.toContain(`table.read ${second}`);
+    expect(world.table.get(second ?? '')).toMatchObject({ state: 'owed', fencingToken: 3 });
+  });
+
+  test('stopped in the middle of a removal leaves a debt, which the next one pays', async () => {
+    const orphan = world.account(1);
+    const stop = new AbortController();
+    world.fault = (call) => {
+      if (call === `directory.remove ${orphan}`) stop.abort(new AdjoinError('draining', 'stop'));
+    };
+    const report = await world.sweep({}, stop.signal);
+    expect(linesOf(report)).toEqual([`orphan ${orphan} kept stopped`]);
+    expect(world.table.get(orphan)?.state).toBe('owed');
+    world.fault = () => undefined;
+    expect(linesOf(await world.sweep())).toEqual([`debt ${orphan} removed`]);
+    expect(world.accounts.size).toBe(0);
+  });
+
+  test('that dies at any call is made good by the next one', async () => {
+    const scene = (): SweepWorld => {
+      const made = new SweepWorld();
+      made.account(1);
+      made.membership(2, { state: 'owed' });
+      made.membership(3, { state: 'leaving' });
+      made.account(3);
+      made.member(4);
+      return made;
+    };
+    const whole = scene();
+    await whole.sweep();
+    const callCount = whole.calls.length;
+    expect(callCount).toBeGreaterThan(20);
+    for (let dies = 0; dies < callCount; dies += 1) {
+      const crashed = scene();
+      // A dead process neither answers nor gives anything back: every call from here on hangs.
+      crashed.fault = () => (crashed.calls.length > dies ? new Promise(() => undefined) : undefined);
+      await expect(crashed.sweep()).rejects.toThrow('Nothing more happens');
+      crashed.fault = () => undefined;
+      await crashed.clock.advance(LEASE_MS);
+      const report = await crashed.sweep();
+      expect(report).toMatchObject({ complete: true, errors: [] });
+      expect([...crashed.accounts.keys()]).toEqual([instanceOf(4)]);
+      const states = [1, 2, 3, 4].map((number) => crashed.table.get(instanceOf(number))?.state);
+      expect(states).toEqual(['removed', 'removed', 'removed', 'member']);
+    }
+  });
+
+  test('that was suspended past its lease removes nothing when it wakes up', async () => {
+    const debt = world.membership(1, { state: 'owed' });
+    const now = world.clock.now.bind(world.clock);
+    world.fault = (call) => {
+      if (call === `table.write ${debt} owed`) world.clock.now = () => now() + HOUR;
+    };
+    expect(linesOf(await world.sweep())).toEqual([`debt ${debt} kept in-work`]);
+    expect(world.calls).not.toContain(`directory.remove ${debt}`);
+  });
+
+  test('gives up when no domain controller answers, instead of asking for each account', async () => {
+    for (let number = 1; number <= 5; number += 1) world.membership(number, { state: 'owed' });
+    world.fault = failOn(/directory\.remove/, 'directory-unavailable');
+    const report = await world.sweep();
+    expect(report.complete).toBe(false);
+    expect(codesOf(report)).toEqual(['directory-unavailable']);
+    expect(world.calls.filter((call) => call.startsWith('directory.remove'))).toHaveLength(1);
+  });
+
+  test('renews the lease on a membership whose removal takes long, and stops when it is lost', async () => {
+    const slow = world.account(1);
+    world.fault = async (call) => {
+      if (call === `directory.remove ${slow}`) await world.clock.sleep(3 * LEASE_MS);
+    };
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${slow} removed`]);
+
+    world.account(1);
+    world.membership(1);
+    const began = world.clock.now();
+    world.fault = async (call, signal) => {
+      if (call !== `directory.remove ${slow}`) return;
+      const held = world.table.get(slow);
+      if (held) world.table.set(slow, { ...held, fencingToken: held.fencingToken + 1 });
+      await world.clock.sleep(HOUR, signal);
+    };
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${slow} kept in-work`]);
+    expect(world.clock.now() - began).toBeLessThan(LEASE_MS);
+    expect(world.accounts.has(slow)).toBe(true);
+  });
+});
