@@ -204,6 +204,7 @@ function isTaken(error: unknown): error is LdapResult {
  * Creates the account under the first free name, or resets the one that carries our stamp already: after a lost answer,
  * a crash or a redelivery the second time around finds the first one's work. Should two controllers each have made an
  * account before they replicate, AD renames one of them; both keep the stamp, so `removeStamped` finds both.
+ * @param beforeWrite called, and waited for, right before each write
  * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `directory-denied`; LdapResult; ControllerFailure
  */
 export async function stageAccount(
@@ -211,12 +212,14 @@ export async function stageAccount(
   stamp: Stamp,
   names: readonly string[],
   oneTimePassword: string,
+  beforeWrite: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
   const [ours] = await findStamped(session, stamp, signal);
-  if (ours) return resetAccount(session, ours, oneTimePassword, signal);
+  if (ours) return resetAccount(session, ours, oneTimePassword, beforeWrite, signal);
   for (const name of names) {
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
+    await beforeWrite();
     try {
       await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), signal);
     } catch (error) {
@@ -227,7 +230,7 @@ export async function stageAccount(
       if (!isTaken(error)) throw error;
       // Another worker with a stale lease may have made it a moment ago.
       const [made] = await findStamped(session, stamp, signal);
-      if (made) return resetAccount(session, made, oneTimePassword, signal);
+      if (made) return resetAccount(session, made, oneTimePassword, beforeWrite, signal);
       continue;
     }
     const found = await findStamped(session, stamp, signal);
@@ -249,12 +252,14 @@ async function resetAccount(
   session: Session,
   account: ComputerAccount,
   oneTimePassword: string,
+  beforeWrite: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
   const changes: AttributeValues = {
     unicodePwd: secretPassword(oneTimePassword),
     ...(account.enabled ? {} : { userAccountControl: [String(WORKSTATION_TRUST_ACCOUNT)] }),
   };
+  await beforeWrite();
   await session.connection.replace(`<GUID=${account.objectGuid}>`, changes, signal);
   const after = await findByGuid(session, account.objectGuid, signal);
   if (after) return staged(after);

@@ -35,7 +35,7 @@ interface Removal {
 export interface Directory {
   /**
    * Creates the instance's computer account with this one-time password, or resets the one that exists.
-   * @param beforeWrite called, and waited for, right before anything may change; again after a failover
+   * @param beforeWrite called, and waited for, right before each write
    * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `message-malformed`
    */
   stage(
@@ -106,10 +106,10 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async stage(instanceId, oneTimePassword, beforeWrite, signal) {
       const names = candidateNames(instanceId, namePrefixes);
       const stamp = stampOf(instanceId);
-      return controllers.onAny(async (session) => {
-        await beforeWrite();
-        return stageAccount(session, stamp, names, oneTimePassword, signal);
-      }, signal);
+      return controllers.onAny(
+        (session) => stageAccount(session, stamp, names, oneTimePassword, beforeWrite, signal),
+        signal,
+      );
     },
 
     async inspect({ objectGuid, domainController }, signal) {
