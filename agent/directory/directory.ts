@@ -132,9 +132,11 @@ export function openDirectory(options: DirectoryOptions): Directory {
 
     async remove(instanceId, knownNames, signal) {
       const ours = knownNames.filter((name) => instanceIdOf(name) === instanceId);
-      const names = [...new Set([...candidateNames(instanceId, namePrefixes), ...ours])];
+      const generated = [...candidateNames(instanceId, namePrefixes), ...ours];
       return controllers.onAny(async (session) => {
         const accounts = await removeStamped(session, stampOf(instanceId), signal);
+        // An account that somebody else made and stamped for us may have any name.
+        const names = [...new Set([...generated, ...accounts.map((name) => name.toUpperCase())])];
         // A name that is still in use is a stranger's, and so are its records.
         const strangers = await namesInUse(session, names, signal);
         const free = names.filter((name) => !strangers.includes(name));

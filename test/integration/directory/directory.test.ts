@@ -400,6 +400,18 @@ describeReal('The directory room', (ground) => {
       expect(dnsRecords).toEqual([`${label}.${domain.domainName}`]);
     });
 
+    test('deletes an account of any name that was stamped by others, and its DNS record', async () => {
+      const instance = newInstance();
+      const name = `WEB${instance.slice(-8).toUpperCase()}`;
+      await plant(name, domain.organizationalUnit, stamped(stampOf(instance)));
+      await plantRecord(name.toLowerCase());
+      expect(await directory().remove(instance, [], signal)).toEqual({
+        accounts: [name],
+        dnsRecords: [`${name.toLowerCase()}.${domain.domainName}`],
+      });
+      expect(await records(name.toLowerCase())).toBe(0);
+    });
+
     test('believes a known name only if an account of this instance could have had it', async () => {
       const instance = newInstance();
       const mine = nameOf(instance, 'Z');
