@@ -28,6 +28,7 @@ import { createNodes } from './nodes/nodes.ts';
 import type { Pauses } from './patience.ts';
 import type { Redactor } from './redact.ts';
 import { createSweepLease, type SweepLease } from './sweep/lease.ts';
+import type { SweepPorts } from './sweep/ports.ts';
 import type { SweepReport } from './sweep/report.ts';
 import { sweepOnSchedule } from './sweep/schedule.ts';
 import { sweep } from './sweep/sweep.ts';
@@ -42,9 +43,10 @@ function directoryPort(
   config: Config,
 ): DirectoryPort {
   return {
-    stage: (instanceId, password, beforeWrite, signal) =>
-      directory.stage(instanceId, password, beforeWrite, signal),
-    remove: (instanceId, knownNames, signal) => directory.remove(instanceId, knownNames, signal),
+    stage: (instanceId, password, earlier, beforeWrite, signal) =>
+      directory.stage(instanceId, password, earlier, beforeWrite, signal),
+    remove: (instanceId, remembered, beforeDelete, signal) =>
+      directory.remove(instanceId, remembered, beforeDelete, signal),
     async domain(signal) {
       return (await credential.current(signal)).domain;
     },
@@ -96,6 +98,7 @@ function workPorts(
       unjoinMs: config.patience.unjoinSeconds * 1000,
       leaveMs: config.patience.leaveSeconds * 1000,
       joinAttempts: config.patience.joinAttempts,
+      operationMs: config.directory.operationSeconds * 1000,
       pauses,
     },
     newOneTimePassword() {
@@ -140,6 +143,7 @@ function openAdapters(config: Config, clock: Clock, redactor: Redactor, log: Log
     region: config.region,
     caFile: config.directory.caFile,
     controllers: config.directory.controllers,
+    site: config.directory.site,
     namePrefixes: config.directory.namePrefixes,
     credentials: credential,
     clock,
@@ -179,7 +183,7 @@ export interface Sweeper {
 function sweeperOf(config: Config, adapters: Adapters, clock: Clock, log: Log): Sweeper {
   const { autoScaling, clients, directory, ledger, leaseMs, nextOwner } = adapters;
   const { accountId, region, table } = config;
-  const ports = {
+  const ports: SweepPorts = {
     directory,
     instances: createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId, region }),
     isInAutoScaling: async (instanceId: string, signal: AbortSignal): Promise<boolean> =>
@@ -196,6 +200,7 @@ function sweeperOf(config: Config, adapters: Adapters, clock: Clock, log: Log): 
     ageGuardMs: config.sweep.ageGuardSeconds * 1000,
     maximumRemovals: config.sweep.maximumRemovals,
     leaseMs,
+    operationMs: config.directory.operationSeconds * 1000,
   };
   const store = createSweepLeaseStore(clients.dynamodb, table);
   return {

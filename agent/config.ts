@@ -68,7 +68,8 @@ const schema = z.strictObject({
       waitSeconds: z.int().min(0).max(20).default(20).describe('Long poll of SQS. Seconds.'),
       visibilitySeconds: z
         .int()
-        .min(30)
+        // The lease lasts four fifths of it and is renewed at a third of that: at 10, an answer may take five seconds.
+        .min(10)
         .max(3600)
         .default(120)
         .describe(
@@ -118,6 +119,13 @@ const schema = z.strictObject({
         .min(1)
         .optional()
         .describe('Domain controllers to use. Without it they are found through DNS SRV records.'),
+      site: z
+        .string()
+        .regex(/^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/, 'is not the name of an Active Directory site')
+        .optional()
+        .describe(
+          'Active Directory site of the worker. Of the domain controllers that DNS names, those of this site are tried first. Not used together with `controllers`.',
+        ),
       caFile: z
         .string()
         .min(1)
@@ -190,7 +198,7 @@ const schema = z.strictObject({
     0.1,
     3600,
     15,
-    'How often the secret is read again while the directory refuses its present version.',
+    'How long the secret that was read is believed to be the newest: the longest that a new version stays unseen.',
   ),
   drainSeconds: seconds(
     1,

@@ -52,7 +52,7 @@ const codes = {
   'action-not-opted-in': {
     disposition: 'acknowledge',
     meaning: 'Neither the Auto Scaling group nor the instance carries the tag JoinAD=true.',
-    hint: 'Tag the group with JoinAD=true (propagated or not), or remove the lifecycle hook from it.',
+    hint: "Tag the group with JoinAD=true, propagated to its instances, or remove the lifecycle hook from it. With JoinAD=false on the group, an instance's own JoinAD=true decides.",
   },
   'action-owned-elsewhere': {
     disposition: 'yield',

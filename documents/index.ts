@@ -69,7 +69,8 @@ function linuxScript(purpose: Purpose): string {
   const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
     source(path),
   );
-  return ['#!/bin/sh', ...assignments[purpose], packages, script].join('\n');
+  const timeLimit = "TIME_LIMIT='{{ executionTimeout }}'";
+  return ['#!/bin/sh', timeLimit, ...assignments[purpose], packages, script].join('\n');
 }
 
 /** A script's text, without the lines that only tools read. */

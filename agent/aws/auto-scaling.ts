@@ -1,4 +1,4 @@
-/** Auto Scaling, as adjoin uses it. Lookups are shared: one call for up to 50 instances, one per group and 30 seconds. */
+/** Auto Scaling, as adjoin uses it. Lookups are shared: one call for up to 50 instances, one per group and 5 seconds. */
 import {
   AutoScalingClient,
   CompleteLifecycleActionCommand,
@@ -18,8 +18,11 @@ import { awsErrorOf, callAws } from './errors.ts';
 const INSTANCES_PER_CALL = 50;
 /** Milliseconds. Messages of one scale-out come together; a look for each would be throttled. */
 const LOOKUP_WINDOW_MS = 50;
-/** Milliseconds for which a group's tags and hooks are believed. A change of either is a person's, and takes that long. */
-const GROUP_AGE_MS = 30_000;
+/**
+ * Milliseconds for which a group's tags and hooks are believed: one look serves a scale-out, and who tags a group and then
+ * scales it out has been seen to do so. A hook that is missing here is settled by the token.
+ */
+const GROUP_AGE_MS = 5_000;
 /** Seconds; what AWS uses where a hook names no time-outs (API reference: 3600, and at most 48 h or 100 heartbeats). */
 const DEFAULT_HEARTBEAT = 3600;
 const GLOBAL_CAP = 172_800;

@@ -20,17 +20,33 @@ export interface Clients {
 
 /** Milliseconds. A connection inside a VPC opens in single digits; longer means that the endpoint is not there. */
 const CONNECTION_TIMEOUT = 5_000;
-/** Milliseconds. Above SQS's longest poll of 20 s, so that only a dead connection is cut. */
-const REQUEST_TIMEOUT = 35_000;
+/** Milliseconds for which a connection may be silent before it is cut and the call is tried on another one. */
+const LIMITS = {
+  /** No service takes this long to answer, and whatever renews a hold finds another connection in time at the defaults. */
+  answerMs: 15_000,
+  /** Above SQS's longest poll of 20 s. What a cut ReceiveMessage had picked comes back when its visibility ends. */
+  pollMs: 35_000,
+} as const;
 
-export function createClients(region: string): Clients {
+export function createClients(
+  region: string,
+  limits: Readonly<Record<keyof typeof LIMITS, number>> = LIMITS,
+): Clients {
+  const handler = (silenceMs: number) => ({
+    connectionTimeout: CONNECTION_TIMEOUT,
+    requestTimeout: silenceMs,
+    // Otherwise the SDK writes a warning, and waits on.
+    throwOnRequestTimeout: true,
+    // The request's time-out ends when the answer begins; this one is for a connection that dies in mid-answer.
+    socketTimeout: silenceMs,
+  });
   const common = {
     region,
     // `adaptive` slows all calls of a client down when one is throttled; a third attempt covers a lost packet,
     // anything longer is the retry loop of the action, which holds its lease meanwhile.
     retryMode: 'adaptive',
     maxAttempts: 3,
-    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT, requestTimeout: REQUEST_TIMEOUT },
+    requestHandler: handler(limits.answerMs),
   };
   return {
     autoScaling: new AutoScalingClient(common),
@@ -38,7 +54,7 @@ export function createClients(region: string): Clients {
     ec2: new EC2Client(common),
     secretsManager: new SecretsManagerClient(common),
     // The queue's URL is the queue's name, not its address: the endpoint is found like any other service's.
-    sqs: new SQSClient({ ...common, useQueueUrlAsEndpoint: false }),
+    sqs: new SQSClient({ ...common, requestHandler: handler(limits.pollMs), useQueueUrlAsEndpoint: false }),
     ssm: new SSMClient(common),
   };
 }

@@ -21,6 +21,16 @@ function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undef
   if (name === 'InvalidInstanceId') {
     return new AdjoinError('node-not-ready', `Run Command does not know ${nodes}.`, { cause: error });
   }
+  if (name === 'UnsupportedPlatformType') {
+    const { name: document } = request.document;
+    return new AdjoinError(
+      'node-unsupported',
+      `Document ${document} does not support the platform of ${nodes}.`,
+      {
+        cause: error,
+      },
+    );
+  }
   if (name === 'InvalidDocument' || name === 'InvalidDocumentVersion') {
     const { name: document, version } = request.document;
     return new AdjoinError(

@@ -121,8 +121,9 @@ export async function workOnDeadLetters(
     for (const one of meant) {
       terminal.out(render(one));
       if (verb === 'list') continue;
-      taken.add(one.message.messageId);
       await letters[verb](one.message);
+      // Only now: one that could not be sent shows again, and is not hidden from the next who tries.
+      taken.add(one.message.messageId);
       terminal.out(verb === 'replay' ? '  → sent to the main queue\n' : '  → discarded\n');
     }
     const left = all.length - meant.length;

@@ -2,7 +2,8 @@
  * The service account's credential: read from the secret, held in memory only, read again when a bind is refused.
  *
  * A version that the directory refused is never tried again, by no worker and after no restart: a loop would lock the
- * account out. So the refusal is remembered in the ledger's table before anybody can ask again.
+ * account out. So the refusal is remembered in the ledger's table before anybody can ask again, and looked up there each
+ * time the credential is handed out: another worker may have been refused with the version that this one holds.
  *
  * The secret is read again when the version in hand is older than a poll interval, so that an ordinary rotation, or a
  * corrected organizational unit, is picked up before the next connection.
@@ -104,6 +105,8 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
   /** The last look at the secret, and what was wrong with it. */
   let look: { readonly at: number; readonly problem?: AdjoinError } | undefined;
   let reading: Promise<ServiceCredential> | undefined;
+  /** One look at the stored refusals for all who ask at the same time. */
+  let asking: { readonly versionId: string; readonly answer: Promise<Refusal | undefined> } | undefined;
 
   const refuse = (known: Refusal): AdjoinError =>
     new AdjoinError(
@@ -155,17 +158,38 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
     }
   }
 
+  /** @throws AdjoinError when some worker was refused with it */
+  async function unlessRefused(credential: ServiceCredential): Promise<ServiceCredential> {
+    const { versionId } = credential;
+    if (asking?.versionId !== versionId) {
+      const question = {
+        versionId,
+        answer: refusals.read(versionId).finally(() => {
+          if (asking === question) asking = undefined;
+        }),
+      };
+      asking = question;
+    }
+    const known = await asking.answer;
+    if (!known) return credential;
+    if (held?.versionId === versionId) {
+      refusal = known;
+      look = undefined;
+    }
+    throw refuse(known);
+  }
+
   return {
     async current(signal) {
       signal.throwIfAborted();
       const fresh = look !== undefined && clock.now() - look.at < pollMs;
       const serving = usable();
-      if (fresh && serving) return serving;
+      if (fresh && serving) return unlessRefused(serving);
       if (fresh && look?.problem) throw look.problem;
       reading ??= readAgain().finally(() => {
         reading = undefined;
       });
-      return reading;
+      return unlessRefused(await reading);
     },
     async refused(versionId, error) {
       const known: Refusal = { versionId, code: error.code, message: error.message };

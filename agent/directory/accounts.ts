@@ -14,7 +14,7 @@ import {
   type Owner,
   type Stamp,
 } from './stamp.ts';
-import { generalizedTimeToDate, guidToBytes, guidToString, passwordValue } from './values.ts';
+import { generalizedTimeToDate, guidToBytes, guidToString, passwordValue, toInteger } from './values.ts';
 
 /** An account that waits for its computer to join. */
 export interface StagedAccount {
@@ -38,7 +38,7 @@ export interface ComputerAccount extends StagedAccount {
 }
 
 /** Bits of `userAccountControl` (MS-ADTS 2.2.16). */
-const ACCOUNT_DISABLED = 0x2;
+const ACCOUNT_DISABLED = 0x2n;
 const WORKSTATION_TRUST_ACCOUNT = 0x1000;
 
 /** LDAP_SERVER_TREE_DELETE_OID: a joined computer may have children (printers, BitLocker keys, connection points). */
@@ -64,6 +64,14 @@ function computers(...conditions: Filter[]): Filter {
   return new AndFilter({ filters: [equals('objectClass', 'computer'), ...conditions] });
 }
 
+function integerOf(row: Row, attribute: string): bigint | undefined {
+  const text = row.text(attribute);
+  if (text === undefined) return undefined;
+  const value = toInteger(text);
+  if (value !== undefined) return value;
+  throw new AdjoinError('directory-refused', `The ${attribute} of ${row.dn} is not a number.`);
+}
+
 function readAccount(row: Row, domainController: string): ComputerAccount {
   const guid = row.bytes('objectGUID');
   const accountName = row.text('sAMAccountName');
@@ -76,8 +84,8 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     distinguishedName: row.dn,
     objectGuid: guidToString(guid),
     domainController,
-    passwordLastSet: BigInt(row.text('pwdLastSet') ?? '0'),
-    enabled: (Number(row.text('userAccountControl') ?? ACCOUNT_DISABLED) & ACCOUNT_DISABLED) === 0,
+    passwordLastSet: integerOf(row, 'pwdLastSet') ?? 0n,
+    enabled: ((integerOf(row, 'userAccountControl') ?? ACCOUNT_DISABLED) & ACCOUNT_DISABLED) === 0n,
     stamp: stamp === undefined ? undefined : parseStamp(stamp),
     whenCreated: generalizedTimeToDate(row.text('whenCreated') ?? ''),
     dnsHostName: row.text('dNSHostName'),
@@ -137,12 +145,8 @@ export async function findByGuid(
   objectGuid: string,
   signal: AbortSignal,
 ): Promise<ComputerAccount | undefined> {
-  const [account] = await inOurUnit(
-    session,
-    computers(equals('objectGUID', guidToBytes(objectGuid))),
-    signal,
-  );
-  return account;
+  const found = await inOurUnit(session, computers(equals('objectGUID', guidToBytes(objectGuid))), signal);
+  return found.find((account) => account.objectGuid === objectGuid.toLowerCase());
 }
 
 /** Which of these names belong to a computer account, anywhere in the domain. */
@@ -200,26 +204,58 @@ function isTaken(error: unknown): error is LdapResult {
   );
 }
 
+/** What is about to be written. */
+export interface StagingWrite {
+  readonly computerName: string;
+  readonly domainController: string;
+}
+
+interface Staging {
+  readonly stamp: Stamp;
+  /** In the order in which they are tried. */
+  readonly names: readonly string[];
+  /** Those that an account of ours may have on a controller that has not told this one yet. */
+  readonly avoid: readonly string[];
+  readonly oneTimePassword: string;
+  /** Called, and waited for, right before each write. */
+  readonly beforeWrite: (write: StagingWrite) => Promise<void>;
+}
+
+/**
+ * Two controllers that each made an account of one name learn of it when they replicate, and rename one of them: the
+ * loser's name carries a line feed, `CNF:` and its GUID (MS-ADTS 3.1.1.5.1.2).
+ */
+const CONFLICT = /\\0ACNF:/i;
+
 /**
  * Creates the account under the first free name, or resets the one that carries our stamp already: after a lost answer,
- * a crash or a redelivery the second time around finds the first one's work. Should two controllers each have made an
- * account before they replicate, AD renames one of them; both keep the stamp, so `removeStamped` finds both.
- * @param beforeWrite called, and waited for, right before each write
- * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `directory-denied`; LdapResult; ControllerFailure
+ * a crash or a redelivery the second time around finds the first one's work. Of several (two controllers each had made
+ * one before they replicated) one stays, and the others go.
+ * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `directory-denied`, `directory-unavailable`;
+ * LdapResult; ControllerFailure
  */
 export async function stageAccount(
   session: Session,
-  stamp: Stamp,
-  names: readonly string[],
-  oneTimePassword: string,
-  beforeWrite: () => Promise<void>,
+  staging: Staging,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
-  const [ours] = await findStamped(session, stamp, signal);
-  if (ours) return resetAccount(session, ours, oneTimePassword, beforeWrite, signal);
+  const { stamp, names, avoid, oneTimePassword, beforeWrite } = staging;
+  const domainController = session.connection.controller;
+  const found = await findStamped(session, stamp, signal);
+  const ours = found.find((account) => !CONFLICT.test(account.distinguishedName)) ?? found[0];
+  if (ours) {
+    const reset = await resetAccount(session, ours, staging, signal);
+    for (const twin of found) {
+      if (twin.objectGuid === ours.objectGuid) continue;
+      await beforeWrite(reset);
+      await deleteAccount(session, twin, signal);
+    }
+    return reset;
+  }
   for (const name of names) {
+    if (avoid.includes(name)) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
-    await beforeWrite();
+    await beforeWrite({ computerName: name, domainController });
     try {
       await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), signal);
     } catch (error) {
@@ -230,11 +266,11 @@ export async function stageAccount(
       if (!isTaken(error)) throw error;
       // Another worker with a stale lease may have made it a moment ago.
       const [made] = await findStamped(session, stamp, signal);
-      if (made) return resetAccount(session, made, oneTimePassword, beforeWrite, signal);
+      if (made) return resetAccount(session, made, staging, signal);
       continue;
     }
-    const found = await findStamped(session, stamp, signal);
-    const made = found.find((account) => account.computerName === name);
+    const created = await findStamped(session, stamp, signal);
+    const made = created.find((account) => account.computerName === name);
     if (made) return staged(made);
     throw new AdjoinError(
       'directory-denied',
@@ -242,6 +278,12 @@ export async function stageAccount(
     );
   }
   const tried = names.join(', ');
+  if (avoid.length > 0) {
+    throw new AdjoinError(
+      'directory-unavailable',
+      `${domainController} has no free name for ${stamp.instanceId} among ${tried}: the account may be on a domain controller that does not answer.`,
+    );
+  }
   throw new AdjoinError(
     'name-taken',
     `Accounts that are not ours hold every name for ${stamp.instanceId}: ${tried}.`,
@@ -251,15 +293,14 @@ export async function stageAccount(
 async function resetAccount(
   session: Session,
   account: ComputerAccount,
-  oneTimePassword: string,
-  beforeWrite: () => Promise<void>,
+  { oneTimePassword, beforeWrite }: Pick<Staging, 'oneTimePassword' | 'beforeWrite'>,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
   const changes: AttributeValues = {
     unicodePwd: secretPassword(oneTimePassword),
     ...(account.enabled ? {} : { userAccountControl: [String(WORKSTATION_TRUST_ACCOUNT)] }),
   };
-  await beforeWrite();
+  await beforeWrite(account);
   await session.connection.replace(`<GUID=${account.objectGuid}>`, changes, signal);
   const after = await findByGuid(session, account.objectGuid, signal);
   if (after) return staged(after);
@@ -268,25 +309,59 @@ async function resetAccount(
 
 function staged(account: ComputerAccount): StagedAccount {
   const { computerName, distinguishedName, objectGuid, domainController, passwordLastSet } = account;
+  // Taken for 0, any later look would pass for a join.
+  if (passwordLastSet <= 0n) {
+    throw new AdjoinError(
+      'directory-denied',
+      `The service account can't read when the password of ${distinguishedName} was set.`,
+    );
+  }
   return { computerName, distinguishedName, objectGuid, domainController, passwordLastSet };
 }
 
 /**
- * Deletes every account with exactly this stamp under our organizational unit, children included. It is named by its
- * GUID, so that what was read is what is deleted, even if somebody renames it or reuses its name in between.
- * @returns the names of the accounts that this call deleted
+ * Deletes an account, children included. It is named by its GUID, so that what was read is what is deleted, even if
+ * somebody renames it or reuses its name in between.
+ * @returns whether it was still there
  * @throws LdapResult, ControllerFailure
  */
-export async function removeStamped(session: Session, stamp: Stamp, signal: AbortSignal): Promise<string[]> {
+async function deleteAccount(
+  session: Session,
+  account: ComputerAccount,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const treeDelete = new Control(TREE_DELETE, { critical: true });
+  try {
+    await session.connection.remove(`<GUID=${account.objectGuid}>`, signal, treeDelete);
+    return true;
+  } catch (error) {
+    if (!isResult(error, Result.noSuchObject)) throw error;
+    return false;
+  }
+}
+
+/**
+ * Deletes every account with exactly this stamp under our organizational unit.
+ * @param keep objectGuid of an account to spare; when this controller does not show it, nothing is deleted
+ * @param beforeDelete called, and waited for, right before each delete with the account's name in capitals
+ * @returns the names, in capitals, of the accounts that this call deleted
+ * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
+ */
+export async function removeStamped(
+  session: Session,
+  stamp: Stamp,
+  keep: string | undefined,
+  beforeDelete: (computerName: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<string[]> {
   const removed: string[] = [];
-  for (const account of await findStamped(session, stamp, signal)) {
-    const treeDelete = new Control(TREE_DELETE, { critical: true });
-    try {
-      await session.connection.remove(`<GUID=${account.objectGuid}>`, signal, treeDelete);
-      removed.push(account.computerName);
-    } catch (error) {
-      if (!isResult(error, Result.noSuchObject)) throw error;
-    }
+  const found = await findStamped(session, stamp, signal);
+  if (keep !== undefined && !found.some((account) => account.objectGuid === keep)) return removed;
+  for (const account of found) {
+    if (account.objectGuid === keep) continue;
+    const name = account.computerName.toUpperCase();
+    await beforeDelete(name);
+    if (await deleteAccount(session, account, signal)) removed.push(name);
   }
   return removed;
 }

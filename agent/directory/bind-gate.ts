@@ -5,12 +5,23 @@
  *   untried ──bind answered 0──▶ proven ──bind answered 49──▶ refused
  *      └─────bind answered 49──▶ refused (for ever; a new version of the secret starts untried)
  *      └─────no answer─────────▶ untried, and left alone for a while: the failed logon may have been counted
+ *
+ * "Wrong password" may mean that the controller has not heard of a new one yet. So where there are others, the first to
+ * say so is only doubted, and left alone for a while; when another one says so too, or it itself again though nobody
+ * has accepted the version, it is believed.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { CredentialSource, ServiceCredential } from './credential.ts';
-import { ControllerFailure, credentialError, isResult, LdapResult, Result } from './failures.ts';
+import {
+  ControllerFailure,
+  credentialError,
+  isResult,
+  isWrongPassword,
+  LdapResult,
+  Result,
+} from './failures.ts';
 
 /**
  * After a bind without an answer, an untried version waits this long. Windows' default lockout counts 10 failed logons
@@ -30,6 +41,12 @@ interface Binding {
   readonly versionId: string;
   readonly domain: string;
   readonly organizationalUnit: string;
+}
+
+/** A controller that calls the password of a version wrong, and when it last did. */
+interface Doubt {
+  readonly controller: string;
+  readonly at: number;
 }
 
 function logonName({ user, domain }: ServiceCredential): string {
@@ -58,6 +75,8 @@ export class BindGate {
   readonly #proven = new Set<string>();
   /** Kept here, too, in case the durable memory fails. */
   readonly #refused = new Map<string, AdjoinError>();
+  /** By version. */
+  readonly #doubts = new Map<string, Doubt>();
   #unanswered: { readonly versionId: string; readonly at: number } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -74,10 +93,11 @@ export class BindGate {
 
   /**
    * Binds a connection with the present credential, after every bind that was asked for before.
+   * @param others whether the domain has other controllers than this one
    * @throws AdjoinError `credential-*`, `secret-*`; LdapResult; ControllerFailure
    */
-  bind(connection: Bindable, signal: AbortSignal): Promise<Binding> {
-    const mine = this.#turn.then(() => this.#bind(connection, signal));
+  bind(connection: Bindable, others: boolean, signal: AbortSignal): Promise<Binding> {
+    const mine = this.#turn.then(() => this.#bind(connection, others, signal));
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
@@ -89,16 +109,19 @@ export class BindGate {
     return credential;
   }
 
-  async #bind(connection: Bindable, signal: AbortSignal): Promise<Binding> {
+  async #bind(connection: Bindable, others: boolean, signal: AbortSignal): Promise<Binding> {
     const credential = await this.#current(signal);
     const { versionId, domain, organizationalUnit } = credential;
     this.#mindUnanswered(versionId, connection.name);
+    this.#mindDoubt(versionId, connection);
     const user = logonName(credential);
     try {
       await connection.bind(user, credential.password, signal);
     } catch (error) {
       if (isResult(error, Result.invalidCredentials)) {
-        throw await this.#refuse(versionId, credentialError(error, user, connection.name));
+        const refusal = credentialError(error, user, connection.name);
+        if (isWrongPassword(error)) this.#doubt(versionId, connection, others, refusal);
+        throw await this.#refuse(versionId, refusal);
       }
       if (!isAnswer(error)) this.#unanswered = { versionId, at: this.#clock.now() };
       throw error;
@@ -115,6 +138,22 @@ export class BindGate {
     const seconds = Math.ceil(left / 1000);
     const reason = `the last bind with this untried credential had no answer; the next one waits ${seconds} s`;
     throw new ControllerFailure('declined', controller, reason);
+  }
+
+  #mindDoubt(versionId: string, { name, controller }: Bindable): void {
+    const doubt = this.#doubts.get(versionId);
+    if (doubt?.controller !== controller || doubt.at + UNANSWERED_PAUSE_MS <= this.#clock.now()) return;
+    throw new ControllerFailure('declined', name, 'called this password wrong a moment ago');
+  }
+
+  /** @throws ControllerFailure when this controller alone is not believed */
+  #doubt(versionId: string, connection: Bindable, others: boolean, refusal: AdjoinError): void {
+    const { name, controller } = connection;
+    const doubt = this.#doubts.get(versionId);
+    const believed = doubt ? doubt.controller !== controller || !this.#proven.has(versionId) : !others;
+    if (believed) return;
+    this.#doubts.set(versionId, { controller, at: this.#clock.now() });
+    throw new ControllerFailure('declined', name, `${refusal.message} Another one is asked.`);
   }
 
   async #refuse(versionId: string, error: AdjoinError): Promise<AdjoinError> {

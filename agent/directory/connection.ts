@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { Attribute, Change, Client, type Control, type Entry, type Filter, type SearchOptions } from 'ldapts';
 import type { Clock } from '../clock.ts';
+import { passWholeAnswers } from './answers.ts';
 import { ControllerFailure, fromLdapts } from './failures.ts';
 import { Slots, within } from './waiting.ts';
 
@@ -56,6 +57,7 @@ async function connectTls(
     ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }),
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   });
+  passWholeAnswers(socket, name);
   const secured = new Promise<void>((resolve, reject) => {
     socket.once('secureConnect', resolve);
     // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
@@ -124,7 +126,20 @@ interface Query {
   readonly binary?: readonly string[];
 }
 
-/** LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID (MS-ADTS 3.1.1.3.4.3): only a read-only controller names it. */
+/** ldapts stumbles over an answer of another kind than a search's: a failure of whoever sent it. */
+async function searched<T>(controller: string, search: Promise<T>): Promise<T> {
+  try {
+    return await search;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ControllerFailure('lost', controller, `search: ${error.message}`);
+  }
+}
+
+/**
+ * LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID (MS-ADTS 3.1.1.3.4.3): only a read-only controller names it. Samba's does
+ * not, see `isReadOnly`.
+ */
 const READ_ONLY = '1.2.840.113556.1.4.1920';
 
 /**
@@ -143,6 +158,8 @@ export class Connection {
   readonly controller: string;
   /** Distinguished name of the domain. */
   readonly baseDn: string;
+  /** Distinguished name of the entry with this controller's own settings. */
+  readonly settingsDn: string | undefined;
   /** The partitions that this controller holds. */
   readonly partitions: readonly string[];
   readonly #client: Client;
@@ -163,6 +180,7 @@ export class Connection {
     this.#options = options;
     this.controller = (root.text('dnsHostName') ?? '').toLowerCase();
     this.baseDn = root.text('defaultNamingContext') ?? '';
+    this.settingsDn = root.text('dsServiceName');
     this.partitions = root.texts('namingContexts');
   }
 
@@ -187,8 +205,14 @@ export class Connection {
       },
     });
     try {
-      const names = ['dnsHostName', 'defaultNamingContext', 'namingContexts', 'supportedCapabilities'];
-      const answer = client.search('', { scope: 'base', attributes: names });
+      const names = [
+        'dnsHostName',
+        'dsServiceName',
+        'defaultNamingContext',
+        'namingContexts',
+        'supportedCapabilities',
+      ];
+      const answer = searched(name, client.search('', { scope: 'base', attributes: names }));
       const late = (): Error => new ControllerFailure('unreachable', name, 'does not answer');
       const { searchEntries } = await within(options.operationTimeoutMs, answer, options.clock, signal, late);
       const root = new Row(searchEntries[0] ?? { dn: '' });
@@ -215,6 +239,16 @@ export class Connection {
     await this.#request('bind', signal, () => this.#client.bind(user, password));
   }
 
+  /** Whether the controller's settings say that it is read-only. @throws LdapResult, ControllerFailure */
+  async isReadOnly(signal: AbortSignal): Promise<boolean> {
+    if (this.settingsDn === undefined) return false;
+    const [settings] = await this.search(
+      { base: this.settingsDn, scope: 'base', attributes: ['msDS-isRODC'] },
+      signal,
+    );
+    return settings?.text('msDS-isRODC') === 'TRUE';
+  }
+
   /** @throws LdapResult, ControllerFailure */
   async search(query: Query, signal: AbortSignal): Promise<Row[]> {
     const options: SearchOptions = {
@@ -224,7 +258,9 @@ export class Connection {
       ...(query.filter ? { filter: query.filter } : {}),
       ...(query.scope === 'base' ? {} : { paged: { pageSize: PAGE } }),
     };
-    const found = await this.#request('search', signal, () => this.#client.search(query.base, options));
+    const found = await this.#request('search', signal, () =>
+      searched(this.name, this.#client.search(query.base, options)),
+    );
     return found.searchEntries.map((entry) => new Row(entry));
   }
 

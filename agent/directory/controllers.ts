@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { BindGate } from './bind-gate.ts';
 import { Connection, endpointName, type Endpoint } from './connection.ts';
 import type { CredentialSource } from './credential.ts';
-import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint } from './discovery.ts';
+import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
 import { ControllerFailure, isResult, noController, Result, toAdjoinError } from './failures.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { unlessAborted } from './waiting.ts';
@@ -27,6 +27,8 @@ export interface Session {
 interface ControllersOptions {
   /** `host` or `host:port`; without them they are found through DNS. */
   readonly controllers: readonly string[] | undefined;
+  /** The site whose controllers come first, of those that DNS names. */
+  readonly site: string | undefined;
   readonly caFile: string | undefined;
   readonly connectTimeoutMs: number;
   readonly operationTimeoutMs: number;
@@ -41,6 +43,12 @@ type Work<T> = (session: Session) => Promise<T>;
 
 /** Once on the connection that may have gone stale, once on a fresh one. */
 const TRIES_PER_CONTROLLER = 2;
+
+/**
+ * How long the work stays with a controller of another site after a failover. Shorter, and a site that is down would
+ * cost its time-outs again and again; longer, and a site that is back would stand idle.
+ */
+const AWAY_MS = 300_000;
 
 async function findOrganizationalUnit(
   connection: Connection,
@@ -70,24 +78,38 @@ export class Controllers {
   readonly #lost = new WeakSet<Session>();
   readonly #closing = new AbortController();
   /** The endpoint that served last: staying with it spares a timeout for each one that is down. */
-  #preferred: Endpoint | undefined;
+  #preferred: { readonly endpoint: Endpoint; readonly until: number } | undefined;
+  /** How many controllers there are, as far as is known. */
+  #count: number | undefined;
+  /** The endpoints that DNS named for our site when it was last asked. */
+  #inSite: ReadonlySet<string> = new Set();
 
   constructor(options: ControllersOptions) {
     this.#options = options;
+    this.#count = options.controllers?.length;
     this.#gate = new BindGate(options.credentials, options.clock, options.log);
   }
 
   /**
    * Does the work on any controller; when one fails in the middle, again from the start on a fresh connection and then
    * on the next one, so the work must bear being done twice.
+   * @param first host name of the controller to try before all others
    * @throws AdjoinError
    */
-  async onAny<T>(work: Work<T>, signal: AbortSignal): Promise<T> {
+  async onAny<T>(work: Work<T>, signal: AbortSignal, first?: string): Promise<T> {
     const failures: ControllerFailure[] = [];
+    const tried = new Set<string>();
+    for (const endpoint of first === undefined ? [] : await this.#endpointsFor(first)) {
+      const outcome = await this.#attempt(endpoint, work, signal, failures, first);
+      if (outcome === 'another controller') continue;
+      if (outcome) return outcome.value;
+      tried.add(endpointName(endpoint));
+    }
     for await (const endpoint of this.#candidates(signal, failures)) {
+      if (tried.has(endpointName(endpoint))) continue;
       const outcome = await this.#attempt(endpoint, work, signal, failures);
-      if (!outcome) continue;
-      this.#preferred = endpoint;
+      if (!outcome || outcome === 'another controller') continue;
+      this.#prefer(endpoint);
       return outcome.value;
     }
     throw noController(failures);
@@ -100,18 +122,12 @@ export class Controllers {
   async onOne<T>(controller: string, work: Work<T>, signal: AbortSignal): Promise<T> {
     const failures: ControllerFailure[] = [];
     for (const endpoint of await this.#endpointsFor(controller)) {
-      const outcome = await this.#attempt(
-        endpoint,
-        async (session) => {
-          if (session.connection.controller !== controller.toLowerCase()) {
-            throw new ControllerFailure('declined', endpointName(endpoint), `is not ${controller}`);
-          }
-          return work(session);
-        },
-        signal,
-        failures,
-      );
-      if (outcome) return outcome.value;
+      const outcome = await this.#attempt(endpoint, work, signal, failures, controller);
+      if (outcome === 'another controller') {
+        failures.push(new ControllerFailure('declined', endpointName(endpoint), `is not ${controller}`));
+      } else if (outcome) {
+        return outcome.value;
+      }
     }
     throw noController(failures);
   }
@@ -124,8 +140,16 @@ export class Controllers {
     for (const session of opened) if (session.status === 'fulfilled') session.value.connection.close();
   }
 
+  #prefer(endpoint: Endpoint): void {
+    const name = endpointName(endpoint);
+    if (this.#preferred && endpointName(this.#preferred.endpoint) === name) return;
+    const away = this.#inSite.size > 0 && !this.#inSite.has(name);
+    this.#preferred = { endpoint, until: away ? this.#options.clock.now() + AWAY_MS : Infinity };
+  }
+
   async *#candidates(signal: AbortSignal, failures: ControllerFailure[]): AsyncGenerator<Endpoint> {
-    const preferred = this.#preferred;
+    if (this.#preferred && this.#preferred.until <= this.#options.clock.now()) this.#preferred = undefined;
+    const preferred = this.#preferred?.endpoint;
     if (preferred) yield preferred;
     for (const endpoint of await this.#endpoints(signal, failures)) {
       if (!preferred || endpointName(endpoint) !== endpointName(preferred)) yield endpoint;
@@ -133,14 +157,28 @@ export class Controllers {
   }
 
   async #endpoints(signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {
-    const { controllers, resolveSrv, randomBytes } = this.#options;
+    const { controllers, site } = this.#options;
     if (controllers) return controllers.map(parseEndpoint);
-    const record = controllersRecord(await this.#gate.domain(signal));
+    const domain = await this.#gate.domain(signal);
+    const [near, all] = await Promise.all([
+      site === undefined ? [] : this.#lookUp(siteRecord(site, domain), signal, failures),
+      this.#lookUp(controllersRecord(domain), signal, failures),
+    ]);
+    this.#inSite = new Set(near.map(endpointName));
+    const found = [...near, ...all.filter((endpoint) => !this.#inSite.has(endpointName(endpoint)))];
+    this.#count = found.length;
+    return found;
+  }
+
+  async #lookUp(record: string, signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {
+    const { resolveSrv, randomBytes } = this.#options;
     try {
       return inSrvOrder(await unlessAborted(resolveSrv(record), signal), randomBytes);
     } catch (error) {
       if (signal.aborted) throw error;
-      failures.push(new ControllerFailure('unreachable', record, `DNS: ${reasonOf(error)}`));
+      const failure = new ControllerFailure('unreachable', record, `DNS: ${reasonOf(error)}`);
+      failures.push(failure);
+      this.#warn(failure);
       return [];
     }
   }
@@ -164,11 +202,15 @@ export class Controllers {
     work: Work<T>,
     signal: AbortSignal,
     failures: ControllerFailure[],
-  ): Promise<{ readonly value: T } | undefined> {
+    wanted?: string,
+  ): Promise<{ readonly value: T } | 'another controller' | undefined> {
     for (let tries = 0; tries < TRIES_PER_CONTROLLER; tries += 1) {
       let session: Session | undefined;
       try {
         session = await unlessAborted(this.#session(endpoint), signal);
+        if (wanted !== undefined && session.connection.controller !== wanted.toLowerCase()) {
+          return 'another controller';
+        }
         return { value: await work(session) };
       } catch (error) {
         if (!(error instanceof ControllerFailure)) throw toAdjoinError(error);
@@ -217,7 +259,11 @@ export class Controllers {
     const ca = await this.#readCa();
     const connection = await Connection.open(endpoint, { ...this.#options, ca }, signal);
     try {
-      const { domain, organizationalUnit } = await this.#gate.bind(connection, signal);
+      const { domain, organizationalUnit } = await this.#gate.bind(connection, this.#count !== 1, signal);
+      // What it shows may be old, and what it lacks may exist: no controller to work on, not even for reading.
+      if (await connection.isReadOnly(signal)) {
+        throw new ControllerFailure('declined', connection.name, 'is a read-only domain controller');
+      }
       const unit = await findOrganizationalUnit(connection, organizationalUnit, signal);
       return { connection, domain, organizationalUnit: unit };
     } catch (error) {

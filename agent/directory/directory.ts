@@ -12,10 +12,12 @@ import {
   type ComputerAccount,
   type OwnedAccount,
   type StagedAccount,
+  type StagingWrite,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
 import { removeRecords } from './dns-records.ts';
+import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
@@ -26,6 +28,27 @@ interface Removal {
   readonly accounts: readonly string[];
   /** Fully qualified names whose DNS records were deleted. */
   readonly dnsRecords: readonly string[];
+  /** Host name of the domain controller that took the deletes; the others follow when they replicate. */
+  readonly domainController: string;
+}
+
+/** What the ledger knows of an earlier staging, even if it did not come to its end. */
+export interface EarlierStaging {
+  readonly computerName?: string | undefined;
+  /** Host name of the domain controller that the write went to. */
+  readonly domainController?: string | undefined;
+}
+
+/** What the ledger knows of an account that is to go. */
+interface RememberedAccount {
+  /** Names that it may have had; those that no account of this instance could have had are ignored. */
+  readonly names: readonly string[];
+  /** Names that `beforeDelete` told of accounts of this instance, now or earlier: any name. */
+  readonly foundNames?: readonly string[];
+  /** Host name of the controller that took the staging write: it shows the account even if no other does yet. */
+  readonly domainController?: string | undefined;
+  /** objectGuid of an account to spare: all others of this instance go. When it is not there, nothing is deleted. */
+  readonly keep?: string | undefined;
 }
 
 /**
@@ -34,14 +57,17 @@ interface Removal {
  */
 export interface Directory {
   /**
-   * Creates the instance's computer account with this one-time password, or resets the one that exists.
+   * Creates the instance's computer account with this one-time password, or resets the one that exists. The controller
+   * of the earlier staging is asked first. On another one, which does not show that account, its name is left alone: two
+   * accounts of one name would meet when the controllers replicate, and the computer could log on with neither.
    * @param beforeWrite called, and waited for, right before each write
    * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `message-malformed`
    */
   stage(
     instanceId: string,
     oneTimePassword: string,
-    beforeWrite: () => Promise<void>,
+    earlier: EarlierStaging,
+    beforeWrite: (write: StagingWrite) => Promise<void>,
     signal: AbortSignal,
   ): Promise<StagedAccount>;
 
@@ -63,10 +89,15 @@ export interface Directory {
 
   /**
    * Deletes the instance's accounts with all below them, and its DNS records. Whatever is gone already counts as done.
-   * @param knownNames names that the instance's account is remembered to have had; those that no account of this
-   * instance could have had are ignored
+   * @param beforeDelete called, and waited for, right before each delete of an account or of a DNS record, with the
+   * computer's name in capitals; its error ends the removal and comes out as it is
    */
-  remove(instanceId: string, knownNames: readonly string[], signal: AbortSignal): Promise<Removal>;
+  remove(
+    instanceId: string,
+    remembered: RememberedAccount,
+    beforeDelete: (computerName: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Removal>;
 
   /** Closes all connections; operations in progress reject. */
   close(): Promise<void>;
@@ -80,6 +111,8 @@ export interface DirectoryOptions {
   readonly caFile?: string | undefined;
   /** `host` or `host:port`. @default those that DNS names for the domain */
   readonly controllers?: readonly string[] | undefined;
+  /** The Active Directory site whose controllers come first. @default no site is preferred */
+  readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];
   readonly credentials: CredentialSource;
@@ -92,23 +125,55 @@ export interface DirectoryOptions {
   readonly resolveSrv?: (name: string) => Promise<readonly SrvRecord[]>;
 }
 
+/** Milliseconds after which a silent DNS server is left for the next one: as long as c-ares, Node's resolver, waits. */
+const DNS_TIMEOUT_MS = 2_000;
+
 export function openDirectory(options: DirectoryOptions): Directory {
-  const { deployment, accountId, region, namePrefixes, caFile, controllers: configured } = options;
+  const { deployment, accountId, region, namePrefixes, caFile, controllers: configured, site } = options;
   const controllers = new Controllers({
     ...options,
     caFile,
     controllers: configured,
-    resolveSrv: options.resolveSrv ?? ((name) => lookUpSrv(name, options.connectTimeoutMs)),
+    site,
+    resolveSrv:
+      options.resolveSrv ?? ((name) => lookUpSrv(name, Math.min(options.connectTimeoutMs, DNS_TIMEOUT_MS))),
   });
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
   return {
-    async stage(instanceId, oneTimePassword, beforeWrite, signal) {
+    async stage(instanceId, oneTimePassword, earlier, beforeWrite, signal) {
       const names = candidateNames(instanceId, namePrefixes);
       const stamp = stampOf(instanceId);
+      /** Which controller may have an account of which name, though we have not seen it. */
+      const unseen = new Map<string, string>();
+      const { computerName, domainController } = earlier;
+      if (computerName && domainController) unseen.set(computerName, domainController.toLowerCase());
       return controllers.onAny(
-        (session) => stageAccount(session, stamp, names, oneTimePassword, beforeWrite, signal),
+        async (session) => {
+          const here = session.connection.controller;
+          const avoid = names.filter((name) => (unseen.get(name) ?? here) !== here);
+          const written: string[] = [];
+          const note = async (write: StagingWrite): Promise<void> => {
+            await beforeWrite(write);
+            written.push(write.computerName);
+            unseen.set(write.computerName, here);
+          };
+          try {
+            return await stageAccount(
+              session,
+              { stamp, names, avoid, oneTimePassword, beforeWrite: note },
+              signal,
+            );
+          } catch (error) {
+            // It said that it did not do it.
+            if (error instanceof ControllerFailure && error.kind === 'declined') {
+              for (const name of written) unseen.delete(name);
+            }
+            throw error;
+          }
+        },
         signal,
+        domainController,
       );
     },
 
@@ -130,18 +195,30 @@ export function openDirectory(options: DirectoryOptions): Directory {
       return controllers.onAny((session) => findOwned(session, owner, signal), signal);
     },
 
-    async remove(instanceId, knownNames, signal) {
-      const ours = knownNames.filter((name) => instanceIdOf(name) === instanceId);
-      const generated = [...candidateNames(instanceId, namePrefixes), ...ours];
-      return controllers.onAny(async (session) => {
-        const accounts = await removeStamped(session, stampOf(instanceId), signal);
-        // An account that somebody else made and stamped for us may have any name.
-        const names = [...new Set([...generated, ...accounts.map((name) => name.toUpperCase())])];
-        // A name that is still in use is a stranger's, and so are its records.
-        const strangers = await namesInUse(session, names, signal);
-        const free = names.filter((name) => !strangers.includes(name));
-        return { accounts, dnsRecords: await removeRecords(session, free, signal) };
-      }, signal);
+    async remove(instanceId, remembered, beforeDelete, signal) {
+      const { keep } = remembered;
+      /** Should the controller fail between an account and its records, nothing else knows the name. */
+      const told = new Set(remembered.foundNames);
+      const tell = async (computerName: string): Promise<void> => {
+        await beforeDelete(computerName);
+        told.add(computerName);
+      };
+      const possible = remembered.names.filter((name) => instanceIdOf(name) === instanceId);
+      const known = [...candidateNames(instanceId, namePrefixes), ...possible];
+      return controllers.onAny(
+        async (session) => {
+          const accounts = await removeStamped(session, stampOf(instanceId), keep, tell, signal);
+          // An account that somebody else made and stamped for us may have any name.
+          const names = [...new Set([...known, ...told].map((name) => name.toUpperCase()))];
+          // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
+          const used = await namesInUse(session, names, signal);
+          const free = names.filter((name) => !used.includes(name));
+          const dnsRecords = await removeRecords(session, free, tell, signal);
+          return { accounts, dnsRecords, domainController: session.connection.controller };
+        },
+        signal,
+        remembered.domainController,
+      );
     },
 
     close: () => controllers.close(),

@@ -16,6 +16,11 @@ export function controllersRecord(domain: string): string {
   return `_ldap._tcp.dc._msdcs.${domain}`;
 }
 
+/** The name under which the controllers of one site register themselves, read-only ones among them. */
+export function siteRecord(site: string, domain: string): string {
+  return `_ldap._tcp.${site}._sites.dc._msdcs.${domain}`;
+}
+
 function weightedIndex(weights: readonly number[], randomBytes: RandomBytes): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const random = Buffer.from(randomBytes(4)).readUInt32BE(0) / 2 ** 32;

@@ -16,12 +16,16 @@ function zones(session: Session): string[] {
   return [...application, `CN=System,${baseDn}`].map((container) => `${zone},CN=MicrosoftDNS,${container}`);
 }
 
+/** A host's label (RFC 1123, section 2.1). */
+const HOST = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Those of the labels that the zone has records of. */
 async function recordsIn(
   session: Session,
   zone: string,
   labels: readonly string[],
   signal: AbortSignal,
-): Promise<{ readonly dn: string; readonly label: string }[]> {
+): Promise<string[]> {
   const filter = new AndFilter({
     filters: [
       new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
@@ -33,7 +37,9 @@ async function recordsIn(
       { base: zone, scope: 'one', filter, attributes: ['dc'] },
       signal,
     );
-    return rows.map((row) => ({ dn: row.dn, label: row.text('dc') ?? '' }));
+    const found = rows.map((row) => row.text('dc')?.toLowerCase() ?? '');
+    // What was not asked for is somebody else's, whatever the answer holds.
+    return labels.filter((label) => found.includes(label));
   } catch (error) {
     if (isResult(error, Result.noSuchObject)) return [];
     throw error;
@@ -43,22 +49,26 @@ async function recordsIn(
 /**
  * Deletes all records (the `dnsNode`, so addresses of both families) of these computers. Names that AD merely marked
  * as deleted go, too.
+ * @param beforeDelete called, and waited for, right before each delete with the computer's name in capitals
  * @returns the fully qualified names whose records this call deleted
- * @throws LdapResult, ControllerFailure
+ * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
  */
 export async function removeRecords(
   session: Session,
   computerNames: readonly string[],
+  beforeDelete: (computerName: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  if (computerNames.length === 0) return [];
-  const labels = computerNames.map(hostLabel);
+  // An account may have a name that no host has, such as `@` or `*`: these records are the zone's own.
+  const labels = computerNames.map(hostLabel).filter((label) => HOST.test(label));
+  if (labels.length === 0) return [];
   const removed = new Set<string>();
   for (const zone of zones(session)) {
-    for (const { dn, label } of await recordsIn(session, zone, labels, signal)) {
+    for (const label of await recordsIn(session, zone, labels, signal)) {
+      await beforeDelete(label.toUpperCase());
       try {
-        await session.connection.remove(dn, signal);
-        removed.add(`${label.toLowerCase()}.${session.domain}`);
+        await session.connection.remove(`${new DN({ DC: label }).toString()},${zone}`, signal);
+        removed.add(`${label}.${session.domain}`);
       } catch (error) {
         if (!isResult(error, Result.noSuchObject)) throw error;
       }

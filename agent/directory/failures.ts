@@ -107,9 +107,18 @@ const CREDENTIAL_CODES: Readonly<Record<string, ErrorCode>> = {
   '775': 'credential-locked',
 };
 
+function windowsError(refusal: LdapResult): string | undefined {
+  return /\bdata ([0-9a-f]{3,4})\b/i.exec(refusal.diagnostic)?.[1]?.toLowerCase();
+}
+
+/** Whether a bind was refused for its password, which may have been replaced on another controller. */
+export function isWrongPassword(refusal: LdapResult): boolean {
+  return windowsError(refusal) === '52e';
+}
+
 /** What a refused bind (result 49) means for the service account. */
 export function credentialError(refusal: LdapResult, user: string, controller: string): AdjoinError {
-  const data = /\bdata ([0-9a-f]{3,4})\b/i.exec(refusal.diagnostic)?.[1]?.toLowerCase();
+  const data = windowsError(refusal);
   const code = (data && CREDENTIAL_CODES[data]) || 'credential-refused';
   const detail = data ? `LDAP 49, data ${data}` : `LDAP 49: ${refusal.diagnostic || 'no diagnostic text'}`;
   return new AdjoinError(code, `${controller} refuses the service account ${user} (${detail}).`);

@@ -96,12 +96,20 @@ async function askOverTcp(server: string, name: string, timeoutMs: number): Prom
   throw new Error(`${server} closed the connection`);
 }
 
-function isMisread(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EBADRESP';
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
+/** What a server answers when it knows that there are no such records; asking another one would not help. */
+const NO_SUCH_RECORD: readonly unknown[] = ['ENOTFOUND', 'ENODATA'];
+
+/** Over UDP packets get lost, so a server that is silent is asked once more when all others were tried. */
+const ROUNDS = 2;
+
 /**
- * Looks up SRV records. Rejects with an Error that says why there are none.
+ * Looks up SRV records. Rejects with an Error that says why there are none. Servers are asked one after the other here,
+ * and not by the resolver, which would report the failure of the last one for the misread answer of another.
+ * @param timeoutMs milliseconds after which a silent server is left for the next one
  * @param servers addresses of DNS servers, with or without a port. @default the system's
  */
 export async function lookUpSrv(
@@ -110,20 +118,27 @@ export async function lookUpSrv(
   servers?: readonly string[],
 ): Promise<SrvRecord[]> {
   // A resolver reads the system's configuration when it is made, so each look-up makes its own.
-  const resolver = new Resolver({ timeout: timeoutMs, tries: 2 });
-  if (servers) resolver.setServers(servers);
-  try {
-    return await resolver.resolveSrv(name);
-  } catch (error) {
-    if (!isMisread(error)) throw error;
-  }
-  const reasons: string[] = [];
-  for (const server of resolver.getServers()) {
-    try {
-      return await askOverTcp(server, name, timeoutMs);
-    } catch (error) {
-      reasons.push(`${server}: ${reasonOf(error)}`);
+  const all = servers ?? new Resolver().getServers();
+  const reasons = new Set<string>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const server of all) {
+      const resolver = new Resolver({ timeout: timeoutMs, tries: 1 });
+      resolver.setServers([server]);
+      try {
+        return await resolver.resolveSrv(name);
+      } catch (error) {
+        if (NO_SUCH_RECORD.includes(codeOf(error))) throw error;
+        if (codeOf(error) !== 'EBADRESP') {
+          reasons.add(`${server}: ${reasonOf(error)}`);
+          continue;
+        }
+      }
+      try {
+        return await askOverTcp(server, name, timeoutMs);
+      } catch (error) {
+        reasons.add(`${server}: ${reasonOf(error)}`);
+      }
     }
   }
-  throw new Error(`${name}: ${reasons.join('; ')}`);
+  throw new Error(`${name}: ${[...reasons].join('; ') || 'there is no DNS server'}`);
 }

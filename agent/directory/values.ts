@@ -24,6 +24,11 @@ export function guidToBytes(text: string): Buffer {
   return Buffer.from(order.map((index) => plain[index] ?? 0));
 }
 
+/** Reads an INTEGER (RFC 4517, section 3.3.16) of 64 bits, of which AD makes times, too. */
+export function toInteger(text: string): bigint | undefined {
+  return /^(0|-?[1-9]\d{0,18})$/.test(text) ? BigInt(text) : undefined;
+}
+
 /** Reads a GeneralizedTime in UTC, as in `20260131235959.0Z`. */
 export function generalizedTimeToDate(text: string): Date | undefined {
   const parts = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.\d+)?Z$/.exec(text);

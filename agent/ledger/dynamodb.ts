@@ -71,6 +71,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   leaseExpiresAt: z.number().optional(),
   stagingBegan: z.number().optional(),
   computerName: z.string().optional(),
+  foundNames: z.array(z.string()).optional(),
   distinguishedName: z.string().optional(),
   objectGuid: z.string().optional(),
   domainController: z.string().optional(),

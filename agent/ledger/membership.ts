@@ -45,6 +45,11 @@ export interface Membership {
   readonly leaseExpiresAt?: number | undefined;
   readonly stagingBegan?: number | undefined;
   readonly computerName?: string | undefined;
+  /**
+   * Names of accounts with this instance's stamp that a removal is about to delete. Once they are deleted nothing else
+   * leads to their DNS records, so these are kept until those are gone, too.
+   */
+  readonly foundNames?: readonly string[] | undefined;
   readonly distinguishedName?: string | undefined;
   readonly objectGuid?: string | undefined;
   readonly domainController?: string | undefined;
@@ -62,11 +67,17 @@ export type MembershipChange = Partial<
   Omit<Membership, 'instanceId' | 'fencingToken' | 'leaseOwner' | 'leaseExpiresAt' | 'launch' | 'terminate'>
 >;
 
+/** What an ended membership forgets: account and DNS records are gone. */
+export const nothingLeft = { stagingBegan: undefined, foundNames: undefined } satisfies MembershipChange;
+
 /** Days for which an ended membership stays readable. */
 const KEEP_DAYS = 30;
 
 /** `expiresAt` of a membership that ends now. @param now milliseconds since the Unix epoch */
 export const expiryFrom = (now: number): number => Math.round(now / 1000) + KEEP_DAYS * 86_400;
+
+/** What a membership that ends at this time becomes, besides its state. Written at once: nobody may come back to it. */
+export const endedAt = (now: number): MembershipChange => ({ ...nothingLeft, expiresAt: expiryFrom(now) });
 
 /** Whether an account may exist in the directory for this membership. */
 export function mayHaveAccount(membership: Membership): boolean {

@@ -121,9 +121,12 @@ export async function admit(
   const against = await doubt(action, ports, signal);
   if (against !== undefined) return settleDoubt(action, against, ports, signal);
   const group = await ports.group(action.group, signal);
-  if (!group) throw voided(action, 'the group does not exist.');
-  const hook = group.hooks.find((candidate) => candidate.name === action.hook);
-  if (!hook) throw voided(action, `the group has no hook ${action.hook}.`);
+  const hook = group?.hooks.find((candidate) => candidate.name === action.hook);
+  if (!group || !hook) {
+    // A look from before the hook was attached says the same.
+    const missing = group ? `the group has no hook ${action.hook}.` : 'the group does not exist.';
+    return settleDoubt(action, missing, ports, signal);
+  }
 
   const optedIn =
     asksFor(group.tags.get(OPT_IN_TAG)) ||

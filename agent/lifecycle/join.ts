@@ -5,15 +5,17 @@
  * or an earlier worker, has brought about is adopted; a staged account whose one-time password is lost is staged again.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { mayHaveAccount } from '../ledger/membership.ts';
+import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import { retry, until } from '../patience.ts';
-import { intendToStage, removeAccount } from './removal.ts';
+import { intendToStage, removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
+  JOIN_MARGIN_MS,
   noteError,
   targetOf,
   type StagedAccount,
+  type StagingWrite,
   type Work,
   type WorkPorts,
 } from './work.ts';
@@ -96,8 +98,15 @@ async function stageAndJoin(
   const { action, holding, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
   try {
-    const intend = (): Promise<void> => intendToStage(holding, ports.clock);
-    const staged = await ports.directory.stage(action.instanceId, oneTimePassword.value, intend, signal);
+    const intend = (write: StagingWrite): Promise<void> => intendToStage(holding, ports.clock, write);
+    const { computerName: earlierName, domainController: earlierController } = holding.membership;
+    const staged = await ports.directory.stage(
+      action.instanceId,
+      oneTimePassword.value,
+      { computerName: earlierName, domainController: earlierController },
+      intend,
+      signal,
+    );
     await holding.update(
       {
         state: 'staged',
@@ -164,18 +173,20 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
   const { holding, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
   if (!mayHaveAccount(holding.membership)) {
-    await holding.update({ state: 'failed', lastError });
+    await holding.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError });
     return;
   }
-  const deadline = Math.min(ports.clock.now() + UNDO_MS, work.admission.globalDeadline - ANSWER_MARGIN_MS);
+  const latest = work.admission.globalDeadline - ANSWER_MARGIN_MS;
+  const deadline = Math.min(ports.clock.now() + UNDO_MS, latest);
   const onRetry = (trouble: AdjoinError): void => log.warn('account not removed yet', { error: trouble });
   try {
     const removed = await retry(
       { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
-      () => removeAccount(work, ports, signal),
+      () => removeAccountBy(latest, work, ports),
     );
     log.info('staged account removed', { ...removed });
-    await holding.update({ state: 'failed', lastError });
+    const { domainController } = removed;
+    await holding.update({ state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError });
   } catch (trouble) {
     signal.throwIfAborted();
     log.error('staged account is owed to the sweep', { error: trouble });
@@ -195,7 +206,13 @@ export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
     return { result: 'failed', error: new AdjoinError('join-exhausted', membership.lastError.message) };
   }
   const began = membership.launch?.times.received ?? ports.clock.now();
-  const deadline = Math.min(began + ports.patience.joinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
+  const latest = admission.globalDeadline - JOIN_MARGIN_MS;
+  const deadline = Math.min(began + ports.patience.joinMs, latest);
+  const late = (): AdjoinError => {
+    const last = work.holding.membership.lastError;
+    const because = last ? ` The last error: ${last.message}` : '';
+    return new AdjoinError('join-exhausted', `The hook's global deadline is near.${because}`);
+  };
   let counter = 0;
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
@@ -206,7 +223,9 @@ export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
       { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
       async () => {
         try {
-          await attempt(work, ports, deadline);
+          await until(ports.clock, latest, signal, late, (limited) =>
+            attempt({ ...work, signal: limited }, ports, deadline),
+          );
         } catch (error) {
           const known = asAdjoinError(error);
           if (counted.has(known.code)) counter += 1;

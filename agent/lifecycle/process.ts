@@ -9,7 +9,7 @@
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Holding, Ledger } from '../ledger/ledger.ts';
-import { expiryFrom, mayHaveAccount } from '../ledger/membership.ts';
+import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { LifecycleAction } from './action.ts';
@@ -69,16 +69,20 @@ export type Ending =
 
 /** Seconds after which SQS may hand out again what nobody could read: soon, so that it reaches the dead-letter queue. */
 const MALFORMED_PAUSE = 1;
-/** Seconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
-const HOLD_MARGIN = 30;
-/** Seconds; the most that SQS hides a message for (12 hours). */
-const LONGEST_HIDE = 43_200;
+/** Milliseconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
+const HOLD_MARGIN_MS = 30_000;
+/**
+ * Milliseconds for which SQS hides a message at most, counted from its receive (12 hours), less a margin for clocks that
+ * differ: what would take it beyond is refused.
+ */
+const LONGEST_HIDE_MS = 43_200_000 - 60_000;
 /** Milliseconds that each step of removing the account of a void launch may take before it is owed. */
 const SETTLE_MS = 60_000;
-/** What an account's removal checks after the hold is over: nothing, for the lease was renewed a moment ago. */
-const leaseIsFresh = (): void => undefined;
-/** States of an instance that lives on, whoever answered its launch. */
-const alive = /^(InService|Standby|Pending|Entering|Detach|Warmed:(Running|Stopped|Hibernated|Pending))/;
+/**
+ * States of an instance that does not live on. One that is not shown at all may only have come too early for a view that
+ * lags behind; and a void answer may be our own, given twice by a client that missed the first one's answer.
+ */
+const dead = /^(Warmed:)?Terminat/;
 
 interface Active {
   readonly action: LifecycleAction;
@@ -99,12 +103,31 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   /** The action that this process works on, by instance. */
   const active = new Map<string, Active>();
 
+  const holdFor = (log: Log): Hold =>
+    createHold(clock, (error) => log.warn('renewal failed, trying again', { error }));
+
+  /** Hides a message for so many milliseconds, or for as long as it can still be hidden. */
+  function hideUpTo(message: M, receivedAt: number, ms: number): Promise<void> {
+    const left = receivedAt + LONGEST_HIDE_MS - clock.now();
+    return queue.hide(message, Math.max(0, Math.floor(Math.min(ms, left) / 1000)));
+  }
+
+  /** Whether SQS would still hide the message for as long as it has to be. */
+  const isAged = (receivedAt: number): boolean =>
+    clock.now() + options.visibilityMs > receivedAt + LONGEST_HIDE_MS;
+
   function messageHold(message: M, receivedAt: number, log: Log): Hold {
-    const hold = createHold(clock, (error) => log.warn('renewal failed, trying again', { error }));
+    const hold = holdFor(log);
     const visibility: Renewable = {
       name: 'message visibility',
       lastsMs: options.visibilityMs,
-      renew: () => queue.hide(message, options.visibilityMs / 1000),
+      async renew() {
+        if (isAged(receivedAt)) {
+          const why = 'SQS hides a message for 12 hours at most; it goes back and is received anew.';
+          throw new AdjoinError('lease-lost', why);
+        }
+        await queue.hide(message, options.visibilityMs / 1000);
+      },
     };
     hold.add(visibility, receivedAt);
     return hold;
@@ -130,26 +153,18 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       await completion.complete(action, result, signal);
     });
     log.info('lifecycle action completed', { result });
-    await work.holding.update(
-      work.holding.membership.state === 'removed' || work.holding.membership.state === 'failed'
-        ? { expiresAt: expiryFrom(clock.now()) }
-        : {},
-      'complete',
-    );
+    await work.holding.update({}, 'complete');
   }
 
-  async function launch(work: Work, message: M): Promise<Ending> {
+  async function launch(work: Work): Promise<Ending> {
     const outcome = await join(work, workPorts);
     if (outcome.result === 'CONTINUE') {
       await answer(work, 'CONTINUE');
       return 'joined';
     }
     work.log.error('join failed', { error: outcome.error, policy: work.admission.failurePolicy });
-    if (work.admission.failurePolicy === 'HOLD') {
-      // No answer: Auto Scaling's own time-out decides, and people can look at the instance until then.
-      await queue.hide(message, Math.min(work.admission.hook.heartbeatMs / 1000 + HOLD_MARGIN, LONGEST_HIDE));
-      return 'held';
-    }
+    // No answer: Auto Scaling's own time-out decides, and people can look at the instance until then.
+    if (work.admission.failurePolicy === 'HOLD') return 'held';
     await answer(work, 'ABANDON');
     return 'abandoned';
   }
@@ -160,7 +175,9 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       const { membership } = work.holding;
       const verified = membership.launch?.times.verify !== undefined;
       const state = verified ? 'member' : 'staged';
-      await work.holding.update({ state: mayHaveAccount(membership) ? state : 'removed' });
+      await work.holding.update(
+        mayHaveAccount(membership) ? { state } : { state: 'removed', ...endedAt(clock.now()) },
+      );
       await answer(work, 'CONTINUE');
       return 'kept';
     }
@@ -170,8 +187,9 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   }
 
   /**
-   * A launch that ended without us: answered by somebody else, timed out, or terminated. If the instance does not live on,
-   * its account goes now; no later message is promised.
+   * A launch that ended without us: answered by somebody else, timed out, or terminated. If Auto Scaling shows that the
+   * instance does not live on, its account goes now; no later message is promised. If it shows nothing, that is no proof:
+   * the sweep asks EC2.
    */
   async function settleVoidLaunch(action: LifecycleAction, holding: Holding, log: Log): Promise<void> {
     if (!mayHaveAccount(holding.membership)) return;
@@ -180,19 +198,36 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         'directory-unavailable',
         `${action.instanceId}: no answer within ${SETTLE_MS / 1000} s.`,
       );
-    // The action's own hold is over; what is done here is bounded by time instead, and each step by a lease of its own.
-    const bounded = async <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-      await holding.renew();
-      return until(clock, clock.now() + SETTLE_MS, new AbortController().signal, unsettled, task);
-    };
-    const state = await bounded((signal) => admissionPorts.instance(action.instanceId, signal));
-    if (state && alive.test(state.lifecycleState)) return;
+    // The action's own hold is over. What is done here is held by the lease alone, and each step is bounded by time.
+    const hold = holdFor(log);
+    const leasedAt = clock.now();
+    await holding.renew();
+    hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, leasedAt);
+    const bounded = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+      until(clock, clock.now() + SETTLE_MS, hold.signal, unsettled, task);
     try {
-      await bounded((signal) => awaitStraggler(holding, clock, signal));
-      const settling = { holding, action, check: leaseIsFresh };
-      const removed = await bounded((signal) => removeAccount(settling, workPorts, signal));
+      const state = await bounded((signal) => admissionPorts.instance(action.instanceId, signal));
+      if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
+      if (!state || !dead.test(state.lifecycleState)) return;
+      await settleDead({ holding, action, check: () => hold.check() }, hold.signal, bounded, log);
+    } finally {
+      await hold.stop();
+    }
+  }
+
+  async function settleDead(
+    settling: Pick<Work, 'holding' | 'action' | 'check'>,
+    signal: AbortSignal,
+    bounded: <T>(task: (signal: AbortSignal) => Promise<T>) => Promise<T>,
+    log: Log,
+  ): Promise<void> {
+    const { holding } = settling;
+    try {
+      await awaitStraggler(holding, clock, workPorts.patience.operationMs, signal);
+      const removed = await bounded((limited) => removeAccount(settling, workPorts, limited));
       log.info('account of a void launch removed', { ...removed });
-      await holding.update({ state: 'removed', stagingBegan: undefined });
+      const { domainController } = removed;
+      await holding.update({ state: 'removed', ...endedAt(clock.now()), domainController });
     } catch (error) {
       log.error('account of a void launch is owed to the sweep', { error });
       await holding.update({ state: 'owed' });
@@ -217,7 +252,6 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   }
 
   async function workOn(
-    message: M,
     action: LifecycleAction,
     admitted: Admission,
     admittedAt: number,
@@ -243,7 +277,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       const check = (): void => hold.check();
       const work: Work = { action, admission: admitted, holding, signal, check, log };
       try {
-        return action.transition === 'launching' ? await launch(work, message) : await terminate(work);
+        return action.transition === 'launching' ? await launch(work) : await terminate(work);
       } catch (error) {
         if (asAdjoinError(error).code === 'action-void' && action.transition === 'launching') {
           await settleVoidLaunch(action, holding, log);
@@ -280,14 +314,16 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       admittedAt = clock.now();
       return admit(action, admissionPorts, isMember, hold.signal);
     });
-    const ending = await workOn(message, action, admitted, admittedAt, hold, actionLog);
-    if (ending !== 'held') await queue.remove(message);
+    const ending = await workOn(action, admitted, admittedAt, hold, actionLog);
+    // No renewal is on its way any more that could shorten this.
+    if (ending === 'held') await hideUpTo(message, receivedAt, admitted.hook.heartbeatMs + HOLD_MARGIN_MS);
+    else await queue.remove(message);
     actionLog.info('lifecycle action ended', { ending });
     return ending;
   }
 
   /** What becomes of the message after an error. */
-  async function dispose(message: M, error: AdjoinError, log: Log): Promise<Ending> {
+  async function dispose(message: M, receivedAt: number, error: AdjoinError, log: Log): Promise<Ending> {
     switch (error.disposition) {
       case 'acknowledge':
         log.info('message deleted without work', { error });
@@ -299,7 +335,10 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         return 'malformed';
       case 'yield':
         log.info('message handed back', { error });
-        await queue.hide(message, error.code === 'draining' ? 0 : options.visibilityMs / 1000);
+        await queue.hide(
+          message,
+          error.code === 'draining' || isAged(receivedAt) ? 0 : options.visibilityMs / 1000,
+        );
         return 'handed-back';
       case 'retry':
       case 'abandon':
@@ -321,7 +360,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     } catch (error) {
       await hold.stop();
       try {
-        ending = await dispose(message, asAdjoinError(error), log);
+        ending = await dispose(message, receivedAt, asAdjoinError(error), log);
       } catch (trouble) {
         log.warn('message not settled, SQS brings it back', { error: trouble });
       }

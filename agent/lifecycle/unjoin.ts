@@ -3,8 +3,9 @@
  * both gone, or with the debt in the ledger.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
+import { endedAt } from '../ledger/membership.ts';
 import { retry, until } from '../patience.ts';
-import { removeAccount } from './removal.ts';
+import { removeAccountBy } from './removal.ts';
 import { ANSWER_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
 
 /** A courtesy to the machine: its caches and keys go with it. Nothing depends on it, so nothing about it is an error. */
@@ -39,17 +40,22 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
   await holding.update({}, 'leave');
 
   const began = holding.membership.terminate?.times.received ?? clock.now();
-  const deadline = Math.min(began + patience.unjoinMs, admission.globalDeadline - ANSWER_MARGIN_MS);
+  const latest = admission.globalDeadline - ANSWER_MARGIN_MS;
+  const deadline = Math.min(began + patience.unjoinMs, latest);
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(holding, clock, error);
   };
   try {
     const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
-      removeAccount(work, ports, signal),
+      removeAccountBy(latest, work, ports),
     );
     log.info('account removed', { ...removed });
-    await holding.update({ state: 'removed', stagingBegan: undefined, lastError: undefined }, 'remove');
+    const { domainController } = removed;
+    await holding.update(
+      { state: 'removed', ...endedAt(clock.now()), domainController, lastError: undefined },
+      'remove',
+    );
   } catch (error) {
     signal.throwIfAborted();
     const known = asAdjoinError(error);

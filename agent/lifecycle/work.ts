@@ -31,12 +31,42 @@ export interface StagedAccount {
   readonly passwordLastSet: bigint;
 }
 
+/** What the ledger knows of an account that is to go. */
+export interface Remembered {
+  /** What it was called when it was staged. */
+  readonly names: readonly string[];
+  /** What `beforeDelete` told, in this removal or an earlier one that did not come to its end. */
+  readonly foundNames: readonly string[];
+  /** The domain controller that took the staging write: it shows the account even if no other does yet. */
+  readonly domainController: string | undefined;
+  /** objectGuid of an account to spare: all others of this instance go. When it is not there, nothing is deleted. */
+  readonly keep?: string | undefined;
+}
+
+export interface Removed {
+  readonly accounts: readonly string[];
+  readonly dnsRecords: readonly string[];
+  /** Host name of the domain controller that took the deletes: it is the first to know of them. */
+  readonly domainController: string;
+}
+
+/** Which account is written, and where. */
+export interface StagingWrite {
+  readonly computerName: string | undefined;
+  /** Host name. */
+  readonly domainController: string | undefined;
+}
+
 export interface DirectoryPort {
-  /** `beforeWrite` is called, and waited for, right before anything in the directory may change. */
+  /**
+   * @param earlier an account that may be there already, also if the controller that is asked does not show it yet
+   * @param beforeWrite called, and waited for, right before anything in the directory may change
+   */
   stage(
     instanceId: string,
     oneTimePassword: string,
-    beforeWrite: () => Promise<void>,
+    earlier: Partial<StagingWrite>,
+    beforeWrite: (write: StagingWrite) => Promise<void>,
     signal: AbortSignal,
   ): Promise<StagedAccount>;
   /** A staged account as its own domain controller shows it now; `ours` when it carries this instance's stamp. */
@@ -47,11 +77,13 @@ export interface DirectoryPort {
   ): Promise<
     { readonly passwordLastSet: bigint; readonly enabled: boolean; readonly ours: boolean } | undefined
   >;
+  /** Deletes the accounts with this instance's stamp, and their DNS records; done already is done. */
   remove(
     instanceId: string,
-    knownNames: readonly string[],
+    remembered: Remembered,
+    beforeDelete: (computerName: string) => Promise<void>,
     signal: AbortSignal,
-  ): Promise<{ readonly accounts: readonly string[]; readonly dnsRecords: readonly string[] }>;
+  ): Promise<Removed>;
   /** The name of the domain that the service account belongs to. */
   domain(signal: AbortSignal): Promise<string>;
 }
@@ -72,6 +104,8 @@ export interface Patience {
   readonly unjoinMs: number;
   readonly leaveMs: number;
   readonly joinAttempts: number;
+  /** Milliseconds after which one operation of the directory is given up. */
+  readonly operationMs: number;
   readonly pauses: Pauses;
 }
 
@@ -86,8 +120,13 @@ export interface WorkPorts {
   readonly seal: (publicKey: string, oneTimePassword: string) => string;
 }
 
-/** Milliseconds before the hook's global deadline by which an answer must be on its way. */
+/**
+ * Milliseconds before the hook's global deadline by which an answer must be on its way: what is not removed by then is a
+ * debt in the ledger.
+ */
 export const ANSWER_MARGIN_MS = 60_000;
+/** Milliseconds before that deadline at which a join is cut off: what it staged is removed in between. */
+export const JOIN_MARGIN_MS = 2 * ANSWER_MARGIN_MS;
 
 export const targetOf = (action: LifecycleAction): Target => ({
   instanceId: action.instanceId,

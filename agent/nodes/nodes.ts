@@ -1,7 +1,7 @@
 /** What adjoin does on nodes: probe, join, leave. Nodes that need the same thing at the same time share one command. */
 import { createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
-import { AdjoinError } from '../errors.ts';
+import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import {
   entryText,
   facts,
@@ -29,7 +29,7 @@ export interface CommandRequest {
 }
 
 export interface RunCommand {
-  /** @returns the command ID. @throws AdjoinError `node-not-ready`, `document-mismatch`, `aws-…` */
+  /** @returns the command ID. @throws AdjoinError `node-not-ready`, `node-unsupported`, `document-mismatch`, `aws-…` */
   send(request: CommandRequest): Promise<string>;
   list(commandId: string): Promise<readonly Invocation[]>;
   registered(instanceIds: readonly string[]): Promise<ReadonlySet<string>>;
@@ -80,6 +80,20 @@ const LEAVE_DELIVERY = 30;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
 const SLACK_MS = 10_000;
 
+/**
+ * What Run Command refuses a whole command for although it may concern one node alone: one that has vanished, one that
+ * runs something else, one without the tag that the worker's policy asks for, one that is named twice.
+ */
+const refusedForOne: ReadonlySet<ErrorCode> = new Set([
+  'node-not-ready',
+  'node-unsupported',
+  'aws-denied',
+  'aws-refused',
+]);
+/** How Run Command says that a command never ran, in `StatusDetails` (user guide, "Understanding command statuses"). */
+const UNDELIVERED = /Undeliverable|DeliveryTimedOut|Terminated|AccessDenied/;
+const OTHER_PLATFORM = /InvalidPlatform/;
+
 interface Task {
   readonly purpose: Purpose;
   readonly node: Target;
@@ -87,6 +101,8 @@ interface Task {
   readonly shared: Readonly<Record<string, readonly string[]>>;
   /** This node's own value of `entries`. */
   readonly entry?: string;
+  /** Aborted when nobody waits for it any more. */
+  readonly signal: AbortSignal;
 }
 
 export function createNodes(options: NodesOptions): Nodes {
@@ -100,9 +116,8 @@ export function createNodes(options: NodesOptions): Nodes {
   const deliverySeconds = (purpose: Purpose): number =>
     purpose === 'leave' ? Math.min(options.deliverySeconds, LEAVE_DELIVERY) : options.deliverySeconds;
 
-  async function sendTogether(tasks: readonly Task[]): Promise<(string | Error)[]> {
-    const [first] = tasks;
-    if (!first) return [];
+  async function sendTogether(first: Task, others: readonly Task[]): Promise<string> {
+    const tasks = [first, ...others];
     const entries = tasks.flatMap((task) => task.entry ?? []);
     const nodes = tasks.map((task) => task.node);
     const instanceIds = nodes.map((node) => node.instanceId);
@@ -120,7 +135,32 @@ export function createNodes(options: NodesOptions): Nodes {
       comment: `adjoin ${first.purpose} ${whom}`,
     });
     options.onCommand({ purpose: first.purpose, commandId, nodes });
-    return tasks.map(() => commandId);
+    return commandId;
+  }
+
+  /**
+   * One command for all of them or, where one spoils it for the others, for either half: few calls find one of fifty.
+   * @param sent is given each one's command ID, or why there is none
+   */
+  async function sendApart(tasks: readonly Task[], sent: Map<Task, string | Error>): Promise<void> {
+    // It takes a while to get here; a command that comes late could meet the next life of the same instance.
+    const wanted = tasks.filter((task) => !task.signal.aborted);
+    const [first, ...others] = wanted;
+    if (!first) return;
+    try {
+      const commandId = await sendTogether(first, others);
+      for (const task of wanted) sent.set(task, commandId);
+    } catch (error) {
+      const known = asAdjoinError(error);
+      if (others.length === 0 || !refusedForOne.has(known.code)) {
+        for (const task of wanted) sent.set(task, known);
+        return;
+      }
+      const half = Math.ceil(wanted.length / 2);
+      // One after the other: a worker that may not send at all is refused for each node by itself.
+      await sendApart(wanted.slice(0, half), sent);
+      await sendApart(wanted.slice(half), sent);
+    }
   }
 
   const send = createBatch<Task, string>({
@@ -129,33 +169,24 @@ export function createNodes(options: NodesOptions): Nodes {
     windowMs: options.coalesceMs,
     clock,
     async run(tasks) {
-      try {
-        return await sendTogether(tasks);
-      } catch (error) {
-        // One node that vanished makes Run Command refuse them all: then each stands for itself.
-        if (tasks.length === 1 || !(error instanceof AdjoinError) || error.code !== 'node-not-ready')
-          throw error;
-        const alone = await Promise.allSettled(tasks.map((task) => sendTogether([task])));
-        return alone.map((result) => {
-          if (result.status === 'fulfilled')
-            return result.value[0] ?? new RangeError('A command was sent to nobody.');
-          return result.reason instanceof Error ? result.reason : new Error(String(result.reason));
-        });
-      }
+      const sent = new Map<Task, string | Error>();
+      await sendApart(tasks, sent);
+      return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
     },
   });
 
-  async function run(task: Task, signal: AbortSignal): Promise<Invocation> {
-    const { instanceId } = task.node;
+  async function run(task: Task): Promise<Invocation> {
+    const { node, signal } = task;
+    const { instanceId } = node;
     const commandId = await send(task, signal);
     const limit = (deliverySeconds(task.purpose) + options.executionSeconds[task.purpose]) * 1000 + SLACK_MS;
     const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal);
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
-    if (
-      /Undeliverable|DeliveryTimedOut|Terminated|InvalidPlatform|AccessDenied/.test(
-        invocation.detail.replaceAll(' ', ''),
-      )
-    ) {
+    const detail = invocation.detail.replaceAll(' ', '');
+    if (OTHER_PLATFORM.test(detail)) {
+      throw new AdjoinError('node-unsupported', `${where} did not run: ${invocation.detail}.`);
+    }
+    if (UNDELIVERED.test(detail)) {
       throw new AdjoinError(
         'command-undeliverable',
         `${where} could not be delivered: ${invocation.detail}.`,
@@ -165,12 +196,8 @@ export function createNodes(options: NodesOptions): Nodes {
   }
 
   /** A failed command with a line of facts is an answer; without one it is a failed command. */
-  async function ask<T>(
-    task: Task,
-    read: (instanceId: string, output: string) => T,
-    signal: AbortSignal,
-  ): Promise<T> {
-    const invocation = await run(task, signal);
+  async function ask<T>(task: Task, read: (instanceId: string, output: string) => T): Promise<T> {
+    const invocation = await run(task);
     try {
       return read(task.node.instanceId, invocation.output);
     } catch (error) {
@@ -189,7 +216,7 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal) => ask({ purpose: 'probe', node, shared: {} }, facts.probe, signal),
+    probe: (node, signal) => ask({ purpose: 'probe', node, shared: {}, signal }, facts.probe),
     join: (node, entry, target, signal) =>
       ask(
         {
@@ -197,11 +224,11 @@ export function createNodes(options: NodesOptions): Nodes {
           node,
           shared: { domain: [target.domain], domainController: [target.domainController] },
           entry: entryText(entry),
+          signal,
         },
         facts.join,
-        signal,
       ),
     leave: (node, domain, signal) =>
-      ask({ purpose: 'leave', node, shared: { domain: [domain] } }, facts.leave, signal),
+      ask({ purpose: 'leave', node, shared: { domain: [domain] }, signal }, facts.leave),
   };
 }

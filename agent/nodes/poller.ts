@@ -24,7 +24,8 @@ export interface PollerOptions {
 export interface Poller {
   /**
    * Resolves with the invocation on this node once it has ended.
-   * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first
+   * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first; when AWS does
+   * not say how the command fares by then, its error, because that is nothing the node did
    */
   wait(commandId: string, instanceId: string, deadline: number, signal: AbortSignal): Promise<Invocation>;
 }
@@ -65,15 +66,16 @@ export function createPoller(options: PollerOptions): Poller {
       const found = invocations.find((invocation) => invocation.instanceId === waiting.instanceId);
       if (found && !running.has(found.status)) settle(commandId, waiting, found);
       else if (clock.now() >= waiting.deadline) {
-        const state = failure ? failure.message : `it is ${found?.status ?? 'not listed'}`;
-        settle(
-          commandId,
-          waiting,
-          new AdjoinError(
-            'command-failed',
-            `Command ${commandId} on ${waiting.instanceId} has not ended in time: ${state}.`,
-          ),
-        );
+        const where = `Command ${commandId} on ${waiting.instanceId}`;
+        const late = failure
+          ? new AdjoinError(failure.code, `${where} has not been seen to end: ${failure.message}`, {
+              cause: failure,
+            })
+          : new AdjoinError(
+              'command-failed',
+              `${where} has not ended in time: it is ${found?.status ?? 'not listed'}.`,
+            );
+        settle(commandId, waiting, late);
       }
     }
     return failure?.code === 'aws-throttled';

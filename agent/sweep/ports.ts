@@ -4,11 +4,13 @@ import type { Clock } from '../clock.ts';
 import type { MembershipPage } from '../ledger/dynamodb.ts';
 import type { Holding } from '../ledger/ledger.ts';
 import type { Membership } from '../ledger/membership.ts';
+import type { DirectoryPort } from '../lifecycle/work.ts';
 import type { Log } from '../log.ts';
 
 /** An account under our organizational unit, with a stamp of this deployment, account and Region. */
 export interface StampedAccount {
   readonly computerName: string;
+  readonly objectGuid: string;
   readonly whenCreated: Date | undefined;
   /** The stamp names it. */
   readonly stamp: { readonly instanceId: string };
@@ -18,12 +20,7 @@ export interface SweepPorts {
   readonly directory: {
     list(signal: AbortSignal): Promise<readonly StampedAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
-    /** Deletes the accounts with exactly this instance's stamp, and its DNS records; done already is done. */
-    remove(
-      instanceId: string,
-      knownNames: readonly string[],
-      signal: AbortSignal,
-    ): Promise<{ readonly accounts: readonly string[]; readonly dnsRecords: readonly string[] }>;
+    remove: DirectoryPort['remove'];
   };
   readonly instances: {
     /** @throws AdjoinError when it is not proven that EC2's answers are about our account and Region */
@@ -52,4 +49,6 @@ export interface SweepLimits {
   readonly maximumRemovals: number;
   /** Milliseconds for which the lease on a membership lasts without renewal. */
   readonly leaseMs: number;
+  /** Milliseconds after which one operation of the directory is given up. */
+  readonly operationMs: number;
 }

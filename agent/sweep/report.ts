@@ -6,8 +6,9 @@ import type { AdjoinError } from '../errors.ts';
  * - `orphan`: an account with our stamp whose instance is gone.
  * - `ended`: a membership whose instance is gone, without an account.
  * - `vanished`: a member whose instance lives, without an account.
+ * - `twin`: a member whose instance lives, with further accounts than the one that it joined as.
  */
-export type FindingKind = 'debt' | 'orphan' | 'ended' | 'vanished';
+export type FindingKind = 'debt' | 'orphan' | 'ended' | 'vanished' | 'twin';
 
 /**
  * Why something was left as it is:
@@ -76,6 +77,7 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
     removed: done.filter(({ kind }) => kind === 'orphan').length,
     owedPaid: done.filter(({ kind }) => kind === 'debt').length,
     reconciled: done.filter(({ kind }) => kind === 'ended').length,
+    twins: kinds('twin').length,
     vanished: names(kinds('vanished')),
     instances: names(done),
     kept,

@@ -22,9 +22,9 @@ export interface ScheduleOptions {
  * Milliseconds over which workers that start, or wait for the same hour, spread themselves; also the pause after a sweep
  * that failed, so that one that always fails is no storm.
  */
-const SPREAD_MS = 60_000;
+export const SPREAD_MS = 60_000;
 
-/** Sweeps under the lease, which is renewed meanwhile; its loss ends the sweep. @returns the report, which is logged */
+/** Sweeps under the lease, which is renewed meanwhile; its loss ends the sweep. @returns the report, which is logged. @throws AdjoinError `lease-lost` */
 export async function sweepInTurn(
   turn: Turn,
   { sweep, leaseMs, clock, log }: Pick<ScheduleOptions, 'sweep' | 'leaseMs' | 'clock' | 'log'>,
@@ -34,6 +34,8 @@ export async function sweepInTurn(
   hold.add({ name: 'lease on the sweep', lastsMs: leaseMs, renew: () => turn.renew() }, turn.since);
   let complete = false;
   try {
+    // A process may have been suspended while it waited to hear that the lease is its own.
+    hold.check();
     const report = await sweep(AbortSignal.any([signal, hold.signal]));
     ({ complete } = report);
     log[complete && report.errors.length === 0 ? 'info' : 'warn']('sweep ended', summaryOf(report));

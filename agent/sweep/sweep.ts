@@ -7,7 +7,8 @@
  * An account goes only when all of this is true: its stamp is ours to the letter; it is older than the age guard; EC2,
  * asked in the right account, says in a complete answer that its instance is terminated or unknown; no Auto Scaling
  * group counts the instance; nobody works on its membership, and the membership is as it was when this was judged; the
- * run's cap is not reached. A debt needs none of these proofs but the lease: the ledger itself says that it is due.
+ * run's cap is not reached. A debt needs none of these proofs but the lease: the ledger itself says that it is due. Of a
+ * member that lives, all accounts but the one that it joined as go, when they are old enough and nobody works on it.
  */
 import type { Existence } from '../aws/instances.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
@@ -73,7 +74,7 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const { clock, directory, instances, ledger, log } = ports;
-  const { ageGuardMs, dryRun, leaseMs, maximumRemovals } = options;
+  const { ageGuardMs, dryRun, maximumRemovals } = options;
   const findings: Finding[] = [];
   const errors: SweepError[] = [];
   const memberships = new Map<string, Membership>();
@@ -87,8 +88,12 @@ export async function sweep(
     findings.push({ kind, instanceId, computerName, since: changedAt(candidate), outcome });
   }
 
-  /** Removes what the candidate leaves, or says why not. @throws what would befall the next one, too */
-  async function settle(kind: FindingKind, candidate: Candidate): Promise<void> {
+  /**
+   * Removes what the candidate leaves, or says why not.
+   * @param keep objectGuid of the account that it keeps
+   * @throws what would befall the next one, too
+   */
+  async function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
     const { instanceId, membership } = candidate;
     if (signal.aborted) return find(kind, candidate, kept('stopped'));
     if ((membership?.leaseExpiresAt ?? 0) > clock.now()) return find(kind, candidate, kept('in-work'));
@@ -97,9 +102,9 @@ export async function sweep(
       removals += 1;
       return find(kind, candidate, { result: 'would-remove' });
     }
-    const debt = { instanceId, fencingToken: membership?.fencingToken, knownNames: namesOf(candidate) };
+    const debt = { instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate), keep };
     try {
-      await pay(debt, ports, leaseMs, signal);
+      await pay(debt, ports, options, signal);
       removals += 1;
       return find(kind, candidate, { result: 'removed' });
     } catch (error) {
@@ -152,8 +157,21 @@ export async function sweep(
     return changed === undefined || clock.now() - changed < ageGuardMs;
   };
 
+  /**
+   * A domain controller that died in mid-join, and was thought to have no account yet, brings one back when it returns.
+   * What the member joined as is the one that the ledger knows and the directory shows.
+   */
+  async function judgeTwins(candidate: Candidate): Promise<void> {
+    const { accounts, membership } = candidate;
+    const joined = accounts.find((account) => account.objectGuid === membership?.objectGuid);
+    if (joined === undefined || membership?.state !== 'member') return;
+    if (isYoung(candidate)) return find('twin', candidate, kept('too-young'));
+    return settle('twin', candidate, joined.objectGuid);
+  }
+
   async function judgeLiving(candidate: Candidate): Promise<void> {
     const { instanceId, accounts, membership } = candidate;
+    if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin takes the ledger's record out of `member` before it touches the account.
     const found = await directory.find(instanceId, signal);

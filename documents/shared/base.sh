@@ -1,4 +1,5 @@
 # What every Linux script starts from: a known environment, and the root-only directory of adjoin.
+# The document assigns TIME_LIMIT: seconds after which the SSM agent kills the script.
 # shellcheck disable=SC2034 # the scripts that include this file read what it sets
 
 set -eu
@@ -35,8 +36,8 @@ open_state() {
   fi
   chmod 0700 "$state"
   exec 9>"$state/lock"
-  # Shorter than any document's time-out, so that there is still time to say so.
-  if ! flock -w 20 9; then
+  # A quarter of the time there is leaves enough to do the work, or to say that it can't be done.
+  if ! flock -w "$((TIME_LIMIT / 4))" 9; then
     echo 'adjoin: another command of adjoin is still at work on this node' >&2
     return 1
   fi

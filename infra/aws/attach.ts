@@ -12,7 +12,7 @@ export interface AttachOptions {
   /** Instances leave the directory before they are gone, however they joined. @default true */
   readonly unjoin?: boolean;
   /**
-   * How long Auto Scaling waits for a heartbeat of the agent, which renews at a fifth of it. 30 seconds to 2 hours.
+   * How long Auto Scaling waits for a heartbeat of the agent, which renews at a third of it or earlier. 30 seconds to 2 hours.
    * @default 5 minutes
    */
   readonly heartbeat?: Duration;

@@ -13,19 +13,26 @@ export interface AuditProps {
 /** Denied calls come with either code, as the service's protocol has it. */
 const denied = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
-/** Calls that change who may do what, what is done, or what is remembered of it. */
+/**
+ * Calls that change who may do what, what is done, or what is remembered of it. Without CreateGrant: the keys' policies
+ * allow it to nobody, so that PutKeyPolicy comes first, and grants of other keys (one for each sealed volume) would drown
+ * the rest.
+ */
 const changes = `
   AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
   SetDefaultPolicyVersion UpdateAssumeRolePolicy
-  DeleteResourcePolicy DeleteSecret PutResourcePolicy
+  DeleteResourcePolicy DeleteSecret PutResourcePolicy PutSecretValue UpdateSecret
   DisableKey PutKeyPolicy ScheduleKeyDeletion
-  SetQueueAttributes SetTopicAttributes
+  DeleteQueue PurgeQueue SetQueueAttributes
+  DeleteTopic SetTopicAttributes Unsubscribe
+  DeleteTable UpdateContinuousBackups UpdateTable
   DeleteBucketPolicy PutBucketPolicy
   DeleteDocument ModifyDocumentPermission UpdateDocument
-  DeleteLifecycleHook PutLifecycleHook
-  AuthorizeSecurityGroupIngress DeleteVpcEndpoints ModifyVpcEndpoint
-  DeleteLogGroup PutRetentionPolicy
-  DeleteRule DisableRule RemoveTargets
+  CreateOrUpdateTags DeleteLifecycleHook DeleteTags PutLifecycleHook UpdateAutoScalingGroup
+  AuthorizeSecurityGroupIngress CreateLaunchTemplateVersion DeleteVpcEndpoints ModifyVpcEndpoint
+  DeleteLogGroup DeleteMetricFilter PutMetricFilter PutRetentionPolicy
+  DeleteRule DisableRule PutRule PutTargets RemoveTargets
+  DeleteAlarms DisableAlarmActions PutMetricAlarm
   DeleteTrail StopLogging`
   .trim()
   .split(/\s+/);
@@ -38,12 +45,15 @@ const changes = `
  */
 export class Audit extends Construct {
   readonly topic: CfnTopic;
+  /** Names of the rules. */
+  readonly ruleNames: readonly string[];
 
   constructor(scope: Construct, id: string, { site, key }: AuditProps) {
     super(scope, id);
     this.topic = topic(this, 'Topic', site, key, 'audit');
-    const rule = (name: string, description: string, detail: Record<string, unknown>): CfnRule =>
-      new CfnRule(this, name, {
+    const ruleNames: string[] = [];
+    const rule = (name: string, description: string, detail: Record<string, unknown>): void => {
+      const made = new CfnRule(this, name, {
         name: `${site.deployment}-audit-${name}`,
         description: `adjoin: ${description}`,
         // The plain ENABLED does not see reads, and a read of the secret is the first thing to see.
@@ -70,6 +80,8 @@ export class Audit extends Construct {
           },
         ],
       });
+      ruleNames.push(made.ref);
+    };
     const workerRoleArn = site.policyValues['WorkerRoleArn'];
     const byOthers = [issuer({ 'anything-but': [workerRoleArn] }), issuer({ exists: false })];
     const theSecret = {
@@ -104,16 +116,19 @@ export class Audit extends Construct {
         'kms.amazonaws.com',
         'sqs.amazonaws.com',
         'sns.amazonaws.com',
+        'dynamodb.amazonaws.com',
         's3.amazonaws.com',
         'ssm.amazonaws.com',
         'autoscaling.amazonaws.com',
         'ec2.amazonaws.com',
         'logs.amazonaws.com',
         'events.amazonaws.com',
+        'monitoring.amazonaws.com',
         'cloudtrail.amazonaws.com',
       ],
       eventName: changes,
     });
+    this.ruleNames = ruleNames;
   }
 }
 

@@ -25,7 +25,7 @@ export class Credential extends Construct {
       description: 'adjoin: domain_name, domain_user, domain_password, directory_ou',
       kmsKeyId: this.key.attrKeyId,
     });
-    this.secret.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    this.secret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   }
 
   /** Locks the secret to the worker's role and to one endpoint of Secrets Manager. */

@@ -1,10 +1,11 @@
-import { Aws, type CfnCondition, Fn, Stack, Tags } from 'aws-cdk-lib';
+import { Aws, type CfnCondition, Fn, Tags } from 'aws-cdk-lib';
 import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { type AgentFile, agentObjectArn } from './agent-file.ts';
+import { agentConfig, type AgentSettings } from './agent-settings.ts';
 import { type AttachOptions, attachGroup } from './attach.ts';
 import { Audit } from './audit.ts';
 import { CommandDocuments } from './command-documents.ts';
@@ -61,6 +62,8 @@ export interface DomainMembershipProps extends SiteProps {
   readonly workerMaximum?: number | string;
   /** @default 5 */
   readonly maxReceiveCount?: number;
+  /** Settings of the agent. @default - the agent's own defaults */
+  readonly agentSettings?: AgentSettings;
 }
 
 /**
@@ -70,7 +73,7 @@ export interface DomainMembershipProps extends SiteProps {
  *     membership.attach(group, { join: true, unjoin: true });
  *
  * After the deployment an administrator puts the service account into `secret`; until then launches are held.
- * Key material, secret, table and records stay when the stack is deleted.
+ * Key material, secret, table and records stay when the stack is deleted, but for what a failed first deployment made.
  */
 export class DomainMembership extends Construct {
   readonly queue: LifecycleQueue;
@@ -83,6 +86,8 @@ export class DomainMembership extends Construct {
   readonly audit: Audit;
   readonly monitoring: Monitoring;
   readonly publisherRole: CfnRole;
+  /** Administrators take it, with MFA, to send dead letters back. */
+  readonly deadLetterOperatorRole: CfnRole;
   /** The agent's configuration file, as each worker has it. */
   readonly agentConfig: string;
   readonly #publisherReady: Construct;
@@ -108,19 +113,15 @@ export class DomainMembership extends Construct {
     this.protection = new Protection(this, 'Protection', here);
 
     const logGroup = workerLogGroup(this, 'WorkerLogs', here, systemKey.attrArn);
-    const document = (name: string) =>
-      `arn:${Aws.PARTITION}:ssm:${Aws.REGION}:${Aws.ACCOUNT_ID}:document/${name}`;
     const values = {
       ...this.sessions.policyValues,
       VpcId: props.vpcId,
       QueueArn: this.queue.queue.attrArn,
+      DeadLetterQueueArn: this.queue.deadLetterQueue.attrArn,
       SystemKeyArn: systemKey.attrArn,
       SecretArn: this.credential.secret.ref,
       SecretKeyArn: this.credential.key.attrArn,
       TableArn: this.table.attrArn,
-      ProbeDocumentArn: document(this.documents.pinned.probe.name),
-      JoinDocumentArn: document(this.documents.pinned.join.name),
-      LeaveDocumentArn: document(this.documents.pinned.leave.name),
       AgentObjectArn: agentObjectArn(props.agent),
       WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
     };
@@ -136,10 +137,22 @@ export class DomainMembership extends Construct {
       values,
       roles: [this.publisherRole.ref],
     });
+    this.deadLetterOperatorRole = new CfnRole(this, 'DeadLetterOperator', {
+      roleName: here.deadLetterOperatorRoleName,
+      description: 'adjoin: sends dead letters back',
+      assumeRolePolicyDocument: fillPolicy('trust-dead-letter-operator', values),
+    });
+    filePolicy(this, 'DeadLetterOperatorPolicy', {
+      file: 'dead-letter-operator',
+      description: 'adjoin: what sending dead letters back takes',
+      deployment: here.deployment,
+      values,
+      roles: [this.deadLetterOperatorRole.ref],
+    });
 
     const through = this.#endpoints(props, values);
     this.credential.lock(through.secretsManagerId);
-    this.agentConfig = this.#configure(here.deployment);
+    this.agentConfig = this.#configure(here.deployment, props.agentSettings ?? {});
     this.worker = new Worker(this, 'Worker', {
       site: here,
       vpcId: props.vpcId,
@@ -174,6 +187,8 @@ export class DomainMembership extends Construct {
       deadLetterQueueName: this.queue.deadLetterQueue.attrQueueName,
       workerGroupName: this.worker.group.ref,
       logGroupName: logGroup.ref,
+      auditRuleNames: this.audit.ruleNames,
+      ...(props.agentSettings?.patience && { patience: props.agentSettings.patience }),
     });
   }
 
@@ -219,8 +234,8 @@ export class DomainMembership extends Construct {
     };
   }
 
-  #configure(deployment: string): string {
-    return Stack.of(this).toJsonString({
+  #configure(deployment: string, settings: AgentSettings): string {
+    const fixed = {
       deployment,
       region: Aws.REGION,
       accountId: Aws.ACCOUNT_ID,
@@ -229,6 +244,7 @@ export class DomainMembership extends Construct {
       secretId: this.credential.secret.ref,
       documents: this.documents.pinned,
       directory: { caFile: '/etc/adjoin/directory-ca.pem' },
-    });
+    };
+    return agentConfig(this, fixed, settings);
   }
 }

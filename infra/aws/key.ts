@@ -15,7 +15,7 @@ export function key(scope: Construct, id: string, site: Site, file: string, desc
     pendingWindowInDays,
     keyPolicy: fillPolicy(file, site.policyValues),
   });
-  made.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  made.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   new CfnAlias(scope, `${id}Alias`, {
     aliasName: `alias/${site.deployment}/${file}`,
     targetKeyId: made.attrKeyId,

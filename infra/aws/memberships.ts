@@ -8,6 +8,9 @@ import type { Site } from './site.ts';
  *
  * Sealed with DynamoDB's key of this account, not one of ours: records hold no secret, and the worker needs no right to
  * any key for them.
+ *
+ * What a failed first deployment made goes again, so that the next try finds its names free; but this table does not
+ * without a hand: its deletion protection has to be turned off first.
  */
 export function memberships(scope: Construct, id: string, site: Site): CfnTable {
   const table = new CfnTable(scope, id, {
@@ -20,6 +23,6 @@ export function memberships(scope: Construct, id: string, site: Site): CfnTable 
     sseSpecification: { sseEnabled: true, sseType: 'KMS' },
     timeToLiveSpecification: { attributeName: 'expiresAt', enabled: true },
   });
-  table.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  table.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   return table;
 }

@@ -14,6 +14,14 @@ export interface MonitoringProps {
   readonly deadLetterQueueName: string;
   readonly workerGroupName: string;
   readonly logGroupName: string;
+  readonly auditRuleNames: readonly string[];
+  /** How long the agent tries. @default - as the agent has it */
+  readonly patience?: Partial<Patience>;
+}
+
+interface Patience {
+  readonly joinSeconds: number;
+  readonly unjoinSeconds: number;
 }
 
 interface AlarmProps {
@@ -21,14 +29,18 @@ interface AlarmProps {
   readonly metrics: CfnAlarm.MetricDataQueryProperty[];
   readonly threshold: number;
   readonly comparison: 'GreaterThanOrEqualToThreshold' | 'LessThanThreshold';
-  /** Periods of five minutes. @default 1 */
+  /** Periods of five minutes that are looked at. @default 1 */
   readonly periods?: number;
+  /** How many of them must be beyond the threshold. @default - all */
+  readonly beyond?: number;
   /** @default notBreaching */
   readonly missing?: 'breaching' | 'notBreaching';
 }
 
-/** Seconds. A launch may be held for 30 minutes (`patience.joinSeconds`); what is older waits for a person. */
-const oldestMessage = 2400;
+/** The agent's own defaults of `patience.joinSeconds` and `patience.unjoinSeconds`. */
+const defaultPatience: Patience = { joinSeconds: 1800, unjoinSeconds: 3600 };
+/** Seconds beyond the longest patience: a step that is under way is ended, a worker that died is replaced. */
+const grace = 600;
 /** Seconds: the shortest period in which SQS's free metrics are complete. */
 const period = 300;
 
@@ -50,11 +62,12 @@ export class Monitoring extends Construct {
     );
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
 
+    const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
       description:
-        'A lifecycle action waits longer than any patience. Is a worker running, does the directory answer?',
+        'A lifecycle action waits longer than any patience, or HOLD holds a launch for you. Is a worker running, does the directory answer?',
       metrics: [measured('m', ofQueue('ApproximateAgeOfOldestMessage'), 'Maximum')],
-      threshold: oldestMessage,
+      threshold: Math.max(joinSeconds, unjoinSeconds) + grace,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
     this.#alarm('dead-letters', {
@@ -79,9 +92,11 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    // An instance can be healthy and its agent dead. A worker that lives asks the queue at least every 20 seconds.
+    // An instance can be healthy and its agent dead. A worker that lives asks the queue at least every 20 seconds, unless
+    // all that it can do at once is under way.
     this.#alarm('no-worker', {
-      description: 'Nobody asks the queue. Look at the worker group and at the log of the worker.',
+      description:
+        'Nobody asks the queue: no worker runs, or all their slots are busy. Look at the worker group, at the log of the worker, and whether the directory answers.',
       metrics: [
         measured('full', ofQueue('NumberOfMessagesReceived'), 'Sum', false),
         measured('empty', ofQueue('NumberOfEmptyReceives'), 'Sum', false),
@@ -91,6 +106,32 @@ export class Monitoring extends Construct {
       comparison: 'LessThanThreshold',
       periods: 2,
       missing: 'breaching',
+    });
+    // Replacing the workers of an update leaves a gap or two; a set-up that fails, again and again, leaves more.
+    this.#alarm('few-workers', {
+      description:
+        'There are fewer workers than wanted. Look at the activities of the worker group. A worker that could not be set up powers itself off: its console output (aws ec2 get-console-output) says why.',
+      metrics: [
+        measured('wanted', groupMetric('GroupDesiredCapacity', props.workerGroupName), 'Maximum', false),
+        measured('there', groupMetric('GroupInServiceInstances', props.workerGroupName), 'Minimum', false),
+        { id: 'missing', label: 'Workers missing', expression: 'wanted - there', returnData: true },
+      ],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+      periods: 12,
+      beyond: 3,
+    });
+    this.#alarm('lost-notices', {
+      description:
+        'EventBridge could not send an audit notice. Do the policies of the audit topic and of its key still let it?',
+      metrics: [
+        ...props.auditRuleNames.map((name, index) =>
+          measured(`rule${index}`, failedInvocations(name), 'Sum', false),
+        ),
+        { id: 'lost', label: 'Notices lost', expression: 'SUM(METRICS())', returnData: true },
+      ],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
     });
     this.#dashboard(props, ofQueue, [abandoned, owed]);
   }
@@ -116,6 +157,7 @@ export class Monitoring extends Construct {
       threshold: props.threshold,
       comparisonOperator: props.comparison,
       evaluationPeriods: props.periods ?? 1,
+      ...(props.beyond !== undefined && { datapointsToAlarm: props.beyond }),
       treatMissingData: props.missing ?? 'notBreaching',
       alarmActions: [this.topic.ref],
       okActions: [this.topic.ref],
@@ -147,11 +189,7 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),
           graph('Workers in service', 'Minimum', [
-            {
-              namespace: 'AWS/AutoScaling',
-              metricName: 'GroupInServiceInstances',
-              dimensions: [{ name: 'AutoScalingGroupName', value: props.workerGroupName }],
-            },
+            groupMetric('GroupInServiceInstances', props.workerGroupName),
           ]),
           {
             type: 'log',
@@ -178,6 +216,22 @@ function row({ namespace, metricName, dimensions }: CfnAlarm.MetricProperty): un
 
 function queueMetric(metricName: string, queueName: string): CfnAlarm.MetricProperty {
   return { namespace: 'AWS/SQS', metricName, dimensions: [{ name: 'QueueName', value: queueName }] };
+}
+
+function groupMetric(metricName: string, groupName: string): CfnAlarm.MetricProperty {
+  return {
+    namespace: 'AWS/AutoScaling',
+    metricName,
+    dimensions: [{ name: 'AutoScalingGroupName', value: groupName }],
+  };
+}
+
+function failedInvocations(ruleName: string): CfnAlarm.MetricProperty {
+  return {
+    namespace: 'AWS/Events',
+    metricName: 'FailedInvocations',
+    dimensions: [{ name: 'RuleName', value: ruleName }],
+  };
 }
 
 interface MetricOfLog {

@@ -55,7 +55,12 @@ export function serviceControlPolicy(file: DenyPolicy, props: ServiceControlPoli
 
 /** The roles that a service control policy spares unless told otherwise: the system's, and people by agreed names. */
 export function defaultExemptions(deployment: string): string[] {
-  return ['worker', 'hook-publisher', 'administrator', 'worker-administrator', 'break-glass'].map(
-    (name) => `arn:*:iam::*:role/${deployment}-${name}`,
-  );
+  return [
+    'worker',
+    'hook-publisher',
+    'dead-letter-operator',
+    'administrator',
+    'worker-administrator',
+    'break-glass',
+  ].map((name) => `arn:*:iam::*:role/${deployment}-${name}`);
 }

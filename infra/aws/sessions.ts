@@ -20,7 +20,10 @@ export interface SessionsProps {
   readonly notAfter?: string;
   /** Operators reach only what carries the tag `adjoin:sessions` with this value. @default allowed */
   readonly tagValue?: string;
-  /** The user on Linux that a session is. @default ssm-user */
+  /**
+   * The user on Linux that a session is; it must be there already, because the SSM agent makes no user that it was told to
+   * run as. @default ssm-user, which the agent makes with the first session
+   */
   readonly runAsUser?: string;
   /** The one host that the database document forwards to. @default localhost, the node itself */
   readonly databaseHost?: string;
@@ -65,7 +68,7 @@ export class Sessions extends Construct {
       kmsKeyId: this.key.attrArn,
       retentionInDays: retentionDays,
     });
-    this.logGroup.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    this.logGroup.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
     this.bucket = recordBucket(this, site, this.key);
 
     const documents = this.#documents(props);
@@ -135,8 +138,9 @@ export class Sessions extends Construct {
           s3EncryptionEnabled: true,
           idleSessionTimeout,
           maxSessionDuration,
-          runAsEnabled: true,
-          runAsDefaultUser: runAsUser ?? 'ssm-user',
+          ...(runAsUser === undefined
+            ? { runAsEnabled: false }
+            : { runAsEnabled: true, runAsDefaultUser: runAsUser }),
         },
       }),
       rdp: document('RdpDocument', 'forward-rdp', {
@@ -208,6 +212,6 @@ function recordBucket(scope: Construct, site: Site, sessionKey: CfnKey): CfnBuck
       ],
     },
   });
-  bucket.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  bucket.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   return bucket;
 }

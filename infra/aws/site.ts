@@ -1,11 +1,12 @@
-import { Aws } from 'aws-cdk-lib';
+import { Aws, Token } from 'aws-cdk-lib';
 import type { PolicyValues } from './policy-file.ts';
 
 /** Who is named in the policies of one deployment. */
 export interface SiteProps {
   /**
    * Name of the deployment: part of the stamp on each computer account, and the beginning of every resource's name. One
-   * account can hold several. Up to 32 letters, digits and hyphens.
+   * account can hold several. 2 to 21 lower-case letters, digits and hyphens, a letter first: a bucket's name begins with it,
+   * ends with account and Region, and has 63 characters at most.
    */
   readonly deployment: string;
   /**
@@ -21,19 +22,31 @@ export interface SiteProps {
 export interface Site extends SiteProps {
   readonly workerRoleName: string;
   readonly publisherRoleName: string;
+  readonly deadLetterOperatorRoleName: string;
   /** What every policy file may name. */
   readonly policyValues: PolicyValues;
 }
 
+/** The names that a deployment can have. */
+export const deploymentPattern = '^[a-z][a-z0-9-]{1,20}$';
+
+/** @throws Error when the deployment has a name that some resource could not have. */
 export function site(props: SiteProps): Site {
   const { deployment, administratorArns, breakGlassRoleArn } = props;
+  if (!Token.isUnresolved(deployment) && !new RegExp(deploymentPattern).test(deployment)) {
+    throw new Error(
+      `deployment: "${deployment}" must be 2 to 21 lower-case letters, digits or hyphens, a letter first`,
+    );
+  }
   const workerRoleName = `${deployment}-worker`;
   const publisherRoleName = `${deployment}-hook-publisher`;
+  const deadLetterOperatorRoleName = `${deployment}-dead-letter-operator`;
   const role = (name: string) => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${name}`;
   return {
     ...props,
     workerRoleName,
     publisherRoleName,
+    deadLetterOperatorRoleName,
     policyValues: {
       Partition: Aws.PARTITION,
       Region: Aws.REGION,
@@ -41,6 +54,7 @@ export function site(props: SiteProps): Site {
       Deployment: deployment,
       WorkerRoleArn: role(workerRoleName),
       PublisherRoleArn: role(publisherRoleName),
+      DeadLetterOperatorRoleArn: role(deadLetterOperatorRoleName),
       AdministratorArns: administratorArns,
       BreakGlassRoleArn: breakGlassRoleArn,
       LifecycleRuleArn: `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/${deployment}-lifecycle-*`,

@@ -1,6 +1,7 @@
 import { CfnCondition, CfnOutput, CfnParameter, Fn, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { DomainMembership } from './domain-membership.ts';
+import { deploymentPattern } from './site.ts';
 
 export interface MembershipStackProps extends StackProps {
   /** SHA-256 of the bundled agent, which its owner uploads: a worker runs no other file. */
@@ -50,7 +51,7 @@ export class MembershipStack extends Stack {
     const deployment = text(
       'Deployment',
       "Name of the deployment: in every resource's name and in the stamp on each computer account. Never change it.",
-      '^[A-Za-z][A-Za-z0-9-]{1,20}$',
+      deploymentPattern,
       'adjoin',
     );
     const vpc = new CfnParameter(this, 'VpcId', {
@@ -138,6 +139,17 @@ export class MembershipStack extends Stack {
     const count = number('WorkerCount', 'Workers at least', 2, 0);
     const maximum = number('WorkerMaximum', 'Workers at most', 6, 1);
     const receives = number('MaxReceiveCount', 'Receives before a message is a dead letter', 5, 1);
+    const sweepEnabled = flag(
+      'SweepEnabled',
+      'Sweep on a schedule: remove stamped accounts whose instances are proven gone, and pay what is owed',
+      'true',
+    );
+    const directorySite = text(
+      'DirectorySite',
+      'Active Directory site of the workers: its domain controllers are tried first; may be empty',
+      '^$|^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$',
+      '',
+    );
     const operatorNetworks = list(
       'OperatorNetworks',
       'Networks from which operators start sessions, as AWS sees them',
@@ -196,6 +208,10 @@ export class MembershipStack extends Stack {
       workerCount: count.valueAsString,
       workerMaximum: maximum.valueAsString,
       maxReceiveCount: receives.valueAsNumber,
+      agentSettings: {
+        directory: { site: { name: directorySite.valueAsString, condition: given(directorySite) } },
+        sweep: { enabled: sweepEnabled },
+      },
       sessions: {
         operatorNetworks: operatorNetworks.valueAsList,
         notBefore: notBefore.valueAsString,
@@ -222,6 +238,11 @@ export class MembershipStack extends Stack {
     output('QueueArn', membership.queue.queue.attrArn, 'For attaching groups');
     output('PublisherRoleArn', membership.publisherRole.attrArn, 'For attaching groups');
     output('DeadLetterQueueUrl', membership.queue.deadLetterQueue.ref, 'Messages that could not be handled');
+    output(
+      'DeadLetterOperatorRoleArn',
+      membership.deadLetterOperatorRole.attrArn,
+      'For administrators, with MFA: sends dead letters back',
+    );
     output('TableName', membership.table.ref, 'The ledger of memberships');
     output('SecretArn', membership.credential.secret.ref, 'Put the service account here');
     output('WorkerRoleArn', membership.worker.role.attrArn, 'The role of the workers');
@@ -247,6 +268,11 @@ export class MembershipStack extends Stack {
       'DenyTamperingPolicyArn',
       policies['deny-tampering'].attrPolicyArn,
       'Keeps its holder off the system',
+    );
+    output(
+      'DenyDisarmingPolicyArn',
+      policies['deny-disarming'].attrPolicyArn,
+      'Keeps its holder off what guards the system',
     );
     output('AuditTopicArn', membership.audit.topic.ref, 'Subscribe chat, SIEM, ticketing');
     output('AlarmTopicArn', membership.monitoring.topic.ref, 'Subscribe whoever is on call');

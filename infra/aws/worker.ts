@@ -255,7 +255,7 @@ export function workerLogGroup(scope: Construct, id: string, site: Site, keyArn:
     kmsKeyId: keyArn,
     retentionInDays: retentionDays,
   });
-  group.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  group.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   return group;
 }
 

@@ -2,7 +2,7 @@
 // them) into the clone, and hands over to it. Plain JavaScript with no imports but Node's own, because nothing is
 // installed yet and the host's Node may be as old as 18.
 //
-//   node infra/sandbox/bootstrap.mjs start|sandbox|test [ARGUMENT…]
+//   node infra/sandbox/bootstrap.mjs start|sandbox|chaos|test [ARGUMENT…]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join('infra', 'sandbox', 'host', 'main.ts');
 const pinnedNode = join(root, 'node_modules', '.bin', 'node');
 const stamp = join(root, 'node_modules', '.adjoin-lock-sha256');
-const verbs = ['start', 'sandbox', 'test'];
+const verbs = ['start', 'sandbox', 'chaos', 'test'];
 
 /** Commands and the package that brings each. All are part of a minimal Debian but iproute2. */
 const commands = {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { runProcess } from '../../infra/sandbox/machine/process.ts';
+import { formsOf } from '../../infra/sandbox/chaos/secrets.ts';
 import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 
 export interface ProcessWatch {
@@ -68,29 +68,6 @@ export async function installRecorder(machine: Machine): Promise<void> {
 
 export async function unsealed(machine: Machine): Promise<string[]> {
   const { stdout } = await machine.exec(['cat', record]);
-  return stdout.split('\n').filter((line) => line !== '');
-}
-
-/** A secret as it is, and as a careless program would encode it. */
-export function formsOf(secret: string): string[] {
-  return [
-    secret,
-    Buffer.from(secret).toString('base64'),
-    Buffer.from(secret).toString('hex'),
-    Buffer.from(secret, 'utf16le').toString('base64'),
-  ];
-}
-
-/** Names of files that hold one of the secrets; they are searched for by their bytes, also in UTF-16. */
-export async function filesWith(
-  secrets: readonly string[],
-  directories: readonly string[],
-): Promise<string[]> {
-  // The patterns arrive on standard input: a search must not be what it searches for.
-  const { code, stdout, stderr } = await runProcess(['grep', '-rlaFf', '-', ...directories], {
-    input: secrets.flatMap(formsOf).join('\n'),
-  });
-  if (code !== 0 && code !== 1) throw new Error(`grep: ${stderr}`);
   return stdout.split('\n').filter((line) => line !== '');
 }
 

@@ -3,13 +3,12 @@ import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { filesWith, formsOf } from '../../infra/sandbox/chaos/secrets.ts';
 import { systemClock } from '../../infra/sandbox/inside/sandbox.ts';
 import { closingLines, type StoryResult, tellStory } from '../../infra/sandbox/story/story.ts';
 import { createView } from '../../infra/sandbox/story/view.ts';
 import { describeReal } from '../support/sandbox.ts';
 import {
-  filesWith,
-  formsOf,
   installRecorder,
   memoryFilesWith,
   plantCanary,

@@ -39,7 +39,7 @@ export function testMachine(ground: Ground, domain: Domain, number: number): Pro
     runtime: ground.runtime,
     name: `i-${number.toString(16).padStart(17, '0')}`,
     address: `10.77.1.${number}`,
-    nameServer: domain.address,
+    nameServers: domain.nameServers,
     searchDomain: domain.domainName,
   });
 }

@@ -10,6 +10,8 @@ export interface Found {
   readonly played: number;
   /** How messages ended, in all schedules together. */
   readonly endings: ReadonlyMap<Ending, number>;
+  /** What sweeps came upon, in all schedules together. */
+  readonly swept: ReadonlyMap<string, number>;
   /** What broke, how to have it again, and the shrunk schedule event by event. */
   readonly broken: string | undefined;
 }
@@ -30,6 +32,7 @@ export const runs = Number(process.env['SCHEDULE_RUNS'] ?? 10_000);
 
 export async function search({ workers, runs: numRuns, seed: from, defect }: Search): Promise<Found> {
   const endings = new Map<Ending, number>();
+  const swept = new Map<string, number>();
   const options = defect ? { defect } : {};
   // Every abort makes an error, and its stack costs more than the step that it belongs to.
   const { stackTraceLimit } = Error;
@@ -39,15 +42,17 @@ export async function search({ workers, runs: numRuns, seed: from, defect }: Sea
       fc.asyncProperty(schedulesOf(workers), async (schedule) => {
         const outcome = await play(schedule, options);
         for (const ending of outcome.endings) endings.set(ending, (endings.get(ending) ?? 0) + 1);
+        for (const line of outcome.swept) swept.set(line, (swept.get(line) ?? 0) + 1);
       }),
       { numRuns, seed: from },
     );
     const [shrunk] = details.counterexample ?? [];
-    if (!details.failed || !shrunk) return { played: details.numRuns, endings, broken: undefined };
+    if (!details.failed || !shrunk) return { played: details.numRuns, endings, swept, broken: undefined };
     const again = `Seed ${details.seed}, path ${details.counterexamplePath}, schedule ${JSON.stringify(shrunk)}`;
     return {
       played: details.numRuns,
       endings,
+      swept,
       broken: `${String(details.errorInstance)}\n${again}\n${await story(shrunk, options)}`,
     };
   } finally {

@@ -3,6 +3,7 @@
  * a heartbeat too late is too late, a receipt is good until the next receive, the fifth receive is the last.
  */
 import { AdjoinError } from '../../agent/errors.ts';
+import type { Existence } from '../../agent/aws/instances.ts';
 import type { Group, InstanceState } from '../../agent/lifecycle/admit.ts';
 import type { Kernel } from './schedule-kernel.ts';
 import type { Life } from './schedule.ts';
@@ -18,7 +19,9 @@ const REST_MS = 20_000;
 /** Milliseconds that a new root volume or a start from the pool takes until the node registers again. */
 const BOOT_MS = 60_000;
 /** Milliseconds by which a stale view lags behind. */
-const LAG_MS = 15_000;
+const LAG_MS = 75_000;
+/** Milliseconds until Auto Scaling notices that somebody has terminated an instance of its group. */
+const NOTICE_MS = 90_000;
 
 export interface Message {
   readonly messageId: string;
@@ -39,7 +42,7 @@ export interface Delivery {
   readonly receipt: number;
 }
 
-export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'death';
+export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'hook deleted' | 'death';
 
 export interface Action {
   readonly token: string;
@@ -59,6 +62,10 @@ export interface Instance {
   readonly history: { readonly state: string; readonly since: number }[];
   action: Action | undefined;
   lives: readonly Life[];
+  /** Whether its group still counts it. */
+  detached: boolean;
+  /** When EC2 began to show it as terminated; Auto Scaling may not know yet. Milliseconds since the Unix epoch. */
+  terminatedAt: number;
 }
 
 export interface Nodes {
@@ -75,6 +82,10 @@ export interface Cloud {
   launch(instanceId: string, warm: boolean, lives: readonly Life[]): void;
   scaleIn(instanceId: string): void;
   die(instanceId: string): void;
+  /** Past the hooks: EC2 knows at once, Auto Scaling learns of it later. */
+  terminate(instanceId: string): void;
+  detach(instanceId: string): void;
+  deleteHooks(): void;
   person(instanceId: string, result: 'CONTINUE' | 'ABANDON'): void;
   again(token: string | undefined): void;
   forge(instanceId: string): void;
@@ -88,6 +99,10 @@ export interface Cloud {
   remove(delivery: Delivery): void;
   hide(delivery: Delivery, seconds: number): void;
   instance(instanceId: string): InstanceState | undefined;
+  /** As EC2 shows it. */
+  existence(instanceId: string): Existence;
+  /** Whether it truly lives. */
+  lives(instanceId: string): boolean;
   group(): Group | undefined;
   heartbeat(token: string): void;
   complete(token: string, result: 'CONTINUE' | 'ABANDON'): void;
@@ -105,7 +120,7 @@ const noSuchAction = (token: string): AdjoinError =>
   new AdjoinError('action-void', `No active Lifecycle Action found with token ${token}`);
 
 const living = (instance: Instance | undefined): instance is Instance =>
-  instance !== undefined && instance.state !== 'gone';
+  instance !== undefined && instance.state !== 'gone' && instance.terminatedAt === Infinity;
 
 export function createCloud(options: CloudOptions): Cloud {
   const { kernel, nodes } = options;
@@ -115,6 +130,7 @@ export function createCloud(options: CloudOptions): Cloud {
   const actions = new Map<string, Action>();
   const messages: Message[] = [];
   let groupExists = true;
+  let hooksExist = true;
   let tokens = 0;
   let receipts = 0;
   let staleUntil = 0;
@@ -184,8 +200,14 @@ export function createCloud(options: CloudOptions): Cloud {
   }
 
   function vanish(instance: Instance): void {
+    if (instance.state === 'gone') return;
+    instance.terminatedAt = Math.min(instance.terminatedAt, kernel.now());
     become(instance, 'gone');
     nodes.down(instance.id);
+  }
+
+  function boot(instance: Instance, afterMs: number, disk: 'new' | 'same'): void {
+    if (living(instance)) nodes.boot(instance.id, afterMs, disk);
   }
 
   function end(action: Action, by: EndedBy, result: string): void {
@@ -205,9 +227,10 @@ export function createCloud(options: CloudOptions): Cloud {
     if (action.destination === 'EC2') return vanish(instance);
     // A new root volume: the same instance with an empty disk launches again.
     become(instance, 'ReplacingRootVolume:Proceed');
-    nodes.boot(instance.id, BOOT_MS, 'new');
+    boot(instance, BOOT_MS, 'new');
     kernel.after(BOOT_MS, () => {
       if (instance.state !== 'ReplacingRootVolume:Proceed') return;
+      if (!hooksExist) return become(instance, 'InService');
       become(instance, 'Pending:Wait');
       open(instance, 'launching', 'AutoScalingGroup', 'AutoScalingGroup');
     });
@@ -223,11 +246,12 @@ export function createCloud(options: CloudOptions): Cloud {
   function rest(instance: Instance): void {
     const state = instance.state;
     kernel.after(REST_MS, () => {
-      if (instance.state !== state || !groupExists) return;
+      if (instance.state !== state || !groupExists || instance.detached || !living(instance)) return;
       const [next, ...later] = instance.lives;
       if (!next) return;
       instance.lives = later;
       if (next === 'scale-in') scaleIn(instance);
+      else if (!hooksExist) rest(instance);
       else if (next === 'root volume replaced' && state === 'InService') {
         become(instance, 'ReplacingRootVolume:Wait');
         open(instance, 'terminating', 'AutoScalingGroup', 'AutoScalingGroup');
@@ -236,32 +260,37 @@ export function createCloud(options: CloudOptions): Cloud {
         open(instance, 'terminating', 'AutoScalingGroup', 'WarmPool');
       } else if (next === 'out of the warm pool' && state === 'Warmed:Stopped') {
         become(instance, 'Pending:Wait');
-        nodes.boot(instance.id, REST_MS, 'same');
+        boot(instance, REST_MS, 'same');
         open(instance, 'launching', 'WarmPool', 'AutoScalingGroup');
       } else rest(instance);
     });
   }
 
+  /** The time of what is shown now. */
+  const viewedAt = (): number => (kernel.now() >= staleUntil ? kernel.now() : kernel.now() - LAG_MS);
+
   function shown(instance: Instance): string | undefined {
-    if (kernel.now() >= staleUntil) return instance.state;
-    return instance.history.findLast(({ since }) => since <= kernel.now() - LAG_MS)?.state;
+    const at = viewedAt();
+    return at === kernel.now()
+      ? instance.state
+      : instance.history.findLast(({ since }) => since <= at)?.state;
   }
 
   function scaleIn(instance: Instance | undefined): void {
-    if (!living(instance) || instance.action?.ended === undefined) {
-      if (!living(instance) || instance.action?.transition === 'terminating') return;
-    }
+    if (!living(instance) || instance.detached) return;
+    if (instance.action?.ended === undefined && instance.action?.transition === 'terminating') return;
     leave(instance);
   }
 
   function leave(instance: Instance): void {
+    if (!hooksExist) return vanish(instance);
     const warmed = instance.state.startsWith('Warmed');
     become(instance, warmed ? 'Warmed:Terminating:Wait' : 'Terminating:Wait');
     open(instance, 'terminating', warmed ? 'WarmPool' : 'AutoScalingGroup', 'EC2');
   }
 
   function die(instance: Instance | undefined): void {
-    if (!living(instance)) return;
+    if (!instance || instance.state === 'gone') return;
     if (instance.action && !instance.action.ended) end(instance.action, 'death', 'none');
     else vanish(instance);
   }
@@ -281,7 +310,15 @@ export function createCloud(options: CloudOptions): Cloud {
     },
     launch(instanceId, warm, lives) {
       const state = warm ? 'Warmed:Pending:Wait' : 'Pending:Wait';
-      const instance: Instance = { id: instanceId, state, history: [], action: undefined, lives };
+      const instance: Instance = {
+        id: instanceId,
+        state,
+        history: [],
+        action: undefined,
+        lives,
+        detached: false,
+        terminatedAt: Infinity,
+      };
       become(instance, state);
       instances.set(instanceId, instance);
       nodes.boot(instanceId, 3_000, 'new');
@@ -289,6 +326,24 @@ export function createCloud(options: CloudOptions): Cloud {
     },
     scaleIn: (instanceId) => scaleIn(instances.get(instanceId)),
     die: (instanceId) => die(instances.get(instanceId)),
+    terminate(instanceId) {
+      const instance = instances.get(instanceId);
+      if (!living(instance)) return;
+      instance.terminatedAt = kernel.now();
+      nodes.down(instanceId);
+      kernel.after(NOTICE_MS, () => die(instance));
+    },
+    detach(instanceId) {
+      const instance = instances.get(instanceId);
+      if (living(instance) && instance.state === 'InService') instance.detached = true;
+    },
+    deleteHooks() {
+      hooksExist = false;
+      for (const action of actions.values()) {
+        if (!action.ended)
+          end(action, 'hook deleted', action.transition === 'launching' ? 'ABANDON' : 'CONTINUE');
+      }
+    },
     person(instanceId, result) {
       const action = instances.get(instanceId)?.action;
       if (action && !action.ended) end(action, 'person', result);
@@ -303,7 +358,7 @@ export function createCloud(options: CloudOptions): Cloud {
     },
     deleteGroup() {
       groupExists = false;
-      for (const instance of instances.values()) die(instance);
+      for (const instance of instances.values()) if (!instance.detached) die(instance);
     },
 
     lag(ms) {
@@ -349,21 +404,30 @@ export function createCloud(options: CloudOptions): Cloud {
     },
     instance(instanceId) {
       const found = instances.get(instanceId);
-      const lifecycleState = found && shown(found);
+      const lifecycleState = found && !found.detached ? shown(found) : undefined;
       return lifecycleState === undefined || lifecycleState === 'gone'
         ? undefined
         : { group: GROUP, lifecycleState };
     },
+    existence(instanceId) {
+      const instance = instances.get(instanceId);
+      const [born] = instance?.history ?? [];
+      const at = viewedAt();
+      return instance && born && born.since <= at && instance.terminatedAt > at ? 'living' : 'gone';
+    },
+    lives: (instanceId) => living(instances.get(instanceId)),
     group() {
       if (!groupExists) return undefined;
       const tags = new Map([['JoinAD', 'true']]);
       if (options.hold) tags.set('adjoin:OnJoinFailure', 'HOLD');
       return {
         tags,
-        hooks: [
-          { name: 'join', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING', ...hook },
-          { name: 'unjoin', transition: 'autoscaling:EC2_INSTANCE_TERMINATING', ...hook },
-        ],
+        hooks: hooksExist
+          ? [
+              { name: 'join', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING', ...hook },
+              { name: 'unjoin', transition: 'autoscaling:EC2_INSTANCE_TERMINATING', ...hook },
+            ]
+          : [],
       };
     },
     heartbeat(token) {

@@ -6,12 +6,17 @@ import type { Nodes } from './schedule-cloud.ts';
 import type { Kernel } from './schedule-kernel.ts';
 
 export const DOMAIN = 'corp.example.test';
+export const CONTROLLER = `dc1.${DOMAIN}`;
 
 export interface Account {
   readonly objectGuid: string;
   readonly name: string;
   /** The instance in our stamp; somebody else's account carries none. */
   readonly stamp: string | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly madeAt: number;
+  /** Made by somebody else, and stamped for us. */
+  readonly foreign: boolean;
   password: string;
   passwordLastSet: bigint;
   enabled: boolean;
@@ -30,19 +35,30 @@ interface Node {
 export interface Domain {
   readonly accounts: ReadonlyMap<string, Account>;
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Names of computers that have records in DNS. */
+  readonly records: ReadonlySet<string>;
   /** What the world does to them. */
   readonly mood: { lies: number; failures: number; leavesHang: boolean };
   readonly booting: Nodes;
   addStranger(name: string): void;
+  /** An account under a name that we would never give, with the instance's stamp. */
+  addForeign(instanceId: string): void;
   disable(instanceId: string): void;
+  delete(instanceId: string): void;
   away(instanceId: string, ms: number): void;
 
+  /** The name under which staging writes. */
+  nameFor(instanceId: string): string | undefined;
   stage(instanceId: string, password: string): StagedAccount;
   inspect(
     objectGuid: string,
     instanceId: string,
   ): { passwordLastSet: bigint; enabled: boolean; ours: boolean } | undefined;
-  remove(instanceId: string): string[];
+  stamped(): Account[];
+  remove(objectGuid: string): void;
+  /** Which of these names have records that belong to no account. */
+  free(names: readonly string[]): string[];
+  unname(name: string): void;
   /** Deletes whatever has this name. A defect for the tests of the test: nothing of ours does so. */
   removeByName(name: string): string[];
   isUp(instanceId: string): boolean;
@@ -74,7 +90,7 @@ function shown(account: Account): StagedAccount {
     computerName: account.name,
     distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
     objectGuid: account.objectGuid,
-    domainController: 'dc1.corp.example.test',
+    domainController: CONTROLLER,
     passwordLastSet: account.passwordLastSet,
   };
 }
@@ -82,6 +98,7 @@ function shown(account: Account): StagedAccount {
 export function createDomain(kernel: Kernel): Domain {
   const accounts = new Map<string, Account>();
   const nodes = new Map<string, Node>();
+  const records = new Set<string>();
   const mood = { lies: 0, failures: 0, leavesHang: false };
   let ticks = 0n;
   let made = 0;
@@ -101,11 +118,13 @@ export function createDomain(kernel: Kernel): Domain {
   const named = (name: string): Account | undefined =>
     [...accounts.values()].find((account) => account.name === name);
 
-  function add(name: string, stamp: string | undefined, password: string): Account {
+  function add(name: string, stamp: string | undefined, password: string, foreign: boolean): Account {
     const account = {
       objectGuid: fresh('guid'),
       name,
       stamp,
+      madeAt: kernel.now(),
+      foreign,
       password,
       passwordLastSet: tick(),
       enabled: true,
@@ -128,6 +147,7 @@ export function createDomain(kernel: Kernel): Domain {
   return {
     accounts,
     nodes,
+    records,
     mood,
     booting: {
       boot(instanceId, afterMs, disk) {
@@ -146,9 +166,23 @@ export function createDomain(kernel: Kernel): Domain {
         nodes.set(instanceId, { ...node, up: false, key: '', boots: node.boots + 1 });
       },
     },
-    addStranger: (name) => void add(name, undefined, fresh('a stranger’s password')),
+    addStranger(name) {
+      add(name, undefined, fresh('a stranger’s password'), true);
+      records.add(name);
+    },
+    addForeign(instanceId) {
+      const name = nameOf(instanceId, 'WEB-');
+      if (named(name) || !nodes.has(instanceId)) return;
+      add(name, instanceId, fresh('somebody’s password'), true);
+      records.add(name);
+    },
     disable(instanceId) {
       for (const account of stampedBy(instanceId)) account.enabled = false;
+    },
+    delete(instanceId) {
+      // What a person has made, a person takes away with all that belongs to it.
+      for (const account of stampedBy(instanceId)) if (account.foreign) records.delete(account.name);
+      drop(stampedBy(instanceId));
     },
     away(instanceId, ms) {
       const node = nodes.get(instanceId);
@@ -159,6 +193,12 @@ export function createDomain(kernel: Kernel): Domain {
       });
     },
 
+    nameFor(instanceId) {
+      const [ours] = stampedBy(instanceId);
+      return (
+        ours?.name ?? ['A', 'B'].map((letter) => nameOf(instanceId, letter)).find((name) => !named(name))
+      );
+    },
     stage(instanceId, password) {
       const [ours] = stampedBy(instanceId);
       if (ours) {
@@ -167,7 +207,7 @@ export function createDomain(kernel: Kernel): Domain {
       }
       for (const letter of ['A', 'B']) {
         const name = nameOf(instanceId, letter);
-        if (!named(name)) return shown(add(name, instanceId, password));
+        if (!named(name)) return shown(add(name, instanceId, password, false));
       }
       throw new AdjoinError('name-taken', `Accounts that are not ours hold every name for ${instanceId}.`);
     },
@@ -177,7 +217,10 @@ export function createDomain(kernel: Kernel): Domain {
       const { passwordLastSet, enabled } = account;
       return { passwordLastSet, enabled, ours: account.stamp === instanceId };
     },
-    remove: (instanceId) => drop(stampedBy(instanceId)),
+    stamped: () => [...accounts.values()].filter((account) => account.stamp !== undefined),
+    remove: (objectGuid) => void accounts.delete(objectGuid),
+    free: (names) => [...new Set(names)].filter((name) => records.has(name) && !named(name)),
+    unname: (name) => void records.delete(name),
     removeByName(name) {
       const account = named(name);
       return drop(account ? [account] : []);
@@ -220,6 +263,7 @@ export function createDomain(kernel: Kernel): Domain {
       account.password = fresh('the machine’s own password');
       account.passwordLastSet = tick();
       Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
+      records.add(computerName);
       return { ...told, result: 'joined' };
     },
     leave(instanceId) {

@@ -3,7 +3,7 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import { mayHaveAccount } from '../../agent/ledger/membership.ts';
 import type { LifecycleAction } from '../../agent/lifecycle/action.ts';
 import type { Action, Cloud, Delivery } from './schedule-cloud.ts';
-import { isMember, type Domain } from './schedule-domain.ts';
+import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
 
 export const promises = {
@@ -15,15 +15,25 @@ export const promises = {
   strangers: 'No account is touched that is not ours.',
   accounted: 'Each account of ours stands in the ledger as one that may exist.',
   unharmed: 'A member in service that nobody terminates stays a member.',
-  fenced: 'A ledger write is by the newest holder, and no two processes write under one fencing token.',
+  fenced: 'A ledger write is by the newest holder, and no two of them write under one fencing token.',
   alone: 'Nobody acts on an instance whose lease another has taken, or whose own lease ran out.',
   prompt: 'Work on an action that is void stops within one heartbeat.',
-  settled:
-    'In the end every message is settled, every action over, and every account a living instance’s or a debt.',
+  spared: 'The sweep takes no account for an orphan whose instance lives.',
+  turns:
+    'At most one worker sweeps at a time, but for one that slept or lost its lease and has not noticed yet: what it still pays is fenced.',
+  settled: 'In the end every message is settled, and every action over.',
+  swept:
+    'Once the world has been quiet for the age guard and two intervals, accounts and records are those of living instances, and no debt is left.',
 } as const;
 type Promised = keyof typeof promises;
 
 export type Deed = 'stage' | 'join' | 'leave' | 'remove' | 'complete';
+
+/** A worker's two trades hold leases of their own: neither may pass for the other. */
+export interface Actor {
+  readonly name: string;
+  readonly sweeps: boolean;
+}
 
 export interface Invariants {
   /** The world stands as it was before the first worker. */
@@ -31,11 +41,13 @@ export interface Invariants {
   check(): void;
   end(): void;
   tampered(instanceId: string): void;
-  took(process: Process, action: LifecycleAction, fencingToken: number): void;
-  written(process: Process, membership: Membership, before: Membership | undefined): void;
-  acting(process: Process, deed: Deed, instanceId: string): void;
+  took(actor: Actor, instanceId: string, token: string | undefined, fencingToken: number): void;
+  written(actor: Actor, membership: Membership, before: Membership | undefined): void;
+  acting(actor: Actor, deed: Deed, instanceId: string): void;
   completed(action: LifecycleAction, result: string): void;
-  deleting(process: Process, delivery: Delivery): void;
+  deleting(actor: Actor, delivery: Delivery): void;
+  /** A sweep begins, under this signal. @returns a function for its end */
+  sweeping(process: Process, signal: AbortSignal): () => void;
 }
 
 export interface InvariantOptions {
@@ -45,20 +57,28 @@ export interface InvariantOptions {
   readonly now: () => number;
 }
 
+/** States that say that an instance's way is not over. */
+const unended = new Set<Membership['state']>(['joining', 'staged', 'member', 'leaving', 'owed']);
+
 /** Milliseconds after the end of an action within which its worker must have noticed, with a request's time on top. */
 const NOTICE = 300_000 + 30_000;
 
 class Broken extends Error {}
 
 const inService = (state: string): boolean => state === 'InService' || state === 'Warmed:Stopped';
-const keyOf = (process: Process, instanceId: string): string => `${process.name} ${instanceId}`;
+const keyOf = (actor: Actor, instanceId: string): string => `${actor.name} ${instanceId}`;
 
 export function createInvariants(options: InvariantOptions): Invariants {
   const { cloud, domain, table, now } = options;
   const completions = new Map<string, number>();
   const tamperedWith = new Set<string>();
   /** What each process holds of each instance, by its own knowledge. */
-  const holdings = new Map<string, { readonly fencingToken: number; readonly token: string }>();
+  const holdings = new Map<string, { readonly fencingToken: number; readonly token: string | undefined }>();
+  const sweeps = new Set<{
+    readonly process: Process;
+    readonly signal: AbortSignal;
+    readonly since: number;
+  }>();
   const writers = new Map<string, string>();
   let strangers = '';
   /** What broke inside a call, where throwing would only reach the core. */
@@ -71,12 +91,12 @@ export function createInvariants(options: InvariantOptions): Invariants {
   const othersAccounts = (): string =>
     [...domain.accounts.values()]
       .filter((account) => account.stamp === undefined)
-      .map((account) => [account.name, account.password, account.enabled].join())
+      .map(({ name, password, enabled }) => [name, password, enabled, domain.records.has(name)].join())
       .join(';');
 
   function accounted(): void {
-    for (const { stamp, name } of domain.accounts.values()) {
-      if (stamp === undefined) continue;
+    for (const { stamp, name, foreign } of domain.accounts.values()) {
+      if (stamp === undefined || foreign) continue;
       const membership = table.get(stamp);
       must(
         membership !== undefined && mayHaveAccount(membership),
@@ -88,9 +108,29 @@ export function createInvariants(options: InvariantOptions): Invariants {
 
   function unharmed(): void {
     for (const { id, state, action } of cloud.instances.values()) {
-      if (!inService(state) || tamperedWith.has(id)) continue;
+      if (!inService(state) || tamperedWith.has(id) || !cloud.lives(id)) continue;
       if (action?.transition !== 'launching' || action.ended?.by !== 'worker') continue;
       must(isMember(domain, id), 'unharmed', `${id} is ${state}, but is a member no more.`);
+    }
+  }
+
+  function swept(): void {
+    for (const { stamp, name } of domain.accounts.values()) {
+      must(stamp === undefined || cloud.lives(stamp), 'swept', `${name} is left of ${stamp}.`);
+    }
+    const names = new Set([...domain.accounts.values()].map((account) => account.name));
+    for (const { instanceId, computerName, foundNames = [] } of table.values()) {
+      // What became of its account is another matter; the record goes with the instance.
+      if (cloud.lives(instanceId)) for (const name of [...foundNames, computerName ?? '']) names.add(name);
+    }
+    for (const id of cloud.instances.keys()) {
+      if (tamperedWith.has(id) && cloud.lives(id))
+        for (const letter of ['A', 'B']) names.add(nameOf(id, letter));
+    }
+    for (const name of domain.records) must(names.has(name), 'swept', `The record of ${name} is left.`);
+    for (const { instanceId, state } of table.values()) {
+      const isOver = !unended.has(state) || (state !== 'owed' && cloud.lives(instanceId));
+      must(isOver, 'swept', `The ledger says ${state} of ${instanceId}.`);
     }
   }
 
@@ -115,31 +155,35 @@ export function createInvariants(options: InvariantOptions): Invariants {
         const count = completions.get(action.token) ?? 0;
         must(count === (action.ended?.by === 'worker' ? 1 : 0), 'once', `${action.token}: ${count} times.`);
       }
+      swept();
       if (broken) throw broken;
     },
     tampered: (instanceId) => void tamperedWith.add(instanceId),
-    took(process, { instanceId, token }, fencingToken) {
-      const key = keyOf(process, instanceId);
+    took(actor, instanceId, token, fencingToken) {
+      const key = keyOf(actor, instanceId);
       // A process that slept may learn of an older lease after a newer; it drops that one by itself.
       if (fencingToken < (holdings.get(key)?.fencingToken ?? 0)) return;
       holdings.set(key, { fencingToken, token });
     },
-    written(process, membership, before) {
-      const { instanceId, fencingToken } = membership;
+    written(actor, membership, before) {
+      const { instanceId, fencingToken, state } = membership;
       const key = `${instanceId} ${fencingToken}`;
-      const writer = writers.get(key) ?? process.name;
+      const writer = writers.get(key) ?? actor.name;
       writers.set(key, writer);
-      must(writer === process.name, 'fenced', `${process.name} and ${writer} both wrote ${key}.`);
+      must(writer === actor.name, 'fenced', `${actor.name} and ${writer} both wrote ${key}.`);
       must(
         fencingToken >= (before?.fencingToken ?? 0),
         'fenced',
-        `${process.name} wrote ${key} over ${before?.fencingToken}.`,
+        `${actor.name} wrote ${key} over ${before?.fencingToken}.`,
       );
+      // A debt of the ledger's own is due whether or not the instance lives; what the sweep makes one must be an orphan.
+      const judged = actor.sweeps && state === 'owed' && before?.state !== 'owed';
+      must(!judged || !cloud.lives(instanceId), 'spared', `${actor.name} takes ${instanceId} for gone.`);
     },
-    acting(process, deed, instanceId) {
-      const held = holdings.get(keyOf(process, instanceId));
+    acting(actor, deed, instanceId) {
+      const held = holdings.get(keyOf(actor, instanceId));
       const membership = table.get(instanceId);
-      const where = `${process.name} begins to ${deed} for ${instanceId}`;
+      const where = `${actor.name} begins to ${deed} for ${instanceId}`;
       must(
         held !== undefined && held.fencingToken === membership?.fencingToken,
         'alone',
@@ -150,7 +194,7 @@ export function createInvariants(options: InvariantOptions): Invariants {
         'alone',
         `${where} ${(now() - (membership?.leaseExpiresAt ?? 0)) / 1000} s after its lease ran out.`,
       );
-      const over = held && cloud.actions.get(held.token)?.ended;
+      const over = held?.token === undefined ? undefined : cloud.actions.get(held.token)?.ended;
       if (!over || deed === 'remove') return;
       const late = now() - over.at;
       must(late <= NOTICE, 'prompt', `${where} ${late / 1000} s after the action was over.`);
@@ -166,16 +210,29 @@ export function createInvariants(options: InvariantOptions): Invariants {
         return;
       }
       if (destination === 'WarmPool') return;
-      const left = [...domain.accounts.values()].find((account) => account.stamp === instanceId);
+      // Somebody may have stamped an account after the removal: the sweep's.
+      const left = [...domain.accounts.values()].find(
+        (account) => account.stamp === instanceId && !account.foreign,
+      );
       const state = table.get(instanceId)?.state;
       must(!left || state === 'owed', 'forgotten', `${left?.name} is left, and the ledger says ${state}.`);
     },
-    deleting(process, delivery) {
+    sweeping(process, signal) {
+      for (const other of sweeps) {
+        const slept = other.process.suspendedUntil >= other.since;
+        const over = other.process.dead || other.signal.aborted || slept;
+        must(over, 'turns', `${process.name} begins to sweep while ${other.process.name} does.`);
+      }
+      const mine = { process, signal, since: now() };
+      sweeps.add(mine);
+      return () => void sweeps.delete(mine);
+    },
+    deleting(actor, delivery) {
       const action = actionOf(delivery);
       must(
         !action || action.ended !== undefined,
         'deleted',
-        `${process.name} deletes ${delivery.messageId}, but ${action?.token} still waits.`,
+        `${actor.name} deletes ${delivery.messageId}, but ${action?.token} still waits.`,
       );
     },
   };

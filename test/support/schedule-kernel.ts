@@ -14,8 +14,11 @@ export interface Process {
   suspendedUntil: number;
 }
 
-/** What a process finds when it wakes up: its alarms that went off meanwhile, and answers that wait in its sockets. */
-export type Matter = 'alarm' | 'answer';
+/**
+ * What a process finds when it wakes up: its alarms that went off meanwhile, and answers that wait in its sockets. A
+ * request has left its process, and is no affair of the world's own either.
+ */
+export type Matter = 'alarm' | 'answer' | 'request';
 
 export interface Kernel {
   now(): number;
@@ -23,7 +26,7 @@ export interface Kernel {
   after(ms: number, run: () => void, owner?: Process, matter?: Matter): () => void;
   /** Time as a process sees it. */
   clockOf(owner: Process): Clock;
-  /** How much is under way in the world, processes left out. */
+  /** How much is under way in the world, processes and their requests left out. */
   readonly pending: number;
   /** Goes on until `done`, or throws after `limitMs`. `onStep` runs whenever all is settled. */
   run(done: () => boolean, limitMs: number, onStep: () => void): Promise<void>;
@@ -38,6 +41,8 @@ interface Entry {
   readonly matter: Matter;
   readonly run: () => void;
 }
+
+const isWorldly = ({ owner, matter }: Entry): boolean => !owner && matter !== 'request';
 
 const earlier = (one: Entry, other: Entry): boolean =>
   one.at !== other.at
@@ -59,7 +64,7 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
   const entries = new Set<Entry>();
 
   function drop(entry: Entry): void {
-    if (entries.delete(entry) && !entry.owner) pending -= 1;
+    if (entries.delete(entry) && isWorldly(entry)) pending -= 1;
   }
 
   function next(): Entry | undefined {
@@ -80,7 +85,7 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
       order += 1;
       const entry: Entry = { at: now + Math.max(0, ms), rank: 0, order, owner, matter, run };
       entries.add(entry);
-      if (!owner) pending += 1;
+      if (isWorldly(entry)) pending += 1;
       return () => drop(entry);
     },
     clockOf: (owner) => ({

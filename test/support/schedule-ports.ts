@@ -5,11 +5,16 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
 import type { CompletionPort, MessagePort } from '../../agent/lifecycle/process.ts';
 import type { DirectoryPort, NodesPort } from '../../agent/lifecycle/work.ts';
-import { VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
-import { DOMAIN, type Domain } from './schedule-domain.ts';
-import type { Deed, Invariants } from './schedule-invariants.ts';
+import type { SweepLeaseRecord, SweepLeaseStore } from '../../agent/sweep/lease.ts';
+import type { SweepLimits, SweepPorts } from '../../agent/sweep/ports.ts';
+import type { Cloud, Delivery } from './schedule-cloud.ts';
+import { CONTROLLER, DOMAIN, nameOf, type Domain } from './schedule-domain.ts';
+import type { Actor, Deed, Invariants } from './schedule-invariants.ts';
 import type { Kernel } from './schedule-kernel.ts';
+import { LEASE_MS } from './schedule-settings.ts';
+import { createSweepPorts } from './schedule-sweep.ts';
 import type { Wire, Worker } from './schedule-wire.ts';
+import type { Call } from './schedule.ts';
 
 export interface Ports {
   readonly queue: MessagePort<Delivery>;
@@ -18,11 +23,20 @@ export interface Ports {
   readonly ledger: Ledger;
   readonly directory: DirectoryPort;
   readonly nodes: NodesPort;
+  readonly sweep: Pick<SweepPorts, 'directory' | 'instances' | 'isInAutoScaling' | 'ledger'>;
+  readonly sweepLease: SweepLeaseStore;
+  readonly sweepLimits: SweepLimits;
+}
+
+/** What all workers share: the table in DynamoDB. */
+export interface Tables {
+  readonly memberships: Map<string, Membership>;
+  sweepLease: SweepLeaseRecord | undefined;
 }
 
 /** A mistake put between the core and its ports, for the tests of the test. */
 export interface Defect {
-  readonly table?: (table: MembershipTable) => MembershipTable;
+  readonly table?: (table: MembershipTable, actor: Actor) => MembershipTable;
   readonly ports?: (ports: Ports, domain: Domain) => Ports;
 }
 
@@ -30,14 +44,12 @@ export interface PortsOptions {
   readonly kernel: Kernel;
   readonly cloud: Cloud;
   readonly domain: Domain;
-  readonly table: Map<string, Membership>;
+  readonly tables: Tables;
   readonly wire: Wire;
   readonly invariants: Invariants;
   readonly defect: Defect;
 }
 
-/** Milliseconds; a lease ends before the message shows again, as in the agent. */
-export const LEASE_MS = VISIBILITY_MS * 0.8;
 /** Milliseconds that Run Command tries to deliver: the agent's defaults. */
 const DELIVERY = { probe: 120_000, join: 120_000, leave: 30_000 };
 const EXECUTION = { probe: 2_000, join: 12_000, leave: 3_000 };
@@ -49,31 +61,80 @@ const HANG = DELIVERY.leave - 5_000;
 let owners = 0;
 
 export function createPorts(options: PortsOptions, worker: Worker): Ports {
-  const { kernel, cloud, domain, table, wire, invariants, defect } = options;
+  const { kernel, cloud, domain, tables, wire, invariants, defect } = options;
+  const { memberships } = tables;
   const clock = kernel.clockOf(worker.process);
   const { process } = worker;
+  const worked: Actor = { name: process.name, sweeps: false };
+  const swept: Actor = { name: `${process.name}, sweeping,`, sweeps: true };
 
-  const memberships: MembershipTable = {
-    read: (instanceId) => wire.call(worker, 'table.read', instanceId, () => table.get(instanceId)),
-    write: (membership, expected, lease) =>
-      wire.call(worker, 'table.write', membership.instanceId, () => {
-        const stored = table.get(membership.instanceId);
-        if (stored?.fencingToken !== expected) return false;
-        if (lease && stored?.leaseExpiresAt !== lease.expiresAt) return false;
-        invariants.written(process, membership, stored);
-        table.set(membership.instanceId, membership);
-        return true;
-      }),
-  };
-  const ledger = createLedger({
-    table: defect.table ? defect.table(memberships) : memberships,
-    clock,
-    nextOwner: () => {
-      owners += 1;
-      return `${process.name}/${owners}`;
-    },
-    leaseMs: LEASE_MS,
-  });
+  function ledgerOf(actor: Actor): Ledger {
+    const table: MembershipTable = {
+      read: (instanceId) => wire.call(worker, 'table.read', instanceId, () => memberships.get(instanceId)),
+      write: (membership, expected, lease) =>
+        wire.call(worker, 'table.write', membership.instanceId, () => {
+          const stored = memberships.get(membership.instanceId);
+          if (stored?.fencingToken !== expected) return false;
+          if (lease && stored?.leaseExpiresAt !== lease.expiresAt) return false;
+          invariants.written(actor, membership, stored);
+          memberships.set(membership.instanceId, membership);
+          return true;
+        }),
+    };
+    const ledger = createLedger({
+      table: defect.table ? defect.table(table, actor) : table,
+      clock,
+      nextOwner: () => {
+        owners += 1;
+        return `${actor.name}/${owners}`;
+      },
+      leaseMs: LEASE_MS,
+    });
+    return {
+      ...ledger,
+      async take(action) {
+        const holding = await ledger.take(action);
+        invariants.took(actor, action.instanceId, action.token, holding.membership.fencingToken);
+        return holding;
+      },
+      async claim(instanceId) {
+        const holding = await ledger.claim(instanceId);
+        invariants.took(actor, instanceId, undefined, holding.membership.fencingToken);
+        return holding;
+      },
+    };
+  }
+
+  /** As agent/directory does it: looked for, each account deleted, then the records of names that no account has. */
+  function removalBy(actor: Actor): DirectoryPort['remove'] {
+    return async (instanceId, remembered, beforeDelete, signal) => {
+      const ask = <T>(name: Call, carryOut: () => T): Promise<T> =>
+        wire.call(worker, name, instanceId, carryOut, signal);
+      const stamped = await ask('directory.find', () =>
+        domain.stamped().filter((account) => account.stamp === instanceId),
+      );
+      const kept = stamped.find((account) => account.objectGuid === remembered.keep);
+      if (remembered.keep !== undefined && !kept) {
+        return { accounts: [], dnsRecords: [], domainController: CONTROLLER };
+      }
+      const accounts = stamped.filter((account) => account !== kept);
+      for (const { name, objectGuid } of accounts) {
+        await beforeDelete(name);
+        begins('remove', instanceId, signal, actor);
+        await ask('directory.remove', () => domain.remove(objectGuid));
+      }
+      const removed = accounts.map(({ name }) => name);
+      const generated = ['A', 'B'].map((letter) => nameOf(instanceId, letter));
+      const names = [...removed, ...generated, ...remembered.foundNames];
+      const dnsRecords = await ask('directory.records', () => domain.free(names));
+      for (const name of dnsRecords) {
+        await beforeDelete(name);
+        begins('remove', instanceId, signal, actor);
+        await ask('directory.unname', () => domain.unname(name));
+      }
+      return { accounts: removed, dnsRecords, domainController: CONTROLLER };
+    };
+  }
 
   /** Runs a command on a node: delivered once the node is there, carried out whatever becomes of the worker. */
   async function command<T>(
@@ -110,8 +171,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
   }
 
   /** A call whose signal has aborted is never sent. */
-  function begins(deed: Deed, instanceId: string, signal: AbortSignal | undefined): void {
-    if (!signal?.aborted) invariants.acting(process, deed, instanceId);
+  function begins(deed: Deed, instanceId: string, signal: AbortSignal | undefined, actor = worked): void {
+    if (!signal?.aborted) invariants.acting(actor, deed, instanceId);
   }
 
   const isReady = (instanceId: string, signal: AbortSignal): Promise<boolean> =>
@@ -121,7 +182,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     queue: {
       remove: (delivery) =>
         wire.call(worker, 'queue.remove', subjectOf(delivery), () => {
-          invariants.deleting(process, delivery);
+          invariants.deleting(worked, delivery);
           cloud.remove(delivery);
         }),
       hide: (delivery, seconds) =>
@@ -157,17 +218,11 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         );
       },
     },
-    ledger: {
-      ...ledger,
-      async take(action) {
-        const holding = await ledger.take(action);
-        invariants.took(process, action, holding.membership.fencingToken);
-        return holding;
-      },
-    },
+    ledger: ledgerOf(worked),
     directory: {
-      async stage(instanceId, oneTimePassword, beforeWrite, signal) {
-        await beforeWrite();
+      async stage(instanceId, oneTimePassword, _earlier, beforeWrite, signal) {
+        const computerName = domain.nameFor(instanceId);
+        await beforeWrite({ computerName, domainController: CONTROLLER });
         begins('stage', instanceId, signal);
         return wire.call(
           worker,
@@ -185,16 +240,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
           () => domain.inspect(staged.objectGuid, instanceId),
           signal,
         ),
-      remove(instanceId, _knownNames, signal) {
-        begins('remove', instanceId, signal);
-        return wire.call(
-          worker,
-          'directory.remove',
-          instanceId,
-          () => ({ accounts: domain.remove(instanceId), dnsRecords: [] }),
-          signal,
-        );
-      },
+      remove: removalBy(worked),
       domain: (signal) => wire.call(worker, 'directory.domain', 'domain', () => DOMAIN, signal),
     },
     nodes: {
@@ -214,6 +260,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         return command('leave', node.instanceId, () => domain.leave(node.instanceId), signal);
       },
     },
+    ...createSweepPorts(options, worker, ledgerOf(swept), removalBy(swept)),
   };
   return defect.ports ? defect.ports(ports, domain) : ports;
 }

@@ -5,17 +5,24 @@
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { createProcess, type Ending } from '../../agent/lifecycle/process.ts';
 import type { Fields, Log } from '../../agent/log.ts';
+import { createSweepLease } from '../../agent/sweep/lease.ts';
+import type { Finding, SweepReport } from '../../agent/sweep/report.ts';
+import { SPREAD_MS, sweepOnSchedule, sweepStops } from '../../agent/sweep/schedule.ts';
+import { sweep } from '../../agent/sweep/sweep.ts';
 import { createWorker } from '../../agent/worker.ts';
 import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
 import { createInvariants } from './schedule-invariants.ts';
 import { createKernel, type Process } from './schedule-kernel.ts';
-import { createPorts, LEASE_MS, type Defect } from './schedule-ports.ts';
+import { createPorts, type Defect, type Ports, type Tables } from './schedule-ports.ts';
+import { AGE_GUARD_MS, LEASE_MS, OPERATION_MS, SWEEP_INTERVAL_MS } from './schedule-settings.ts';
 import { createWire, type Tell, type Worker } from './schedule-wire.ts';
 import type { Schedule } from './schedule.ts';
 
 export interface Outcome {
   readonly endings: readonly Ending[];
+  /** What the sweeps came upon, `orphan removed`, and what became of each run, `run complete`. */
+  readonly swept: ReadonlySet<string>;
   readonly cloud: Cloud;
   readonly domain: Domain;
   readonly table: ReadonlyMap<string, Membership>;
@@ -32,9 +39,25 @@ const LONG_POLL_MS = 20_000;
 /** Milliseconds until a process that has ended is started again. */
 const RESTART_MS = 5_000;
 /** Virtual milliseconds in which everything must have come to an end. */
-const LIMIT_MS = 12 * 3_600_000;
+const LIMIT_MS = 16 * 3_600_000;
+/** Calls, one after the other, of a sweep that has something to do. */
+const SWEEP_CALLS = 30;
+
+/** Milliseconds of quiet after which nothing may be left for the sweep: the age guard, two intervals, two sweeps. */
+function quietMs({ latencies, spread }: Schedule): number {
+  const sweepMs = SWEEP_CALLS * 2 * Math.max(...latencies);
+  return AGE_GUARD_MS + 2 * (SWEEP_INTERVAL_MS + spread * SPREAD_MS + sweepMs);
+}
+
 const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0 };
-const patience = { joinMs: 600_000, unjoinMs: 600_000, leaveMs: 15_000, joinAttempts: 3, pauses };
+const patience = {
+  joinMs: 600_000,
+  unjoinMs: 600_000,
+  leaveMs: 15_000,
+  joinAttempts: 3,
+  operationMs: OPERATION_MS,
+  pauses,
+};
 
 const idOf = (index: number): string => `i-0000000000000000${index + 1}`;
 
@@ -48,7 +71,10 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     options.tell(`${seconds.padStart(10)} s  ${who.padEnd(6)} ${what()}`);
   };
   const table = new Map<string, Membership>();
+  const tables: Tables = { memberships: table, sweepLease: undefined };
   const endings: Ending[] = [];
+  const swept = new Set<string>();
+  let sweepOwners = 0;
   const domain = createDomain(kernel);
   const { shortHook, hold, hookAfterAbandon } = schedule;
   const cloud = createCloud({ kernel, nodes: domain.booting, shortHook, hold, hookAfterAbandon });
@@ -98,6 +124,36 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     }
   }
 
+  function sweepOf(hand: Worker, ports: Ports, log: Log, signal: AbortSignal): Promise<void> {
+    const { process } = hand;
+    const clock = kernel.clockOf(process);
+    const nextOwner = (): string => `${process.name}/sweep/${(sweepOwners += 1)}`;
+    return sweepOnSchedule(
+      {
+        lease: createSweepLease({ store: ports.sweepLease, clock, nextOwner, leaseMs: LEASE_MS }),
+        leaseMs: LEASE_MS,
+        intervalMs: SWEEP_INTERVAL_MS,
+        async sweep(stopped) {
+          tell(process.name, () => 'begins to sweep');
+          const done = invariants.sweeping(process, stopped);
+          const report = await sweep(
+            { ...ports.sweep, clock, log },
+            { ...ports.sweepLimits, dryRun: false },
+            stopped,
+          );
+          done();
+          for (const line of linesOf(report)) swept.add(line);
+          tell(process.name, () => `has swept: ${linesOf(report).join(', ')}`);
+          return report;
+        },
+        clock,
+        random: () => schedule.spread,
+        log,
+      },
+      signal,
+    );
+  }
+
   function start(slot: string, life: number): void {
     const process: Process = { name: `${slot}.${life}`, dead: false, suspendedUntil: 0 };
     const clock = kernel.clockOf(process);
@@ -113,9 +169,14 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const inHand = (change: number): void => {
       if (!process.dead) busy.set(process, (busy.get(process) ?? 0) + change);
     };
-    const hand: Worker = { process, stop: () => worker.stop(), kill: ended };
+    const sweeping = new AbortController();
+    const stop = (): void => {
+      worker.stop();
+      sweeping.abort(sweepStops());
+    };
+    const hand: Worker = { process, stop, kill: ended };
     const defect = options.defect ?? {};
-    const ports = createPorts({ kernel, cloud, domain, table, wire, invariants, defect }, hand);
+    const ports = createPorts({ kernel, cloud, domain, tables, wire, invariants, defect }, hand);
     const messages = createProcess<Delivery>({
       expected: { accountId: ACCOUNT, region: REGION },
       queue: ports.queue,
@@ -157,22 +218,38 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
       clock,
       log,
     });
-    void worker.run().then(() => ended('has drained'));
+    const swept = sweepOf(hand, ports, log, sweeping.signal);
+    void Promise.all([worker.run(), swept]).then(() => ended('has drained'));
   }
 
   if (schedule.nameTaken) domain.addStranger(nameOf(idOf(0), 'A'));
   invariants.begin();
   for (const [index, { warm, lives }] of schedule.instances.entries()) cloud.launch(idOf(index), warm, lives);
   for (let number = 1; number <= schedule.workers; number += 1) start(`w${number}`, 1);
-  const idle = (): boolean => [...busy.values()].every((count) => count === 0);
+  const idle = (): boolean => {
+    for (const count of busy.values()) if (count > 0) return false;
+    return true;
+  };
+  let quietSince = began;
   await kernel.run(
-    () => kernel.pending === 0 && idle() && cloud.quiet,
+    () => {
+      if (kernel.pending > 0 || !idle() || !cloud.quiet) quietSince = kernel.now();
+      return kernel.now() > Math.max(quietSince, wire.disturbedUntil) + quietMs(schedule);
+    },
     LIMIT_MS,
     () => invariants.check(),
   );
   invariants.end();
-  return { endings, cloud, domain, table };
+  return { endings, swept, cloud, domain, table };
 }
+
+const lineOf = ({ kind, outcome }: Finding): string =>
+  `${kind} ${outcome.result}${outcome.result === 'kept' ? ` ${outcome.reason}` : ''}`;
+
+const linesOf = ({ complete, findings }: SweepReport): string[] => [
+  `run ${complete ? 'complete' : 'incomplete'}`,
+  ...findings.map(lineOf),
+];
 
 /** The schedule as it was played, one line an event. */
 export async function story(schedule: Schedule, options: PlayOptions = {}): Promise<string> {

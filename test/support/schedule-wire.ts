@@ -15,6 +15,8 @@ export interface Worker {
 }
 
 export interface Wire {
+  /** When the last thing that went wrong had passed, milliseconds since the Unix epoch. */
+  readonly disturbedUntil: number;
   /**
    * @param carryOut what the other side does once the request has arrived
    * @param signal lets the caller go at once; the request stays on its way
@@ -42,9 +44,10 @@ const MINUTES = 180_000;
 const HOUR = 3_600_000;
 /** Milliseconds that an outage lasts, and that throttling does. */
 const OUTAGE = 200_000;
+const LONG_OUTAGE = 1_000_000;
 const THROTTLING = 60_000;
 /** Milliseconds for which the view of instances is stale. */
-const STALE = 60_000;
+const STALE = 90_000;
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
@@ -72,6 +75,14 @@ export function createWire(options: WireOptions): Wire {
   let awayUntil = 0;
   let refusedUntil = 0;
   let throttledUntil = 0;
+  let disturbedUntil = 0;
+
+  /** @returns milliseconds since the Unix epoch */
+  function disturb(ms: number): number {
+    const until = kernel.now() + ms;
+    disturbedUntil = Math.max(disturbedUntil, until);
+    return until;
+  }
 
   function latency(): number {
     latencies += 1;
@@ -94,9 +105,11 @@ export function createWire(options: WireOptions): Wire {
       .flatMap(({ what }) => what);
   }
 
-  function take(turn: Turn, worker: Worker, instanceId: string): void {
+  function take(turn: Turn, worker: Worker, subject: string): void {
+    const [first = ''] = cloud.instances.keys();
+    const instanceId = cloud.instances.has(subject) ? subject : first;
     tell('world', () => `${turn} (${instanceId})`);
-    const now = kernel.now();
+    disturb(0);
     const all = [...cloud.actions.values()].filter((action) => action.instanceId === instanceId);
     const turns: Record<Turn, () => void> = {
       'message again': () => cloud.again(all.at(-1)?.token),
@@ -104,31 +117,43 @@ export function createWire(options: WireOptions): Wire {
       'forged message': () => cloud.forge(instanceId),
       'scale-in': () => cloud.scaleIn(instanceId),
       'instance dies': () => cloud.die(instanceId),
+      'terminated past the hooks': () => cloud.terminate(instanceId),
+      'hooks deleted': () => cloud.deleteHooks(),
+      detached: () => cloud.detach(instanceId),
       'a person continues': () => cloud.person(instanceId, 'CONTINUE'),
       'a person abandons': () => cloud.person(instanceId, 'ABANDON'),
       'worker killed': () => worker.kill('killed'),
       'worker told to stop': () => worker.stop(),
       'worker suspended': () => suspend(worker, MINUTES),
-      'directory away': () => (awayUntil = now + OUTAGE),
-      'password refused': () => (refusedUntil = now + OUTAGE),
-      throttled: () => (throttledUntil = now + THROTTLING),
+      'directory away': () => (awayUntil = disturb(OUTAGE)),
+      'directory away for long': () => (awayUntil = disturb(LONG_OUTAGE)),
+      'password refused': () => (refusedUntil = disturb(OUTAGE)),
+      throttled: () => (throttledUntil = disturb(THROTTLING)),
       'node away': () => domain.away(instanceId, OUTAGE),
       'node lies': () => (domain.mood.lies += 1),
       'joins fail': () => (domain.mood.failures += 2),
       'leaves hang': () => (domain.mood.leavesHang = true),
-      'view stale': () => cloud.lag(STALE),
+      'view stale': () => {
+        disturb(STALE);
+        cloud.lag(STALE);
+      },
       'group deleted': () => cloud.deleteGroup(),
       'account disabled': () => {
         options.onTampering(instanceId);
         domain.disable(instanceId);
       },
+      'account deleted': () => {
+        options.onTampering(instanceId);
+        domain.delete(instanceId);
+      },
+      'stamped by a person': () => domain.addForeign(instanceId),
     };
     turns[turn]();
   }
 
   function suspend(worker: Worker, ms: number): void {
     tell(worker.process.name, () => `suspended for ${ms / 1000} s`);
-    worker.process.suspendedUntil = Math.max(worker.process.suspendedUntil, kernel.now() + ms);
+    worker.process.suspendedUntil = Math.max(worker.process.suspendedUntil, disturb(ms));
   }
 
   /** Why a request is not carried out at all, if it is not. */
@@ -155,11 +180,15 @@ export function createWire(options: WireOptions): Wire {
   }
 
   return {
+    get disturbedUntil() {
+      return disturbedUntil;
+    },
     call(worker, name, subject, carryOut, signal) {
       const { process } = worker;
       if (process.dead) return never();
       if (signal?.aborted) return Promise.reject(signal.reason);
       const due = dueAt(name);
+      if (due.length > 0) disturb(0);
       if (due.includes('crash before')) {
         worker.kill(`dies before ${name}`);
         return never();
@@ -173,17 +202,22 @@ export function createWire(options: WireOptions): Wire {
       return new Promise((resolve, reject) => {
         const abort = (): void => reject(signal?.reason);
         signal?.addEventListener('abort', abort, { once: true });
-        kernel.after(there, () => {
-          const outcome = arrive(name, due, carryOut);
-          tell(process.name, () => `${name} ${subject}: ${told(outcome)}${listed(due.filter(isFault))}`);
-          if (due.includes('crash after')) worker.kill(`dies before the answer to ${name}`);
-          const answer = (): void => {
-            signal?.removeEventListener('abort', abort);
-            if ('error' in outcome) reject(outcome.error);
-            else resolve(outcome.value);
-          };
-          kernel.after(back, answer, process, 'answer');
-        });
+        kernel.after(
+          there,
+          () => {
+            const outcome = arrive(name, due, carryOut);
+            tell(process.name, () => `${name} ${subject}: ${told(outcome)}${listed(due.filter(isFault))}`);
+            if (due.includes('crash after')) worker.kill(`dies before the answer to ${name}`);
+            const answer = (): void => {
+              signal?.removeEventListener('abort', abort);
+              if ('error' in outcome) reject(outcome.error);
+              else resolve(outcome.value);
+            };
+            kernel.after(back, answer, process, 'answer');
+          },
+          undefined,
+          'request',
+        );
       });
     },
   };

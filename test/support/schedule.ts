@@ -18,13 +18,27 @@ const calls = [
   'directory.domain',
   'directory.stage',
   'directory.inspect',
+  'directory.find',
   'directory.remove',
+  'directory.records',
+  'directory.unname',
   'nodes.isReady',
   'nodes.probe',
   'nodes.join',
   'nodes.leave',
 ] as const;
-export type Call = (typeof calls)[number];
+
+/** Every call that only the sweep makes. */
+const sweepCalls = [
+  'sweep.read',
+  'sweep.write',
+  'table.scan',
+  'directory.list',
+  'ec2.prove',
+  'ec2.look',
+  'autoscaling.counts',
+] as const;
+export type Call = (typeof calls)[number] | (typeof sweepCalls)[number];
 
 /** What may become of one call. */
 const faults = [
@@ -53,12 +67,17 @@ const turns = [
   'forged message',
   'scale-in',
   'instance dies',
+  /** A TerminateInstances of somebody's: no hook is told, and Auto Scaling itself learns of it later. */
+  'terminated past the hooks',
+  'hooks deleted',
+  'detached',
   'a person continues',
   'a person abandons',
   'worker killed',
   'worker told to stop',
   'worker suspended',
   'directory away',
+  'directory away for long',
   'password refused',
   'throttled',
   'node away',
@@ -67,7 +86,10 @@ const turns = [
   'leaves hang',
   'group deleted',
   'account disabled',
-  /** What Auto Scaling shows of instances lags behind. */
+  'account deleted',
+  /** Another account under our organizational unit gets the instance's stamp: a name that we would never give. */
+  'stamped by a person',
+  /** What EC2 and Auto Scaling show of instances lags behind. */
   'view stale',
 ] as const;
 export type Turn = (typeof turns)[number];
@@ -95,6 +117,8 @@ export interface Schedule {
   readonly happenings: readonly Happening[];
   /** Whether a hook is short: 60 s between heartbeats, 240 s in all; otherwise 300 s and 30,000 s. */
   readonly shortHook: boolean;
+  /** Where in its spread a worker's first sweep begins, from 0 to 1, exclusive. */
+  readonly spread: number;
   /** What a worker that was suspended finds first. */
   readonly wakesTo: 'alarm' | 'answer';
   /** Whether somebody else's account holds the first name of the first instance. */
@@ -125,7 +149,9 @@ const crossing: fc.Arbitrary<Happening> = fc.record({
       'table.write',
       'directory.stage',
       'directory.inspect',
+      'directory.find',
       'directory.remove',
+      'directory.records',
       'nodes.join',
       'autoscaling.heartbeat',
       'autoscaling.complete',
@@ -142,6 +168,29 @@ const crossing: fc.Arbitrary<Happening> = fc.record({
       'answer late',
       'crash after',
       'suspended for minutes',
+    ),
+    { minLength: 1, maxLength: 2 },
+  ),
+});
+
+/** What befalls a sweep: in one that follows the launch, in one that finds something, or in one of the quiet time. */
+const sweeping: fc.Arbitrary<Happening> = fc.record({
+  moment: fc.record({ call: fc.constantFrom(...sweepCalls), nth: fc.integer({ min: 1, max: 6 }) }),
+  what: fc.uniqueArray(
+    fc.oneof(
+      fc.constantFrom(...faults),
+      fc.constantFrom(
+        'scale-in',
+        'instance dies',
+        'terminated past the hooks',
+        'hooks deleted',
+        'detached',
+        'directory away for long',
+        'throttled',
+        'stamped by a person',
+        'account deleted',
+        'view stale',
+      ),
     ),
     { minLength: 1, maxLength: 2 },
   ),
@@ -170,8 +219,9 @@ export const schedulesOf = (workers: Schedule['workers']): fc.Arbitrary<Schedule
       { weight: 1, arbitrary: fc.array(instance, { minLength: 2, maxLength: 2 }) },
     ),
     latencies: fc.array(latency, { minLength: 1, maxLength: 8 }),
-    happenings: fc.array(fc.oneof(happening, crossing), { maxLength: 6 }),
+    happenings: fc.array(fc.oneof(happening, crossing, sweeping), { maxLength: 6 }),
     shortHook: rarely,
+    spread: fc.constantFrom(0, 0.3, 0.6, 0.99),
     wakesTo: fc.constantFrom('alarm' as const, 'answer' as const),
     nameTaken: rarely,
     hookAfterAbandon: rarely,

@@ -2,6 +2,8 @@ import type { Clock } from '../../agent/clock.ts';
 
 /** A clock that stands still until it is told to go on. */
 export interface VirtualClock extends Clock {
+  /** Time passes and nothing happens, as for a process that is suspended; what fell due meanwhile is late. */
+  skip(ms: number): void;
   /** Runs everything that falls due within the next `ms` milliseconds, in order. */
   advance(ms: number): Promise<void>;
   /** Advances, sleeper by sleeper, until the promise settles; fails after `limitMs` milliseconds of virtual time. */
@@ -61,6 +63,9 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
         signal?.addEventListener('abort', abort, { once: true });
         sleepers.add(sleeper);
       });
+    },
+    skip(ms) {
+      now += ms;
     },
     async advance(ms) {
       const limit = now + ms;

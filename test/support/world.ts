@@ -17,6 +17,7 @@ export const GROUP = 'fleet';
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';
 export const DOMAIN = 'corp.example.test';
+const CONTROLLER = `dc1.${DOMAIN}`;
 
 export interface WorldMessage {
   readonly messageId: string;
@@ -40,6 +41,8 @@ export interface World {
   readonly effects: string[];
   readonly table: Map<string, Membership>;
   readonly accounts: Map<string, Account>;
+  /** Computer names that have records in DNS. */
+  readonly records: Set<string>;
   readonly hidden: { messageId: string; seconds: number }[];
   readonly removed: string[];
   readonly answers: { token: string; result: string }[];
@@ -48,12 +51,13 @@ export interface World {
   group: Group;
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string) => void | Promise<void>;
+  directory: 'answers' | 'hangs';
   node: {
     registered: boolean;
     domain: string;
     computerName: string;
     ready: boolean;
-    joins: 'works' | 'fails';
+    joins: 'works' | 'fails' | 'hangs';
     leaves: 'works' | 'hangs';
   };
   message(action: Partial<LifecycleAction>, id?: string): WorldMessage;
@@ -75,6 +79,7 @@ export function createWorld(): World {
     effects: [],
     table: new Map(),
     accounts: new Map(),
+    records: new Set(),
     hidden: [],
     removed: [],
     answers: [],
@@ -97,6 +102,7 @@ export function createWorld(): World {
       ],
     },
     fault: () => undefined,
+    directory: 'answers',
     node: { registered: true, domain: '', computerName: '', ready: true, joins: 'works', leaves: 'works' },
     message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
       messageId: id,
@@ -151,8 +157,8 @@ export function createWorld(): World {
 
   let passwordClock = 1n;
   const directory: DirectoryPort = {
-    async stage(instanceId, password, beforeWrite) {
-      await beforeWrite();
+    async stage(instanceId, password, _earlier, beforeWrite) {
+      await beforeWrite({ computerName: 'A00000000000001', domainController: CONTROLLER });
       await call('directory.stage');
       passwordClock += 1n;
       const account = {
@@ -167,7 +173,7 @@ export function createWorld(): World {
         computerName: account.name,
         distinguishedName: `CN=${account.name},OU=Fleet`,
         objectGuid: account.objectGuid,
-        domainController: 'dc1.corp.example.test',
+        domainController: CONTROLLER,
         passwordLastSet: account.passwordLastSet,
       };
     },
@@ -176,12 +182,23 @@ export function createWorld(): World {
       const account = world.accounts.get(instanceId);
       return account && { passwordLastSet: account.passwordLastSet, enabled: true, ours: true };
     },
-    async remove(instanceId) {
-      await call('directory.remove');
+    async remove(instanceId, { names, foundNames }, beforeDelete, signal) {
+      await call('directory.find');
+      if (world.directory === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       const account = world.accounts.get(instanceId);
+      if (account) await beforeDelete(account.name);
+      await call('directory.remove');
       world.accounts.delete(instanceId);
       world.effects.push('remove');
-      return { accounts: account ? [account.name] : [], dnsRecords: [] };
+      const accounts = account ? [account.name] : [];
+      const known = new Set([...accounts, ...names, ...foundNames]);
+      const dnsRecords = [...known].filter((name) => world.records.has(name));
+      for (const name of dnsRecords) {
+        await beforeDelete(name);
+        await call('directory.removeRecord');
+        world.records.delete(name);
+      }
+      return { accounts, dnsRecords, domainController: CONTROLLER };
     },
     async domain() {
       await call('directory.domain');
@@ -216,8 +233,9 @@ export function createWorld(): World {
         key: 'key',
       };
     },
-    async join(_node, entry) {
+    async join(_node, entry, _target, signal) {
       await call('nodes.join');
+      if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       const account = world.accounts.get(INSTANCE);
       const facts = {
         adjoin: 1,
@@ -258,7 +276,9 @@ export function createWorld(): World {
   let passwords = 0;
   let owners = 0;
   const known = (action: LifecycleAction): void => {
-    if (world.instances.get(action.instanceId)?.token === action.token) return;
+    const shown = world.instances.get(action.instanceId);
+    const hooked = world.group.hooks.some((hook) => hook.name === action.hook);
+    if (shown?.token === action.token && shown.group === action.group && hooked) return;
     throw new AdjoinError('action-void', 'No active Lifecycle Action found');
   };
 
@@ -327,6 +347,7 @@ export function createWorld(): World {
           unjoinMs: 3_600_000,
           leaveMs: 15_000,
           joinAttempts: 3,
+          operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
         },
         newOneTimePassword: () => {

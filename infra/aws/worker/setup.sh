@@ -6,6 +6,15 @@ set -euo pipefail
 # shellcheck disable=SC2154 # AGENT_BUCKET and the others are assigned ahead of this text
 : "$AGENT_BUCKET" "$AGENT_KEY" "$AGENT_SHA256" "$AWS_REGION" "$LOG_GROUP" "$CA_BASE64" "$AGENT_CONFIG" "$SHELL_ALLOWED" "$UNIT"
 
+# A worker that is not set up does nothing, and EC2 finds it healthy for ever. One that is off is replaced.
+trap '[ $? -eq 0 ] || { echo "set-up failed: power off" >&2; systemctl poweroff; }' EXIT
+
+# A worker that nobody may enter has no door: without the agent there are no sessions and no commands.
+if [ "$SHELL_ALLOWED" != true ]; then
+  systemctl disable --now amazon-ssm-agent
+  systemctl mask amazon-ssm-agent
+fi
+
 # Endpoints of a stack that is being made may still be on their way: for ten minutes.
 patiently() {
   local attempt
@@ -44,16 +53,11 @@ cat >/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json <<DELIVER
 {
   "agent": { "region": "$AWS_REGION", "run_as_user": "root" },
   "logs": { "logs_collected": { "files": { "collect_list": [
-    { "file_path": "/var/log/adjoin/agent.log", "log_group_name": "$LOG_GROUP", "log_stream_name": "{instance_id}" }
+    { "file_path": "/var/log/adjoin/agent.log", "log_group_name": "$LOG_GROUP", "log_stream_name": "{instance_id}" },
+    { "file_path": "/var/log/cloud-init-output.log", "log_group_name": "$LOG_GROUP", "log_stream_name": "{instance_id}-setup" }
   ] } } }
 }
 DELIVERY
-
-# A worker that nobody may enter has no door: without the agent there are no sessions and no commands.
-if [ "$SHELL_ALLOWED" != true ]; then
-  systemctl disable --now amazon-ssm-agent
-  systemctl mask amazon-ssm-agent
-fi
 
 systemctl daemon-reload
 systemctl enable --now amazon-cloudwatch-agent adjoin

@@ -14,7 +14,7 @@ import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './ke
 import { Keys } from './kms/keys.ts';
 import type { Place } from './place.ts';
 import { systemRandom, type Random } from './random.ts';
-import type { Authorize, CallCount, Faults } from './seams.ts';
+import type { Authorize, CallCount, Faults, Witness } from './seams.ts';
 import { Secrets } from './secrets-manager/secrets.ts';
 import { secretsManagerService } from './secrets-manager/service.ts';
 import type { Door, Service } from './service.ts';
@@ -33,7 +33,7 @@ import { Timers } from './timers.ts';
 export type { Clock } from './clock.ts';
 export type { Fleet } from './ec2/instances.ts';
 export type { SessionKey, SessionWish } from './key-ring.ts';
-export type { Authorize, CallCount, Faults } from './seams.ts';
+export type { Authorize, CallCount, CloudEvent, Faults, Witness } from './seams.ts';
 export type { ScriptRunner } from './ssm/runner/run-document.ts';
 
 export interface CloudOptions {
@@ -51,6 +51,10 @@ export interface CloudOptions {
   endpointOf?: (service: string) => string | undefined;
   /** Spoils calls; none is spoilt without it. */
   faults?: Faults;
+  /** Told what becomes of messages, lifecycle actions and instances. */
+  witness?: Witness;
+  /** Whether the SSM agent of this instance ever registers. Default: it does. */
+  registers?: (instanceId: string) => boolean;
   /** From an instance's boot to its registration as a managed node. Default 2,000: an agent's start-up. */
   registrationDelayMs?: number;
   /** From SendCommand to the start on an idle node. Default 30, as measured with the real agent. */
@@ -104,7 +108,8 @@ export function createCloud(options: CloudOptions): Cloud {
   });
   const keys = new Keys(place, random);
   const topics = new Topics(place);
-  const queues = new Queues({ place, timers, random });
+  const witness = options.witness ?? (() => undefined);
+  const queues = new Queues({ place, timers, random, witness });
   const secrets = new Secrets(place, timers, random);
   const targets = new RuleTargets({ place, authorize, topics, queues, keys });
   const bus = new Bus({ place, timers, random, deliver: (...delivery) => void targets.deliver(...delivery) });
@@ -127,7 +132,7 @@ export function createCloud(options: CloudOptions): Cloud {
     random,
     events: {
       running(instance) {
-        nodes.booted(instance);
+        if (options.registers?.(instance.id) ?? true) nodes.booted(instance);
         groups.running(instance);
       },
       stopped(instance) {
@@ -147,6 +152,7 @@ export function createCloud(options: CloudOptions): Cloud {
       place,
       timers,
       random,
+      witness,
       notify: (hook, body) => publisher.publish(hook, body),
       transitionMs: options.transitionMs ?? 200,
       launchBackoffMs: options.launchBackoffMs ?? 5000,

@@ -155,12 +155,13 @@ export class FrontDoor {
     let answer: Answer;
     try {
       input = decode(route, request);
-      fault = this.#parts.faults({ principal, service: service.name, operation: route.name, input });
+      fault = await this.#parts.faults({ principal, service: service.name, operation: route.name, input });
       if (fault?.delayBeforeMs) await this.#parts.timers.pause(fault.delayBeforeMs, signal);
       if (fault?.throttle) throw throttled(service);
       if (fault?.fail) throw new ServiceFailure(fault.fail.code, fault.fail.message, fault.fail.status);
       answer = await this.#carryOut(route, input, request, call);
       if (answer.status >= 400) count.errors += 1;
+      else fault?.carriedOut?.();
       this.#parts.answered({ ...told, input });
     } catch (error) {
       count.errors += 1;

@@ -1,3 +1,5 @@
+import type { HookResult } from './auto-scaling/hook.ts';
+import type { LifecycleTransition } from './auto-scaling/message.ts';
 import type { Principal, Resource } from './service.ts';
 
 /** One question to the authorizer: may this principal do this to this resource? */
@@ -32,6 +34,8 @@ export interface Fault {
   readonly throttle?: boolean;
   /** Answer with this error; the operation is not carried out. */
   readonly fail?: { readonly code: string; readonly message: string; readonly status: number };
+  /** Called right after the operation was carried out without an error, before anything is answered. */
+  readonly carriedOut?: () => void;
   /** Wait after the operation was carried out, in milliseconds. */
   readonly delayAfterMs?: number;
   /** Carry the operation out, then cut the connection instead of answering. */
@@ -52,7 +56,8 @@ export interface AnsweredCall {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-export type Faults = (call: FaultyCall) => Fault | undefined;
+/** Asked about each verified call, right before it is carried out; the call waits for the answer. */
+export type Faults = (call: FaultyCall) => Fault | undefined | Promise<Fault | undefined>;
 
 /** How often one principal called one operation. */
 export interface CallCount {
@@ -63,3 +68,43 @@ export interface CallCount {
   /** How many of them were answered with an error. */
   readonly errors: number;
 }
+
+/** How a lifecycle action ended. `answer`: by CompleteLifecycleAction; `deadline`: by its heartbeat or its global limit; `void`: with its instance, its hook or another action. */
+export type ActionEnd = 'answer' | 'deadline' | 'void';
+
+/** One step of a message, a lifecycle action or an instance. */
+export type CloudEvent =
+  | {
+      readonly kind: 'message-sent';
+      readonly queue: string;
+      readonly messageId: string;
+      readonly body: string;
+    }
+  | {
+      readonly kind: 'message-received' | 'message-deleted' | 'message-dead' | 'message-expired';
+      readonly queue: string;
+      readonly messageId: string;
+    }
+  | {
+      readonly kind: 'action-begun';
+      readonly group: string;
+      readonly transition: LifecycleTransition;
+      readonly instanceId: string;
+      readonly token: string;
+    }
+  | {
+      readonly kind: 'action-ended';
+      readonly token: string;
+      readonly end: ActionEnd;
+      /** Of an answer, or of a deadline: the hook's default. */
+      readonly result?: HookResult;
+    }
+  | {
+      readonly kind: 'instance';
+      readonly instanceId: string;
+      readonly group: string;
+      readonly step: 'launched' | 'in-service' | 'leaving' | 'gone';
+    };
+
+/** Told each step as it happens; it changes nothing. */
+export type Witness = (event: CloudEvent) => void;

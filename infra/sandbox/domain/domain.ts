@@ -1,21 +1,20 @@
-import { randomInt } from 'node:crypto';
-import { Resolver } from 'node:dns/promises';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:tls';
-import { startMachine, type Machine } from '../machine/machine.ts';
+import { resolverConfiguration, startMachine, type Machine } from '../machine/machine.ts';
 import { ensureBridge } from '../machine/network.ts';
-import type { ProcessOptions } from '../machine/process.ts';
+import { issueCertificate, makeAuthority } from './authority.ts';
+import { controllerIn, database, must, smbConfEdits, type Controller } from './controller.ts';
+import { joinController, type JoinOptions } from './join.ts';
 import { parseLdif, type Entry } from './ldif.ts';
+import { randomPassword } from './password.ts';
 
 /**
- * A real Active Directory domain with one Samba controller in a machine of its own.
+ * A real Active Directory domain. It begins with one controller; more can join. What speaks of "the controller" means
+ * the first.
  *
- *   up ── stop ──▶ down ── start ──▶ up      the controller's machine and network stay, its ports are closed
- *   up, down ── destroy ──▶ gone
+ *   up, down ── destroy ──▶ gone      with all its controllers
  *
- * Every password is random for this run and lives in this process and in the controller's memory-backed disk only.
+ * Every password is random for this run and lives in this process and on the controllers' memory-backed disks only.
  */
 export interface Domain {
   readonly domainName: string;
@@ -24,7 +23,7 @@ export interface Domain {
   /** The controller's fully qualified host name, which its certificate carries. */
   readonly hostName: string;
   readonly address: string;
-  /** PEM file with the authority that signed the controller's LDAPS certificate. */
+  /** PEM file with the authority that signed the controllers' LDAPS certificates. */
   readonly caFile: string;
   readonly organizationalUnit: string;
   /** May manage computer accounts in the organizational unit, and delete DNS records that machines registered. */
@@ -33,6 +32,16 @@ export interface Domain {
   readonly auditor: Account;
   /** The controller's machine, for tests that look into it. */
   readonly controller: Machine;
+  /** All of them, the first one first. */
+  readonly controllers: readonly Controller[];
+  /** Addresses of the DNS servers, which are the controllers: what a machine's resolv.conf should name. */
+  readonly nameServers: readonly string[];
+  /**
+   * Makes another controller, which joins the domain over the first one, and resolves when each of the two knows of the
+   * other and is found through DNS. The namespace's resolv.conf names it from then on; machines that run already do not
+   * know of it. Takes some 15 s.
+   */
+  addController(options?: JoinOptions): Promise<Controller>;
   /** Resets the service account's password in the directory, as an administrator would. */
   setServicePassword(password: string): Promise<void>;
   /** Reads the controller's database past LDAP and its access control. */
@@ -75,15 +84,10 @@ export interface DomainOptions {
 /** Refused binds before an account locks: low enough that a retry loop shows, and can be read in `badPwdCount`. */
 export const lockoutThreshold = 10;
 
-/** Provisioning takes 4 s on an idle machine, everything else well under one. */
-const provisionLimitMs = 90_000;
-const commandLimitMs = 30_000;
-/** Samba binds its ports 1–2 s after it starts. */
-const startLimitMs = 30_000;
-const startPollMs = 50;
+/** Provisioning takes 4 s on an idle machine, and more than a minute on one that has ten things to do at once. */
+const provisionLimitMs = 240_000;
 
 const furnishScript = join(import.meta.dirname, 'furnish.py');
-const certificateScript = join(import.meta.dirname, 'certificate.sh');
 
 /** The container of a domain's DNS records. */
 export function dnsZoneDn(domainName: string): string {
@@ -125,60 +129,61 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     name: hostName,
     hostName,
     address,
-    nameServer: address,
+    nameServers: [address],
     searchDomain: domainName,
   });
 
-  const must = async (argv: readonly string[], processOptions: ProcessOptions = {}) => {
-    const outcome = await controller.exec(argv, { timeoutMs: commandLimitMs, ...processOptions });
-    if (outcome.code === 0) return outcome.stdout;
-    // A failed tool may repeat its input, which holds passwords: its last line alone, and no standard output.
-    const reason = outcome.timedOut ? 'timed out' : (outcome.stderr.trim().split('\n').at(-1) ?? '');
-    throw new Error(`${fullHostName}: ${argv.slice(0, 3).join(' ')}: ${reason}`);
-  };
-  const start = async () => {
-    await must(['samba', '--daemon']);
-    await answers({ address, hostName: fullHostName, ca: await readFile(caFile, 'utf8') });
-  };
+  const first = controllerIn(controller, fullHostName, caFile);
+  const controllers: Controller[] = [first];
+  const nameServers = () => controllers.map((one) => one.address);
+  /** What /etc/resolv.conf of the namespace points to, as a VPC's DHCP options name the domain's controllers. */
+  const writeNameServers = () =>
+    writeFile(join(runtime, 'resolv.conf'), resolverConfiguration(nameServers()));
 
-  try {
-    const certificate = async () => {
-      const script = await readFile(certificateScript, 'utf8');
-      await must(['sh', '-s', '--', fullHostName, address], { input: script });
-    };
-    const provision = async () => {
-      await must(['rm', '-f', '/etc/samba/smb.conf']);
-      // Without a password given, the tool makes one for Administrator and, being quiet, tells nobody.
-      await must(
-        [
-          'samba-tool',
-          'domain',
-          'provision',
-          '--quiet',
-          '--server-role=dc',
-          '--dns-backend=SAMBA_INTERNAL',
-          `--realm=${domainName.toUpperCase()}`,
-          `--domain=${netbiosName(domainName)}`,
-          `--host-name=${hostName}`,
-          `--host-ip=${address}`,
-          '--option=interfaces=eth0',
-          '--option=bind interfaces only=yes',
-        ],
-        { timeoutMs: provisionLimitMs },
-      );
-      await must(['sed', '-i', smbConfEdits, '/etc/samba/smb.conf']);
-      const wanted = { domainName, organizationalUnit, serviceAccount, auditor, lockoutThreshold };
-      await must(['python3', '-c', await readFile(furnishScript, 'utf8')], { input: JSON.stringify(wanted) });
-    };
-    await Promise.all([certificate(), provision()]);
-    await writeFile(caFile, await must(['cat', '/var/lib/samba/private/tls/ca.pem']), { mode: 0o644 });
-    await start();
-    // What /etc/resolv.conf of the namespace points to, as a VPC's DHCP options name the domain's controllers.
-    await writeFile(join(runtime, 'resolv.conf'), `nameserver ${address}\n`);
-  } catch (error) {
-    await controller.destroy();
-    throw error;
-  }
+  const provision = async () => {
+    await must(controller, ['rm', '-f', '/etc/samba/smb.conf']);
+    // Without a password given, the tool makes one for Administrator and, being quiet, tells nobody.
+    await must(
+      controller,
+      [
+        'samba-tool',
+        'domain',
+        'provision',
+        '--quiet',
+        '--server-role=dc',
+        '--dns-backend=SAMBA_INTERNAL',
+        `--realm=${domainName.toUpperCase()}`,
+        `--domain=${netbiosName(domainName)}`,
+        `--host-name=${hostName}`,
+        `--host-ip=${address}`,
+        '--option=interfaces=eth0',
+        '--option=bind interfaces only=yes',
+      ],
+      { timeoutMs: provisionLimitMs },
+    );
+    await must(controller, ['sed', '-i', smbConfEdits, '/etc/samba/smb.conf']);
+    const wanted = { domainName, organizationalUnit, serviceAccount, auditor, lockoutThreshold };
+    const furnish = ['python3', '-c', await readFile(furnishScript, 'utf8')];
+    await must(controller, furnish, { input: JSON.stringify(wanted) });
+  };
+  const certify = async () => {
+    const made = await makeAuthority(controller);
+    await issueCertificate(made, controller, fullHostName);
+    await writeFile(caFile, made.certificate, { mode: 0o644 });
+    return made;
+  };
+  const found = async () => {
+    try {
+      const [made] = await Promise.all([certify(), provision()]);
+      await first.start();
+      await writeNameServers();
+      return made;
+    } catch (error) {
+      await controller.destroy();
+      throw error;
+    }
+  };
+  const authority = await found();
 
   return {
     domainName,
@@ -193,91 +198,52 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     },
     auditor,
     controller,
+    get controllers() {
+      return [...controllers];
+    },
+    get nameServers() {
+      return nameServers();
+    },
+    async addController(joinOptions = {}) {
+      const added = await joinController(
+        {
+          image,
+          runtime,
+          domainName,
+          dnsZone: dnsZoneDn(domainName),
+          caFile,
+          authority,
+          serviceAccount: serviceAccount.user,
+          first,
+        },
+        joinOptions,
+      );
+      controllers.push(added);
+      await writeNameServers();
+      return added;
+    },
     async setServicePassword(password) {
       const quoted = Buffer.from(`"${password}"`, 'utf16le').toString('base64');
       const dn = `CN=${serviceAccount.user},CN=Users,${baseDn}`;
-      await must(['ldbmodify', '-H', database], {
+      await must(controller, ['ldbmodify', '-H', database], {
         input: `dn: ${dn}\nchangetype: modify\nreplace: unicodePwd\nunicodePwd:: ${quoted}\n`,
       });
       serviceAccount = { ...serviceAccount, password };
     },
     async search({ base = baseDn, filter, attributes }) {
-      return parseLdif(await must(['ldbsearch', '-H', database, '-b', base, filter, ...attributes]));
+      return parseLdif(
+        await must(controller, ['ldbsearch', '-H', database, '-b', base, filter, ...attributes]),
+      );
     },
-    async stop() {
-      await must(['sh', '-c', stopSamba]);
-    },
-    start,
+    stop: () => first.stop(),
+    start: () => first.start(),
     async destroy() {
-      await controller.destroy();
+      await Promise.all(controllers.map((one) => one.machine.destroy()));
     },
   };
 }
 
-const database = '/var/lib/samba/private/sam.ldb';
-
-/**
- * There is nobody to forward queries to, so names of other zones fail at once instead of timing out. A password that was
- * replaced is refused at once, and not only after the hour for which NTLM allows it.
- */
-const smbConfEdits = '/dns forwarder/d; /^.global/a old password allowed period = 0';
-
-/** Asks, and after two seconds insists. */
-const stopSamba = `
-pkill -TERM -x 'samba|smbd|winbindd' || :
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  pgrep 'samba|smbd|winbindd' >/dev/null || exit 0
-  sleep 0.1
-done
-pkill -KILL 'samba|smbd|winbindd' || :`;
-
 /** The domain's short name: the first label, as is the custom. */
 function netbiosName(domainName: string): string {
   return (domainName.split('.')[0] ?? '').toUpperCase().slice(0, 15);
-}
-
-/** 40 letters and digits of three classes, which the domain's complexity rule asks for: about 230 bits. */
-export function randomPassword(): string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-  const pick = () => alphabet[randomInt(alphabet.length)] ?? '';
-  for (;;) {
-    const password = Array.from({ length: 40 }, pick).join('');
-    if (/[A-Z]/.test(password) && /[a-z]/.test(password) && /\d/.test(password)) return password;
-  }
-}
-
-/** Waits until the controller speaks LDAPS with its certificate, DNS with its own record, and Kerberos. */
-async function answers(target: { address: string; hostName: string; ca: string }): Promise<void> {
-  const deadline = performance.now() + startLimitMs;
-  for (;;) {
-    try {
-      await Promise.all([speaksTls(target), namesItself(target.address, target.hostName)]);
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) {
-        throw new Error(`${target.hostName}: the domain controller does not answer: ${String(error)}`, {
-          cause: error,
-        });
-      }
-      await sleep(startPollMs);
-    }
-  }
-}
-
-function speaksTls(target: { address: string; hostName: string; ca: string }): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connect({ host: target.address, port: 636, servername: target.hostName, ca: target.ca });
-  socket.setTimeout(2_000, () => socket.destroy(new Error('LDAPS: no answer')));
-  socket.once('secureConnect', () => {
-    socket.destroy();
-    resolve();
-  });
-  socket.once('error', reject);
-  return promise;
-}
-
-async function namesItself(address: string, name: string): Promise<void> {
-  const resolver = new Resolver({ timeout: 500, tries: 1 });
-  resolver.setServers([address]);
-  await resolver.resolve4(name);
 }

@@ -7,10 +7,14 @@ import { runTests } from './tests.ts';
  * signals in and the exit code out. `bootstrap.mjs` starts it.
  *
  *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/inside/main.ts)
+ *   main.ts chaos [ARGUMENT…]            the sandbox, with everything going wrong
  *   main.ts test [JEST ARGUMENT…]        lint, types and all tests
  *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
  */
 const forwards = ['aws', 'vpc', 'ldaps'];
+
+/** What a chaos run leaves for people. */
+const chaosFiles = ['chaos.json', 'chaos.svg'];
 
 /** Ctrl-C reaches us from the terminal and again from npm, within milliseconds. Later than this it is a person's second one. */
 const secondInterruptMs = 1_000;
@@ -20,12 +24,19 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
     case 'start':
     case 'sandbox':
       return inNamespace([process.execPath, 'infra/sandbox/inside/main.ts', verb, ...rest], forwards);
+    case 'chaos':
+      return inNamespace(
+        [process.execPath, 'infra/sandbox/inside/main.ts', verb, ...rest],
+        [],
+        {},
+        chaosFiles,
+      );
     case 'inside':
       return inNamespace(rest, []);
     case 'test':
       return runTests(rest, (argv, env) => inNamespace(argv, [], env));
     default:
-      console.error('Usage: main.ts start|sandbox|test|inside [ARGUMENT…]');
+      console.error('Usage: main.ts start|sandbox|chaos|test|inside [ARGUMENT…]');
       return 2;
   }
 }
@@ -34,6 +45,7 @@ async function inNamespace(
   argv: readonly string[],
   names: readonly string[],
   env: NamespaceOptions['env'] = {},
+  results: readonly string[] = [],
 ): Promise<number> {
   const image = await ensureImage(report);
   const outer = await enterNamespace({ argv, forwards: names, image, env: { ...process.env, ...env } });
@@ -50,7 +62,7 @@ async function inNamespace(
   process.on('SIGWINCH', onResize);
   try {
     const code = await outer.exited;
-    await sweepUp(code === 0 ? [] : ['agent.log']);
+    await sweepUp(code === 0 ? results : [...results, 'agent*.log']);
     return code;
   } finally {
     for (const signal of signals) process.off(signal, onSignal);

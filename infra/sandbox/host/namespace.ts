@@ -56,7 +56,7 @@ export class SandboxBusyError extends Error {
 export const stopLimitMs = 15_000;
 /** A run whose npm was just killed tidies up for two seconds (bootstrap.mjs) before it lets go of the lock. In seconds. */
 const lockWaitSeconds = 4;
-/** EX_TEMPFAIL: what flock answers when the lock is taken. */
+/** EX_TEMPFAIL: what flock answers when the lock is taken. A command may end with it as well. */
 const busyCode = 75;
 const killedCode = 137;
 
@@ -65,7 +65,7 @@ export async function enterNamespace(options: NamespaceOptions): Promise<Outer> 
   await mkdir('.sandbox', { recursive: true, mode: 0o755 });
   await giveToOwner('.sandbox');
   // Asked first, because a port is only worth remembering when this run is the one that serves it.
-  if (!(await lockIsFree())) throw await busyError();
+  if (!(await lockIsFree())) throw new SandboxBusyError(await lockHolder());
   const forwards = await openForwards(options.forwards);
   const facts: GroundFacts = {
     image: options.image,
@@ -129,7 +129,11 @@ export async function enterNamespace(options: NamespaceOptions): Promise<Outer> 
   child.on('exit', (code) => {
     for (const forward of forwards) forward.close();
     if (code !== busyCode) resolve(code ?? killedCode);
-    else void busyError().then(reject);
+    // Whoever has the lock writes its name there before anything runs: ours is there only if flock let us in.
+    else
+      void lockHolder().then((holder) =>
+        holder === String(process.pid) ? resolve(code) : reject(new SandboxBusyError(holder)),
+      );
   });
 
   return {
@@ -179,12 +183,11 @@ async function lockIsFree(): Promise<boolean> {
   return code === 0;
 }
 
-async function busyError(): Promise<SandboxBusyError> {
-  return new SandboxBusyError(
-    await readFile('.sandbox/lock', 'utf8').then(
-      (pid) => pid.trim(),
-      () => '',
-    ),
+/** The process ID of the run that has the lock, or had it last; empty when there was none. */
+async function lockHolder(): Promise<string> {
+  return readFile('.sandbox/lock', 'utf8').then(
+    (pid) => pid.trim(),
+    () => '',
   );
 }
 
@@ -200,28 +203,30 @@ function pidAsked(message: unknown): number | undefined {
   return typeof message.askPid === 'number' ? message.askPid : undefined;
 }
 
-/** The namespace's PID 1 as the host sees it: unshare's only child. */
+/** The namespace's PID 1 as the host sees it: unshare's only child. Undefined when the namespace is gone. */
 async function initOf(unsharePid: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${unsharePid}/task/${unsharePid}/children`, 'utf8');
-  const pid = Number(children.trim().split(' ')[0]);
+  const children = await orNothing(readFile(`/proc/${unsharePid}/task/${unsharePid}/children`, 'utf8'));
+  const pid = Number(children?.trim().split(' ')[0]);
   return pid > 0 ? pid : undefined;
 }
 
-/** The process ID on the host of a process that the namespace knows as `inner`. */
-async function hostPid(unsharePid: number, inner: number): Promise<number | undefined> {
+/** The process ID on the host of a process that the namespace knows as `inner`; undefined when either is gone. */
+export async function hostPid(unsharePid: number, inner: number): Promise<number | undefined> {
   const init = await initOf(unsharePid);
-  const namespace = await readlink(`/proc/${init}/ns/pid`);
+  const namespace = await orNothing(readlink(`/proc/${init}/ns/pid`));
+  if (namespace === undefined) return undefined;
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    try {
-      if ((await readlink(`/proc/${name}/ns/pid`)) !== namespace) continue;
-      const status = await readFile(`/proc/${name}/status`, 'utf8');
-      if (lastPid(status) === inner) return Number(name);
-    } catch {
-      // it ended while we looked
-    }
+    if ((await orNothing(readlink(`/proc/${name}/ns/pid`))) !== namespace) continue;
+    const status = await orNothing(readFile(`/proc/${name}/status`, 'utf8'));
+    if (status !== undefined && lastPid(status) === inner) return Number(name);
   }
   return undefined;
+}
+
+/** A process may end at any time, and what the kernel says of it goes with it. */
+async function orNothing(look: Promise<string>): Promise<string | undefined> {
+  return look.catch(() => undefined);
 }
 
 /** The process ID in the innermost namespace, from `/proc/PID/status`. */

@@ -30,6 +30,8 @@ export interface Agent {
   pid(): number | undefined;
   /** Every end that nobody asked for. */
   readonly deaths: readonly Ending[];
+  /** Whether it was told to stop: it is not started again. */
+  stopped(): boolean;
   /** Sends a signal; what follows from it is the agent's own affair. */
   kill(signal: NodeJS.Signals): void;
   /** SIGTERM, and SIGKILL after the limit; null when it had to be killed. Idempotent; resolves when it is gone. */
@@ -92,6 +94,7 @@ export function startAgent(options: AgentOptions): Agent {
   return {
     pid: () => child?.pid,
     deaths,
+    stopped: () => stopping !== undefined,
     kill: (signal) => void child?.kill(signal),
     stop: (limitMs) => (stopping ??= stop(limitMs)),
   };

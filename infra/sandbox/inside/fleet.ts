@@ -6,7 +6,8 @@ export interface FleetOptions {
   readonly image: string;
   /** A directory on a tmpfs. */
   readonly runtime: string;
-  readonly nameServer: string;
+  /** The name servers of a machine that boots now. */
+  readonly nameServers: () => readonly string[];
   readonly searchDomain: string;
   /** Called when a machine ends though nobody asked for it. */
   readonly onDeath: (instanceId: string) => void;
@@ -79,7 +80,7 @@ export function createFleet(options: FleetOptions): Fleet {
         runtime: options.runtime,
         name: instanceId,
         address,
-        nameServer: options.nameServer,
+        nameServers: options.nameServers(),
         searchDomain: options.searchDomain,
         onDeath: () => options.onDeath(instanceId),
       });

@@ -1,14 +1,16 @@
-/** The first program in the outer namespace: `main.ts start|sandbox [options]`. Its exit code is the sandbox's. */
+/** The first program in the outer namespace: `main.ts start|sandbox|chaos [options]`. Its exit code is the sandbox's. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { chaosCommand } from '../chaos/command.ts';
 import { giveToOwner } from '../host/namespace.ts';
 import { currentGround, type Ground } from '../host/ground.ts';
 import { reportOf } from '../story/report.ts';
 import { closingLines, tellStory } from '../story/story.ts';
-import { clockTime, createView, type Screen, terminal } from '../story/view.ts';
+import { createView, type Screen, terminal } from '../story/view.ts';
 import { type Arguments, parseArguments, UsageError } from './arguments.ts';
 import { agentCommand, commandsToTry } from './commands.ts';
+import { createProgress } from './progress.ts';
 import { region, accountId, startSandbox, systemClock, type Sandbox } from './sandbox.ts';
 import { stageOf } from './stage.ts';
 import { type State, stateFile, writePrivate } from './state.ts';
@@ -22,9 +24,11 @@ const runFiles = ['state.json', 'agent.json', 'agent.env', 'ca.pem'];
 const interruptedStopMs = 5_000;
 
 async function main(): Promise<number> {
-  const args = parseArguments(process.argv.slice(2));
+  const [verb, ...rest] = process.argv.slice(2);
   const ground = currentGround();
   if (!ground) throw new Error('This program runs inside the sandbox. Use `npm start` or `npm run sandbox`.');
+  if (verb === 'chaos') return chaosCommand(rest, ground, directory);
+  const args = parseArguments(process.argv.slice(2));
 
   const interrupt = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -51,7 +55,7 @@ async function main(): Promise<number> {
     return args.verb === 'sandbox' ? 0 : 130;
   } finally {
     // Machines, mounts and daemons go with the namespace. The agent is told, so that its log has an end; the log stays.
-    await running?.agent()?.stop(interruptedStopMs);
+    await Promise.all((running?.agents() ?? []).map((agent) => agent.stop(interruptedStopMs)));
     for (const file of runFiles) await rm(join(directory, file), { force: true });
   }
 }
@@ -70,21 +74,6 @@ async function orInterrupted<Result>(signal: AbortSignal, work: Promise<Result>)
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-/** A line for each part of the start, with the time that it took; a terminal shows what is being waited for. */
-function createProgress(screen: Screen, startedAt: number): (step: string | undefined) => void {
-  let current: { step: string; since: number } | undefined;
-  return (step) => {
-    const now = Date.now();
-    const time = clockTime(now - startedAt);
-    if (current) {
-      const seconds = ((now - current.since) / 1000).toFixed(1);
-      screen.write(`${screen.live ? '\r' : ''}${time}  ${current.step}: ${seconds} s\n`);
-    }
-    current = step === undefined ? undefined : { step, since: now };
-    if (step !== undefined && screen.live) screen.write(`${time}  ${step} …`);
-  };
 }
 
 async function open(
@@ -108,15 +97,20 @@ async function open(
 
   const state = stateFile(join(directory, 'state.json'), stateOf(sandbox, ground));
   await state.update({});
-  let lives = 0;
-  const remember = async (pid: number | undefined): Promise<void> => {
-    lives += 1;
-    const life = lives;
-    const hostPid = pid === undefined ? undefined : await ground.hostPid(pid);
-    // The answer may come after the agent's end, or after its successor's.
-    if (life === lives) await state.update({ agentPid: hostPid ?? null });
-  };
-  if (args.agent) sandbox.startAgent((pid) => void remember(pid));
+  const pids = Array.from({ length: args.workers }, (): number | null => null);
+  for (const place of pids.keys()) {
+    let lives = 0;
+    const remember = async (pid: number | undefined): Promise<void> => {
+      lives += 1;
+      const life = lives;
+      const hostPid = pid === undefined ? undefined : await ground.hostPid(pid);
+      // The answer may come after the agent's end, or after its successor's.
+      if (life !== lives) return;
+      pids[place] = hostPid ?? null;
+      await state.update({ agentPid: pids[0] ?? null, agentPids: [...pids] });
+    };
+    sandbox.startAgent((pid) => void remember(pid));
+  }
   return sandbox;
 }
 
@@ -133,6 +127,7 @@ function stateOf(sandbox: Sandbox, ground: Ground): State {
     table: stack.table,
     secretId: stack.secretId,
     agentPid: null,
+    agentPids: [],
     directory: {
       domain: domain.domainName,
       url: `ldaps://127.0.0.1:${ground.ports['ldaps']}`,
@@ -183,7 +178,7 @@ async function stayOpen(
 ): Promise<void> {
   say('');
   for (const line of commandsToTry(stateOf(sandbox, ground))) say(line);
-  if (!args.agent) {
+  if (args.workers === 0) {
     const file = join(directory, 'agent.env');
     const lines = Object.entries(sandbox.agentEnvironment).map(([name, value]) => `${name}=${value}\n`);
     await writePrivate(file, lines.join(''));

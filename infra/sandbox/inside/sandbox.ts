@@ -6,12 +6,12 @@ import { AutoScalingClient, SetDesiredCapacityCommand } from '@aws-sdk/client-au
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Cloud, createCloud } from '../cloud/cloud.ts';
+import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
 import { account } from '../stack/account.ts';
@@ -59,6 +59,14 @@ export interface SandboxOptions {
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
   readonly prepareMachine?: (machine: Machine) => Promise<void>;
+  /** Spoils calls to the AWS endpoint. Default: none is spoilt. */
+  readonly faults?: Faults;
+  /** Told what becomes of messages, lifecycle actions and instances. */
+  readonly witness?: Witness;
+  /** Whether the SSM agent of this instance ever registers. Default: it does. */
+  readonly registers?: (instanceId: string) => boolean;
+  /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
+  readonly launchBackoffMs?: number;
   /** Told what is being waited for. */
   readonly progress?: (step: string) => void;
 }
@@ -82,14 +90,23 @@ export interface Sandbox {
   readonly autoscaling: AutoScalingClient;
   readonly dynamodb: DynamoDBClient;
   readonly agentConfigFile: string;
+  /** The first worker's. */
   readonly agentLogFile: string;
   /** The agent's command line. */
   readonly agentCommand: readonly [string, ...string[]];
-  /** The agent's environment besides PATH. Holds the worker's key. */
+  /** The first worker's environment besides PATH. Holds its key. */
   readonly agentEnvironment: Readonly<Record<string, string>>;
-  /** Starts the agent, and starts it again whenever it dies. `onPid` is told each process ID, as this namespace numbers it. */
+  /**
+   * Starts an agent, and starts it again whenever it dies: in the place of the first one that was stopped, else as one
+   * worker more, with a session and a log of its own. `onPid` is told each process ID, as this namespace numbers it.
+   */
   startAgent(onPid?: (pid: number | undefined) => void): Agent;
+  /** The first worker. */
   agent(): Agent | undefined;
+  /** Every worker, in the order of their numbers. */
+  agents(): readonly Agent[];
+  /** Where the worker with this number, from 1 on, writes its log. */
+  agentLog(number: number): string;
   setDesiredCapacity(size: number): Promise<void>;
   resolve(name: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -105,8 +122,13 @@ function makeKey(): Key {
 
 const deployment = 'adjoin';
 
-/** Who the worker is to AWS: the session that the instance metadata service would give to this instance. */
-const workerInstance = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
+const workerPrefix = 'worker-';
+
+/** As whom the calls of the worker with this number, from 1 on, are counted. */
+export const workerName = (number: number): string => workerPrefix + number;
+
+/** Whether a principal of this name is one of the workers. */
+export const isWorker = (principal: string): boolean => principal.startsWith(workerPrefix);
 
 /** What the agent may take to end: its own drain, and the long poll before it. */
 const agentStopLimitMs = 45_000;
@@ -142,7 +164,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const fleet: Fleet = createFleet({
       image: options.image,
       runtime: options.runtime,
-      nameServer: domain.address,
+      nameServers: () => domain.nameServers,
       searchDomain: domain.domainName,
       onDeath: (instanceId) => cloud.machineDied(instanceId),
       ...(options.prepareMachine === undefined ? {} : { prepare: options.prepareMachine }),
@@ -168,6 +190,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       clock: systemClock,
       registrationDelayMs,
       authorize: permissions.authorize,
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
+      ...(options.witness === undefined ? {} : { witness: options.witness }),
+      ...(options.registers === undefined ? {} : { registers: options.registers }),
+      ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
     });
     undo.push(async () => cloud.close());
@@ -208,19 +234,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       region,
       credentials: cloud.issue({ roleArn, sessionName }),
     });
+    /** Who a worker is to AWS: the session that the instance metadata service would give to its instance. */
+    const workerKey = (number: number): SessionKey => {
+      const instanceId = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
+      return cloud.issue({
+        name: workerName(number),
+        roleArn: stack.workerRoleArn,
+        sessionName: instanceId,
+        context: {
+          'ec2:RoleDelivery': '2.0',
+          'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`,
+        },
+      });
+    };
     const keys = {
       owner: ownerKey,
       operator: operatorKey,
       administrator: cloud.issue({ roleArn: people.administratorRoleArn, sessionName: 'administrator' }),
-      worker: cloud.issue({
-        name: 'worker',
-        roleArn: stack.workerRoleArn,
-        sessionName: workerInstance,
-        context: {
-          'ec2:RoleDelivery': '2.0',
-          'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${workerInstance}`,
-        },
-      }),
+      worker: workerKey(1),
     };
     const agentConfigFile = join(options.directory, 'agent.json');
     await writePrivate(agentConfigFile, `${JSON.stringify(stack.agentConfig, null, 2)}\n`);
@@ -241,20 +272,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       dynamodb.destroy();
     });
 
-    const agentLogFile = join(options.directory, 'agent.log');
-    // Only this run's lives are in it.
-    await rm(agentLogFile, { force: true });
-    const agentEnvironment = {
+    const agentLog = (number: number): string =>
+      join(options.directory, number === 1 ? 'agent.log' : `agent-${number}.log`);
+    // Only this run's lives are in the logs.
+    for (const name of await readdir(options.directory)) {
+      if (/^agent(-\d+)?\.log$/.test(name)) await rm(join(options.directory, name));
+    }
+    const environmentWith = (key: SessionKey) => ({
       AWS_REGION: region,
       AWS_ENDPOINT_URL: vpcEndpoint,
-      AWS_ACCESS_KEY_ID: keys.worker.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: keys.worker.secretAccessKey,
-      AWS_SESSION_TOKEN: keys.worker.sessionToken,
-    };
+      AWS_ACCESS_KEY_ID: key.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+      AWS_SESSION_TOKEN: key.sessionToken,
+    });
+    const agentEnvironment = environmentWith(keys.worker);
     const agentCommand = [process.execPath, stack.agentFile, '--config', agentConfigFile] as const;
-    let agent: Agent | undefined;
+    const agents: Agent[] = [];
     undo.push(async () => {
-      await agent?.stop(agentStopLimitMs);
+      await Promise.all(agents.map((agent) => agent.stop(agentStopLimitMs)));
     });
 
     return {
@@ -273,17 +308,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       autoscaling,
       dynamodb,
       agentConfigFile,
-      agentLogFile,
+      agentLogFile: agentLog(1),
       agentCommand,
       agentEnvironment,
-      startAgent: (onPid = () => undefined) =>
-        (agent = startAgent({
+      startAgent(onPid = () => undefined) {
+        const vacant = agents.findIndex((each) => each.stopped());
+        const place = vacant === -1 ? agents.length : vacant;
+        const agent = startAgent({
           argv: agentCommand,
-          env: agentEnvironment,
-          logFile: agentLogFile,
+          env: place === 0 ? agentEnvironment : environmentWith(workerKey(place + 1)),
+          logFile: agentLog(place + 1),
           onPid,
-        })),
-      agent: () => agent,
+        });
+        agents[place] = agent;
+        return agent;
+      },
+      agent: () => agents[0],
+      agents: () => agents,
+      agentLog,
       async setDesiredCapacity(size) {
         await autoscaling.send(
           new SetDesiredCapacityCommand({

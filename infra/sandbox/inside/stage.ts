@@ -1,10 +1,17 @@
+import type { CallCount as PrincipalCallCount } from '../cloud/cloud.ts';
 import { leftovers } from '../machine/leftovers.ts';
 import type { Stage } from '../story/story.ts';
+import type { CallCount } from '../story/summary.ts';
 import { inServiceTimes, lookAtFleet } from '../story/watch.ts';
-import { accountId, region, type Sandbox } from './sandbox.ts';
+import { accountId, isWorker, region, type Sandbox } from './sandbox.ts';
 
 /** What an agent may take to end: its drain (30 s here) and the long poll before it. */
 const agentStopLimitMs = 45_000;
+
+/** The stamp that the account of an instance must carry. */
+export function stampOf(sandbox: Sandbox, instanceId: string): string {
+  return `adjoin;deployment=${sandbox.stack.deployment};account=${accountId};region=${region};instance=${instanceId}`;
+}
 
 /** A running sandbox as the story sees it. */
 export function stageOf(sandbox: Sandbox): Stage {
@@ -14,8 +21,7 @@ export function stageOf(sandbox: Sandbox): Stage {
     expected: {
       domain: sandbox.domain.domainName,
       organizationalUnit: sandbox.domain.organizationalUnit,
-      stampOf: (instanceId) =>
-        `adjoin;deployment=${sandbox.stack.deployment};account=${accountId};region=${region};instance=${instanceId}`,
+      stampOf: (instanceId) => stampOf(sandbox, instanceId),
     },
     witnesses: {
       auditor: sandbox.auditor,
@@ -30,22 +36,28 @@ export function stageOf(sandbox: Sandbox): Stage {
       inServiceTimes: () => inServiceTimes(sandbox.autoscaling, autoScalingGroup),
       leftovers: (living) => {
         const machines = living.flatMap((instanceId) => sandbox.fleet.machine(instanceId) ?? []);
-        return leftovers(sandbox.runtime, [sandbox.domain.controller, ...machines]);
+        return leftovers(sandbox.runtime, [
+          ...sandbox.domain.controllers.map((controller) => controller.machine),
+          ...machines,
+        ]);
       },
     },
     look,
     setDesiredCapacity: (size) => sandbox.setDesiredCapacity(size),
-    agentDeaths: () => sandbox.agent()?.deaths.length ?? 0,
+    agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
     stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
-    calls: () =>
-      sandbox.cloud
-        .calls()
-        .filter((call) => call.principal === 'worker')
-        .map(({ service, operation, count, errors }) => ({
-          operation: `${service}:${operation}`,
-          count,
-          errors,
-        })),
+    calls: () => callsOfWorkers(sandbox.cloud.calls()),
     logFile: '.sandbox/agent.log',
   };
+}
+
+/** What all workers together called. */
+function callsOfWorkers(calls: readonly PrincipalCallCount[]): CallCount[] {
+  const sums = new Map<string, CallCount>();
+  for (const call of calls.filter(({ principal }) => isWorker(principal))) {
+    const operation = `${call.service}:${call.operation}`;
+    const { count, errors } = sums.get(operation) ?? { count: 0, errors: 0 };
+    sums.set(operation, { operation, count: count + call.count, errors: errors + call.errors });
+  }
+  return [...sums.values()];
 }

@@ -13,8 +13,10 @@ export interface State {
   readonly deadLetterQueueUrl: string;
   readonly table: string;
   readonly secretId: string;
-  /** The agent's process as the host numbers it; null while it is down, or left to the person. */
+  /** The first worker's process as the host numbers it; null while it is down, or left to the person. */
   readonly agentPid: number | null;
+  /** The same of every worker, the first one's among them. */
+  readonly agentPids: readonly (number | null)[];
   readonly directory: {
     readonly domain: string;
     /** LDAPS on the host's loopback. */

@@ -2,11 +2,11 @@
 # The first process of a machine, in new mount, network, UTS, IPC and PID namespaces; the current directory is the
 # machine's own: `upper` and `work` are its disk and outlive a reboot.
 #
-#   boot.sh IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY NAMESERVER SEARCH_DOMAIN
+#   boot.sh IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN
 #
 # Says `namespaces` when its network namespace exists, waits for one line (the cable is in), says `up`, and stays as PID 1.
 set -eu
-image=$1 host_name=$2 address=$3 gateway=$4 nameserver=$5 search=$6
+image=$1 host_name=$2 address=$3 gateway=$4 resolver=$5 search=$6
 
 echo namespaces
 
@@ -36,7 +36,7 @@ if [ ! -e upper/etc/machine-id ]; then
   printf '127.0.0.1 localhost\n%s %s.%s %s\n' "${address%/*}" "$host_name" "$search" "$host_name" >root/etc/hosts
 fi
 rm -f root/etc/resolv.conf
-printf 'nameserver %s\nsearch %s\n' "$nameserver" "$search" >root/etc/resolv.conf
+printf '%ssearch %s\n' "$resolver" "$search" >root/etc/resolv.conf
 read -r host_name <root/etc/hostname
 echo "$host_name" >root/proc/sys/kernel/hostname
 

@@ -68,6 +68,7 @@ export interface Stack {
   readonly secretId: string;
   readonly workerRoleArn: string;
   readonly publisherRoleArn: string;
+  readonly deadLetterOperatorRoleArn: string;
   readonly auditTopicArn: string;
   /** Names of the command documents. */
   readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
@@ -171,6 +172,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       secretId: output('SecretArn'),
       workerRoleArn: output('WorkerRoleArn'),
       publisherRoleArn: output('PublisherRoleArn'),
+      deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
       auditTopicArn: output('AuditTopicArn'),
       documents: { probe: documentName('probe'), join: documentName('join'), leave: documentName('leave') },
       resources: stack.resources,

@@ -87,6 +87,7 @@ const things = (arns: Arns) =>
         'SendMessage',
         'ReceiveMessage',
         'DeleteMessage',
+        'ChangeMessageVisibility',
         'GetQueueAttributes',
         'StartMessageMoveTask',
         'PurgeQueue',
@@ -121,6 +122,15 @@ const things = (arns: Arns) =>
         'DeleteDocument',
         'ModifyDocumentPermission',
       ],
+    },
+    // Of the agent that ran before the update, and runs on until it is replaced.
+    'earlier join document': {
+      arn: own('ssm', `document/${deployment}-join-0123456789ab`),
+      actions: ['SendCommand', 'CreateDocument', 'DeleteDocument'],
+    },
+    'document of a like name': {
+      arn: own('ssm', `document/${deployment}-join-the-club`),
+      actions: ['SendCommand'],
     },
     "Amazon's shell document": {
       arn: `arn:aws:ssm:${region}::document/AWS-RunShellScript`,
@@ -243,6 +253,11 @@ const things = (arns: Arns) =>
       context: { 'iam:PassedToService': 'autoscaling.amazonaws.com' },
       actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
     },
+    'dead-letter role': {
+      arn: arns.deadLetterOperatorRole,
+      context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+      actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
+    },
     'deny policy': {
       arn: `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering`,
       actions: ['CreatePolicyVersion', 'DeletePolicyVersion', 'SetDefaultPolicyVersion', 'DeletePolicy'],
@@ -317,12 +332,31 @@ const things = (arns: Arns) =>
     },
     'session record': {
       arn: `${arns.sessionBucket}/record`,
-      context: { 's3:x-amz-server-side-encryption-aws-kms-key-id': arns.sessionKey },
+      context: {
+        's3:x-amz-server-side-encryption': 'aws:kms',
+        's3:x-amz-server-side-encryption-aws-kms-key-id': arns.sessionKey,
+      },
       actions: ['PutObject', 'DeleteObject', 'DeleteObjectVersion'],
+    },
+    // The bucket seals it with the session key.
+    'session record without a word about its seal': {
+      arn: `${arns.sessionBucket}/record`,
+      actions: ['PutObject'],
+    },
+    "session record under Amazon's KMS key": {
+      arn: `${arns.sessionBucket}/record`,
+      context: { 's3:x-amz-server-side-encryption': 'aws:kms' },
+      actions: ['PutObject'],
+    },
+    "session record under S3's own key": {
+      arn: `${arns.sessionBucket}/record`,
+      context: { 's3:x-amz-server-side-encryption': 'AES256' },
+      actions: ['PutObject'],
     },
     'session record under another key': {
       arn: `${arns.sessionBucket}/record`,
       context: {
+        's3:x-amz-server-side-encryption': 'aws:kms',
         's3:x-amz-server-side-encryption-aws-kms-key-id': own(
           'kms',
           'key/ffffffff-ffff-ffff-ffff-ffffffffffff',

@@ -24,6 +24,7 @@ export type ActorName =
   | 'secret administrator'
   | 'break-glass role'
   | 'worker administrator'
+  | 'dead-letter operator'
   | 'developer'
   | 'session operator'
   | 'forwarding operator'
@@ -93,7 +94,7 @@ function roles(stack: Stack): Actor[] {
   });
   const guarded = { guarded: true };
   const machine = { context: instance };
-  const { workerRole, publisherRole } = stack.arns;
+  const { workerRole, publisherRole, deadLetterOperatorRole } = stack.arns;
   return [
     role('worker', workerRole, stack.worker, machine),
     role('worker with everything', workerRole, [...stack.worker, everything], machine),
@@ -104,6 +105,7 @@ function roles(stack: Stack): Actor[] {
     role('secret administrator', people.administrator, [everything], guarded),
     role('break-glass role', people.breakGlass, [everything]),
     role('worker administrator', people.workerAdministrator, [stack.workerAdministrator]),
+    role('dead-letter operator', deadLetterOperatorRole, stack.deadLetterOperator),
     role('developer', roleArn('developer'), [power], guarded),
     role('session operator', roleArn('operator'), [stack.operatorSession], guarded),
     role('forwarding operator', roleArn('operator'), [stack.operatorPortForwarding], guarded),
@@ -135,7 +137,8 @@ const others: readonly Omit<Actor, 'guarded'>[] = [
   { name: 'root user', principal: `arn:aws:iam::${accountId}:root`, context: person },
   { name: "another account's root user", principal: `arn:aws:iam::${otherAccount}:root`, context: person },
   { name: 'lifecycle rule', principal: 'events.amazonaws.com', context: rule('adjoin-lifecycle-fleet') },
-  { name: 'audit rule', principal: 'events.amazonaws.com', context: rule('adjoin-audit-secret') },
+  // To topics and their keys, EventBridge brings nothing that says for which rule of which account it calls.
+  { name: 'audit rule', principal: 'events.amazonaws.com', context: {} },
   { name: 'other rule', principal: 'events.amazonaws.com', context: rule('theirs') },
   {
     name: "another account's rule",

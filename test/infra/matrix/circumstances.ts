@@ -88,6 +88,7 @@ const serviceTargets = new Set<Act['target']>([
   'alarm topic',
   'worker role',
   'publisher role',
+  'dead-letter role',
   'secret',
   'secret key',
   'system key',
@@ -166,6 +167,10 @@ export function circumstancesFor(actor: Actor, act: Act): Circumstances[] {
       startsSessions && (service === 'ssm' || service === 'ecs'),
       { guard: 'no guard', place: 'from anywhere', flaw },
     ]),
+    [
+      act.target === 'dead-letter role' && service === 'sts' && name === 'secret administrator',
+      { guard: 'no guard', place: 'from anywhere', flaw: 'no MFA' },
+    ],
   ];
   return candidates.filter(([worth]) => worth).map(([, circumstances]) => circumstances);
 }

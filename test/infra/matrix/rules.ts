@@ -85,7 +85,11 @@ const aKey = on(
   ...(['secret key', 'system key', 'session key'] as const),
   ...(['secret key, asked by Secrets Manager', 'system key, asked by SQS'] as const),
 );
-const assuming = either(doing('worker role', 'AssumeRole'), doing('publisher role', 'AssumeRole'));
+const assuming = either(
+  ...(['worker role', 'publisher role', 'dead-letter role'] as const).map((role) =>
+    doing(role, 'AssumeRole'),
+  ),
+);
 const keyManagement = either(
   ...(['secret key', 'system key', 'session key'] as const).map((key) =>
     both(on(key), not(doing(key, 'Decrypt', 'GenerateDataKey'))),
@@ -95,11 +99,18 @@ const bare = flawed('resource policies gone');
 const inOrder = not(flawed('no MFA', 'another network', 'after hours'));
 const ownSessions = doing('own session');
 const through = from('through our endpoint', 'through our endpoint, which lets all pass');
+/** Of whatever account: what a rule sends to a topic does not say whose it is. */
+const eventBridge = who('lifecycle rule', 'audit rule', 'other rule', "another account's rule");
+const underAnotherKey = on(
+  ...(['session record under another key', "session record under Amazon's KMS key"] as const),
+  "session record under S3's own key",
+);
 const sessionRecording = either(
   doing('session log stream', 'PutLogEvents'),
   doing('session bucket', 'GetEncryptionConfiguration'),
   doing('session record', 'PutObject'),
-  doing('session record under another key', 'PutObject'),
+  on('session record without a word about its seal'),
+  underAnotherKey,
   doing('session key', 'Decrypt', 'GenerateDataKey'),
   on('node itself'),
 );
@@ -137,7 +148,11 @@ export const mays: readonly Rule[] = [
     sentence: "The worker runs adjoin's documents on nodes that opted in.",
     applies: both(
       theWorker,
-      either(doing('join document', 'SendCommand'), doing('opted-in node', 'SendCommand')),
+      either(
+        doing('join document', 'SendCommand'),
+        doing('earlier join document', 'SendCommand'),
+        doing('opted-in node', 'SendCommand'),
+      ),
     ),
   },
   {
@@ -174,6 +189,26 @@ export const mays: readonly Rule[] = [
     applies: both(
       who('hook publisher'),
       either(doing('queue', 'SendMessage'), on('system key, asked by SQS')),
+    ),
+  },
+  {
+    sentence: 'A named administrator becomes the dead-letter operator, with MFA.',
+    applies: both(
+      who('secret administrator'),
+      doing('dead-letter role', 'AssumeRole'),
+      not(flawed('no MFA')),
+    ),
+  },
+  {
+    sentence: 'The dead-letter operator takes dead letters, sends them on, and looks up what became of them.',
+    applies: both(
+      who('dead-letter operator'),
+      either(
+        doing('dead letters', 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'),
+        doing('queue', 'SendMessage'),
+        doing('memberships', 'GetItem'),
+        on('system key, asked by SQS'),
+      ),
     ),
   },
   {
@@ -245,16 +280,16 @@ export const mays: readonly Rule[] = [
     applies: both(who('lifecycle rule'), doing('queue', 'SendMessage')),
   },
   {
-    sentence: 'The audit rules publish to the audit topic, the alarms to the alarm topic.',
+    sentence: 'EventBridge publishes to the audit topic, the alarms of this account to the alarm topic.',
     applies: either(
-      both(who('audit rule'), doing('audit topic', 'Publish')),
+      both(eventBridge, doing('audit topic', 'Publish')),
       both(who('alarm'), doing('alarm topic', 'Publish')),
     ),
   },
   {
-    sentence: 'Rules and alarms of this account seal what they send.',
+    sentence: 'EventBridge and the alarms of this account seal what they send.',
     applies: both(
-      who('lifecycle rule', 'audit rule', 'other rule', 'alarm'),
+      either(eventBridge, who('alarm')),
       either(doing('system key', 'Decrypt'), on('system key, asked by SQS')),
     ),
   },
@@ -277,12 +312,20 @@ const managing = doing(
   'TagQueue',
 );
 
+const takingDeadLetters = doing('dead letters', 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility');
+
 /** Whom the guards are for: the deny policies hang on people, the organization's bind the account. */
 const guarded = either(
   ({ actor, circumstances }: Case) => circumstances.guard === 'the deny policies' && actor.guarded,
   both(
     ({ circumstances }: Case) => circumstances.guard === 'the service control policies',
-    not(either(theWorker, administrators, who('hook publisher', 'worker administrator'))),
+    not(
+      either(
+        theWorker,
+        administrators,
+        who('hook publisher', 'worker administrator', 'dead-letter operator'),
+      ),
+    ),
     not(who("another account's root user", "another account's administrator")),
   ),
 );
@@ -305,7 +348,7 @@ const guards: readonly Rule[] = [
   },
   {
     sentence: "no passing and no taking of the system's roles, and no change of them",
-    applies: on('worker role', 'publisher role'),
+    applies: on('worker role', 'publisher role', 'dead-letter role'),
   },
   {
     sentence: 'no hand on the queues',
@@ -323,7 +366,13 @@ const guards: readonly Rule[] = [
     applies: anythingBut('secret', 'DescribeSecret', 'GetResourcePolicy'),
   },
   { sentence: 'no change of the keys', applies: keyManagement },
-  { sentence: 'no change or use of the documents', applies: anythingBut('join document', 'GetDocument') },
+  {
+    sentence: 'no change or use of the documents',
+    applies: either(
+      anythingBut('join document', 'GetDocument'),
+      on('earlier join document', 'document of a like name'),
+    ),
+  },
   {
     sentence: 'no change and no answer of the hooks, no opting in or out',
     applies: anythingBut('fleet group', 'SetDesiredCapacity'),
@@ -396,8 +445,12 @@ const onResources: readonly Rule[] = [
     applies: both(theWorker, on('secret'), not(doing('secret', 'GetSecretValue', 'DescribeSecret'))),
   },
   {
-    sentence: 'Only the hook publisher and the lifecycle rules of this account send.',
-    applies: both(doing('queue', 'SendMessage'), not(who('hook publisher', 'lifecycle rule'))),
+    sentence:
+      'Only the hook publisher, the lifecycle rules of this account and the dead-letter operator send.',
+    applies: both(
+      doing('queue', 'SendMessage'),
+      not(who('hook publisher', 'lifecycle rule', 'dead-letter operator')),
+    ),
   },
   {
     sentence: 'Only the worker receives, postpones and deletes messages.',
@@ -411,8 +464,17 @@ const onResources: readonly Rule[] = [
     applies: both(managing, not(administrators)),
   },
   {
-    sentence: 'Only the named administrators and the break-glass role handle dead letters.',
-    applies: both(on('dead letters'), not(doing('dead letters', 'GetQueueAttributes')), not(administrators)),
+    sentence:
+      'Only the named administrators, the break-glass role and the dead-letter operator take dead letters.',
+    applies: both(takingDeadLetters, not(either(administrators, who('dead-letter operator')))),
+  },
+  {
+    sentence: 'Only the named administrators and the break-glass role do anything else with dead letters.',
+    applies: both(
+      on('dead letters'),
+      not(either(takingDeadLetters, doing('dead letters', 'GetQueueAttributes'))),
+      not(administrators),
+    ),
   },
   { sentence: 'Nobody sends dead letters.', applies: doing('dead letters', 'SendMessage') },
   {
@@ -440,7 +502,7 @@ const onResources: readonly Rule[] = [
   },
   {
     sentence: 'Session records are encrypted with the session key.',
-    applies: on('session record under another key'),
+    applies: underAnotherKey,
   },
 ];
 

@@ -59,12 +59,14 @@ export interface Arns {
   readonly sessionLog: string;
   readonly workerRole: string;
   readonly publisherRole: string;
+  readonly deadLetterOperatorRole: string;
 }
 
 export interface Stack {
   readonly arns: Arns;
   readonly worker: readonly Policy[];
   readonly publisher: readonly Policy[];
+  readonly deadLetterOperator: readonly Policy[];
   readonly node: Policy;
   readonly workerAdministrator: Policy;
   readonly operatorSession: Policy;
@@ -92,6 +94,7 @@ export function deployedStack({ template, serviceControlPolicies }: Synthesized)
     arns,
     worker: identities.get(arns.workerRole)?.policies ?? [],
     publisher: identities.get(arns.publisherRole)?.policies ?? [],
+    deadLetterOperator: identities.get(arns.deadLetterOperatorRole)?.policies ?? [],
     node: own('node'),
     workerAdministrator: own('worker-administrator'),
     operatorSession: own('operator-session'),
@@ -143,5 +146,6 @@ function arnsOf(resources: readonly DeployedResource[]): Arns {
     sessionLog: log(/sessions /),
     workerRole: arn('AWS::IAM::Role', /-worker /),
     publisherRole: arn('AWS::IAM::Role', /-hook-publisher /),
+    deadLetterOperatorRole: arn('AWS::IAM::Role', /-dead-letter-operator /),
   };
 }

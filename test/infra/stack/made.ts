@@ -16,6 +16,7 @@ export interface Resource {
   readonly Condition?: string;
   readonly DependsOn?: string[];
   readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
 }
 export type Resources = Record<string, Resource>;
 
@@ -96,17 +97,26 @@ export function only(template: Template, type: string): Resource {
   return resource;
 }
 
-/** Text with its intrinsic functions replaced: Join is joined, anything else becomes `<name>`. */
-export function flat(value: Json | undefined): string {
+/**
+ * Text with its intrinsic functions replaced: Join is joined, If is decided where it is said what holds, and anything else
+ * becomes `<name>`.
+ */
+export function flat(value: Json | undefined, holds: Readonly<Record<string, boolean>> = {}): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const join = value['Fn::Join'];
-    if (Array.isArray(join) && Array.isArray(join[1])) return join[1].map(flat).join(flat(join[0]));
-    if (value['Fn::Base64'] !== undefined) return flat(value['Fn::Base64']);
+    if (Array.isArray(join) && Array.isArray(join[1]))
+      return join[1].map((part) => flat(part, holds)).join(flat(join[0]));
+    if (value['Fn::Base64'] !== undefined) return flat(value['Fn::Base64'], holds);
     if (value['Ref'] !== undefined) return `<${flat(value['Ref'])}>`;
     const attribute = value['Fn::GetAtt'];
-    if (Array.isArray(attribute)) return `<${attribute.map(flat).join('.')}>`;
-    if (Array.isArray(value['Fn::If'])) return `<${flat(value['Fn::If'][0] ?? null)}>`;
+    if (Array.isArray(attribute)) return `<${attribute.map((part) => flat(part)).join('.')}>`;
+    const choice = value['Fn::If'];
+    if (Array.isArray(choice)) {
+      const condition = flat(choice[0]);
+      const held = holds[condition];
+      return held === undefined ? `<${condition}>` : flat(choice[held ? 1 : 2], holds);
+    }
   }
   throw new Error(`not text: ${JSON.stringify(value)}`);
 }

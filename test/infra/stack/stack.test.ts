@@ -6,7 +6,9 @@ import { describe, expect, test } from '@jest/globals';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { parseConfig } from '../../../agent/config.ts';
 import { commandDocuments } from '../../../documents/index.ts';
+import type { AgentSettings } from '../../../infra/aws/agent-settings.ts';
 import type { PolicyDocument } from '../../../infra/aws/policy-file.ts';
+import { deploymentPattern } from '../../../infra/aws/site.ts';
 import {
   flat,
   type Json,
@@ -28,6 +30,28 @@ const launchData = (from = template): Record<string, Json> => {
   return data;
 };
 const userData = (from = template): string => flat(launchData(from)['UserData']);
+/** What the user data's first lines assign to a variable. */
+const said = (name: string): string => {
+  const script = userData();
+  const assignments = script.slice(0, script.indexOf('set -euo pipefail'));
+  return spawnSync('bash', [], { input: `${assignments}\nprintf %s "$${name}"`, encoding: 'utf8' }).stdout;
+};
+
+/** The agent's configuration of a template, as the agent reads it. */
+const configOf = (from = outputs, holds: Record<string, boolean> = {}) =>
+  parseConfig(
+    flat(from['AgentConfig']?.Value, { SweepEnabledIs: true, DirectorySiteGiven: false, ...holds })
+      .replaceAll(/<AWS::Region>/g, 'eu-central-1')
+      .replaceAll('<AWS::AccountId>', '123456789012')
+      .replaceAll(
+        /<Membership\w*Queue\w*>/g,
+        'https://sqs.eu-central-1.amazonaws.com/123456789012/adjoin-lifecycle',
+      )
+      .replaceAll(/<Membership(\w+)>/g, '$1')
+      .replaceAll('<DirectorySite>', 'Branch')
+      .replaceAll('<Deployment>', 'adjoin'),
+    {},
+  );
 
 describe('queues', () => {
   test('both are sealed with a key of our own, and messages move to the second after as many receives as asked', () => {
@@ -56,7 +80,8 @@ describe('queues', () => {
 describe('what must not be lost', () => {
   test('the table has point-in-time recovery, encryption and deletion protection', () => {
     expect(only(template, 'AWS::DynamoDB::Table')).toMatchObject({
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
       Properties: {
         DeletionProtectionEnabled: true,
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
@@ -66,11 +91,14 @@ describe('what must not be lost', () => {
   });
 
   test.each(['AWS::KMS::Key', 'AWS::SecretsManager::Secret', 'AWS::S3::Bucket', 'AWS::Logs::LogGroup'])(
-    '%s stays when the stack goes',
+    '%s stays when the stack goes, but not when its first deployment fails: the next try needs its name',
     (type) => {
-      expect(new Set(ofType(template, type).map(({ DeletionPolicy }) => DeletionPolicy))).toEqual(
-        new Set(['Retain']),
-      );
+      const policies = ofType(template, type).map(({ DeletionPolicy, UpdateReplacePolicy }) => [
+        DeletionPolicy,
+        UpdateReplacePolicy,
+      ]);
+      expect(policies).toEqual(policies.map(() => ['RetainExceptOnCreate', 'Retain']));
+      expect(policies.length).toBeGreaterThan(0);
     },
   );
 
@@ -105,18 +133,7 @@ describe('command documents', () => {
   const documents = ofType(template, 'AWS::SSM::Document').filter(
     ({ Properties }) => Properties['DocumentType'] === 'Command',
   );
-  const config = parseConfig(
-    flat(outputs['AgentConfig']?.Value)
-      .replaceAll(/<AWS::Region>/g, 'eu-central-1')
-      .replaceAll('<AWS::AccountId>', '123456789012')
-      .replaceAll(
-        /<Membership\w*Queue\w*>/g,
-        'https://sqs.eu-central-1.amazonaws.com/123456789012/adjoin-lifecycle',
-      )
-      .replaceAll(/<Membership(\w+)>/g, '$1')
-      .replaceAll('<Deployment>', 'adjoin'),
-    {},
-  );
+  const config = configOf();
 
   test('the agent pins the very bytes that are deployed', () => {
     const deployed = documents.map(({ Properties }) => {
@@ -142,9 +159,127 @@ describe('command documents', () => {
     }
   });
 
-  test('the configuration in the output is the one that workers get', () => {
+  test("have the names that the worker's policy admits, and so have those of earlier and later agents", () => {
+    const { Statement } = policyNamed('worker');
+    const resources = Statement.find(({ Sid }) => Sid === 'RunCommandDocuments')?.['Resource'];
+    const names = documents.map(({ Properties }) =>
+      flat(Properties['Name']).replace(/[0-9a-f]{12}$/, '????????????'),
+    );
+    expect(listOf(resources).map((resource) => flat(resource).split('document/')[1])).toEqual(
+      expect.arrayContaining(names),
+    );
+  });
+});
+
+function policyNamed(file: string): PolicyDocument {
+  const found = ofType(template, 'AWS::IAM::ManagedPolicy').find(
+    ({ Properties }) => flat(Properties['ManagedPolicyName']) === `<Deployment>-${file}`,
+  );
+  return JSON.parse(JSON.stringify(found?.Properties['PolicyDocument']));
+}
+
+const listOf = (value: unknown): Json[] => JSON.parse(JSON.stringify(Array.isArray(value) ? value : [value]));
+
+describe("the agent's configuration", () => {
+  test('in the output is the one that workers get', () => {
     expect(userData()).toContain(`\n${flat(outputs['AgentConfig']?.Value)}\n`);
   });
+
+  test('leaves the sweep to a parameter', () => {
+    expect(configOf().sweep.enabled).toBe(true);
+    expect(configOf(outputs, { SweepEnabledIs: false }).sweep.enabled).toBe(false);
+  });
+
+  test('names the site of the directory only if one was given', () => {
+    const { site, ...others } = configOf(outputs, { DirectorySiteGiven: true }).directory;
+    expect(site).toBe('Branch');
+    expect(configOf().directory).toEqual(others);
+  });
+
+  test("takes every setting that does not follow from the stack, and the alarm follows the agent's patience", () => {
+    const chosen: Required<AgentSettings> = {
+      concurrency: 8,
+      receive: { waitSeconds: 10, visibilitySeconds: 60 },
+      nodes: {
+        registrationPollSeconds: 3,
+        commandPollSeconds: 2,
+        coalesceSeconds: 0.5,
+        deliverySeconds: 60,
+        probeSeconds: 61,
+        joinSeconds: 181,
+        leaveSeconds: 21,
+      },
+      directory: {
+        controllers: ['dc1.corp.example.test'],
+        site: 'Branch',
+        namePrefixes: ['X'],
+        connectSeconds: 6,
+        operationSeconds: 14,
+      },
+      patience: {
+        joinSeconds: 1000,
+        unjoinSeconds: 7200,
+        leaveSeconds: 16,
+        joinAttempts: 4,
+        retrySeconds: 3,
+        retryMaximumSeconds: 31,
+      },
+      sweep: { enabled: false, intervalSeconds: 60, ageGuardSeconds: 61, maximumRemovals: 7 },
+      credentialPollSeconds: 16,
+      logLevel: 'debug',
+    };
+    const own = Template.fromStack(ownStack({ agentSettings: chosen }).stack);
+    const text = userData(own).match(/AGENT_CONFIG_END'\n([^]*?)\nAGENT_CONFIG_END/)?.[1];
+    const config = configOf({ AgentConfig: { Value: text ?? '' } });
+    expect(config).toMatchObject(chosen);
+    // All the others come from the stack; drainSeconds from the unit.
+    const free = Object.entries(config).filter(([name]) => name in chosen || name === 'directory');
+    expect(Object.keys(config).toSorted()).toEqual(
+      [
+        ...Object.keys(chosen),
+        'deployment',
+        'region',
+        'accountId',
+        'queueUrl',
+        'table',
+        'secretId',
+        'documents',
+        'drainSeconds',
+      ].toSorted(),
+    );
+    expect(Object.fromEntries(free)).toEqual({
+      ...chosen,
+      directory: { ...chosen.directory, caFile: '/etc/adjoin/directory-ca.pem' },
+    });
+    const alarm = ofType(own, 'AWS::CloudWatch::Alarm').find(
+      ({ Properties }) => Properties['AlarmName'] === 'adjoin-oldest-message',
+    );
+    expect(alarm?.Properties['Threshold']).toBe(7800);
+  });
+
+  test("the alarm's own patience is the agent's", () => {
+    const { joinSeconds, unjoinSeconds } = configOf().patience;
+    const alarm = alarmNamed('oldest-message');
+    expect(alarm?.Properties['Threshold']).toBe(Math.max(joinSeconds, unjoinSeconds) + 600);
+  });
+});
+
+function alarmNamed(name: string) {
+  return ofType(template, 'AWS::CloudWatch::Alarm').find(
+    ({ Properties }) => flat(Properties['AlarmName']) === `<Deployment>-${name}`,
+  );
+}
+
+test('a deployment has a name that every resource can have', () => {
+  for (const deployment of ['Adjoin', 'a', 'ad_join', '2nd', 'a'.repeat(22)]) {
+    expect(() => ownStack({ deployment })).toThrow('deployment: ');
+  }
+  expect(parameters['Deployment']?.AllowedPattern).toBe(deploymentPattern);
+  const bucket = only(Template.fromStack(ownStack({ deployment: 'a'.repeat(21) }).stack), 'AWS::S3::Bucket');
+  const name = flat(bucket.Properties['BucketName'])
+    .replace('<AWS::AccountId>', '123456789012')
+    .replace('<AWS::Region>', 'ap-southeast-1');
+  expect(name).toMatch(/^[a-z0-9-]{3,63}$/);
 });
 
 describe('workers', () => {
@@ -190,15 +325,42 @@ describe('workers', () => {
       status: 0,
       stderr: '',
     });
-    const assignments = script.slice(0, script.indexOf('set -euo pipefail'));
-    const said = (name: string) =>
-      spawnSync('bash', [], { input: `${assignments}\nprintf %s "$${name}"`, encoding: 'utf8' }).stdout;
     expect(said('AGENT_CONFIG')).toBe(flat(outputs['AgentConfig']?.Value));
     expect(said('UNIT')).toMatch(/^\[Unit\]\n[^]+\nWantedBy=multi-user\.target$/);
   });
 
   test("user data stays below EC2's 16 KB with the longest CA that the parameter takes", () => {
     expect(userData().length + 4000).toBeLessThan(16_384);
+  });
+
+  test('are powered off, and so replaced, when their set-up fails: whatever fails, and before anything is installed', () => {
+    const script = userData();
+    const steps = script.slice(script.indexOf('set -euo pipefail')).split('\n');
+    const commands = [
+      'systemctl() { echo "systemctl $*"; }',
+      'swapoff() { echo swapoff; return 1; }',
+      'dnf() { echo dnf; }',
+    ];
+    const assigned = script.slice(0, script.indexOf('set -euo pipefail'));
+    const run = (extra: string) =>
+      spawnSync('bash', [], { input: [assigned, ...commands, extra, ...steps].join('\n'), encoding: 'utf8' });
+    const failed = run('');
+    expect(failed.stdout.split('\n').filter((line) => line !== '')).toEqual([
+      'systemctl disable --now amazon-ssm-agent',
+      'systemctl mask amazon-ssm-agent',
+      'swapoff',
+      'systemctl poweroff',
+    ]);
+    expect(run('unset AGENT_KEY').status).not.toBe(0);
+    // What is not set is found by the shell itself.
+    expect(run('dnf() { echo "$NOT_THERE"; }\nswapoff() { :; }').stdout).toContain('systemctl poweroff');
+  });
+
+  test('deliver what the agent and the set-up say, the last moments included', () => {
+    expect(userData()).toContain('"/var/log/adjoin/agent.log"');
+    expect(userData()).toContain('"/var/log/cloud-init-output.log"');
+    expect(said('UNIT')).toContain('\nStandardError=append:/var/log/adjoin/agent.log\n');
+    expect(said('UNIT')).toMatch(/\nAfter=.*\bamazon-cloudwatch-agent\.service\b/);
   });
 
   test('have no SSM agent unless a shell was asked for', () => {
@@ -307,7 +469,7 @@ describe('sessions', () => {
         s3BucketName: { Ref: expect.stringMatching(/^MembershipSessionsRecords/) },
         s3EncryptionEnabled: true,
         idleSessionTimeout: '15',
-        runAsEnabled: true,
+        runAsEnabled: false,
       },
     });
     const key = { 'Fn::GetAtt': [Match.stringLikeRegexp('^MembershipSessionsKey'), 'Arn'] };
@@ -321,6 +483,16 @@ describe('sessions', () => {
         },
       }),
     ).not.toThrow();
+  });
+
+  test('run as a user that somebody made, if one is named; else as the one that the SSM agent makes', () => {
+    const { stack } = ownStack({ sessions: { operatorNetworks: ['192.0.2.0/24'], runAsUser: 'reader' } });
+    expect(() =>
+      Template.fromStack(stack).hasResourceProperties('AWS::SSM::Document', {
+        Content: { inputs: { runAsEnabled: true, runAsDefaultUser: 'reader' } },
+      }),
+    ).not.toThrow();
+    expect(content('session')).not.toHaveProperty(['inputs', 'runAsDefaultUser']);
   });
 
   test('forward to RDP or to one database; whoever forwards chooses no host and no port but his own', () => {
@@ -361,17 +533,50 @@ describe('notices', () => {
     ).not.toThrow();
   });
 
-  test.each(['oldest-message', 'dead-letters', 'abandoned-launches', 'failed-unjoins', 'no-worker'])(
-    'there is an alarm on %s, and somebody is told',
-    (name) => {
-      const alarm = ofType(template, 'AWS::CloudWatch::Alarm').find(
-        ({ Properties }) => flat(Properties['AlarmName']) === `<Deployment>-${name}`,
-      );
-      expect(alarm?.Properties['AlarmActions']).toEqual([
-        { Ref: expect.stringMatching(/^MembershipMonitoringTopic/) },
-      ]);
-    },
-  );
+  test.each([
+    'oldest-message',
+    'dead-letters',
+    'abandoned-launches',
+    'failed-unjoins',
+    'no-worker',
+    'few-workers',
+    'lost-notices',
+  ])('there is an alarm on %s, and somebody is told', (name) => {
+    expect(alarmNamed(name)?.Properties['AlarmActions']).toEqual([
+      { Ref: expect.stringMatching(/^MembershipMonitoringTopic/) },
+    ]);
+  });
+
+  test('a notice of any audit rule that cannot be sent is heard of', () => {
+    const metrics = JSON.stringify(alarmNamed('lost-notices')?.Properties['Metrics']);
+    const names = Object.entries(resourcesOf(template))
+      .filter(([, { Type }]) => Type === 'AWS::Events::Rule')
+      .map(([id]) => id);
+    expect(names.filter((id) => !metrics.includes(`{"Name":"RuleName","Value":{"Ref":"${id}"}}`))).toEqual(
+      [],
+    );
+    expect(metrics).toContain('"FailedInvocations"');
+  });
+
+  test("patterns stay below EventBridge's 2,048 characters", () => {
+    for (const { EventPattern } of rules) expect(JSON.stringify(EventPattern).length).toBeLessThan(2048);
+  });
+
+  test.each([
+    'PurgeQueue',
+    'DeleteAlarms',
+    'PutMetricAlarm',
+    'PutTargets',
+    'Unsubscribe',
+    'PutMetricFilter',
+    'PutSecretValue',
+    'UpdateAutoScalingGroup',
+    'CreateOrUpdateTags',
+    'CreateLaunchTemplateVersion',
+  ])('%s is a change to hear of', (call) => {
+    const pattern = JSON.stringify(rules.map(({ EventPattern }) => EventPattern));
+    expect(pattern).toContain(`"${call}"`);
+  });
 
   test("alarms count the words that the agent's log uses", () => {
     const process = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/process.ts'), 'utf8');

@@ -10,13 +10,15 @@ import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
-import { dnsZoneDn, randomPassword, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 
 const database = '/var/lib/samba/private/sam.ldb';
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const signal = new AbortController().signal;
+const unchecked = async (): Promise<void> => undefined;
 
 /** What is secret in this run, to be looked for in everything that was said. */
 const secrets = new Set<string>();
@@ -156,7 +158,7 @@ describeReal('The directory room', (ground) => {
   describe('staging', () => {
     test('makes one complete account, found through DNS, and reads it back', async () => {
       const instance = newInstance();
-      const staged = await directory().stage(instance, password(), async () => undefined, signal);
+      const staged = await directory().stage(instance, password(), {}, unchecked, signal);
       const name = nameOf(instance);
       const host = `${name.toLowerCase()}.${domain.domainName}`;
       expect(staged).toMatchObject({
@@ -193,7 +195,7 @@ describeReal('The directory room', (ground) => {
     test('a second time resets the same account and enables it', async () => {
       const instance = newInstance();
       const room = directory();
-      const first = await room.stage(instance, password(), async () => undefined, signal);
+      const first = await room.stage(instance, password(), {}, unchecked, signal);
       await ldb(
         'ldbmodify',
         `dn: ${first.distinguishedName}`,
@@ -202,7 +204,7 @@ describeReal('The directory room', (ground) => {
         'userAccountControl: 4098',
       );
       expect(await room.inspect(first, signal)).toMatchObject({ enabled: false });
-      const second = await room.stage(instance, password(), async () => undefined, signal);
+      const second = await room.stage(instance, password(), {}, unchecked, signal);
       expect(second.objectGuid).toBe(first.objectGuid);
       expect(second.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
       expect(await room.inspect(second, signal)).toMatchObject({ enabled: true });
@@ -213,7 +215,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const room = directory();
       const staged = await Promise.all(
-        Array.from({ length: 20 }, () => room.stage(instance, password(), async () => undefined, signal)),
+        Array.from({ length: 20 }, () => room.stage(instance, password(), {}, unchecked, signal)),
       );
       expect(new Set(staged.map((account) => account.objectGuid)).size).toBe(1);
       expect(await room.find(instance, signal)).toHaveLength(1);
@@ -254,10 +256,10 @@ describeReal('The directory room', (ground) => {
       await plant(name, `${container},${domain.baseDn}`, ...more(instance));
       const room = directory();
       const before = await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['*'] });
-      expect(await room.stage(instance, password(), async () => undefined, signal)).toMatchObject({
+      expect(await room.stage(instance, password(), {}, unchecked, signal)).toMatchObject({
         computerName: nameOf(instance, 'B'),
       });
-      expect(await room.remove(instance, [name], signal)).toEqual({
+      expect(await room.remove(instance, { names: [name] }, unchecked, signal)).toMatchObject({
         accounts: [nameOf(instance, 'B')],
         dnsRecords: [],
       });
@@ -271,7 +273,7 @@ describeReal('The directory room', (ground) => {
         `CN=Computers,${domain.baseDn}`,
         `servicePrincipalName: HOST/${nameOf(instance)}`,
       );
-      expect(await directory().stage(instance, password(), async () => undefined, signal)).toMatchObject({
+      expect(await directory().stage(instance, password(), {}, unchecked, signal)).toMatchObject({
         computerName: nameOf(instance, 'B'),
       });
     });
@@ -280,9 +282,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       await plant(nameOf(instance, 'A'), `CN=Computers,${domain.baseDn}`);
       await plant(nameOf(instance, 'B'), domain.organizationalUnit);
-      expect(
-        await failure(directory().stage(instance, password(), async () => undefined, signal)),
-      ).toMatchObject({
+      expect(await failure(directory().stage(instance, password(), {}, unchecked, signal))).toMatchObject({
         code: 'name-taken',
       });
     });
@@ -292,10 +292,11 @@ describeReal('The directory room', (ground) => {
       const first = await directory({ namePrefixes: ['Q'] }).stage(
         instance,
         password(),
-        async () => undefined,
+        {},
+        unchecked,
         signal,
       );
-      const again = await directory().stage(instance, password(), async () => undefined, signal);
+      const again = await directory().stage(instance, password(), {}, unchecked, signal);
       expect(again).toMatchObject({ computerName: nameOf(instance, 'Q'), objectGuid: first.objectGuid });
       expect(again.passwordLastSet).toBeGreaterThan(first.passwordLastSet);
       expect(await directory().find(instance, signal)).toHaveLength(1);
@@ -306,11 +307,13 @@ describeReal('The directory room', (ground) => {
       async (id) => {
         const credentials = secretOf();
         const room = directory({ credentials });
-        expect(await failure(room.stage(id, password(), async () => undefined, signal))).toMatchObject({
+        expect(await failure(room.stage(id, password(), {}, unchecked, signal))).toMatchObject({
           code: 'message-malformed',
         });
         expect(await failure(room.find(id, signal))).toMatchObject({ code: 'message-malformed' });
-        expect(await failure(room.remove(id, [], signal))).toMatchObject({ code: 'message-malformed' });
+        expect(await failure(room.remove(id, { names: [] }, unchecked, signal))).toMatchObject({
+          code: 'message-malformed',
+        });
         expect(credentials.asked).toBe(0);
       },
     );
@@ -321,7 +324,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const room = directory();
       const secret = password();
-      const staged = await room.stage(instance, secret, async () => undefined, signal);
+      const staged = await room.stage(instance, secret, {}, unchecked, signal);
       expect(await room.inspect(staged, signal)).toMatchObject({ passwordLastSet: staged.passwordLastSet });
       const machine = await testMachine(ground, domain, 31);
       const join = ['adcli', 'join', domain.domainName, '--stdin-password', '--login-type=computer'];
@@ -342,10 +345,10 @@ describeReal('The directory room', (ground) => {
 
     test('finds nothing when the account is gone or has left the organizational unit', async () => {
       const room = directory();
-      const gone = await room.stage(newInstance(), password(), async () => undefined, signal);
+      const gone = await room.stage(newInstance(), password(), {}, unchecked, signal);
       await ldb('ldbmodify', `dn: ${gone.distinguishedName}`, 'changetype: delete');
       expect(await room.inspect(gone, signal)).toBeUndefined();
-      const moved = await room.stage(newInstance(), password(), async () => undefined, signal);
+      const moved = await room.stage(newInstance(), password(), {}, unchecked, signal);
       await ldb(
         'ldbmodify',
         `dn: ${moved.distinguishedName}`,
@@ -360,7 +363,7 @@ describeReal('The directory room', (ground) => {
     test('asks the controller that took the write, and no other', async () => {
       const near = await tunnel();
       const room = directory({ controllers: [`localhost:${near.port}`] });
-      const staged = await room.stage(newInstance(), password(), async () => undefined, signal);
+      const staged = await room.stage(newInstance(), password(), {}, unchecked, signal);
       expect(staged.domainController).toBe(domain.hostName);
       expect(await room.inspect(staged, signal)).toMatchObject({ objectGuid: staged.objectGuid });
       const elsewhere = { ...staged, domainController: 'dc9.corp.example.test' };
@@ -372,17 +375,17 @@ describeReal('The directory room', (ground) => {
     test('deletes the account with all below it, and its DNS records; a second time finds nothing to do', async () => {
       const instance = newInstance();
       const room = directory();
-      const staged = await room.stage(instance, password(), async () => undefined, signal);
+      const staged = await room.stage(instance, password(), {}, unchecked, signal);
       const label = staged.computerName.toLowerCase();
       for (const child of [`CN=point,${staged.distinguishedName}`, `CN=other,${staged.distinguishedName}`]) {
         await ldb('ldbadd', `dn: ${child}`, 'objectClass: serviceConnectionPoint');
       }
       await plantRecord(label);
       const removal = { accounts: [staged.computerName], dnsRecords: [`${label}.${domain.domainName}`] };
-      expect(await room.remove(instance, [], signal)).toEqual(removal);
+      expect(await room.remove(instance, { names: [] }, unchecked, signal)).toMatchObject(removal);
       expect(await dnOf(staged.computerName)).toBeUndefined();
       expect(await records(label)).toBe(0);
-      expect(await room.remove(instance, [staged.computerName], signal)).toEqual({
+      expect(await room.remove(instance, { names: [staged.computerName] }, unchecked, signal)).toMatchObject({
         accounts: [],
         dnsRecords: [],
       });
@@ -395,7 +398,7 @@ describeReal('The directory room', (ground) => {
       await plant(nameOf(instance, 'K'), domain.organizationalUnit, stamp);
       const label = nameOf(instance, 'B').toLowerCase();
       await plantRecord(label, 'dNSTombstoned: TRUE');
-      const { accounts, dnsRecords } = await directory().remove(instance, [], signal);
+      const { accounts, dnsRecords } = await directory().remove(instance, { names: [] }, unchecked, signal);
       expect(accounts.toSorted()).toEqual([nameOf(instance, 'A'), nameOf(instance, 'K')]);
       expect(dnsRecords).toEqual([`${label}.${domain.domainName}`]);
     });
@@ -405,7 +408,7 @@ describeReal('The directory room', (ground) => {
       const name = `WEB${instance.slice(-8).toUpperCase()}`;
       await plant(name, domain.organizationalUnit, stamped(stampOf(instance)));
       await plantRecord(name.toLowerCase());
-      expect(await directory().remove(instance, [], signal)).toEqual({
+      expect(await directory().remove(instance, { names: [] }, unchecked, signal)).toMatchObject({
         accounts: [name],
         dnsRecords: [`${name.toLowerCase()}.${domain.domainName}`],
       });
@@ -419,7 +422,7 @@ describeReal('The directory room', (ground) => {
       await plantRecord(mine.toLowerCase());
       await plantRecord(other.toLowerCase());
       const known = [mine, other, 'DC1', '*', `${mine},DC=x`, '@'];
-      expect(await directory().remove(instance, known, signal)).toEqual({
+      expect(await directory().remove(instance, { names: known }, unchecked, signal)).toMatchObject({
         accounts: [],
         dnsRecords: [`${mine.toLowerCase()}.${domain.domainName}`],
       });
@@ -432,7 +435,9 @@ describeReal('The directory room', (ground) => {
       const label = nameOf(instance).toLowerCase();
       await plant(nameOf(instance), `CN=Computers,${domain.baseDn}`);
       await plantRecord(label);
-      expect(await directory().remove(instance, [nameOf(instance)], signal)).toEqual({
+      expect(
+        await directory().remove(instance, { names: [nameOf(instance)] }, unchecked, signal),
+      ).toMatchObject({
         accounts: [],
         dnsRecords: [],
       });
@@ -441,8 +446,8 @@ describeReal('The directory room', (ground) => {
 
     test("spares another instance's account", async () => {
       const room = directory();
-      const staged = await room.stage(newInstance(), password(), async () => undefined, signal);
-      await room.remove(newInstance(), [staged.computerName], signal);
+      const staged = await room.stage(newInstance(), password(), {}, unchecked, signal);
+      await room.remove(newInstance(), { names: [staged.computerName] }, unchecked, signal);
       expect(await dnOf(staged.computerName)).toBe(staged.distinguishedName);
     });
   });
@@ -452,7 +457,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const credentials = secretOf({ organizationalUnit: `CN=Computers,${domain.baseDn}` });
       const error = await failure(
-        directory({ credentials }).stage(instance, password(), async () => undefined, signal),
+        directory({ credentials }).stage(instance, password(), {}, unchecked, signal),
       );
       expect(error).toMatchObject({ code: 'directory-denied' });
       expect(await dnOf(nameOf(instance))).toBeUndefined();
@@ -472,12 +477,7 @@ describeReal('The directory room', (ground) => {
         user: domain.serviceAccount.principal,
         organizationalUnit: 'ou=fleet, dc=CORP,dc=example,dc=test',
       });
-      const staged = await directory({ credentials }).stage(
-        newInstance(),
-        password(),
-        async () => undefined,
-        signal,
-      );
+      const staged = await directory({ credentials }).stage(newInstance(), password(), {}, unchecked, signal);
       expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${domain.organizationalUnit}`);
     });
 
@@ -489,9 +489,7 @@ describeReal('The directory room', (ground) => {
         Array.from({ length: 20 }, () => failure(room.find(newInstance(), signal))),
       );
       expect(new Set(errors.map((error) => error.code))).toEqual(new Set(['credential-refused']));
-      expect(
-        await failure(room.stage(newInstance(), password(), async () => undefined, signal)),
-      ).toMatchObject({
+      expect(await failure(room.stage(newInstance(), password(), {}, unchecked, signal))).toMatchObject({
         code: 'credential-refused',
       });
       expect(await badPasswords()).toBe('1');
@@ -526,9 +524,7 @@ describeReal('The directory room', (ground) => {
         code: 'directory-unavailable',
       });
       await domain.start();
-      await expect(
-        room.stage(newInstance(), password(), async () => undefined, signal),
-      ).resolves.toBeDefined();
+      await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
     }, 60_000);
 
     test('of two controllers the one that lives is used', async () => {
@@ -542,9 +538,7 @@ describeReal('The directory room', (ground) => {
       const room = directory({ controllers: [`localhost:${way.port}`] });
       await room.find(newInstance(), signal);
       way.cut();
-      await expect(
-        room.stage(newInstance(), password(), async () => undefined, signal),
-      ).resolves.toBeDefined();
+      await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
       expect(way.connections).toBe(2);
     });
 
@@ -556,9 +550,7 @@ describeReal('The directory room', (ground) => {
       await room.find(newInstance(), signal);
       expect(good.connections).toBe(0);
       silent.mode = 'hole';
-      await expect(
-        room.stage(newInstance(), password(), async () => undefined, signal),
-      ).resolves.toBeDefined();
+      await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
       expect(good.connections).toBe(1);
       // and stays with the one that works, instead of waiting for the silent one each time
       const attempts = silent.connections;
@@ -574,9 +566,7 @@ describeReal('The directory room', (ground) => {
       way.onConnect = () => {
         way.mode = 'open';
       };
-      await expect(
-        room.stage(newInstance(), password(), async () => undefined, signal),
-      ).resolves.toBeDefined();
+      await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
       expect(way.connections).toBe(2);
     });
 
@@ -591,7 +581,7 @@ describeReal('The directory room', (ground) => {
       first.onAnswer = () => {
         first.mode = 'deaf';
       };
-      const staged = await room.stage(instance, password(), async () => undefined, signal);
+      const staged = await room.stage(instance, password(), {}, unchecked, signal);
       expect(second.connections).toBe(1);
       expect(said.join('\n')).toContain(`add CN=${nameOf(instance)},${domain.organizationalUnit}: no answer`);
       expect(await room.find(instance, signal)).toEqual([
@@ -680,10 +670,12 @@ describeReal('The directory room', (ground) => {
     const room = directory({ controllers: [`localhost:${way.port}`] });
     const instances = Array.from({ length: 100 }, newInstance);
     const staged = await Promise.all(
-      instances.map((instance) => room.stage(instance, password(), async () => undefined, signal)),
+      instances.map((instance) => room.stage(instance, password(), {}, unchecked, signal)),
     );
     expect(new Set(staged.map((account) => account.computerName)).size).toBe(100);
-    const removed = await Promise.all(instances.map((instance) => room.remove(instance, [], signal)));
+    const removed = await Promise.all(
+      instances.map((instance) => room.remove(instance, { names: [] }, unchecked, signal)),
+    );
     expect(removed.flatMap((removal) => removal.accounts)).toHaveLength(100);
     expect(way.connections).toBe(1);
   }, 60_000);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
+import { constants, createPublicKey, publicEncrypt, randomBytes, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -12,12 +12,21 @@ import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts'
 type Facts = Readonly<Record<string, unknown>>;
 type Values = Readonly<Record<string, string | readonly string[]>>;
 
+/** What Run Command puts in where nothing is given. */
+function defaultsOf(purpose: Purpose): Values {
+  return Object.fromEntries(
+    Object.entries(parameters[purpose]).flatMap(([name, parameter]) =>
+      parameter.type === 'String' && parameter.default !== undefined ? [[name, parameter.default]] : [],
+    ),
+  );
+}
+
 /** The document's script as the SSM agent makes it: parameters checked, then put in as text, lists as JSON. */
 function scriptOf(purpose: Purpose, values: Values): string {
   const document = commandDocuments().find((candidate) => candidate.purpose === purpose);
   const parsed: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(document?.content ?? '');
   let text = parsed.mainSteps[0]?.inputs.runCommand.join('\n') ?? '';
-  for (const [name, value] of Object.entries(values)) {
+  for (const [name, value] of Object.entries({ ...defaultsOf(purpose), ...values })) {
     const pattern = new RegExp(parameters[purpose][name]?.allowedPattern ?? '^$');
     for (const item of [value].flat()) expect(item).toMatch(pattern);
     text = text.replaceAll(`{{ ${name} }}`, typeof value === 'string' ? value : JSON.stringify(value));
@@ -26,7 +35,8 @@ function scriptOf(purpose: Purpose, values: Values): string {
 }
 
 function start(machine: Machine, purpose: Purpose, values: Values, signal?: AbortSignal) {
-  const path = `/var/lib/amazon/ssm/${machine.name}/document/orchestration/${purpose}/_script.sh`;
+  // Each command has a directory of its own, also when it is the second delivery of the same thing.
+  const path = `/var/lib/amazon/ssm/${machine.name}/document/orchestration/${randomUUID()}/${purpose}Linux/_script.sh`;
   const env = { AWS_SSM_INSTANCE_ID: machine.name, AWS_SSM_REGION_NAME: 'eu-central-1' };
   return machine.run({ path, text: scriptOf(purpose, values), env, timeoutMs: 60_000 }, signal);
 }
@@ -266,6 +276,18 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     const { values } = await prepare(machine, nameOf(machine));
     const results = await Promise.all([run(machine, 'join', values), run(machine, 'join', values)]);
     expect(new Set(results.map((facts) => facts['result']))).toEqual(new Set(['already', 'joined']));
+  }, 60_000);
+
+  test('a leave that finds another command at work says so before its time is up', async () => {
+    const machine = await newMachine();
+    await run(machine, 'probe');
+    const values = { domain: domain.domainName, executionTimeout: '5' };
+    await inShell(machine, 'exec 9>/run/adjoin/lock; flock 9; sleep 20 >/dev/null 2>&1 &');
+    const started = performance.now();
+    const { code, stdout, stderr } = await start(machine, 'leave', values);
+    expect(performance.now() - started).toBeLessThan(4_000);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('another command of adjoin is still at work');
   }, 60_000);
 
   test('a one-time password does not join a second machine', async () => {

@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:tls';
-import {
-  randomPassword,
-  dnsZoneDn,
-  type Account,
-  type Domain,
-} from '../../../infra/sandbox/domain/domain.ts';
+import { database, type Controller } from '../../../infra/sandbox/domain/controller.ts';
+import { dnsZoneDn, type Account, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
@@ -116,7 +114,7 @@ describeReal('The domain', (ground) => {
     test('deletes DNS records that came later, but none of the controller’s own', async () => {
       const zone = dnsZoneDn(domain.domainName);
       const record = `dn: DC=web3,${zone}\nobjectClass: dnsNode\n`;
-      await domain.controller.exec(['ldbadd', '-H', '/var/lib/samba/private/sam.ldb'], { input: record });
+      await domain.controller.exec(['ldbadd', '-H', database], { input: record });
       expect((await ldap('ldapdelete', domain.serviceAccount, '', `DC=dc1,${zone}`)).code).toBe(
         insufficientAccess,
       );
@@ -206,4 +204,81 @@ describeReal('The domain', (ground) => {
     await domain.start();
     expect(await bind(domain.serviceAccount)).toBe(0);
   }, 30_000);
+
+  describe('with a second controller', () => {
+    let second: Controller;
+    beforeAll(async () => {
+      second = await domain.addController();
+    }, 120_000);
+
+    test('is resolved over either of them, by the namespace and by machines', async () => {
+      const configuration = `nameserver ${domain.address}\nnameserver ${second.address}\noptions timeout:1 attempts:2\n`;
+      await expect(readFile('/etc/resolv.conf', 'utf8')).resolves.toBe(configuration);
+      expect(domain.nameServers).toEqual([domain.address, second.address]);
+      const machine = await testMachine(ground, domain, 10);
+      try {
+        expect((await machine.exec(['cat', '/etc/resolv.conf'])).stdout).toContain(configuration);
+        await domain.stop();
+        const { stdout } = await machine.exec(['getent', 'hosts', second.hostName]);
+        expect(stdout).toMatch(new RegExp(`^${second.address.replaceAll('.', '\\.')}\\s`));
+      } finally {
+        await domain.start();
+        await machine.destroy();
+      }
+    }, 30_000);
+
+    test('has both under one authority, whose key neither keeps', async () => {
+      for (const { address, hostName, machine } of domain.controllers) {
+        const socket = connect({
+          host: address,
+          port: 636,
+          servername: hostName,
+          ca: await readFile(domain.caFile),
+        });
+        await once(socket, 'secureConnect');
+        expect(socket.authorized).toBe(true);
+        socket.destroy();
+        const search = await machine.exec([
+          'grep',
+          '-rlE',
+          'BEGIN (EC )?PRIVATE KEY',
+          '/run',
+          '/tmp',
+          '/var',
+          '/etc',
+        ]);
+        expect(search.stdout.trim().split('\n')).toEqual(['/var/lib/samba/private/tls/key.pem']);
+      }
+    });
+
+    test('keeps no administrator that the join needed', async () => {
+      const found = await domain.search({ filter: '(sAMAccountName=join-*)', attributes: ['cn'] });
+      expect(found).toEqual([]);
+    });
+
+    test('still protects the records of controllers', async () => {
+      const record = `DC=dc2,${dnsZoneDn(domain.domainName)}`;
+      expect((await ldap('ldapdelete', domain.serviceAccount, '', record)).code).toBe(insufficientAccess);
+    });
+
+    test.each([
+      ['first to second', 0, 1],
+      ['second to first', 1, 0],
+    ])(
+      'replicates by itself, %s',
+      async (_way, from, to) => {
+        const dn = `CN=FROM${from},${domain.organizationalUnit}`;
+        const [source, target] = [domain.controllers[from], domain.controllers[to]];
+        const ldif = computer(`FROM${from}`, domain.organizationalUnit);
+        await source?.machine.exec(['ldbadd', '-H', database], { input: ldif });
+        const seen = async () =>
+          (await target?.machine.exec(['ldbsearch', '-H', database, '-b', dn, 'dn']))?.stdout.includes(dn);
+        const deadline = performance.now() + 30_000;
+        while (!(await seen()) && performance.now() < deadline)
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        expect(await seen()).toBe(true);
+      },
+      40_000,
+    );
+  });
 });

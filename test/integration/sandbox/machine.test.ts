@@ -23,7 +23,7 @@ describeReal('A machine', (ground) => {
       runtime: ground.runtime,
       name,
       address: `10.77.1.${number}`,
-      nameServer: '10.77.0.10',
+      nameServers: ['10.77.0.10'],
       searchDomain: 'corp.example.test',
       onDeath: () => deaths.push(name),
     });

@@ -35,6 +35,7 @@ const place = { deployment: 'test', accountId: '123456789012', region: 'eu-centr
 const TABLE = 'adjoin-memberships';
 const database = '/var/lib/samba/private/sam.ldb';
 const signal = new AbortController().signal;
+const unchecked = async (): Promise<void> => undefined;
 // Each look into the controller's database is a process of its own; on a busy machine they add up.
 jest.setTimeout(90_000);
 const document = (name: string) => ({ name, version: '1', hash: '0'.repeat(64) });
@@ -90,7 +91,7 @@ describeReal('adjoin sweep', (ground) => {
     return new Map(Items.map((item) => [item['instanceId']?.S ?? '', item['state']?.S]));
   };
   const stage = (instanceId: string) =>
-    directory.stage(instanceId, oneTimePassword(randomBytes), async () => undefined, signal);
+    directory.stage(instanceId, oneTimePassword(randomBytes), {}, unchecked, signal);
   async function remember(instanceId: string, state: MembershipState): Promise<void> {
     const staged = await stage(instanceId);
     const membership: Membership = {
@@ -293,7 +294,7 @@ describeReal('adjoin sweep', (ground) => {
   });
 
   test('reports a member whose account somebody deleted', async () => {
-    await directory.remove(living, [], signal);
+    await directory.remove(living, { names: [] }, unchecked, signal);
     const { code, out, err } = await adjoin('sweep', '--config', config);
     expect(code).toBe(0);
     expect(out.replaceAll(/ {2,}/g, '|')).toMatch(new RegExp(`${living}\\|${nameOf(living)}\\|vanished`));

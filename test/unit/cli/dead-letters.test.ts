@@ -119,11 +119,12 @@ describe('replaying dead letters', () => {
     expect([...queue.keys()]).toEqual(['m1']);
   });
 
-  test('that fails leaves the rest visible', async () => {
+  test('that fails leaves the rest visible, and the one that failed', async () => {
     for (const id of ['m1', 'm2', 'm3']) put(id, action);
     fails = 'm2';
     await expect(run('replay')).rejects.toMatchObject({ code: 'aws-unavailable' });
     expect(main).toEqual([action]);
+    expect(queue.get('m2')?.hidden).toBe(false);
     expect(queue.get('m3')?.hidden).toBe(false);
   });
 });

@@ -113,6 +113,21 @@ describe('the service credential', () => {
     await expect(codeOf(current())).resolves.toBe('credential-refused');
   });
 
+  test('that another worker was refused with is not handed out again, however fresh it is', async () => {
+    await current();
+    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+  });
+
+  test('that another worker was refused with does not serve on while the secret can not be read', async () => {
+    await current();
+    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    readFault = new AdjoinError('aws-unavailable', 'down');
+    await clock.advance(15_000);
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+    await expect(codeOf(current())).resolves.toBe('aws-unavailable');
+  });
+
   test('is known to the redactor before anybody holds it', async () => {
     expect(redactor.clean('first-password')).toBe('first-password');
     await current();

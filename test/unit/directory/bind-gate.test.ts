@@ -8,6 +8,8 @@ import { ControllerFailure, LdapResult } from '../../../agent/directory/failures
 const signal = new AbortController().signal;
 const PASSWORD = 'Right-1';
 
+const wrongPassword = () => new LdapResult('bind', 49, 'AcceptSecurityContext error, data 52e, v1');
+
 interface Setting extends Partial<ServiceCredential> {
   /** What the controller does with each bind; right password or result 49 when it runs out. */
   readonly answers?: (Error | 'ok')[];
@@ -35,9 +37,9 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
       now += ms;
     },
   };
-  const connection = {
-    name: 'dc1:636',
-    controller: 'dc1.corp.example.test',
+  const connectionTo = (host: string) => ({
+    name: `${host}:636`,
+    controller: `${host}.corp.example.test`,
     async bind(user: string, password: string) {
       state.binds.push(user);
       state.underWay += 1;
@@ -46,10 +48,9 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
       state.underWay -= 1;
       const answer = answers.shift();
       if (answer instanceof Error) throw answer;
-      if (!answer && password !== PASSWORD)
-        throw new LdapResult('bind', 49, 'AcceptSecurityContext error, data 52e, v1');
+      if (!answer && password !== PASSWORD) throw wrongPassword();
     },
-  };
+  });
   const gate = new BindGate(
     {
       current: async () => state.credential,
@@ -64,7 +65,14 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
       warn: (event, fields) => state.log.push(`${event} ${JSON.stringify(fields)}`),
     },
   );
-  return { ...state, state, gate, bind: () => gate.bind(connection, signal) };
+  return {
+    ...state,
+    state,
+    gate,
+    bind: () => gate.bind(connectionTo('dc1'), false, signal),
+    /** Where there are several controllers. */
+    bindTo: (host: string) => gate.bind(connectionTo(host), true, signal),
+  };
 }
 
 const lost = new ControllerFailure('lost', 'dc1:636', 'no answer');
@@ -167,5 +175,52 @@ describe('the gate before binds', () => {
     const error = await bind().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(AdjoinError);
     expect(`${String(error)} ${JSON.stringify(error)} ${state.log.join()}`).not.toContain('Sesame-77');
+  });
+
+  describe('with several controllers', () => {
+    test('believes no single one that calls a password wrong: another one may have heard of it', async () => {
+      const { bindTo, state } = setting({ answers: [wrongPassword()] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc2')).resolves.toMatchObject({ versionId: 'v1' });
+      expect(state.refused).toEqual([]);
+    });
+
+    test('believes two, and tries no third time', async () => {
+      const { bindTo, state } = setting({ password: 'wrong' });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc2')).rejects.toMatchObject({ code: 'credential-refused' });
+      await expect(bindTo('dc3')).rejects.toMatchObject({ code: 'credential-refused' });
+      expect(state.binds).toHaveLength(2);
+      expect(state.refused).toEqual(['v1']);
+    });
+
+    test('leaves one that called the password wrong alone for two minutes, and then believes it', async () => {
+      const { bindTo, state } = setting({ password: 'wrong' });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      state.pass(119_999);
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.binds).toHaveLength(1);
+      state.pass(1);
+      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-refused' });
+      expect(state.binds).toHaveLength(2);
+    });
+
+    test('goes on doubting one while another one accepts the password', async () => {
+      const { bindTo, state } = setting({
+        answers: [wrongPassword(), 'ok', wrongPassword(), wrongPassword()],
+      });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await bindTo('dc2');
+      state.pass(120_000);
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.refused).toEqual([]);
+      await expect(bindTo('dc2')).rejects.toMatchObject({ code: 'credential-refused' });
+    });
+
+    test('believes a single one that says anything but "wrong password"', async () => {
+      const { bindTo, state } = setting({ answers: [new LdapResult('bind', 49, 'data 775, v1')] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-locked' });
+      expect(state.refused).toEqual(['v1']);
+    });
   });
 });

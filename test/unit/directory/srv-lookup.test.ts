@@ -1,5 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
-import { srvAnswer, srvQuestion } from '../../../agent/directory/srv-lookup.ts';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { lookUpSrv, srvAnswer, srvQuestion } from '../../../agent/directory/srv-lookup.ts';
 
 const name = '_ldap._tcp.dc._msdcs.corp.example.test';
 
@@ -52,5 +55,70 @@ describe('looking up SRV records', () => {
 
   test.each(['a..b', `${'x'.repeat(64)}.test`, ''])('%j is no DNS name', (text) => {
     expect(() => srvQuestion(text, 1)).toThrow(RangeError);
+  });
+});
+
+describe('asking DNS servers', () => {
+  const closing: (() => void)[] = [];
+  afterEach(() => {
+    for (const close of closing.splice(0)) close();
+  });
+
+  /** A DNS server on UDP and TCP that gives the same answer to every question. */
+  const server = async (answer: Buffer): Promise<{ address: string; asked: string[] }> => {
+    const asked: string[] = [];
+    const reply = (question: Buffer): Buffer => Buffer.concat([question.subarray(0, 2), answer.subarray(2)]);
+    const udp = createSocket('udp4', (question, from) => {
+      asked.push('udp');
+      udp.send(reply(question), from.port, from.address);
+    });
+    udp.bind(0, '127.0.0.1');
+    await once(udp, 'listening');
+    const { port } = udp.address();
+    const tcp = createServer((socket) => {
+      socket.once('data', (question: Buffer) => {
+        asked.push('tcp');
+        const message = reply(question.subarray(2));
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(message.length);
+        socket.end(Buffer.concat([length, message]));
+      });
+    });
+    tcp.listen(port, '127.0.0.1');
+    await once(tcp, 'listening');
+    closing.push(
+      () => udp.close(),
+      () => tcp.close(),
+    );
+    return { address: `127.0.0.1:${port}`, asked };
+  };
+  /** Nobody listens there. */
+  const nobody = '127.0.0.1:1';
+  const records = [{ priority: 0, weight: 100, port: 389, name: 'dc1.corp.example.test' }];
+
+  test.each([
+    ['before', (address: string) => [nobody, address]],
+    ['after', (address: string) => [address, nobody]],
+  ])('one that is down %s one whose answer the resolver misreads is no obstacle', async (_when, order) => {
+    const { address, asked } = await server(compressed);
+    await expect(lookUpSrv(name, 1_000, order(address))).resolves.toEqual(records);
+    expect(asked).toEqual(['udp', 'tcp']);
+  });
+
+  test('one that knows of no such record is believed', async () => {
+    const none = Buffer.from(compressed);
+    none.writeUInt16BE(0x8583, 2);
+    none.fill(0, 6, 12);
+    const first = await server(none.subarray(0, srvQuestion(name, 7).length));
+    const second = await server(compressed);
+    await expect(lookUpSrv(name, 1_000, [first.address, second.address])).rejects.toMatchObject({
+      code: 'ENOTFOUND',
+    });
+    expect(second.asked).toEqual([]);
+  });
+
+  test('when all fail, each says why', async () => {
+    await expect(lookUpSrv(name, 1_000, [nobody])).rejects.toThrow(/127\.0\.0\.1:1: .*ECONNREFUSED/);
+    await expect(lookUpSrv(name, 1_000, [])).rejects.toThrow('there is no DNS server');
   });
 });

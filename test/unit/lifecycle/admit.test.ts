@@ -127,11 +127,26 @@ describe('an action', () => {
     });
   });
 
-  test('of a group that is gone, or without the hook, is void', async () => {
-    group = undefined;
-    await expect(codeOf(tried())).resolves.toBe('action-void');
-    group = { tags: new Map([['JoinAD', 'true']]), hooks: [{ ...hook, name: 'another' }] };
-    await expect(codeOf(tried())).resolves.toBe('action-void');
+  describe.each([
+    ['group', undefined],
+    ['hook', { tags: new Map([['JoinAD', 'true']]), hooks: [{ ...hook, name: 'another' }] }],
+  ] as const)('whose %s is not there', (_, shown) => {
+    beforeEach(() => {
+      group = shown;
+    });
+
+    test.each(['action-void', 'aws-denied', 'aws-refused'] as const)(
+      'is void when the heartbeat answers %s',
+      async (code) => {
+        heartbeatError = new AdjoinError(code, 'no');
+        await expect(codeOf(tried())).resolves.toBe('action-void');
+        expect(calls).toEqual(['instance', 'group', 'heartbeat']);
+      },
+    );
+
+    test('is looked at again later when its token is active: the look was older than the hook', async () => {
+      await expect(codeOf(tried())).resolves.toBe('aws-unavailable');
+    });
   });
 
   test('that overtook the state it speaks of is looked at again', async () => {

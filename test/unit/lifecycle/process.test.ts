@@ -27,6 +27,25 @@ function failing(call: string, error: Error, times = Infinity): void {
   };
 }
 
+/** What SQS hides a message for at most, in milliseconds. */
+const HALF_A_DAY = 43_200_000;
+
+/** The hooks' global cap. */
+function capHooks(globalMs: number): void {
+  world.group = { ...world.group, hooks: world.group.hooks.map((hook) => ({ ...hook, globalMs })) };
+}
+
+/** When each answer reached Auto Scaling, in milliseconds from now. */
+function answersFrom(fault: (call: string) => void | Promise<void>): number[] {
+  const began = world.clock.now();
+  const times: number[] = [];
+  world.fault = (name) => {
+    if (name.endsWith(' answered')) times.push(world.clock.now() - began);
+    return fault(name);
+  };
+  return times;
+}
+
 const state = (): string | undefined => world.table.get(INSTANCE)?.state;
 
 describe('a launch', () => {
@@ -124,6 +143,74 @@ describe('a launch', () => {
     expect(world.hidden.at(-1)).toEqual({ messageId: 'launch', seconds: 330 });
   });
 
+  test('that is held is hidden for no longer than SQS hides a message', async () => {
+    const tags = new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]);
+    const hooks = world.group.hooks.map((hook) => ({ ...hook, heartbeatMs: 2 * HALF_A_DAY }));
+    world.group = { tags, hooks };
+    world.node.ready = false;
+    const message = world.launch();
+    await handle(message);
+    expect(world.hidden.at(-1)).toEqual({ messageId: 'launch', seconds: HALF_A_DAY / 1000 - 60 });
+  });
+
+  test('that is held is not shown sooner by a renewal that is on its way', async () => {
+    const tags = new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]);
+    world.group = { ...world.group, tags };
+    world.node.ready = false;
+    let hides = 0;
+    world.fault = async (name) => {
+      // The first renewal is sent after 32 s, and on its way for five more; the failure is known in between.
+      if (name === 'nodes.probe') await world.clock.sleep(34_000);
+      if (name === 'queue.hide' && (hides += 1) === 1) await world.clock.sleep(5_000);
+    };
+    await handle();
+    expect(world.endings).toEqual(['held']);
+    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 330]);
+  });
+
+  test('goes back on purpose before SQS would show its message by itself, and is received anew', async () => {
+    capHooks(4 * HALF_A_DAY);
+    const receivedAt = world.clock.now();
+    let refused = 0;
+    const age = (): number => world.clock.now() - receivedAt;
+    world.fault = (name) => {
+      // Auto Scaling takes no answers for longer than SQS hides a message.
+      if (name === 'autoscaling.complete CONTINUE' && age() < HALF_A_DAY) {
+        throw new AdjoinError('aws-unavailable', 'down');
+      }
+      if (name === 'queue.hide' && age() + 120_000 > HALF_A_DAY && age() < HALF_A_DAY - 185_000) {
+        refused += 1;
+        throw new AdjoinError('lease-lost', 'Total VisibilityTimeout for the message is beyond the limit');
+      }
+    };
+    await handle();
+    expect(world.endings).toEqual(['handed-back']);
+    expect(refused).toBe(0);
+    // Shown at once, with more than a visibility left: nobody else can have had it meanwhile.
+    expect(world.hidden.at(-1)).toEqual({ messageId: 'launch', seconds: 0 });
+    expect(HALF_A_DAY - age()).toBeGreaterThan(120_000);
+    expect(HALF_A_DAY - age()).toBeLessThan(240_000);
+    expect(state()).toBe('member');
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
+    await world.clock.advance(300_000);
+    world.effects.length = 0;
+    await handle(world.message({ transition: 'launching' }, 'launch'), world.anotherWorker());
+    expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
+    // A thousand renewals; a machine that is busy with other things takes its time.
+  }, 60_000);
+
+  test('is cut off before the hook’s global deadline, early enough to remove its account and to answer', async () => {
+    capHooks(600_000);
+    world.node.joins = 'hangs';
+    const times = answersFrom(() => undefined);
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+    expect(times).toEqual([480_000]);
+    expect(world.accounts.size).toBe(0);
+    expect(state()).toBe('failed');
+    expect(world.table.get(INSTANCE)?.lastError?.code).toBe('join-exhausted');
+  });
+
   test('adopts a join that an earlier worker brought about', async () => {
     // The first worker loses its hold right before the answer; the second finds a member.
     failing('autoscaling.complete CONTINUE', new AdjoinError('lease-lost', 'paused'), 1);
@@ -157,6 +244,45 @@ describe('a launch', () => {
     expect(world.accounts.size).toBe(0);
     expect(state()).toBe('removed');
     expect(world.removed).toEqual(['launch']);
+  });
+
+  test('whose answer is void, of an instance that a stale view does not show, keeps its account', async () => {
+    // The first answer arrived, and the client that missed its answer gave it again; the view is older than the instance.
+    failing(
+      'autoscaling.complete CONTINUE answered',
+      new AdjoinError('action-void', 'No active Lifecycle Action'),
+      1,
+    );
+    const shown = world.instances;
+    const { fault } = world;
+    world.fault = async (name) => {
+      await fault(name);
+      if (name === 'autoscaling.instance' && world.answers.length > 0) shown.delete(INSTANCE);
+    };
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'CONTINUE' }]);
+    expect(world.accounts.size).toBe(1);
+    expect(state()).toBe('member');
+    expect(world.removed).toEqual(['launch']);
+  });
+
+  test('that ended without us is removed under a lease that is renewed meanwhile', async () => {
+    const { clock } = world;
+    world.node.joins = 'hangs';
+    let lapsed = 0;
+    world.fault = async (name) => {
+      if (name === 'nodes.join') world.terminate();
+      // Together longer than a lease lasts without renewal.
+      const isSettling = world.instances.get(INSTANCE)?.token === TERMINATE_TOKEN;
+      if (name === 'autoscaling.instance' && isSettling) await clock.sleep(55_000);
+      if (name !== 'directory.find') return;
+      await clock.sleep(55_000);
+      if ((world.table.get(INSTANCE)?.leaseExpiresAt ?? 0) <= clock.now()) lapsed += 1;
+    };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'remove', 'delete']);
+    expect(state()).toBe('removed');
+    expect(lapsed).toBe(0);
   });
 
   test('that somebody else continued keeps its account', async () => {
@@ -275,6 +401,14 @@ describe('a termination', () => {
     expect(world.table.get(INSTANCE)?.expiresAt).toBe(Math.round(world.clock.now() / 1000) + 30 * 86_400);
   });
 
+  test('that dies right after its answer leaves a ledger that forgets it all the same', async () => {
+    failing('autoscaling.complete CONTINUE answered', new AdjoinError('draining', 'The worker stops.'), 1);
+    await handle(world.terminate());
+    expect(world.endings).toEqual(['handed-back']);
+    expect(state()).toBe('removed');
+    expect(world.table.get(INSTANCE)?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+  });
+
   test('works when the node is dead', async () => {
     world.node.registered = false;
     await handle(world.terminate());
@@ -295,6 +429,50 @@ describe('a termination', () => {
     expect(state()).toBe('owed');
     expect(world.answers).toEqual([{ token: TERMINATE_TOKEN, result: 'CONTINUE' }]);
     expect(world.endings).toEqual(['owed']);
+  });
+
+  test('whose directory hangs is owed, and answered, before the hook’s global deadline', async () => {
+    await handle();
+    capHooks(300_000);
+    world.directory = 'hangs';
+    const times = answersFrom(() => undefined);
+    const owedAt: number[] = [];
+    const began = world.clock.now();
+    const set = world.table.set.bind(world.table);
+    world.table.set = (instanceId, membership) => {
+      if (membership.state === 'owed') owedAt.push(world.clock.now() - began);
+      return set(instanceId, membership);
+    };
+    await handle(world.terminate());
+    expect(world.endings).toEqual(['joined', 'owed']);
+    expect(owedAt[0]).toBe(240_000);
+    expect(times).toEqual([240_000]);
+  });
+
+  test('that dies between an account of a foreign name and its DNS records still removes those', async () => {
+    const foreign = { name: 'WEB01', objectGuid: 'guid-9', passwordLastSet: 1n, password: 'somebody’s' };
+    world.accounts.set(INSTANCE, foreign);
+    world.records.add('WEB01');
+    failing('directory.removeRecord', new AdjoinError('draining', 'The worker stops.'));
+    await handle(world.terminate());
+    expect(world.accounts.size).toBe(0);
+    expect(world.table.get(INSTANCE)?.foundNames).toEqual(['WEB01']);
+    world.fault = () => undefined;
+    await handle(world.terminate(), world.anotherWorker());
+    expect(world.records.size).toBe(0);
+    expect(state()).toBe('removed');
+    expect(world.table.get(INSTANCE)?.foundNames).toBeUndefined();
+  });
+
+  test('whose hold runs out while the account is looked for does not delete it', async () => {
+    await handle();
+    world.fault = async (name) => {
+      // The process is suspended: its clock goes on, and the answer comes before any alarm.
+      if (name === 'directory.find') world.clock.skip(200_000);
+    };
+    await handle(world.terminate());
+    expect(world.accounts.size).toBe(1);
+    expect(world.endings).toEqual(['joined', 'handed-back']);
   });
 
   test('that frees a member needs no tag', async () => {

@@ -41,8 +41,10 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
 let clock: VirtualClock;
 let requests: CommandRequest[];
 let told: { purpose: Purpose; commandId: string; nodes: readonly Target[] }[];
-/** Nodes that Run Command does not know. */
-let unknown: Set<string>;
+/** Nodes for which Run Command refuses a command, and with what. */
+let refused: Map<string, AdjoinError>;
+/** Called at every send, before it is answered. */
+let onSend: () => void;
 /** What a node answers; its own facts unless told otherwise. */
 let answer: (instanceId: string, purpose: Purpose) => Partial<Invocation>;
 let sendFault: Error | undefined;
@@ -63,16 +65,19 @@ beforeEach(() => {
   clock = createVirtualClock();
   requests = [];
   told = [];
-  unknown = new Set();
+  refused = new Map();
+  onSend = () => undefined;
   answer = () => ({});
   sendFault = undefined;
   nodes = createNodes({
     runCommand: {
       async send(request) {
         requests.push(request);
+        onSend();
         if (sendFault) throw sendFault;
-        if (request.instanceIds.some((instanceId) => unknown.has(instanceId))) {
-          throw new AdjoinError('node-not-ready', 'Run Command does not know it.');
+        for (const instanceId of request.instanceIds) {
+          const refusal = refused.get(instanceId);
+          if (refusal) throw refusal;
         }
         return `command-${requests.length}`;
       },
@@ -170,24 +175,56 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
   });
 
-  test('that one vanished node makes Run Command refuse is sent to each alone', async () => {
-    unknown.add(instance(2));
-    const outcomes = await clock.until(
-      Promise.all([1, 2, 3].map((number) => outcome(nodes.probe(nodeOf(number), open)))),
+  describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
+    'that Run Command refuses as %s',
+    (code) => {
+      const spoiler = 23;
+      beforeEach(() => {
+        refused.set(instance(spoiler), new AdjoinError(code, 'no'));
+      });
+
+      test('because of one node is sent to the others in a few parts', async () => {
+        const all = Array.from({ length: 50 }, (_, number) => outcome(nodes.probe(nodeOf(number), open)));
+        const outcomes = await clock.until(Promise.all(all));
+        const facts = expect.objectContaining({ document: 'probe' });
+        expect(outcomes).toEqual(outcomes.map((_, number) => (number === spoiler ? code : facts)));
+        // 50, 25, 13 … 1: two more for each time that the rest can be halved.
+        expect(requests.length).toBeLessThanOrEqual(1 + 2 * 6);
+        // Nobody is sent the same twice.
+        expect(told.flatMap((command) => command.nodes)).toHaveLength(49);
+      });
+
+      test('for the only node is not sent twice', async () => {
+        await expect(clock.until(outcome(nodes.probe(nodeOf(spoiler), open)))).resolves.toBe(code);
+        expect(requests).toHaveLength(1);
+      });
+    },
+  );
+
+  test('that is split carries to each part the entries of its own nodes', async () => {
+    refused.set(instance(1), new AdjoinError('node-not-ready', 'no'));
+    await clock.until(
+      Promise.all([1, 2].map((number) => outcome(nodes.join(nodeOf(number), entryOf(number), target, open)))),
     );
-    expect(outcomes).toEqual([
-      expect.objectContaining({ document: 'probe' }),
-      'node-not-ready',
-      expect.objectContaining({ document: 'probe' }),
-    ]);
-    expect(requests.map((request) => request.instanceIds.length)).toEqual([3, 1, 1, 1]);
-    expect(told.map((command) => command.nodes.length)).toEqual([1, 1]);
+    expect(requests.map((request) => request.parameters['entries']?.length)).toEqual([2, 1, 1]);
+    expect(requests[2]?.parameters['entries']).toEqual([`${instance(2)}:A2:${sealed}`]);
   });
 
-  test('to one node that Run Command does not know is not sent twice', async () => {
-    unknown.add(instance(1));
-    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-not-ready');
-    expect(requests).toHaveLength(1);
+  test('that is split is not sent for somebody who has gone meanwhile', async () => {
+    refused.set(instance(1), new AdjoinError('node-not-ready', 'no'));
+    const controller = new AbortController();
+    onSend = () => controller.abort(new AdjoinError('draining', 'stop'));
+    const outcomes = await clock.until(
+      Promise.all([
+        outcome(nodes.probe(nodeOf(1), open)),
+        outcome(nodes.probe(nodeOf(2), controller.signal)),
+      ]),
+    );
+    expect(outcomes).toEqual(['node-not-ready', 'draining']);
+    expect(requests.map((request) => request.instanceIds)).toEqual([
+      [instance(1), instance(2)],
+      [instance(1)],
+    ]);
   });
 
   test('that AWS throttles fails for all of them, and is not split', async () => {
@@ -242,17 +279,21 @@ describe('the answer of a node', () => {
     await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-facts-invalid');
   });
 
-  test.each([
-    'Undeliverable',
-    'DeliveryTimedOut',
-    'Delivery Timed Out',
-    'Terminated',
-    'InvalidPlatform',
-    'Access Denied',
-  ])('that never came (%s) is undeliverable', async (detail) => {
-    answer = () => ({ status: 'Failed', detail, output: '' });
-    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('command-undeliverable');
-  });
+  test.each(['Undeliverable', 'DeliveryTimedOut', 'Delivery Timed Out', 'Terminated', 'Access Denied'])(
+    'that never came (%s) is undeliverable',
+    async (detail) => {
+      answer = () => ({ status: 'Failed', detail, output: '' });
+      await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('command-undeliverable');
+    },
+  );
+
+  test.each(['InvalidPlatform', 'Invalid Platform'])(
+    'that runs something else (%s) is that of an unsupported node',
+    async (detail) => {
+      answer = () => ({ status: 'Failed', detail, output: '' });
+      await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
+    },
+  );
 
   test('is not waited for longer than delivery and execution may take', async () => {
     answer = () => ({ status: 'InProgress', detail: 'InProgress' });

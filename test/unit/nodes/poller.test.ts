@@ -140,9 +140,23 @@ describe('the poller', () => {
     });
     expect(clock.now() - start).toBe(5_000);
     await expect(clock.until(wait('one', 'i-2', 9_000))).rejects.toThrow('it is not listed');
-    fault = throttled;
-    await expect(clock.until(wait('one', 'i-1', 20_000))).rejects.toThrow('Rate exceeded');
   });
+
+  test.each(['aws-throttled', 'aws-denied', 'aws-unavailable'] as const)(
+    'blames AWS (%s), not the node, when it can’t see at the deadline how a command fares',
+    async (code) => {
+      commands.set('one', new Map([['i-1', 'InProgress']]));
+      const cause = new AdjoinError(code, 'Rate exceeded');
+      fault = () => {
+        throw cause;
+      };
+      await expect(clock.until(wait('one', 'i-1', 5_000))).rejects.toMatchObject({
+        code,
+        message: 'Command one on i-1 has not been seen to end: Rate exceeded',
+        cause,
+      });
+    },
+  );
 
   test('takes an end that is seen at the deadline for an end', async () => {
     commands.set('one', new Map([['i-1', 'Success']]));

@@ -179,6 +179,16 @@ describe('a scheduled sweep', () => {
 });
 
 describe('a sweep in turn', () => {
+  test('does not begin in a process that was suspended until its lease had run out', async () => {
+    const options = worker('one');
+    const turn = await options.lease.take(0);
+    if (!turn.taken) throw new Error(turn.reason);
+    clock.skip(LEASE_MS);
+    const swept = clock.until(sweepInTurn(turn, options, new AbortController().signal));
+    await expect(swept).rejects.toMatchObject({ code: 'lease-lost' });
+    expect(sweeps).toEqual([]);
+  });
+
   test('is told as one event, with its counts', async () => {
     const options = worker('one');
     const turn = await options.lease.take(0);
@@ -196,6 +206,7 @@ describe('a sweep in turn', () => {
           removed: 0,
           owedPaid: 0,
           reconciled: 0,
+          twins: 0,
           vanished: [],
           instances: [],
           kept: {},

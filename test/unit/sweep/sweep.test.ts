@@ -26,6 +26,8 @@ describe('an orphan', () => {
     expect(world.effects).toEqual([
       `ledger ${orphan} member`,
       `ledger ${orphan} owed`,
+      // Its name is noted before anything goes.
+      `ledger ${orphan} owed`,
       `remove ${orphan} ${nameOf(1)}`,
       `ledger ${orphan} removed`,
       `ledger ${orphan} removed`,
@@ -212,6 +214,14 @@ describe('a debt', () => {
     expect(world.accounts.size).toBe(0);
   });
 
+  test('waits for such a staging as long as the directory’s operations may take', async () => {
+    const owed = world.membership(1, { state: 'owed', stagingBegan: world.clock.now() });
+    const began = world.clock.now();
+    expect(linesOf(await world.sweep({ operationMs: 5_000 }))).toEqual([`debt ${owed} removed`]);
+    // The intention, a search and the write, and something on top.
+    expect(world.clock.now() - began).toBe(10_000 + 2 * 5_000 + 5_000);
+  });
+
   test('is left to the worker that holds its lease', async () => {
     const owed = world.membership(1, {
       state: 'owed',
@@ -385,6 +395,31 @@ describe('a sweep', () => {
     expect(world.accounts.size).toBe(0);
   });
 
+  test('that dies between an account and its DNS records leaves the name to the next one', async () => {
+    const orphan = world.account(1);
+    const account = world.accounts.get(orphan);
+    if (account) world.accounts.set(orphan, { ...account, computerName: 'WEB01' });
+    world.fault = (call) => {
+      if (call === `directory.removeRecords ${orphan}`) throw new AdjoinError('directory-refused', 'no');
+    };
+    await world.sweep();
+    expect(world.accounts.size).toBe(0);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'owed', foundNames: ['WEB01'] });
+    world.fault = () => undefined;
+    expect(linesOf(await world.sweep())).toEqual([`debt ${orphan} removed`]);
+    expect(world.effects).toContain(`remove ${orphan} WEB01`);
+    expect(world.table.get(orphan)?.foundNames).toBeUndefined();
+  });
+
+  test('that was suspended while it looked for an account does not delete it', async () => {
+    const orphan = world.account(1);
+    world.fault = (call) => {
+      if (call === `directory.remove ${orphan}`) world.clock.skip(HOUR);
+    };
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} kept in-work`]);
+    expect(world.accounts.size).toBe(1);
+  });
+
   test('that dies at any call is made good by the next one', async () => {
     const scene = (): SweepWorld => {
       const made = new SweepWorld();
@@ -452,5 +487,66 @@ describe('a sweep', () => {
     expect(linesOf(await world.sweep())).toEqual([`orphan ${slow} kept in-work`]);
     expect(world.clock.now() - began).toBeLessThan(LEASE_MS);
     expect(world.accounts.has(slow)).toBe(true);
+  });
+});
+
+describe('a twin', () => {
+  test('of a living member goes, under the lease, and the member stays as it is', async () => {
+    const member = world.member(1);
+    world.twin(1);
+    expect(linesOf(await world.sweep())).toEqual([`twin ${member} removed`]);
+    expect(world.twins).toEqual([]);
+    expect(world.accounts.has(member)).toBe(true);
+    expect(world.table.get(member)).toMatchObject({ state: 'member', objectGuid: 'guid-1' });
+    expect(world.table.get(member)?.leaseExpiresAt).toBeUndefined();
+    expect(world.table.get(member)?.foundNames).toBeUndefined();
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+
+  test.each([
+    ['while it is young', () => world.twin(1, HOUR - 1), 'kept too-young'],
+    [
+      'while a worker holds the lease',
+      () => {
+        world.twin(1);
+        world.membership(1, { leaseOwner: 'w', leaseExpiresAt: world.clock.now() + 1 });
+      },
+      'kept in-work',
+    ],
+  ])('stays %s', async (_when, arrange, outcome) => {
+    const member = world.member(1);
+    arrange();
+    expect(linesOf(await world.sweep())).toEqual([`twin ${member} ${outcome}`]);
+    expect(world.twins).toHaveLength(1);
+    expect(world.effects).toEqual([]);
+  });
+
+  test.each([
+    ['while the join is not done', { state: 'staged' }],
+    ['when none of them is the one that the ledger knows', { objectGuid: 'guid-9' }],
+    ['when the ledger knows of no account', { objectGuid: undefined }],
+  ] as const)('stays %s: nobody knows which one counts', async (_when, change) => {
+    world.member(1);
+    world.membership(1, change);
+    world.twin(1);
+    expect(linesOf(await world.sweep())).toEqual([]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('is only told of in a dry run', async () => {
+    const member = world.member(1);
+    world.twin(1);
+    expect(linesOf(await world.sweep({ dryRun: true }))).toEqual([`twin ${member} would-remove`]);
+    expect(world.effects).toEqual([]);
+  });
+
+  test('whose removal fails leaves the member a member', async () => {
+    const member = world.member(1);
+    world.twin(1);
+    world.fault = failOn(/^directory\.remove/, 'directory-unavailable', 1);
+    const report = await world.sweep();
+    expect(codesOf(report)).toEqual(['directory-unavailable']);
+    expect(world.table.get(member)).toMatchObject({ state: 'member' });
+    expect(linesOf(await world.sweep())).toEqual([`twin ${member} removed`]);
   });
 });

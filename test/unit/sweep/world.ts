@@ -4,6 +4,7 @@ import { AdjoinError } from '../../../agent/errors.ts';
 import type { MembershipPage } from '../../../agent/ledger/dynamodb.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
+import type { Removed } from '../../../agent/lifecycle/work.ts';
 import type { Fields, Log } from '../../../agent/log.ts';
 import type { StampedAccount, SweepPorts } from '../../../agent/sweep/ports.ts';
 import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
@@ -24,6 +25,8 @@ interface Account extends StampedAccount {
 export class SweepWorld {
   readonly clock: VirtualClock = createVirtualClock();
   readonly accounts = new Map<string, Account>();
+  /** Accounts beside those. */
+  readonly twins: StampedAccount[] = [];
   readonly table = new Map<string, Membership>();
   readonly unreadable: string[] = [];
   /** What EC2 shows; what is not here it does not know. */
@@ -74,6 +77,7 @@ export class SweepWorld {
     const instanceId = instanceOf(number);
     this.accounts.set(instanceId, {
       computerName: nameOf(number),
+      objectGuid: `guid-${number}`,
       whenCreated: new Date(this.clock.now() - ageMs),
       stamp: { instanceId },
       hasRecord: true,
@@ -95,6 +99,16 @@ export class SweepWorld {
       ...change,
     });
     return instanceId;
+  }
+
+  /** A further account of an instance. */
+  twin(number: number, ageMs = 24 * HOUR): void {
+    this.twins.push({
+      computerName: nameOf(number).replace(/^./, 'B'),
+      objectGuid: `twin-${number}`,
+      whenCreated: new Date(this.clock.now() - ageMs),
+      stamp: { instanceId: instanceOf(number) },
+    });
   }
 
   /** Account and membership of an instance that EC2 shows as running, in its group. */
@@ -122,26 +136,31 @@ export class SweepWorld {
       directory: {
         list: async () => {
           await this.call('directory.list');
-          return [...this.accounts.values()];
+          return [...this.accounts.values(), ...this.twins];
         },
         find: async (instanceId) => {
           await this.call(`directory.find ${instanceId}`);
           return this.accounts.has(instanceId) ? [this.accounts.get(instanceId)] : [];
         },
-        remove: async (instanceId, knownNames, signal) => {
+        remove: async (instanceId, { names, foundNames, keep }, beforeDelete, signal) => {
           await this.call(`directory.remove ${instanceId}`, signal);
           signal.throwIfAborted();
+          if (keep !== undefined) return this.#removeTwins(instanceId, keep, beforeDelete);
+          const account = this.accounts.get(instanceId);
+          if (account) await beforeDelete(account.computerName);
+          await this.call(`directory.delete ${instanceId}`, signal);
           const membership = this.table.get(instanceId);
           // What is removed without a lease, or without a debt in the ledger, would be lost with a crash.
           if ((membership?.leaseExpiresAt ?? 0) <= this.clock.now())
             throw new TypeError('removed without a lease');
           if (membership?.state !== 'owed') throw new TypeError('removed without a debt in the ledger');
-          const account = this.accounts.get(instanceId);
           this.accounts.delete(instanceId);
-          this.effects.push(`remove ${instanceId} ${knownNames.join(',')}`);
+          this.effects.push(`remove ${instanceId} ${[...names, ...foundNames].join(',')}`);
+          await this.call(`directory.removeRecords ${instanceId}`, signal);
           return {
             accounts: account ? [account.computerName] : [],
             dnsRecords: account?.hasRecord ? [account.computerName.toLowerCase()] : [],
+            domainController: 'dc1.corp.example.test',
           };
         },
       },
@@ -174,6 +193,24 @@ export class SweepWorld {
     };
   }
 
+  async #removeTwins(
+    instanceId: string,
+    keep: string,
+    beforeDelete: (computerName: string) => Promise<void>,
+  ): Promise<Removed> {
+    const kept = this.accounts.get(instanceId)?.objectGuid === keep;
+    const going = kept ? this.twins.filter(({ stamp }) => stamp.instanceId === instanceId) : [];
+    for (const twin of going) {
+      await beforeDelete(twin.computerName);
+      if ((this.table.get(instanceId)?.leaseExpiresAt ?? 0) <= this.clock.now())
+        throw new TypeError('removed without a lease');
+      this.twins.splice(this.twins.indexOf(twin), 1);
+      this.effects.push(`remove ${instanceId} ${twin.objectGuid}`);
+    }
+    const accounts = going.map(({ computerName }) => computerName);
+    return { accounts, dnsRecords: [], domainController: 'dc1.corp.example.test' };
+  }
+
   async *#pages(): AsyncGenerator<MembershipPage> {
     const all = [...this.table.values()];
     for (let at = 0; at < all.length; at += this.pageSize) {
@@ -184,7 +221,8 @@ export class SweepWorld {
   }
 
   sweep(change: Partial<SweepOptions> = {}, signal = new AbortController().signal): Promise<SweepReport> {
-    const options = { dryRun: false, ageGuardMs: HOUR, maximumRemovals: 100, leaseMs: LEASE_MS, ...change };
+    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, leaseMs: LEASE_MS, operationMs: 15_000 };
+    const options = { dryRun: false, ...limits, ...change };
     return this.clock.until(sweep(this.ports, options, signal));
   }
 }

@@ -1,6 +1,7 @@
 import type { Instance, Instances } from '../ec2/instances.ts';
 import { ServiceFailure } from '../failure.ts';
 import { arn, type Place } from '../place.ts';
+import type { ActionEnd, Witness } from '../seams.ts';
 import { uuid, type Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
 import { globalTimeoutMs, type HookResult, type LifecycleAction, type LifecycleHook } from './hook.ts';
@@ -90,6 +91,7 @@ export interface GroupsOptions {
   random: Random;
   /** Sends a body to a hook's target as the hook's role; false when that did not work. */
   notify: (hook: LifecycleHook, body: string) => Promise<boolean>;
+  witness: Witness;
   /** How long an instance is seen in a `:Proceed` state. */
   transitionMs: number;
   /** Wait after a first failed launch; doubles up to a hundredfold. */
@@ -217,14 +219,14 @@ export class Groups {
     group.hooks.delete(name);
     for (const member of group.members.values()) {
       if (hook && member.actions.has(name)) {
-        this.#end(group, member, name, launching(hook.transition) ? 'ABANDON' : 'CONTINUE');
+        this.#end(group, member, name, launching(hook.transition) ? 'ABANDON' : 'CONTINUE', 'void');
       }
     }
   }
 
   complete(at: ActionAddress, result: HookResult): void {
     const { group, member, action } = this.#active(at);
-    this.#end(group, member, action.hook.name, result);
+    this.#end(group, member, action.hook.name, result, 'answer');
   }
 
   heartbeat(at: ActionAddress): void {
@@ -307,6 +309,7 @@ export class Groups {
     if (member.state.startsWith('Pending')) this.#launchFailed(group);
     member.health = 'Unhealthy';
     this.#drop(member);
+    if (!member.state.startsWith('Terminating')) this.#tell(group, member, 'leaving');
     member.state = 'Terminating:Proceed';
     finish(member.activity, this.#timers.date(), 'Cancelled', instance.reason);
     member.activity = this.#record(
@@ -323,6 +326,7 @@ export class Groups {
     if (!found) return;
     finish(found.member.activity, this.#timers.date(), 'Successful');
     found.group.members.delete(instance.id);
+    this.#tell(found.group, found.member, 'gone');
     this.#forgetIfEmpty(found.group);
     if (!found.group.deleting) this.reconcile(found.group, 'an instance was terminated');
   }
@@ -333,13 +337,15 @@ export class Groups {
     const zone = group.zones[group.members.size % group.zones.length] ?? `${this.#options.place.region}a`;
     const instance = this.#instances.launch(tags, zone);
     const activity = this.#record(group, `Launching a new EC2 instance: ${instance.id}`, cause);
-    group.members.set(instance.id, {
+    const member: Member = {
       instance,
       actions: new Map(),
       state: 'Pending',
       health: 'Healthy',
       activity,
-    });
+    };
+    group.members.set(instance.id, member);
+    this.#tell(group, member, 'launched');
   }
 
   #terminate(group: Group, member: Member, cause: string, hooks = true): void {
@@ -347,6 +353,7 @@ export class Groups {
     if (member.state !== 'InService') finish(member.activity, this.#timers.date(), 'Cancelled', cause);
     this.#drop(member);
     member.state = 'Terminating';
+    this.#tell(group, member, 'leaving');
     member.activity = this.#record(group, `Terminating EC2 instance: ${member.instance.id}`, cause);
     if (hooks) this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_TERMINATING');
     else this.#proceed(group, member);
@@ -369,6 +376,13 @@ export class Groups {
         cancelDeadline: () => undefined,
       };
       member.actions.set(hook.name, action);
+      this.#options.witness({
+        kind: 'action-begun',
+        group: group.name,
+        transition,
+        instanceId: member.instance.id,
+        token: action.token,
+      });
       this.#arm(group, member, action);
       if (hook.targetArn === undefined) continue;
       void notify(
@@ -391,13 +405,18 @@ export class Groups {
   #arm(group: Group, member: Member, action: LifecycleAction): void {
     const left = Math.min(action.hook.heartbeatTimeoutMs, action.endsAt - this.#timers.now());
     action.cancelDeadline = this.#timers.after(left, () =>
-      this.#end(group, member, action.hook.name, action.hook.defaultResult),
+      this.#end(group, member, action.hook.name, action.hook.defaultResult, 'deadline'),
     );
   }
 
-  #end(group: Group, member: Member, hookName: string, result: HookResult): void {
-    member.actions.get(hookName)?.cancelDeadline();
+  #end(group: Group, member: Member, hookName: string, result: HookResult, end: ActionEnd): void {
+    const action = member.actions.get(hookName);
+    action?.cancelDeadline();
     member.actions.delete(hookName);
+    if (action) {
+      const told = end === 'void' ? {} : { result };
+      this.#options.witness({ kind: 'action-ended', token: action.token, end, ...told });
+    }
     if (result === 'ABANDON') {
       this.#drop(member);
       if (member.state === 'Pending:Wait') {
@@ -422,6 +441,7 @@ export class Groups {
       }
       if (member.state !== 'Pending:Proceed') return;
       member.state = 'InService';
+      this.#tell(group, member, 'in-service');
       group.failures = 0;
       finish(member.activity, this.#timers.date(), 'Successful');
     });
@@ -433,8 +453,16 @@ export class Groups {
     group.notBefore = this.#timers.now() + this.#options.launchBackoffMs * factor;
   }
 
+  #tell(group: Group, member: Member, step: 'launched' | 'in-service' | 'leaving' | 'gone'): void {
+    const instanceId = member.instance.id;
+    this.#options.witness({ kind: 'instance', instanceId, group: group.name, step });
+  }
+
   #drop(member: Member): void {
-    for (const action of member.actions.values()) action.cancelDeadline();
+    for (const action of member.actions.values()) {
+      action.cancelDeadline();
+      this.#options.witness({ kind: 'action-ended', token: action.token, end: 'void' });
+    }
     member.actions.clear();
   }
 

@@ -1,5 +1,6 @@
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs';
 import { ServiceFailure } from '../failure.ts';
+import type { Witness } from '../seams.ts';
 import { hexDigits, uuid, type Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
 import { membersOf } from '../wire/shape.ts';
@@ -51,6 +52,7 @@ export class Queue {
   readonly #waiting = new Set<() => void>();
   readonly #timers: Timers;
   readonly #random: Random;
+  readonly #witness: Witness;
 
   constructor(parts: {
     name: string;
@@ -58,6 +60,7 @@ export class Queue {
     settings: Map<string, string>;
     timers: Timers;
     random: Random;
+    witness: Witness;
     redriveTo: (arn: string) => Queue | undefined;
   }) {
     this.name = parts.name;
@@ -66,6 +69,7 @@ export class Queue {
     this.#redriveTo = parts.redriveTo;
     this.#timers = parts.timers;
     this.#random = parts.random;
+    this.#witness = parts.witness;
     this.createdAt = parts.timers.now();
   }
 
@@ -106,6 +110,7 @@ export class Queue {
       nonce: '',
     };
     this.#messages.set(message.id, message);
+    this.#witness({ kind: 'message-sent', queue: this.name, messageId: message.id, body });
     this.#wake();
     return message;
   }
@@ -131,7 +136,9 @@ export class Queue {
   delete(receiptHandle: string): void {
     const { id, nonce } = this.#parse(receiptHandle);
     // Standard queues accept a stale handle, but need not delete; not deleting is what consumers must bear.
-    if (this.#messages.get(id)?.nonce === nonce) this.#messages.delete(id);
+    if (this.#messages.get(id)?.nonce !== nonce) return;
+    this.#messages.delete(id);
+    this.#tell('message-deleted', id);
   }
 
   changeVisibility(receiptHandle: string, timeoutMs: number): void {
@@ -192,6 +199,7 @@ export class Queue {
           : undefined;
       if (target) {
         this.#messages.delete(message.id);
+        this.#tell('message-dead', message.id);
         target.#adopt(message);
         continue;
       }
@@ -200,6 +208,7 @@ export class Queue {
       message.receivedAt = now;
       message.visibleAt = now + visibilityMs;
       message.nonce = hexDigits(this.#random, 32);
+      this.#tell('message-received', message.id);
       taken.push({ ...message, receiptHandle: this.#handle(message) });
     }
     return taken;
@@ -213,8 +222,18 @@ export class Queue {
 
   #expire(): void {
     const oldest = this.#timers.now() - this.seconds('MessageRetentionPeriod') * 1000;
-    for (const message of this.#messages.values())
-      if (message.sentAt < oldest) this.#messages.delete(message.id);
+    for (const message of this.#messages.values()) {
+      if (message.sentAt >= oldest) continue;
+      this.#messages.delete(message.id);
+      this.#tell('message-expired', message.id);
+    }
+  }
+
+  #tell(
+    kind: 'message-received' | 'message-deleted' | 'message-dead' | 'message-expired',
+    messageId: string,
+  ): void {
+    this.#witness({ kind, queue: this.name, messageId });
   }
 
   #nextVisibleAt(): number {

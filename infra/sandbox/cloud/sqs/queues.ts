@@ -1,5 +1,6 @@
 import { ServiceFailure } from '../failure.ts';
 import { arn, type Place } from '../place.ts';
+import type { Witness } from '../seams.ts';
 import type { Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
 import { isRecord } from '../wire/shape.ts';
@@ -27,11 +28,13 @@ export class Queues {
   readonly #place: Place;
   readonly #timers: Timers;
   readonly #random: Random;
+  readonly #witness: Witness;
 
-  constructor(parts: { place: Place; timers: Timers; random: Random }) {
+  constructor(parts: { place: Place; timers: Timers; random: Random; witness: Witness }) {
     this.#place = parts.place;
     this.#timers = parts.timers;
     this.#random = parts.random;
+    this.#witness = parts.witness;
   }
 
   all(): Queue[] {
@@ -84,6 +87,7 @@ export class Queues {
       ),
       timers: this.#timers,
       random: this.#random,
+      witness: this.#witness,
       redriveTo: (target) => this.withArn(target),
     });
     this.configure(queue, wanted);

@@ -14,6 +14,7 @@ import {
   type Faults,
   type Fleet,
   type ScriptRunner,
+  type Witness,
 } from '../../../../infra/sandbox/cloud/cloud.ts';
 import { createVirtualClock, type VirtualClock } from '../../../support/virtual-clock.ts';
 
@@ -43,6 +44,8 @@ export async function startBench(
     faults?: Faults;
     endpointOf?: (service: string) => string | undefined;
     terminateHookAfterAbandon?: boolean;
+    witness?: Witness;
+    registers?: (instanceId: string) => boolean;
   } = {},
 ): Promise<Bench> {
   const clock = createVirtualClock();
@@ -93,6 +96,8 @@ export async function startBench(
     },
     ...(options.authorize ? { authorize: options.authorize } : {}),
     ...(options.faults ? { faults: options.faults } : {}),
+    ...(options.witness ? { witness: options.witness } : {}),
+    ...(options.registers ? { registers: options.registers } : {}),
     ...(options.endpointOf ? { endpointOf: options.endpointOf } : {}),
     ...(options.terminateHookAfterAbandon === undefined
       ? {}

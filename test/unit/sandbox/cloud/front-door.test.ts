@@ -201,6 +201,24 @@ describe('a fault', () => {
     expect(QueueUrl).toBe(`${bench.endpoint}/${accountId}/actions`);
   });
 
+  test('is told when its operation was carried out, before anybody gets an answer, and of no refusal', async () => {
+    const events: string[] = [];
+    await using bench = await startBench({
+      faults: async ({ operation }) => {
+        await Promise.resolve();
+        events.push(`before ${operation}`);
+        return { carriedOut: () => void events.push(`after ${operation}`) };
+      },
+    });
+    const { sqs } = bench.as('operator');
+    await sqs.send(new CreateQueueCommand({ QueueName: 'actions' }));
+    events.push('answered');
+    await expect(sqs.send(new GetQueueUrlCommand({ QueueName: 'others' }))).rejects.toMatchObject({
+      name: 'QueueDoesNotExist',
+    });
+    expect(events).toEqual(['before CreateQueue', 'after CreateQueue', 'answered', 'before GetQueueUrl']);
+  });
+
   test('can fail a call before it does anything, and can delay it', async () => {
     await using bench = await startBench({
       faults: ({ operation }) =>

@@ -7,7 +7,7 @@ describe('the command line of the sandbox', () => {
       verb: 'start',
       instances: 6,
       report: undefined,
-      agent: true,
+      workers: 1,
     });
     expect(parseArguments(['start', '--instances', '12', '--report', 'run.json'])).toMatchObject({
       instances: 12,
@@ -16,8 +16,12 @@ describe('the command line of the sandbox', () => {
   });
 
   test('the agent can be left to the person', () => {
-    expect(parseArguments(['sandbox', '--no-agent']).agent).toBe(false);
-    expect(parseArguments(['sandbox']).agent).toBe(true);
+    expect(parseArguments(['sandbox', '--no-agent']).workers).toBe(0);
+    expect(parseArguments(['sandbox']).workers).toBe(1);
+  });
+
+  test('several workers can share the queue', () => {
+    expect(parseArguments(['sandbox', '--workers', '3']).workers).toBe(3);
   });
 
   test.each([
@@ -28,6 +32,10 @@ describe('the command line of the sandbox', () => {
     [['start', '--instances', 'many']],
     [['start', '--instances', '251']],
     [['start', '--no-agent']],
+    [['start', '--workers', '2']],
+    [['sandbox', '--workers', '0']],
+    [['sandbox', '--workers', '9']],
+    [['sandbox', '--workers', '2', '--no-agent']],
     [['start', 'six']],
     [['sandbox', '--report', 'x']],
   ])('%j is refused with the usage', (argv) => {

@@ -16,6 +16,7 @@ const state: State = {
   table: 'adjoin-memberships',
   secretId: 'adjoin/service-account',
   agentPid: null,
+  agentPids: [],
   directory: {
     domain: 'corp.example.test',
     url: 'ldaps://127.0.0.1:6360',

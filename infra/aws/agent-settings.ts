@@ -1,0 +1,70 @@
+import { type CfnCondition, Fn, Stack, Token } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+
+type Numbers<Names extends string> = Readonly<Partial<Record<Names, number>>>;
+
+/**
+ * The agent's settings that a stack leaves open; config/schema.json says what each means. What is not given is as the agent
+ * has it.
+ */
+export interface AgentSettings {
+  readonly concurrency?: number;
+  readonly receive?: Numbers<'waitSeconds' | 'visibilitySeconds'>;
+  readonly nodes?: Numbers<
+    | 'registrationPollSeconds'
+    | 'commandPollSeconds'
+    | 'coalesceSeconds'
+    | 'deliverySeconds'
+    | 'probeSeconds'
+    | 'joinSeconds'
+    | 'leaveSeconds'
+  >;
+  readonly directory?: Numbers<'connectSeconds' | 'operationSeconds'> & {
+    readonly controllers?: readonly string[];
+    /** With a condition: none where it does not hold. */
+    readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
+    readonly namePrefixes?: readonly string[];
+  };
+  readonly patience?: Numbers<
+    'joinSeconds' | 'unjoinSeconds' | 'leaveSeconds' | 'joinAttempts' | 'retrySeconds' | 'retryMaximumSeconds'
+  >;
+  readonly sweep?: Numbers<'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals'> & {
+    readonly enabled?: boolean | CfnCondition;
+  };
+  readonly credentialPollSeconds?: number;
+  readonly logLevel?: 'error' | 'warn' | 'info' | 'debug';
+}
+
+/** What follows from the stack, and nobody chooses. */
+export interface FixedSettings {
+  readonly directory: { readonly caFile: string };
+  readonly [setting: string]: unknown;
+}
+
+/** The agent's configuration file, as text that CloudFormation completes. */
+export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
+  const { directory: { site, ...directory } = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
+  const text = (value: unknown) => Stack.of(scope).toJsonString(value);
+  const always = { ...directory, ...fixed.directory };
+  return text({
+    ...others,
+    ...fixed,
+    directory:
+      typeof site === 'object'
+        ? either(site.condition, text({ ...always, site: site.name }), text(always))
+        : { ...always, ...(site !== undefined && { site }) },
+    ...(settings.sweep && {
+      sweep: {
+        ...sweep,
+        ...(enabled !== undefined && {
+          enabled: typeof enabled === 'boolean' ? enabled : either(enabled, 'true', 'false'),
+        }),
+      },
+    }),
+  });
+}
+
+/** One of two JSON texts. JSON writes numbers without quotes, so the choice poses as one. */
+function either(condition: CfnCondition, then: string, otherwise: string): number {
+  return Token.asNumber(Fn.conditionIf(condition.logicalId, then, otherwise));
+}

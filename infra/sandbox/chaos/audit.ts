@@ -1,0 +1,240 @@
+/** What must hold after a run, whatever happened in it: each claim, proven or contradicted by what the witnesses say. */
+import { absence, type Proof, proofOf } from '../story/proof.ts';
+import type { Membership } from '../story/memberships.ts';
+import type { LaunchAnswer } from './answers.ts';
+import type { ServiceAccountState, StoredAccount } from './directory.ts';
+import { type ActionRecord, type InstanceRecord, inService, type MessageRecord, tokenOf } from './record.ts';
+
+/** A controller's view of the organizational unit. */
+export interface ControllerView {
+  readonly name: string;
+  readonly accounts: readonly StoredAccount[];
+  readonly serviceAccount: ServiceAccountState;
+}
+
+/** How one worker lived and ended. */
+export interface WorkerLife {
+  readonly name: string;
+  /** How often it died. */
+  readonly deaths: number;
+  /** How often it was killed. */
+  readonly kills: number;
+  /** Its exit code after SIGTERM; null when it had to be killed. */
+  readonly exitCode: number | null;
+}
+
+export interface Evidence {
+  readonly actions: readonly ActionRecord[];
+  readonly instances: readonly InstanceRecord[];
+  /** Of the workers' queue. */
+  readonly messages: readonly MessageRecord[];
+  /** CONTINUEs for launches, each as it was about to be given. */
+  readonly answers: readonly LaunchAnswer[];
+  readonly memberships: readonly Membership[];
+  readonly controllers: readonly ControllerView[];
+  /** Lower case, without the domain; those of before the run left out. */
+  readonly dnsNames: readonly string[];
+  /** What `adcli testjoin` said where it failed, by instance. */
+  readonly testjoin: ReadonlyMap<string, string>;
+  /** Accounts of others in the organizational unit, as they were placed. */
+  readonly strangers: readonly StoredAccount[];
+  /** What kept the system from coming to rest; empty when it did. */
+  readonly unrest: readonly string[];
+  /** The exit code of the sweep after all had come to rest, and what it printed. */
+  readonly sweep: { readonly code: number | null; readonly text: string };
+  readonly workers: readonly WorkerLife[];
+  readonly secrets: { readonly searched: number; readonly files: readonly string[] };
+  readonly leftovers: readonly string[];
+  stampOf(instanceId: string): string;
+}
+
+/** Below the domain's lockout threshold by far: a worker that goes on with a wrong password would be above it at once. */
+const saneBadPasswords = 3;
+
+export function audit(evidence: Evidence): Proof[] {
+  return [
+    absence('all came to rest after the heal', evidence.unrest),
+    actionsProof(evidence),
+    answersProof(evidence),
+    accountsProof(evidence),
+    membersProof(evidence),
+    dnsProof(evidence),
+    ledgerProof(evidence),
+    messagesProof(evidence),
+    strangersProof(evidence),
+    credentialProof(evidence),
+    workersProof(evidence),
+    sweepProof(evidence),
+    secretsProof(evidence),
+    absence('machines: nothing left of terminated instances', evidence.leftovers),
+  ];
+}
+
+function actionsProof({ actions }: Evidence): Proof {
+  const count = (end: string): number =>
+    actions.filter((action) => action.ends.length === 1 && action.ends[0]?.end === end).length;
+  const failures = actions
+    .filter((action) => action.ends.length !== 1)
+    .map((action) => `${nameOf(action)} ended ${action.ends.length} times`);
+  const detail = `${count('answer')} answered, ${count('void')} void, ${count('deadline')} timed out`;
+  return proofOf('every lifecycle action ended once', actions.length, failures, detail);
+}
+
+const nameOf = (action: ActionRecord): string => `${action.instanceId} ${action.transition}`;
+
+/** Each answered launch must have been looked at; whether the answer arrived is told by the action's end. */
+function answersProof({ actions, answers }: Evidence): Proof {
+  const continued = actions.filter(
+    (action) =>
+      action.transition === 'launch' &&
+      action.ends.some((each) => each.end === 'answer' && each.result === 'CONTINUE'),
+  );
+  const looked = new Set(answers.map((answer) => answer.token));
+  const failures = [
+    ...answers.flatMap(({ instanceId, complaint }) =>
+      complaint === undefined ? [] : [`${instanceId}: ${complaint}`],
+    ),
+    ...continued
+      .filter((action) => !looked.has(action.token))
+      .map((action) => `${nameOf(action)} was continued by somebody who is no worker`),
+  ];
+  return proofOf('CONTINUE only after the directory showed the join', continued.length, failures);
+}
+
+function accountsProof(evidence: Evidence): Proof {
+  const living = inService(mapped(evidence));
+  const failures: string[] = [];
+  for (const { name, accounts } of evidence.controllers) {
+    const strangers = new Set(evidence.strangers.map((stranger) => stranger.name));
+    const ours = accounts.filter((account) => !strangers.has(account.name));
+    for (const { instanceId } of living) {
+      const own = ours.filter((account) => account.stamp === evidence.stampOf(instanceId));
+      if (own.length !== 1) failures.push(`${name}: ${own.length} accounts of ${instanceId}`);
+      else if (own[0]?.enabled === false) failures.push(`${name}: the account of ${instanceId} is disabled`);
+    }
+    const stamps = new Set(living.map(({ instanceId }) => evidence.stampOf(instanceId)));
+    for (const account of ours) {
+      if (!stamps.has(account.stamp)) failures.push(`${name}: ${account.name} belongs to no living instance`);
+    }
+  }
+  const detail = `on ${evidence.controllers.length} controllers`;
+  return proofOf('accounts in the OU = living members', living.length, failures, detail);
+}
+
+const mapped = ({ instances }: Evidence) => ({
+  instances: new Map(instances.map((instance) => [instance.instanceId, instance])),
+});
+
+function membersProof(evidence: Evidence): Proof {
+  const living = inService(mapped(evidence));
+  const failures = living.flatMap(({ instanceId }) => {
+    const said = evidence.testjoin.get(instanceId);
+    return said === undefined ? [] : [`${instanceId}: ${said}`];
+  });
+  return proofOf('machines: adcli testjoin', living.length, failures);
+}
+
+function dnsProof(evidence: Evidence): Proof {
+  const living = new Set(inService(mapped(evidence)).map(({ instanceId }) => evidence.stampOf(instanceId)));
+  const names = new Set(
+    evidence.controllers.flatMap(({ accounts }) =>
+      accounts.filter(({ stamp }) => living.has(stamp)).map(({ name }) => name.toLowerCase()),
+    ),
+  );
+  const strays = evidence.dnsNames.filter((name) => !names.has(name));
+  return absence('DNS: records of terminated instances', strays);
+}
+
+function ledgerProof({ memberships, instances }: Evidence): Proof {
+  const living = new Set(
+    instances.filter(({ goneAt }) => goneAt === undefined).map(({ instanceId }) => instanceId),
+  );
+  const failures = memberships.flatMap(({ instanceId, state }) => {
+    const right = living.has(instanceId) ? state === 'member' : state === 'removed' || state === 'failed';
+    return right ? [] : [`${instanceId} ${living.has(instanceId) ? 'lives' : 'is gone'} and is ${state}`];
+  });
+  for (const instanceId of living) {
+    if (!memberships.some((membership) => membership.instanceId === instanceId))
+      failures.push(`${instanceId} lives and is not in the ledger`);
+  }
+  return proofOf('ledger: members live, nothing is owed', memberships.length, failures);
+}
+
+function messagesProof({ messages, actions }: Evidence): Proof {
+  const byToken = new Map(actions.map((action) => [action.token, action]));
+  const failures = messages.flatMap((message) => {
+    const token = tokenOf(message.body);
+    const action = token === undefined ? undefined : byToken.get(token);
+    const what = action ? nameOf(action) : message.body.slice(0, 50);
+    switch (message.end) {
+      case undefined:
+        return [`still in the queue: ${what}`];
+      case 'expired':
+        return [`lost by age: ${what}`];
+      case 'dead':
+        return isReadable(message.body) ? [`a dead letter after ${message.receives} receives: ${what}`] : [];
+      case 'deleted': {
+        if (!isReadable(message.body)) return [`deleted though nobody could read it: ${what}`];
+        const early = action?.ends.every(({ at }) => at > (message.endedAt ?? 0));
+        return early === true ? [`deleted before its action ended: ${what}`] : [];
+      }
+    }
+  });
+  const dead = messages.filter((message) => message.end === 'dead').length;
+  const detail = `${dead} malformed in the dead-letter queue`;
+  return proofOf('every message accounted for', messages.length, failures, detail);
+}
+
+/** A lifecycle message, or the test message of a new hook: what a worker may delete. */
+function isReadable(body: string): boolean {
+  return tokenOf(body) !== undefined || body.includes('autoscaling:TEST_NOTIFICATION');
+}
+
+function strangersProof({ controllers, strangers }: Evidence): Proof {
+  const failures = controllers.flatMap(({ name, accounts }) =>
+    strangers.flatMap((stranger) => {
+      const now = accounts.find((account) => account.name === stranger.name);
+      if (!now) return [`${name}: ${stranger.name} is gone`];
+      return now.fingerprint === stranger.fingerprint ? [] : [`${name}: ${stranger.name} was changed`];
+    }),
+  );
+  return proofOf('accounts of others untouched', strangers.length, failures);
+}
+
+function credentialProof({ controllers }: Evidence): Proof {
+  const failures = controllers.flatMap(({ name, serviceAccount: { locked, badPasswords } }) => [
+    ...(locked ? [`${name}: it is locked`] : []),
+    ...(badPasswords > saneBadPasswords ? [`${name}: ${badPasswords} refused binds`] : []),
+  ]);
+  const most = Math.max(0, ...controllers.map(({ serviceAccount }) => serviceAccount.badPasswords));
+  return {
+    claim: 'service account not locked',
+    proven: failures.length === 0,
+    figures: `badPwdCount ${most}`,
+    failures,
+  };
+}
+
+function workersProof({ workers }: Evidence): Proof {
+  const failures = workers.flatMap(({ name, deaths, kills, exitCode }) => [
+    ...(deaths === kills ? [] : [`${name} was killed ${kills} times and died ${deaths} times`]),
+    ...(exitCode === 0 ? [] : [`${name} ended with ${exitCode ?? 'SIGKILL'}`]),
+  ]);
+  return proofOf('workers: died only when killed, ended with 0', workers.length, failures);
+}
+
+function sweepProof({ sweep: { code, text } }: Evidence): Proof {
+  const failures = code === 0 ? [] : [`it ended with ${code ?? 'a signal'}: ${text.slice(-400)}`];
+  return {
+    claim: 'a sweep afterwards found all well',
+    proven: code === 0,
+    figures: `exit code ${code}`,
+    failures,
+  };
+}
+
+function secretsProof({ secrets: { searched, files } }: Evidence): Proof {
+  // A search for nothing finds nothing: the service password and at least one one-time password.
+  const heard = searched >= 2 ? [] : ['no one-time password was overheard, so none could be searched for'];
+  return absence(`${searched} secrets: in logs, ledger, files`, [...files, ...heard]);
+}

@@ -1,0 +1,110 @@
+/** The directory's own database, read past LDAP and its access control, on the controller's machine: also while it is down. */
+import { database } from '../domain/controller.ts';
+import { parseLdif, type Entry } from '../domain/ldif.ts';
+import type { Machine } from '../machine/machine.ts';
+import { filetimeToMs } from '../story/auditor.ts';
+
+const limitMs = 30_000;
+
+/** A computer account as one controller has it. */
+export interface StoredAccount {
+  readonly name: string;
+  readonly distinguishedName: string;
+  readonly stamp: string;
+  readonly enabled: boolean;
+  /** FILETIME, as text: more digits than a number holds. */
+  readonly passwordLastSet: string;
+  /** Changes with everything that is done to the account. */
+  readonly fingerprint: string;
+}
+
+export interface ServiceAccountState {
+  readonly locked: boolean;
+  readonly badPasswords: number;
+}
+
+const attributes = [
+  'sAMAccountName',
+  'msDS-cloudExtensionAttribute1',
+  'userAccountControl',
+  'pwdLastSet',
+  'objectGUID',
+  'whenCreated',
+  'description',
+  'dNSHostName',
+] as const;
+/** [MS-ADTS] userAccountControl: disabled. */
+const accountDisabled = 0x2;
+
+async function search(machine: Machine, base: string, filter: string, wanted: readonly string[]) {
+  const { code, stdout, stderr } = await machine.exec(
+    ['ldbsearch', '-H', database, '-b', base, filter, ...wanted],
+    { timeoutMs: limitMs },
+  );
+  if (code !== 0) throw new Error(`${machine.name}: ldbsearch: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+  return parseLdif(stdout);
+}
+
+const first = (entry: Entry, name: string): string => entry.attributes.get(name)?.[0] ?? '';
+
+function accountOf(entry: Entry): StoredAccount {
+  return {
+    name: first(entry, 'sAMAccountName').replace(/\$$/, ''),
+    distinguishedName: entry.dn,
+    stamp: first(entry, 'msDS-cloudExtensionAttribute1'),
+    enabled: (Number(first(entry, 'userAccountControl')) & accountDisabled) === 0,
+    passwordLastSet: first(entry, 'pwdLastSet'),
+    fingerprint: attributes.map((name) => first(entry, name)).join('\n'),
+  };
+}
+
+/** Every computer account under the organizational unit, stamped or not. */
+export async function accountsUnder(machine: Machine, organizationalUnit: string): Promise<StoredAccount[]> {
+  return (await search(machine, organizationalUnit, '(objectClass=computer)', attributes)).map(accountOf);
+}
+
+export async function accountsWithStamp(
+  machine: Machine,
+  baseDn: string,
+  stamp: string,
+): Promise<StoredAccount[]> {
+  const filter = `(msDS-cloudExtensionAttribute1=${stamp})`;
+  return (await search(machine, baseDn, filter, attributes)).map(accountOf);
+}
+
+export async function serviceAccountState(
+  machine: Machine,
+  baseDn: string,
+  user: string,
+): Promise<ServiceAccountState> {
+  const [entry] = await search(machine, baseDn, `(sAMAccountName=${user})`, ['badPwdCount', 'lockoutTime']);
+  if (!entry) throw new Error(`${machine.name}: there is no ${user}`);
+  return {
+    locked: filetimeToMs(first(entry, 'lockoutTime')) > 0,
+    badPasswords: Number(first(entry, 'badPwdCount')),
+  };
+}
+
+/** Places computer accounts that are none of adjoin's, as an administrator would. */
+export async function placeStrangers(
+  machine: Machine,
+  organizationalUnit: string,
+  strangers: readonly { readonly name: string; readonly stamp?: string }[],
+): Promise<void> {
+  const input = strangers
+    .map(({ name, stamp }) =>
+      [
+        `dn: CN=${name},${organizationalUnit}`,
+        'objectClass: computer',
+        `sAMAccountName: ${name}$`,
+        'userAccountControl: 4096',
+        ...(stamp === undefined ? [] : [`msDS-cloudExtensionAttribute1: ${stamp}`]),
+      ].join('\n'),
+    )
+    .join('\n\n');
+  const { code, stderr } = await machine.exec(['ldbadd', '-H', database], {
+    input: `${input}\n`,
+    timeoutMs: limitMs,
+  });
+  if (code !== 0) throw new Error(`ldbadd: ${stderr.trim()}`);
+}

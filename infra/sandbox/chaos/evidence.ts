@@ -1,0 +1,107 @@
+/** Gathers what the audit judges, from everybody but the workers. */
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Sandbox } from '../inside/sandbox.ts';
+import { leftovers } from '../machine/leftovers.ts';
+import { runProcess } from '../machine/process.ts';
+import { lookAtFleet } from '../story/watch.ts';
+import type { LaunchAnswer } from './answers.ts';
+import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
+import { accountsUnder, serviceAccountState, type StoredAccount } from './directory.ts';
+import { isOfWorkers } from './quiet.ts';
+import { type CloudRecord, inService } from './record.ts';
+import { filesWith } from './secrets.ts';
+
+/** What was known before the end. */
+export interface Known {
+  readonly record: CloudRecord;
+  readonly answers: readonly LaunchAnswer[];
+  readonly strangers: readonly StoredAccount[];
+  readonly unrest: readonly string[];
+  readonly sweep: Evidence['sweep'];
+  readonly workers: readonly WorkerLife[];
+  readonly secrets: readonly string[];
+  /** DNS names of before the fleet. */
+  readonly dnsBefore: ReadonlySet<string>;
+  /** Where the sandbox keeps its files. */
+  readonly directory: string;
+  readonly stampOf: (instanceId: string) => string;
+}
+
+const testjoinLimitMs = 20_000;
+const sweepLimitMs = 90_000;
+/** A worker's own sweep may be under way. */
+const sweepAttempts = 5;
+const busyExitCode = 75;
+
+/** One sweep as an operator would run it, as the first worker. */
+export async function sweepOnce(
+  sandbox: Sandbox,
+  pause: () => Promise<void>,
+): Promise<{ code: number | null; text: string }> {
+  const [program, file, ...config] = sandbox.agentCommand;
+  for (let attempt = 1; ; attempt += 1) {
+    const { code, stdout, stderr } = await runProcess([program, file ?? '', 'sweep', ...config], {
+      env: sandbox.agentEnvironment,
+      timeoutMs: sweepLimitMs,
+    });
+    if (code !== busyExitCode || attempt === sweepAttempts) return { code, text: stdout + stderr };
+    await pause();
+  }
+}
+
+export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> {
+  const { domain, stack } = sandbox;
+  const { record } = known;
+  const living = inService(record).map(({ instanceId }) => instanceId);
+  const machines = living.flatMap((instanceId) => sandbox.fleet.machine(instanceId) ?? []);
+  const testjoin = new Map<string, string>();
+  for (const machine of machines) {
+    const { code, stderr } = await machine.exec(['adcli', 'testjoin'], { timeoutMs: testjoinLimitMs });
+    if (code !== 0) testjoin.set(machine.name, stderr.trim().split('\n').at(-1) ?? `exit code ${code}`);
+  }
+  const controllers: ControllerView[] = [];
+  for (const { hostName, machine } of domain.controllers) {
+    controllers.push({
+      name: hostName.split('.')[0] ?? hostName,
+      accounts: await accountsUnder(machine, domain.organizationalUnit),
+      serviceAccount: await serviceAccountState(machine, domain.baseDn, domain.serviceAccount.user),
+    });
+  }
+  const dnsNames = (await sandbox.auditor.dnsNames())
+    .map((name) => name.toLowerCase())
+    .filter((name) => !known.dnsBefore.has(name));
+  const { memberships } = await lookAtFleet(
+    sandbox.autoscaling,
+    sandbox.dynamodb,
+    stack.autoScalingGroup,
+    stack.table,
+  );
+  return {
+    actions: [...record.actions.values()],
+    instances: [...record.instances.values()],
+    messages: [...record.messages.values()].filter(({ queue }) => isOfWorkers(queue, sandbox)),
+    answers: known.answers,
+    memberships: [...memberships.values()],
+    controllers,
+    dnsNames,
+    testjoin,
+    strangers: known.strangers,
+    unrest: known.unrest,
+    sweep: known.sweep,
+    workers: known.workers,
+    secrets: { searched: known.secrets.length, files: await leaks(sandbox, known) },
+    leftovers: await leftovers(sandbox.runtime, [
+      ...domain.controllers.map((each) => each.machine),
+      ...machines,
+    ]),
+    stampOf: known.stampOf,
+  };
+}
+
+/** Files of the sandbox that hold a secret; the ledger is a file for this. */
+async function leaks(sandbox: Sandbox, { secrets, directory }: Known): Promise<string[]> {
+  const names = (await readdir(directory)).filter((name) => name !== 'run' && !name.endsWith('.sock'));
+  const synthesized = dirname(dirname(sandbox.stack.agentFile));
+  return filesWith(secrets, [synthesized, ...names.map((name) => join(directory, name))]);
+}

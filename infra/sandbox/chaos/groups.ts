@@ -1,0 +1,86 @@
+/** The groups that scale at random: the one of the sandbox, and one more whose instances opt in one by one. */
+import {
+  AutoScalingClient,
+  CreateAutoScalingGroupCommand,
+  DescribeAutoScalingGroupsCommand,
+  DescribeLifecycleHooksCommand,
+  PutLifecycleHookCommand,
+  SetDesiredCapacityCommand,
+} from '@aws-sdk/client-auto-scaling';
+import { CreateTagsCommand, EC2Client } from '@aws-sdk/client-ec2';
+import type { Sandbox } from '../inside/sandbox.ts';
+
+export interface Groups {
+  /** In the plan's order. */
+  readonly names: readonly string[];
+  scale(group: number, size: number): Promise<void>;
+  desired(): Promise<ReadonlyMap<string, number>>;
+  /** To be told each launch: the second group's instances get their own tag, as their owner would give it. */
+  launched(instanceId: string, group: string): void;
+  close(): void;
+}
+
+const second = 'crew';
+const mostInstances = 20;
+
+/** @param owner somebody whom no policy binds */
+export async function openGroups(sandbox: Sandbox, owner: Sandbox['operator']): Promise<Groups> {
+  const autoScaling = new AutoScalingClient(owner);
+  const ec2 = new EC2Client(owner);
+  const first = sandbox.stack.autoScalingGroup;
+  await autoScaling.send(
+    new CreateAutoScalingGroupCommand({
+      AutoScalingGroupName: second,
+      MinSize: 0,
+      MaxSize: mostInstances,
+      DesiredCapacity: 0,
+      AvailabilityZones: [`${owner.region}a`],
+      LaunchTemplate: { LaunchTemplateName: second, Version: '$Default' },
+      // Present, as the workers' policy wants it of a group; but it is for each instance to opt in.
+      Tags: [{ Key: 'JoinAD', Value: 'per-instance', PropagateAtLaunch: false }],
+    }),
+  );
+  const { LifecycleHooks = [] } = await autoScaling.send(
+    new DescribeLifecycleHooksCommand({ AutoScalingGroupName: first }),
+  );
+  for (const { LifecycleHookName, LifecycleTransition, ...hook } of LifecycleHooks) {
+    await autoScaling.send(
+      new PutLifecycleHookCommand({
+        AutoScalingGroupName: second,
+        LifecycleHookName,
+        LifecycleTransition,
+        HeartbeatTimeout: hook.HeartbeatTimeout,
+        DefaultResult: hook.DefaultResult,
+        NotificationTargetARN: hook.NotificationTargetARN,
+        RoleARN: hook.RoleARN,
+      }),
+    );
+  }
+  const names = [first, second];
+  return {
+    names,
+    async scale(group, size) {
+      await autoScaling.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: names[group - 1], DesiredCapacity: size }),
+      );
+    },
+    async desired() {
+      const { AutoScalingGroups = [] } = await autoScaling.send(
+        new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [...names] }),
+      );
+      return new Map(
+        AutoScalingGroups.map((each) => [each.AutoScalingGroupName ?? '', each.DesiredCapacity ?? 0]),
+      );
+    },
+    launched(instanceId, group) {
+      if (group !== second) return;
+      const Tags = [{ Key: 'JoinAD', Value: 'true' }];
+      // A launch that nobody tagged is answered by its hook's time-out, which the audit shows.
+      ec2.send(new CreateTagsCommand({ Resources: [instanceId], Tags })).catch(() => undefined);
+    },
+    close() {
+      autoScaling.destroy();
+      ec2.destroy();
+    },
+  };
+}

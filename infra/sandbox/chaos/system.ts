@@ -1,0 +1,139 @@
+/** The sandbox of a chaos run, ready to be spoilt: two domain controllers, two groups, accounts of others. */
+import type { Fault, Faults } from '../cloud/seams.ts';
+import type { GroundFacts } from '../host/namespace.ts';
+import { isWorker, type Sandbox, startSandbox } from '../inside/sandbox.ts';
+import { stampOf } from '../inside/stage.ts';
+import type { Clock } from '../story/watch.ts';
+import { complaintOf, type LaunchAnswer, lookAtJoin } from './answers.ts';
+import type { SpoiltCalls } from './calls.ts';
+import { placeStrangers } from './directory.ts';
+import { type Groups, openGroups } from './groups.ts';
+import { createSpoiltMachines, type SpoiltMachines } from './machines.ts';
+import { type CloudRecord, createRecord } from './record.ts';
+import * as settings from './settings.ts';
+import { createWorld, type World } from './world.ts';
+
+export interface ChaosSystem {
+  readonly sandbox: Sandbox;
+  readonly groups: Groups;
+  readonly machines: SpoiltMachines;
+  readonly record: CloudRecord;
+  readonly world: World;
+  /** Every CONTINUE that a worker was about to give to a launch. */
+  readonly answers: readonly LaunchAnswer[];
+  close(): Promise<void>;
+}
+
+export interface ChaosSystemOptions {
+  readonly ground: Pick<GroundFacts, 'image' | 'runtime'>;
+  readonly directory: string;
+  readonly progress: (step: string | undefined) => void;
+  readonly calls: SpoiltCalls;
+  readonly clock: Clock;
+}
+
+const mostInstances = 20;
+
+/** Two accounts of others: one without a stamp, one of another deployment for an instance that never was. */
+const strangers = [
+  { name: 'PRINTSERVER' },
+  {
+    name: 'ELSEWHERE',
+    stamp:
+      'adjoin;deployment=elsewhere;account=123456789012;region=eu-central-1;instance=i-0123456789abcdef0',
+  },
+];
+
+/** Starts everything but the workers. */
+export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSystem> {
+  const { calls, clock, progress } = options;
+  const record = createRecord(() => clock.now());
+  const machines = createSpoiltMachines();
+  const answers: LaunchAnswer[] = [];
+  /** Known once the sandbox is there; nobody answers or launches before. */
+  let opened: { readonly sandbox: Sandbox; readonly groups: Groups } | undefined;
+
+  /** Whoever says CONTINUE to a launch is looked at before it takes effect. */
+  async function witnessAnswer(input: unknown): Promise<void> {
+    const { token, result } = answerOf(input);
+    const action = token === undefined ? undefined : record.actions.get(token);
+    if (!opened || action?.transition !== 'launch' || result !== 'CONTINUE' || action.ends.length > 0) return;
+    const { instanceId } = action;
+    const stamp = stampOf(opened.sandbox, instanceId);
+    const complaint = complaintOf(await lookAtJoin(opened.sandbox, stamp, instanceId));
+    answers.push({ instanceId, token: action.token, complaint });
+  }
+  const faults: Faults = async ({ principal, service, operation, input }) => {
+    if (!isWorker(principal.name)) return undefined;
+    const spoilt = calls.meet({ service, operation });
+    if (operation === 'CompleteLifecycleAction' && isCarriedOut(spoilt)) await witnessAnswer(input);
+    return spoilt;
+  };
+
+  const sandbox = await startSandbox({
+    ...options.ground,
+    directory: options.directory,
+    port: 0,
+    maximumInstances: mostInstances,
+    agentConfig: settings.agentConfig,
+    heartbeatSeconds: settings.heartbeatSeconds,
+    maxReceiveCount: settings.maxReceiveCount,
+    launchBackoffMs: settings.launchBackoffMs,
+    prepareMachine: (machine) => machines.prepare(machine),
+    registers: (instanceId) => machines.registers(instanceId),
+    faults,
+    witness(event) {
+      record.note(event);
+      if (event.kind === 'instance' && event.step === 'launched')
+        opened?.groups.launched(event.instanceId, event.group);
+    },
+    progress,
+  });
+  try {
+    const { domain } = sandbox;
+    progress('a second domain controller');
+    await domain.addController();
+    await placeStrangers(domain.controller, domain.organizationalUnit, strangers);
+    await replicate(sandbox);
+    progress(undefined);
+    const owner = { ...sandbox.operator, credentials: { ...sandbox.keys.owner } };
+    const groups = await openGroups(sandbox, owner);
+    opened = { sandbox, groups };
+    const sleep = (ms: number, until: AbortSignal): Promise<void> => clock.sleep(ms, until);
+    const world = createWorld({ sandbox, owner, machines, record, sleep });
+    return {
+      sandbox,
+      groups,
+      machines,
+      record,
+      world,
+      answers,
+      async close() {
+        world.close();
+        groups.close();
+        await sandbox.stop();
+      },
+    };
+  } catch (error) {
+    await sandbox.stop();
+    throw error;
+  }
+}
+
+/** Brings the controllers to one view of the directory, which they would have within seconds by themselves. */
+export async function replicate({ domain }: Sandbox): Promise<void> {
+  for (const controller of domain.controllers) {
+    await controller.replicateFrom(domain.controllers.filter((other) => other !== controller));
+  }
+}
+
+const isCarriedOut = (spoilt: Fault | undefined): boolean =>
+  spoilt?.throttle !== true && spoilt?.fail === undefined;
+
+function answerOf(input: unknown): { token: string | undefined; result: string | undefined } {
+  const text = (name: string): string | undefined => {
+    const value: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, name) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  return { token: text('LifecycleActionToken'), result: text('LifecycleActionResult') };
+}

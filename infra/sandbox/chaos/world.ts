@@ -1,0 +1,239 @@
+/** Carries out the faults of a plan on a running sandbox, and takes every one of them back. */
+import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { randomUUID } from 'node:crypto';
+import { accountId, type Sandbox } from '../inside/sandbox.ts';
+import { network } from '../machine/network.ts';
+import { mustRun, runProcess } from '../machine/process.ts';
+import type { SpoiltMachines } from './machines.ts';
+import type { WorldFault } from './plan.ts';
+import { type CloudRecord, inService, listed, tokenOf } from './record.ts';
+
+/** Where a fault shows in the picture: a worker, a controller, AWS, or an instance. */
+export type Lane = `worker ${number}` | `dc${number}` | 'AWS' | `i-${string}`;
+
+export interface Injection {
+  readonly lane: Lane;
+  /** Resolves when the fault is over; at once for one without duration. */
+  readonly over: Promise<void>;
+}
+
+export interface World {
+  /** @returns undefined when there is nothing now that it could befall */
+  inject(fault: WorldFault): Promise<Injection | undefined>;
+  /** Ends every fault that lasts. */
+  heal(): Promise<void>;
+  close(): void;
+}
+
+export interface WorldParts {
+  readonly sandbox: Sandbox;
+  /** The client configuration of somebody whom no policy binds. */
+  readonly owner: Sandbox['operator'];
+  readonly machines: SpoiltMachines;
+  readonly record: CloudRecord;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** How often something that lasts is looked at: has it ended by itself? */
+const lookMs = 250;
+
+/** An address of the second layer that nobody has: what is sent there is dropped without a word. */
+const nowhere = '02:00:00:00:00:01';
+
+export function createWorld(parts: WorldParts): World {
+  const { sandbox, machines, record } = parts;
+  const { controllers } = sandbox.domain;
+  const ec2 = new EC2Client(parts.owner);
+  const sqs = new SQSClient(parts.owner);
+  const publisher = new SQSClient(sandbox.session(sandbox.stack.publisherRoleArn, 'chaos'));
+  const healing = new AbortController();
+  const lasting = new Set<Promise<void>>();
+  /** What is under a fault of this name now: a second one waits for the first. */
+  const busy = new Set<string>();
+
+  /** Begins something that ends after the time, with the heal, or by itself. */
+  async function forSeconds(
+    name: string,
+    lane: Lane,
+    seconds: number,
+    begin: () => Promise<void>,
+    end: () => Promise<void>,
+    lasts: () => boolean = () => true,
+  ): Promise<Injection | undefined> {
+    if (busy.has(name)) return undefined;
+    busy.add(name);
+    await begin();
+    const last = async (): Promise<void> => {
+      try {
+        for (let left = seconds * 1000; left > 0 && lasts() && !healing.signal.aborted; left -= lookMs)
+          await parts.sleep(Math.min(left, lookMs), healing.signal).catch(() => undefined);
+      } finally {
+        await end();
+        busy.delete(name);
+      }
+    };
+    const over = last();
+    lasting.add(over);
+    // A failed end is told to whoever waits for it, or for the heal.
+    over.then(
+      () => lasting.delete(over),
+      () => undefined,
+    );
+    return { lane, over };
+  }
+
+  const send = async (body: string, delaySeconds: number): Promise<void> => {
+    const QueueUrl = sandbox.stack.queueUrl;
+    await publisher.send(
+      new SendMessageCommand({
+        QueueUrl,
+        MessageBody: body,
+        // Without one, the queue's own delay holds.
+        ...(delaySeconds === 0 ? {} : { DelaySeconds: delaySeconds }),
+      }),
+    );
+  };
+  const delayQueue = async (seconds: number): Promise<void> => {
+    const Attributes = { DelaySeconds: String(seconds) };
+    await sqs.send(new SetQueueAttributesCommand({ QueueUrl: sandbox.stack.queueUrl, Attributes }));
+  };
+
+  return {
+    async inject(fault) {
+      switch (fault.kind) {
+        case 'worker-killed': {
+          const agent = sandbox.agents()[fault.worker - 1];
+          if (agent?.pid() === undefined) return undefined;
+          agent.kill('SIGKILL');
+          return once(`worker ${fault.worker}`);
+        }
+        case 'worker-paused':
+        case 'worker-paused-past-lease': {
+          const agent = sandbox.agents()[fault.worker - 1];
+          const pid = agent?.pid();
+          if (agent === undefined || pid === undefined) return undefined;
+          return forSeconds(
+            `worker ${fault.worker}`,
+            `worker ${fault.worker}`,
+            fault.seconds,
+            async () => agent.kill('SIGSTOP'),
+            async () => agent.kill('SIGCONT'),
+            // Killed meanwhile, it has a successor, which nobody paused.
+            () => agent.pid() === pid,
+          );
+        }
+        case 'controller-stopped': {
+          const controller = controllers[fault.controller - 1];
+          if (!controller) return undefined;
+          return forSeconds(
+            `controller ${fault.controller}`,
+            `dc${fault.controller}`,
+            fault.seconds,
+            () => controller.stop(),
+            () => controller.start(),
+          );
+        }
+        case 'packets-dropped': {
+          const controller = controllers[fault.controller - 1];
+          if (!controller) return undefined;
+          const { address } = controller;
+          const { bridge } = network;
+          return forSeconds(
+            `controller ${fault.controller}`,
+            `dc${fault.controller}`,
+            fault.seconds,
+            async () =>
+              void (await mustRun(['ip', '-batch', '-'], {
+                input: `neigh replace ${address} lladdr ${nowhere} dev ${bridge} nud permanent\n`,
+              })),
+            async () => void (await runProcess(['ip', 'neigh', 'del', address, 'dev', bridge])),
+          );
+        }
+        case 'message-duplicated': {
+          const delivered = [...record.messages.values()].filter(
+            (message) => message.receives > 0 && tokenOf(message.body) !== undefined,
+          );
+          const message = chosen(delivered, fault.choice);
+          if (!message) return undefined;
+          await send(message.body, fault.delaySeconds);
+          return once('AWS');
+        }
+        case 'messages-delayed':
+          return forSeconds(
+            'queue',
+            'AWS',
+            fault.seconds,
+            () => delayQueue(fault.delaySeconds),
+            () => delayQueue(0),
+          );
+        case 'message-malformed':
+          await send(fault.body, 0);
+          return once('AWS');
+        case 'message-forged': {
+          // For somebody who is in service: an instance that would suffer if it were believed.
+          const victim = chosen(inService(record), fault.choice);
+          if (!victim) return undefined;
+          await send(forged(victim.instanceId, victim.group, fault.transition), 0);
+          return once('AWS');
+        }
+        case 'instance-died': {
+          const living = listed(record).flatMap(({ instanceId }) => sandbox.fleet.machine(instanceId) ?? []);
+          const machine = chosen(living, fault.choice);
+          if (machine?.pid === undefined) return undefined;
+          process.kill(machine.pid, 'SIGKILL');
+          return once(laneOf(machine.name));
+        }
+        case 'instance-terminated': {
+          const victim = chosen(
+            listed(record).filter((each) => each.leavingAt === undefined),
+            fault.choice,
+          );
+          if (!victim) return undefined;
+          await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim.instanceId] }));
+          return once(laneOf(victim.instanceId));
+        }
+        case 'node-silent':
+        case 'join-broken':
+        case 'package-missing':
+          return once(laneOf(await machines.arm(fault.kind)));
+      }
+    },
+    async heal() {
+      machines.disarm();
+      healing.abort();
+      await Promise.all(lasting);
+    },
+    close() {
+      for (const client of [ec2, sqs, publisher]) client.destroy();
+    },
+  };
+}
+
+/** A fault without duration. */
+const once = (lane: Lane): Injection => ({ lane, over: Promise.resolve() });
+
+const laneOf = (instanceId: string): Lane => `i-${instanceId.replace(/^i-/, '')}`;
+
+/** The item at this fraction of the list. */
+function chosen<Item>(items: readonly Item[], fraction: number): Item | undefined {
+  return items[Math.floor(fraction * items.length)];
+}
+
+/** True to Auto Scaling's form in everything but the token. */
+function forged(instanceId: string, group: string, transition: string): string {
+  const launching = transition.endsWith('LAUNCHING');
+  return JSON.stringify({
+    Origin: launching ? 'EC2' : 'AutoScalingGroup',
+    Destination: launching ? 'AutoScalingGroup' : 'EC2',
+    Service: 'AWS Auto Scaling',
+    AccountId: accountId,
+    RequestId: randomUUID(),
+    LifecycleTransition: transition,
+    AutoScalingGroupName: group,
+    LifecycleHookName: launching ? 'adjoin-launch' : 'adjoin-terminate',
+    EC2InstanceId: instanceId,
+    LifecycleActionToken: randomUUID(),
+    Time: new Date().toISOString(),
+  });
+}

@@ -1,0 +1,31 @@
+import { describe, expect, test } from '@jest/globals';
+import { pointsOf, tableOf } from './points.ts';
+
+describe('points at which the agent may die', () => {
+  test('are before and after each call', () => {
+    expect(pointsOf('join', 'ldap:add', { fresh: true })).toEqual([
+      { action: 'join', call: 'ldap:add', side: 'before', world: { fresh: true } },
+      { action: 'join', call: 'ldap:add', side: 'after', world: { fresh: true } },
+    ]);
+  });
+
+  test('are told in a table, one line a call, with what went wrong below', () => {
+    const [before, after] = pointsOf('join', 'ldap:add', {});
+    const [other] = pointsOf('unjoin', 'sqs:DeleteMessage', {});
+    if (!before || !after || !other) throw new Error('there are no points');
+    const lines = tableOf([
+      { point: after, seconds: 12.34, problems: ['two accounts'] },
+      { point: before, seconds: 9, problems: [] },
+      { point: other, seconds: 10, problems: [] },
+    ]);
+    expect(lines).toEqual([
+      '',
+      'join: killed at     before      after',
+      'ldap:add            ✔   9.0 s   ✘  12.3 s',
+      '✘ join, after ldap:add: two accounts',
+      '',
+      'unjoin: killed at   before      after',
+      'sqs:DeleteMessage   ✔  10.0 s',
+    ]);
+  });
+});

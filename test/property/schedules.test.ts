@@ -1,0 +1,53 @@
+import { expect, test } from '@jest/globals';
+import type { Ending } from '../../agent/lifecycle/process.ts';
+import { runs, search, seed } from '../support/schedule-check.ts';
+
+/** Every way in which a message can end, but for those that need a message of another kind. */
+const endings: readonly Ending[] = [
+  'joined',
+  'abandoned',
+  'held',
+  'unjoined',
+  'owed',
+  'kept',
+  'void',
+  'handed-back',
+  'failed',
+];
+
+/** What a sweep can come upon, but for its cap, and what may stop it. */
+const found = [
+  'run complete',
+  'run incomplete',
+  'debt removed',
+  'debt kept failed',
+  'debt kept in-work',
+  'orphan removed',
+  'orphan kept too-young',
+  'orphan kept in-auto-scaling',
+  'orphan kept in-work',
+  'orphan kept unproven',
+  'orphan kept failed',
+  'orphan kept stopped',
+  'ended removed',
+  'ended kept too-young',
+  'ended kept in-work',
+  'ended kept unproven',
+  'twin removed',
+  'twin kept too-young',
+  'vanished reported',
+];
+
+test.each([1, 2] as const)(
+  'with this many workers: %i, whatever happens whenever it happens, every promise holds',
+  async (workers) => {
+    const half = Math.ceil(runs / 2);
+    const outcome = await search({ workers, runs: half, seed });
+    if (outcome.broken !== undefined) throw new Error(outcome.broken);
+    expect(outcome.played).toBe(half);
+    expect([...outcome.endings.keys()].toSorted()).toEqual(endings.toSorted());
+    expect([...outcome.swept.keys()]).toEqual(expect.arrayContaining(found));
+  },
+  // The time of a jest worker on a machine that is busy with other things; it takes a minute on one that is not.
+  Math.max(600_000, runs * 60),
+);

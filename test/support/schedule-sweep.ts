@@ -1,0 +1,106 @@
+/** The ports of the sweep over the wire: what it reads of the world, and the one lease for which all workers compete. */
+import type { Existence } from '../../agent/aws/instances.ts';
+import type { MembershipPage } from '../../agent/ledger/dynamodb.ts';
+import type { Ledger } from '../../agent/ledger/ledger.ts';
+import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { Ports, PortsOptions } from './schedule-ports.ts';
+import { AGE_GUARD_MS, LEASE_MS, OPERATION_MS } from './schedule-settings.ts';
+import type { Worker } from './schedule-wire.ts';
+
+/** More than there ever are: a run that is cut short by its cap would only take another run. */
+const MANY = 100;
+
+export function createSweepPorts(
+  { cloud, domain, tables, wire }: PortsOptions,
+  worker: Worker,
+  ledger: Ledger,
+  remove: DirectoryPort['remove'],
+): Pick<Ports, 'sweep' | 'sweepLease' | 'sweepLimits'> {
+  /** One membership a page. */
+  async function* pages(signal: AbortSignal): AsyncGenerator<MembershipPage> {
+    for (let at = 0; ; at += 1) {
+      const scan = (): MembershipPage | undefined => {
+        const found = [...tables.memberships.values()][at];
+        return found && { memberships: [found], unreadable: [] };
+      };
+      const page = await wire.call(worker, 'table.scan', `page ${at + 1}`, scan, signal);
+      if (!page) return;
+      yield page;
+    }
+  }
+
+  return {
+    sweep: {
+      directory: {
+        list: (signal) =>
+          wire.call(
+            worker,
+            'directory.list',
+            '',
+            () =>
+              domain.stamped().map(({ name, objectGuid, madeAt, stamp = '' }) => ({
+                computerName: name,
+                objectGuid,
+                whenCreated: new Date(madeAt),
+                stamp: { instanceId: stamp },
+              })),
+            signal,
+          ),
+        find: (instanceId, signal) =>
+          wire.call(
+            worker,
+            'directory.find',
+            instanceId,
+            () => domain.stamped().filter(({ stamp }) => stamp === instanceId),
+            signal,
+          ),
+        remove,
+      },
+      instances: {
+        proveAccount: (signal) => wire.call(worker, 'ec2.prove', '', () => undefined, signal),
+        look: (instanceIds, signal) =>
+          wire.call(
+            worker,
+            'ec2.look',
+            instanceIds.join(' '),
+            () =>
+              new Map(
+                instanceIds.map((instanceId): [string, Existence] => [
+                  instanceId,
+                  cloud.existence(instanceId),
+                ]),
+              ),
+            signal,
+          ),
+      },
+      isInAutoScaling: (instanceId, signal) =>
+        wire.call(
+          worker,
+          'autoscaling.counts',
+          instanceId,
+          () => cloud.instance(instanceId) !== undefined,
+          signal,
+        ),
+      ledger: {
+        pages,
+        find: (instanceId) => ledger.find(instanceId),
+        claim: (instanceId) => ledger.claim(instanceId),
+      },
+    },
+    sweepLease: {
+      read: () => wire.call(worker, 'sweep.read', '', () => tables.sweepLease),
+      write: (record, expected) =>
+        wire.call(worker, 'sweep.write', '', () => {
+          if (tables.sweepLease?.fencingToken !== expected) return false;
+          tables.sweepLease = record;
+          return true;
+        }),
+    },
+    sweepLimits: {
+      ageGuardMs: AGE_GUARD_MS,
+      maximumRemovals: MANY,
+      leaseMs: LEASE_MS,
+      operationMs: OPERATION_MS,
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ListCommandInvocationsCommand } from '@aws-sdk/client-ssm';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
+import { createClients, destroyClients, type Clients } from '../../../agent/aws/clients.ts';
+import { createQueue } from '../../../agent/aws/queue.ts';
+import { createVirtualClock } from '../../support/virtual-clock.ts';
+
+const environment = {
+  AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'example',
+  AWS_ENDPOINT_URL: '',
+};
+/** Milliseconds; long enough for the first call of a process on a busy machine to get there. */
+const limits = { answerMs: 400, pollMs: 400 };
+
+let before: NodeJS.ProcessEnv;
+let server: Server;
+let clients: Clients;
+/** What the service does with each request, in order; the last one stays. */
+let behaviours: ((response: ServerResponse) => void)[];
+
+const silent = (): void => {};
+/** Signs of life, and never an answer. */
+const busy = (response: ServerResponse): void => {
+  const processing = setInterval(() => response.writeProcessing(), limits.answerMs / 8);
+  response.on('close', () => clearInterval(processing));
+};
+/** Half an answer, and nothing more on a connection that stays open. */
+const halfway = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1', 'content-length': '1000' });
+  response.write('{"CommandInvocations":[');
+};
+const empty = (response: ServerResponse): void => {
+  response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+  response.end('{}');
+};
+
+beforeEach(async () => {
+  behaviours = [silent];
+  server = createServer((request, response) => {
+    request.resume();
+    const next = behaviours.length > 1 ? behaviours.shift() : behaviours[0];
+    next?.(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  before = process.env;
+  process.env = { ...before, ...environment, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+  clients = createClients('eu-central-1', limits);
+});
+
+afterEach(async () => {
+  process.env = before;
+  destroyClients(clients);
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+});
+
+describe('a call', () => {
+  test.each([
+    ['that is never answered', silent],
+    ['that keeps its connection busy and is never answered', busy],
+    ['whose connection dies in mid-answer', halfway],
+  ])('%s is cut, and tried three times', async (_, behaviour) => {
+    behaviours = [behaviour];
+    await expect(clients.ssm.send(new ListCommandInvocationsCommand({}))).rejects.toMatchObject({
+      name: 'TimeoutError',
+      $metadata: { attempts: 3 },
+    });
+  });
+
+  test('is answered by the next connection when one has died', async () => {
+    behaviours = [silent, empty];
+    await expect(clients.ssm.send(new ListCommandInvocationsCommand({}))).resolves.toMatchObject({
+      $metadata: { httpStatusCode: 200 },
+    });
+  });
+
+  test('that no connection answers is an outage of the service, so that what it asked for is asked again', async () => {
+    const queue = createQueue(clients.sqs, {
+      url: 'https://sqs.eu-central-1.amazonaws.com/111122223333/queue',
+      waitSeconds: 20,
+      visibilitySeconds: 60,
+    });
+    await expect(queue.receive(10)).rejects.toMatchObject({ code: 'aws-unavailable' });
+    const autoScaling = createAutoScaling(clients.autoScaling, createVirtualClock());
+    const action = {
+      token: 'token',
+      hook: 'hook',
+      group: 'fleet',
+      instanceId: 'i-0123456789abcdef0',
+      transition: 'launching',
+      origin: 'EC2',
+      destination: 'AutoScalingGroup',
+      startedAt: 0,
+    } as const;
+    await expect(autoScaling.complete(action, 'CONTINUE')).rejects.toMatchObject({
+      code: 'aws-unavailable',
+    });
+  });
+});

@@ -1,0 +1,130 @@
+/** Run Command through the real SDK, against the sandbox's own endpoints. */
+import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import { CreateTagsCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { CreateDocumentCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { createRunCommand } from '../../../agent/aws/run-command.ts';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { createNodes, type CommandRequest } from '../../../agent/nodes/nodes.ts';
+import { startBench } from '../sandbox/cloud/bench.ts';
+
+const open = new AbortController().signal;
+const content = JSON.stringify({
+  schemaVersion: '2.2',
+  parameters: { executionTimeout: { type: 'String', default: '60' } },
+  mainSteps: [{ action: 'aws:runShellScript', name: 'look', inputs: { runCommand: ['look'] } }],
+});
+const document = {
+  name: 'adjoin-probe',
+  version: '1',
+  hash: createHash('sha256').update(content).digest('hex'),
+};
+const facts =
+  '{"adjoin":1,"document":"probe","family":"linux","os":"debian","osVersion":"12","hostName":"h","domain":"","computerName":"","ready":true,"missing":[],"key":"k"}\n';
+
+/** Registered nodes on which only those with the tag may be sent a command, as policies/worker.json has it. */
+async function startFleet(count: number) {
+  const bench = await startBench({
+    authorize: ({ action, resource }) =>
+      action === 'ssm:SendCommand' &&
+      resource.arn.includes(':instance/') &&
+      resource.tags?.['JoinAD'] !== 'true'
+        ? { allowed: false, reason: 'because no identity-based policy allows it' }
+        : { allowed: true },
+    runScript: async () => ({ code: 0, stdout: facts, stderr: '', timedOut: false }),
+  });
+  const { autoScaling, ec2, ssm } = bench.as('operator');
+  await autoScaling.send(
+    new CreateAutoScalingGroupCommand({
+      AutoScalingGroupName: 'fleet',
+      MinSize: 0,
+      MaxSize: 99,
+      DesiredCapacity: count,
+    }),
+  );
+  await ssm.send(
+    new CreateDocumentCommand({ Name: document.name, DocumentType: 'Command', Content: content }),
+  );
+  await bench.clock.advance(3_000);
+  const tag = (Resources: string[]) =>
+    ec2.send(new CreateTagsCommand({ Resources, Tags: [{ Key: 'JoinAD', Value: 'true' }] }));
+  const terminate = (InstanceIds: string[]) => ec2.send(new TerminateInstancesCommand({ InstanceIds }));
+  return { bench, tag, terminate, runCommand: createRunCommand(bench.as('worker').ssm) };
+}
+
+const requestOf = (instanceIds: readonly string[]): CommandRequest => ({
+  document,
+  instanceIds,
+  parameters: {},
+  deliverySeconds: 30,
+  comment: 'adjoin probe',
+});
+
+describe('a command', () => {
+  test('is denied as a whole when one of its nodes lacks the tag', async () => {
+    const { bench, tag, runCommand } = await startFleet(3);
+    await using _ = bench;
+    const [bare = '', ...tagged] = bench.booted;
+    await tag(tagged);
+    const sent = runCommand.send(requestOf(bench.booted));
+    await expect(sent).rejects.toMatchObject({ code: 'aws-denied' });
+    await expect(sent).rejects.toThrow(bare);
+    await expect(runCommand.send(requestOf(tagged))).resolves.toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('reaches the others of fifty nodes though one lacks the tag and one is gone', async () => {
+    const { bench, tag, terminate, runCommand } = await startFleet(50);
+    await using _ = bench;
+    const fleet = [...bench.booted];
+    const [bare = '', gone = ''] = fleet;
+    await tag(fleet.filter((instanceId) => instanceId !== bare));
+    await terminate([gone]);
+    const commands: number[] = [];
+    const nodes = createNodes({
+      runCommand,
+      documents: { probe: document, join: document, leave: document },
+      // Whoever sleeps moves time on; meanwhile calls take as long as they take.
+      clock: { now: () => bench.clock.now(), sleep: (ms) => bench.clock.advance(ms) },
+      coalesceMs: 200,
+      commandPollMs: 1_000,
+      registrationPollMs: 2_000,
+      deliverySeconds: 30,
+      executionSeconds: { probe: 60, join: 60, leave: 60 },
+      onCommand: (command) => commands.push(command.nodes.length),
+    });
+    const probed = fleet.map(async (instanceId) => {
+      try {
+        return (await nodes.probe({ instanceId, correlationId: 'token' }, open)).hostName;
+      } catch (error) {
+        return error instanceof AdjoinError ? error.code : error;
+      }
+    });
+    expect(await Promise.all(probed)).toEqual([
+      'aws-denied',
+      'node-not-ready',
+      ...Array.from({ length: 48 }, () => 'h'),
+    ]);
+    expect(commands.reduce((sum, size) => sum + size, 0)).toBe(48);
+  }, 30_000);
+});
+
+test('a document that does not support the platform of a node makes it an unsupported one', async () => {
+  const ssm = new SSMClient({ region: 'eu-central-1' });
+  const refusal = Object.assign(new Error('This document does not support the platform.'), {
+    name: 'UnsupportedPlatformType',
+    $metadata: { httpStatusCode: 400 },
+  });
+  ssm.middlewareStack.add(
+    () => async () => {
+      throw refusal;
+    },
+    { step: 'initialize' },
+  );
+  await expect(createRunCommand(ssm).send(requestOf(['i-0123456789abcdef0']))).rejects.toMatchObject({
+    code: 'node-unsupported',
+    message: 'Document adjoin-probe does not support the platform of i-0123456789abcdef0.',
+    cause: refusal,
+  });
+  ssm.destroy();
+});

@@ -1,0 +1,227 @@
+import { describe, expect, test } from '@jest/globals';
+import { complaintOf, type Look } from '../../../../infra/sandbox/chaos/answers.ts';
+import { audit, type Evidence } from '../../../../infra/sandbox/chaos/audit.ts';
+import type { StoredAccount } from '../../../../infra/sandbox/chaos/directory.ts';
+import type { ActionRecord, InstanceRecord, MessageRecord } from '../../../../infra/sandbox/chaos/record.ts';
+
+const living = 'i-0aaaaaaaaaaaaaaaa';
+const gone = 'i-0bbbbbbbbbbbbbbbb';
+const stampOf = (instanceId: string) => `stamp of ${instanceId}`;
+
+const account = (name: string, stamp: string): StoredAccount => ({
+  name,
+  distinguishedName: `CN=${name},OU=Fleet,DC=corp`,
+  stamp,
+  enabled: true,
+  passwordLastSet: '200',
+  fingerprint: `${name} ${stamp}`,
+});
+const stranger = account('PRINTSERVER', '');
+const member = account('A1', stampOf(living));
+
+const action = (token: string, instanceId: string, transition: ActionRecord['transition']): ActionRecord => ({
+  token,
+  group: 'fleet',
+  instanceId,
+  transition,
+  begunAt: 1_000,
+  ends: [{ end: 'answer', result: 'CONTINUE', at: 2_000 }],
+});
+const launch = action('t1', living, 'launch');
+const termination = action('t2', gone, 'terminate');
+
+const message = (body: string, change: Partial<MessageRecord> = {}): MessageRecord => ({
+  messageId: body,
+  queue: 'actions',
+  body,
+  sentAt: 1_000,
+  receives: 1,
+  end: 'deleted',
+  endedAt: 3_000,
+  ...change,
+});
+const told = (token: string): string => JSON.stringify({ LifecycleActionToken: token });
+const garbage = message('not JSON', { end: 'dead', receives: 5 });
+const good = message(told('t1'));
+
+const alive: InstanceRecord = { instanceId: living, group: 'fleet', launchedAt: 1, inServiceAt: 2 };
+const serviceAccount = { locked: false, badPasswords: 0 };
+const view = (accounts: readonly StoredAccount[], change: Partial<typeof serviceAccount> = {}) => ({
+  name: 'dc1',
+  accounts,
+  serviceAccount: { ...serviceAccount, ...change },
+});
+const worker = { name: 'worker 1', deaths: 1, kills: 1, exitCode: 0 };
+const answer = { instanceId: living, token: 't1', complaint: undefined };
+
+const sound: Evidence = {
+  actions: [launch, termination],
+  instances: [
+    alive,
+    { instanceId: gone, group: 'fleet', launchedAt: 1, inServiceAt: 2, leavingAt: 3, goneAt: 4 },
+  ],
+  messages: [good, message(told('t2')), garbage, message(told('forged'))],
+  answers: [answer],
+  memberships: [
+    { instanceId: living, state: 'member' },
+    { instanceId: gone, state: 'removed' },
+  ],
+  controllers: [view([member, stranger]), { ...view([member, stranger]), name: 'dc2' }],
+  dnsNames: ['a1'],
+  testjoin: new Map(),
+  strangers: [stranger],
+  unrest: [],
+  sweep: { code: 0, text: '' },
+  workers: [worker],
+  secrets: { searched: 3, files: [] },
+  leftovers: [],
+  stampOf,
+};
+
+const broken = (change: Partial<Evidence>): string[] =>
+  audit({ ...sound, ...change })
+    .filter((proof) => !proof.proven)
+    .map((proof) => proof.claim);
+
+describe('the audit', () => {
+  test('finds nothing where there is nothing', () => {
+    expect(broken({})).toEqual([]);
+  });
+
+  const breaches: readonly [string, Partial<Evidence>, RegExp][] = [
+    ['something hangs', { unrest: ['fleet has 1 of 2 in service'] }, /^all came to rest/],
+    [
+      'an action was never ended',
+      { actions: [{ ...launch, ends: [] }], messages: [] },
+      /^every lifecycle action ended once/,
+    ],
+    [
+      'an action was ended twice',
+      { actions: [{ ...launch, ends: [...launch.ends, ...launch.ends] }] },
+      /^every lifecycle action ended once/,
+    ],
+    [
+      'a launch was continued unjoined',
+      { answers: [{ ...answer, complaint: 'no account carries its stamp' }] },
+      /^CONTINUE only/,
+    ],
+    ['a launch was continued by a stranger', { answers: [] }, /^CONTINUE only/],
+    ['a member has no account', { controllers: [view([stranger])], dnsNames: [] }, /^accounts in the OU/],
+    [
+      'a member has two accounts',
+      { controllers: [view([member, stranger, { ...member, name: 'A2' }])] },
+      /^accounts in the OU/,
+    ],
+    [
+      'the account of a member is disabled',
+      { controllers: [view([{ ...member, enabled: false }, stranger])] },
+      /^accounts in the OU/,
+    ],
+    [
+      'an account is left of an instance that is gone',
+      { controllers: [view([member, stranger, account('A9', stampOf(gone))])] },
+      /^accounts in the OU/,
+    ],
+    [
+      'an account without a stamp appeared',
+      { controllers: [view([member, stranger, account('A9', '')])] },
+      /^accounts in the OU/,
+    ],
+    [
+      'only one of the controllers shows an orphan',
+      { controllers: [view([member, stranger]), view([member, stranger, account('A9', stampOf(gone))])] },
+      /^accounts in the OU/,
+    ],
+    ['a machine is no member', { testjoin: new Map([[living, 'not joined']]) }, /^machines: adcli/],
+    ['a DNS record is left', { dnsNames: ['a1', 'a9'] }, /^DNS/],
+    [
+      'a debt is left',
+      {
+        memberships: [
+          { instanceId: living, state: 'member' },
+          { instanceId: gone, state: 'owed' },
+        ],
+      },
+      /^ledger/,
+    ],
+    ['the ledger forgot a member', { memberships: [] }, /^ledger/],
+    [
+      'the ledger takes the dead for a member',
+      {
+        memberships: [
+          { instanceId: living, state: 'member' },
+          { instanceId: gone, state: 'member' },
+        ],
+      },
+      /^ledger/,
+    ],
+    ['a message is still there', { messages: [message(told('t1'), { end: undefined })] }, /^every message/],
+    ['a message expired', { messages: [message(told('t1'), { end: 'expired' })] }, /^every message/],
+    [
+      'a real message is a dead letter',
+      { messages: [message(told('t1'), { end: 'dead' })] },
+      /^every message/,
+    ],
+    [
+      'a message was deleted before its action ended',
+      { messages: [message(told('t1'), { endedAt: 1_500 })] },
+      /^every message/,
+    ],
+    ['garbage was deleted', { messages: [{ ...garbage, end: 'deleted' }] }, /^every message/],
+    ["another's account was removed", { controllers: [view([member])] }, /^accounts of others/],
+    [
+      "another's account was changed",
+      { controllers: [view([member, { ...stranger, fingerprint: 'other' }])] },
+      /^accounts of others/,
+    ],
+    [
+      'the service account is locked',
+      { controllers: [view([member, stranger], { locked: true })] },
+      /^service account/,
+    ],
+    [
+      'wrong passwords were tried',
+      { controllers: [view([member, stranger], { badPasswords: 4 })] },
+      /^service account/,
+    ],
+    ['a worker died by itself', { workers: [{ ...worker, deaths: 2 }] }, /^workers/],
+    ['a worker did not end by itself', { workers: [{ ...worker, exitCode: null }] }, /^workers/],
+    ['the sweep failed', { sweep: { code: 70, text: 'failed' } }, /^a sweep/],
+    ['a log holds a secret', { secrets: { searched: 3, files: ['agent.log'] } }, /secrets/],
+    ['no secret was there to search for', { secrets: { searched: 1, files: [] } }, /secrets/],
+    ['a machine was left', { leftovers: ['disk of i-0'] }, /^machines: nothing left/],
+  ];
+
+  test.each(breaches)('%s: it says so, and nothing else', (_, change, claim) => {
+    const claims = broken(change);
+    expect(claims).toHaveLength(1);
+    expect(claims[0]).toMatch(claim);
+  });
+});
+
+describe('a CONTINUE for a launch', () => {
+  const look: Look = {
+    accounts: [member],
+    organizationalUnit: 'OU=Fleet,DC=corp',
+    stagedPasswordLastSet: '100',
+    keytab: true,
+  };
+
+  test('is right once a controller shows a password that was changed after staging', () => {
+    expect(complaintOf(look)).toBeUndefined();
+    expect(
+      complaintOf({ ...look, accounts: [{ ...member, passwordLastSet: '100' }, member] }),
+    ).toBeUndefined();
+  });
+
+  test.each<[string, Partial<Look>]>([
+    ['there is no account', { accounts: [] }],
+    ['the password is the staged one', { stagedPasswordLastSet: '200' }],
+    ['the account was never staged', { stagedPasswordLastSet: undefined }],
+    ['the account is elsewhere', { organizationalUnit: 'OU=Others,DC=corp' }],
+    ['the account is disabled', { accounts: [{ ...member, enabled: false }] }],
+    ['the machine never joined', { keytab: false }],
+  ])('is wrong while %s', (_, change) => {
+    expect(complaintOf({ ...look, ...change })).toBeDefined();
+  });
+});
