@@ -28,4 +28,11 @@ describe('points at which the agent may die', () => {
       'sqs:DeleteMessage   ✔  10.0 s',
     ]);
   });
+
+  test('are told in lines of at most 80 columns', () => {
+    const [before, after] = pointsOf('join', `ldap:search ${'DC=corp,'.repeat(20)}`, {});
+    if (!before || !after) throw new Error('there are no points');
+    const lines = tableOf([before, after].map((point) => ({ point, seconds: 123.4, problems: [] })));
+    expect(Math.max(...lines.map((line) => line.length))).toBe(80);
+  });
 });

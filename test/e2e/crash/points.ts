@@ -33,9 +33,14 @@ const cell = (result: Result | undefined): string =>
     ? ''
     : `${result.problems.length === 0 ? '✔' : '✘'} ${result.seconds.toFixed(1).padStart(5)} s`;
 
+/** Columns for a call's name: with both results a line has 80. */
+const mostName = 56;
+
+const cut = (name: string): string => (name.length <= mostName ? name : `${name.slice(0, mostName - 1)}…`);
+
 /** One line for each call of each action, in order, and what was wrong. */
 export function tableOf(results: readonly Result[]): string[] {
-  const width = Math.max(...results.map(({ point }) => point.call.length));
+  const width = Math.min(mostName, Math.max(...results.map(({ point }) => point.call.length)));
   const actions: readonly Action[] = ['join', 'unjoin'];
   return actions.flatMap((action) => {
     const own = results.filter(({ point }) => point.action === action);
@@ -46,7 +51,7 @@ export function tableOf(results: readonly Result[]): string[] {
       '',
       `${`${action}: killed at`.padEnd(width)}   before      after`,
       ...calls.map((call) =>
-        `${call.padEnd(width)}   ${cell(find(call, 'before')).padEnd(9)}   ${cell(find(call, 'after'))}`.trimEnd(),
+        `${cut(call).padEnd(width)}   ${cell(find(call, 'before')).padEnd(9)}   ${cell(find(call, 'after'))}`.trimEnd(),
       ),
       ...own.flatMap(({ point, problems }) =>
         problems.map((problem) => `✘ ${action}, ${point.side} ${point.call}: ${problem}`),
