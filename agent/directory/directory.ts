@@ -16,7 +16,7 @@ import {
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
-import { removeRecords } from './dns-records.ts';
+import { namesWithRecords, removeRecords } from './dns-records.ts';
 import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
@@ -86,6 +86,13 @@ export interface Directory {
 
   /** All accounts under our organizational unit that carry this deployment's stamp, as one controller shows them now. */
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
+
+  /**
+   * Which of these computers have DNS records though nobody in the domain has an account of the name, as one controller
+   * shows it now: a machine registers itself, and may do so after its account is gone, or on a controller that is behind.
+   * @param computerNames in capitals, not more than a filter takes
+   */
+  strays(computerNames: readonly string[], signal: AbortSignal): Promise<string[]>;
 
   /**
    * Deletes the instance's accounts with all below them, and its DNS records. Whatever is gone already counts as done.
@@ -193,6 +200,15 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async list(signal) {
       const owner = { deployment, accountId, region };
       return controllers.onAny((session) => findOwned(session, owner, signal), signal);
+    },
+
+    async strays(computerNames, signal) {
+      return controllers.onAny(async (session) => {
+        const named = await namesWithRecords(session, computerNames, signal);
+        if (named.length === 0) return [];
+        const used = await namesInUse(session, named, signal);
+        return named.filter((name) => !used.includes(name));
+      }, signal);
     },
 
     async remove(instanceId, remembered, beforeDelete, signal) {

@@ -46,6 +46,28 @@ async function recordsIn(
   }
 }
 
+/** An account may have a name that no host has, such as `@` or `*`: those records are the zone's own. */
+const labelsOf = (computerNames: readonly string[]): string[] =>
+  computerNames.map(hostLabel).filter((label) => HOST.test(label));
+
+/**
+ * Those of the computers that have records in any zone.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function namesWithRecords(
+  session: Session,
+  computerNames: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const labels = labelsOf(computerNames);
+  if (labels.length === 0) return [];
+  const found = new Set<string>();
+  for (const zone of zones(session)) {
+    for (const label of await recordsIn(session, zone, labels, signal)) found.add(label);
+  }
+  return computerNames.filter((name) => found.has(hostLabel(name)));
+}
+
 /**
  * Deletes all records (the `dnsNode`, so addresses of both families) of these computers. Names that AD merely marked
  * as deleted go, too.
@@ -59,8 +81,7 @@ export async function removeRecords(
   beforeDelete: (computerName: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  // An account may have a name that no host has, such as `@` or `*`: these records are the zone's own.
-  const labels = computerNames.map(hostLabel).filter((label) => HOST.test(label));
+  const labels = labelsOf(computerNames);
   if (labels.length === 0) return [];
   const removed = new Set<string>();
   for (const zone of zones(session)) {

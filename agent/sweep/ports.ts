@@ -20,6 +20,8 @@ export interface SweepPorts {
   readonly directory: {
     list(signal: AbortSignal): Promise<readonly StampedAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
+    /** Which of these computers (at most `LOOK_TOGETHER`) have DNS records, and no account has the name. */
+    strays(computerNames: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
     remove: DirectoryPort['remove'];
   };
   readonly instances: {

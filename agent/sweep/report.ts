@@ -5,10 +5,11 @@ import type { AdjoinError } from '../errors.ts';
  * - `debt`: the ledger says that an account may be left.
  * - `orphan`: an account with our stamp whose instance is gone.
  * - `ended`: a membership whose instance is gone, without an account.
+ * - `record`: a membership that had ended, whose computer has DNS records again.
  * - `vanished`: a member whose instance lives, without an account.
  * - `twin`: a member whose instance lives, with further accounts than the one that it joined as.
  */
-export type FindingKind = 'debt' | 'orphan' | 'ended' | 'vanished' | 'twin';
+export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'twin';
 
 /**
  * Why something was left as it is:
@@ -77,6 +78,7 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
     removed: done.filter(({ kind }) => kind === 'orphan').length,
     owedPaid: done.filter(({ kind }) => kind === 'debt').length,
     reconciled: done.filter(({ kind }) => kind === 'ended').length,
+    records: done.filter(({ kind }) => kind === 'record').length,
     twins: kinds('twin').length,
     vanished: names(kinds('vanished')),
     instances: names(done),

@@ -2,7 +2,8 @@
  * The sweep: what the hooks missed. Hooks are bypassed by a direct TerminateInstances, a hard reclaim, a detached
  * instance, an outage longer than the hook; and a removal that did not come about in time is owed.
  *
- *     ledger read ─▶ debts paid ─▶ accounts listed ─▶ instances looked up ─▶ orphans removed, entries reconciled
+ *     ledger read ─▶ debts paid ─▶ accounts and stray DNS records listed ─▶ instances looked up ─▶ orphans removed,
+ *     entries reconciled
  *
  * An account goes only when all of this is true: its stamp is ours to the letter; it is older than the age guard; EC2,
  * asked in the right account, says in a complete answer that its instance is terminated or unknown; no Auto Scaling
@@ -39,6 +40,13 @@ export interface SweepOptions extends SweepLimits {
 
 /** States in which an instance that is gone would leave something to do. */
 const unended: ReadonlySet<Membership['state']> = new Set(['joining', 'staged', 'member', 'leaving']);
+
+/**
+ * Milliseconds for which the DNS records of an ended membership are looked for. A machine registers itself, and may do so
+ * between its account's removal and its own end; a record made on one controller shows on another when they replicate.
+ * After a day both are over.
+ */
+const STRAY_MS = 24 * 3_600_000;
 
 const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
 
@@ -138,10 +146,30 @@ export async function sweep(
     }
   }
 
-  /** Every instance that has an account, or a membership that has not ended; debts are settled already. */
-  function candidates(accounts: readonly StampedAccount[]): Candidate[] {
+  /** Ended memberships whose computers have DNS records again: their instance IDs. */
+  async function withStrays(): Promise<string[]> {
+    const byName = new Map<string, string>();
+    for (const membership of memberships.values()) {
+      const { instanceId, state, computerName } = membership;
+      if ((state !== 'removed' && state !== 'failed') || computerName === undefined) continue;
+      const ended = changedAt({ instanceId, accounts: [], membership });
+      if (ended === undefined || clock.now() - ended > STRAY_MS + ageGuardMs) continue;
+      byName.set(computerName.toUpperCase(), instanceId);
+    }
+    const names = [...byName.keys()];
+    const found: string[] = [];
+    for (let at = 0; at < names.length; at += LOOK_TOGETHER) {
+      found.push(...(await directory.strays(names.slice(at, at + LOOK_TOGETHER), signal)));
+    }
+    return found.flatMap((name) => byName.get(name) ?? []);
+  }
+
+  /**
+   * Every instance that has an account, a membership that has not ended, or stray records; debts are settled already.
+   */
+  function candidates(accounts: readonly StampedAccount[], strays: readonly string[]): Candidate[] {
     const byInstance = Map.groupBy(accounts, (account) => account.stamp.instanceId);
-    const wanted = new Set(byInstance.keys());
+    const wanted = new Set([...byInstance.keys(), ...strays]);
     for (const { instanceId, state } of memberships.values()) if (unended.has(state)) wanted.add(instanceId);
     return [...wanted]
       .map((instanceId) => ({
@@ -231,7 +259,7 @@ export async function sweep(
     signal.throwIfAborted();
     const accounts = await directory.list(signal);
     accountCount = accounts.length;
-    const all = candidates(accounts);
+    const all = candidates(accounts, await withStrays());
     if (all.length === 0) return;
     await instances.proveAccount(signal);
     for (let at = 0; at < all.length; at += LOOK_TOGETHER) await judge(all.slice(at, at + LOOK_TOGETHER));
@@ -256,4 +284,7 @@ export async function sweep(
   };
 }
 
-const kindOf = ({ accounts }: Candidate): FindingKind => (accounts.length > 0 ? 'orphan' : 'ended');
+function kindOf({ accounts, membership }: Candidate): FindingKind {
+  if (accounts.length > 0) return 'orphan';
+  return membership === undefined || unended.has(membership.state) ? 'ended' : 'record';
+}

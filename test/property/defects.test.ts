@@ -13,7 +13,7 @@ describe('the schedules find it when', () => {
     ['the join is not verified', ['verified']],
     ['the account is removed by its name, whatever its stamp', ['strangers']],
     ['a renewal that fails does not stop the work', ['prompt', 'alone', 'deleted', 'accounted']],
-    ['an account goes without a look at the hold after the search', ['alone']],
+    ['an account goes without a look at the hold after the search', ['alone', 'swept']],
     ['the names are not noted before the account is deleted', ['swept']],
     ['the sweep forgets the age guard', ['spared']],
     ['the sweep takes a failed call for an instance that is gone', ['spared']],

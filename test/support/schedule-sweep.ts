@@ -54,6 +54,8 @@ export function createSweepPorts(
             () => domain.stamped().filter(({ stamp }) => stamp === instanceId),
             signal,
           ),
+        strays: (computerNames, signal) =>
+          wire.call(worker, 'directory.strays', '', () => domain.free(computerNames), signal),
         remove,
       },
       instances: {

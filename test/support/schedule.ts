@@ -34,6 +34,7 @@ const sweepCalls = [
   'sweep.write',
   'table.scan',
   'directory.list',
+  'directory.strays',
   'ec2.prove',
   'ec2.look',
   'autoscaling.counts',

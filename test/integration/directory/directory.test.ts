@@ -444,6 +444,17 @@ describeReal('The directory room', (ground) => {
       expect(await records(label)).toBe(1);
     });
 
+    test('shows which names have records without an account', async () => {
+      const room = directory();
+      const [stray, taken, none] = [newInstance(), newInstance(), newInstance()].map((id) => nameOf(id));
+      if (!stray || !taken || !none) throw new Error('there are no names');
+      await plantRecord(stray.toLowerCase());
+      await plantRecord(taken.toLowerCase());
+      await plant(taken, `CN=Computers,${domain.baseDn}`);
+      expect(await room.strays([taken, none, '@', '*', stray], signal)).toEqual([stray]);
+      expect(await room.strays([none], signal)).toEqual([]);
+    });
+
     test("spares another instance's account", async () => {
       const room = directory();
       const staged = await room.stage(newInstance(), password(), {}, unchecked, signal);

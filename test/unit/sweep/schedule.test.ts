@@ -206,6 +206,7 @@ describe('a sweep in turn', () => {
           removed: 0,
           owedPaid: 0,
           reconciled: 0,
+          records: 0,
           twins: 0,
           vanished: [],
           instances: [],

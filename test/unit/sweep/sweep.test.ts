@@ -321,6 +321,54 @@ describe('a member that lives without an account', () => {
   });
 });
 
+describe('DNS records of an ended membership', () => {
+  const ended = (ageMs: number): string => {
+    world.strays.add(nameOf(1));
+    return world.membership(1, { state: 'removed', objectGuid: undefined }, ageMs);
+  };
+
+  test('go once its instance is gone, as a debt does', async () => {
+    const instanceId = ended(2 * HOUR);
+    expect(linesOf(await world.sweep())).toEqual([`record ${instanceId} removed`]);
+    expect(world.effects).toEqual([
+      `ledger ${instanceId} removed`,
+      `ledger ${instanceId} owed`,
+      `remove ${instanceId} ${nameOf(1)}`,
+      `ledger ${instanceId} removed`,
+      `ledger ${instanceId} removed`,
+    ]);
+    expect([...world.strays]).toEqual([]);
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+
+  test('stay while the instance lives, or is young', async () => {
+    const instanceId = ended(HOUR / 2);
+    expect(linesOf(await world.sweep())).toEqual([`record ${instanceId} kept too-young`]);
+    ended(2 * HOUR);
+    world.ec2.set(instanceId, 'running');
+    expect(linesOf(await world.sweep())).toEqual([]);
+    expect([...world.strays]).toEqual([nameOf(1)]);
+  });
+
+  test('are looked for until a day has passed, a hundred names together', async () => {
+    for (let number = 1; number <= 150; number += 1)
+      world.membership(number, { state: 'failed' }, (number <= 120 ? 24 : 26) * HOUR);
+    await world.sweep();
+    const asked = world.calls.filter((call) => call.startsWith('directory.strays'));
+    expect(asked.map((call) => call.split(' ').length - 1)).toEqual([100, 20]);
+  });
+
+  test('that can’t be looked for end the run, and nothing is taken for clean', async () => {
+    ended(2 * HOUR);
+    world.fault = (call) => {
+      if (call.startsWith('directory.strays')) throw new AdjoinError('directory-unavailable', 'gone');
+    };
+    const report = await world.sweep();
+    expect(report.complete).toBe(false);
+    expect(codesOf(report)).toEqual(['directory-unavailable']);
+  });
+});
+
 describe('a dry run', () => {
   test('says what would be done and changes nothing', async () => {
     const debt = world.membership(1, { state: 'owed' });

@@ -27,6 +27,8 @@ export class SweepWorld {
   readonly accounts = new Map<string, Account>();
   /** Accounts beside those. */
   readonly twins: StampedAccount[] = [];
+  /** Names with DNS records, though no account has them. */
+  readonly strays = new Set<string>();
   readonly table = new Map<string, Membership>();
   readonly unreadable: string[] = [];
   /** What EC2 shows; what is not here it does not know. */
@@ -142,6 +144,11 @@ export class SweepWorld {
           await this.call(`directory.find ${instanceId}`);
           return this.accounts.has(instanceId) ? [this.accounts.get(instanceId)] : [];
         },
+        strays: async (computerNames) => {
+          await this.call(`directory.strays ${computerNames.join(' ')}`);
+          if (computerNames.length > 100) throw new TypeError('too many in one look');
+          return computerNames.filter((name) => this.strays.has(name));
+        },
         remove: async (instanceId, { names, foundNames, keep }, beforeDelete, signal) => {
           await this.call(`directory.remove ${instanceId}`, signal);
           signal.throwIfAborted();
@@ -155,6 +162,7 @@ export class SweepWorld {
             throw new TypeError('removed without a lease');
           if (membership?.state !== 'owed') throw new TypeError('removed without a debt in the ledger');
           this.accounts.delete(instanceId);
+          for (const name of names) this.strays.delete(name);
           this.effects.push(`remove ${instanceId} ${[...names, ...foundNames].join(',')}`);
           await this.call(`directory.removeRecords ${instanceId}`, signal);
           return {
