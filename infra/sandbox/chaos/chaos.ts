@@ -105,6 +105,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       phase = 'sweeping';
       // What the last ones left must be old enough for the sweep.
       await clock.sleep(settings.ageGuardSeconds * 1000, signal);
+      // And whatever controller it asks must have heard of what the others know.
+      await replicate(sandbox);
       const sweep = await sweepOnce(sandbox, () => clock.sleep(listenEveryMs * 3, signal));
       await listening.stop();
       await machines.listen(sandbox.fleet.machines());

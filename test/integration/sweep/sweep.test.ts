@@ -293,6 +293,18 @@ describeReal('adjoin sweep', (ground) => {
     expect(out).toContain('0 removed, 0 kept, 0 vanished, 0 errors');
   });
 
+  test('removes the DNS record that a machine registered after its account was gone', async () => {
+    const label = nameOf(terminated).toLowerCase();
+    await record(label);
+    const dry = await adjoin('sweep', '--dry-run', '--config', config);
+    expect(dry.out).toContain(`${terminated}  ${nameOf(terminated)}  record`);
+    expect(await records(label)).toBe(1);
+    const { code, out } = await adjoin('sweep', '--config', config);
+    expect([code, out]).toEqual([0, expect.stringContaining('1 removed')]);
+    expect(await records(label)).toBe(0);
+    expect((await ledger()).get(terminated)).toBe('removed');
+  });
+
   test('reports a member whose account somebody deleted', async () => {
     await directory.remove(living, { names: [] }, unchecked, signal);
     const { code, out, err } = await adjoin('sweep', '--config', config);
