@@ -133,7 +133,7 @@ const codes = {
   'credential-refused': {
     disposition: 'retry',
     meaning: 'The directory refuses the service account (LDAP 49): wrong user name or password.',
-    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. Each version is tried once only, so that the account is not locked out.',
+    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that was refused is not tried again, so that the account is not locked out.',
   },
   'credential-locked': {
     disposition: 'retry',

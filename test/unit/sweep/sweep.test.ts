@@ -358,6 +358,15 @@ describe('DNS records of an ended membership', () => {
     expect(asked.map((call) => call.split(' ').length - 1)).toEqual([100, 20]);
   });
 
+  test('that the service account may not read are reported, and orphans go all the same', async () => {
+    ended(2 * HOUR);
+    const orphan = world.account(2);
+    world.fault = failOn(/^directory.strays/, 'directory-denied');
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`orphan ${orphan} removed`]);
+    expect([report.complete, codesOf(report)]).toEqual([true, ['directory-denied']]);
+  });
+
   test('that can’t be looked for end the run, and nothing is taken for clean', async () => {
     ended(2 * HOUR);
     world.fault = (call) => {

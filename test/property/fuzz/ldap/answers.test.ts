@@ -93,6 +93,12 @@ const operations = {
       throw broken('A stranger was listed', found);
     return false;
   },
+  async strays(directory: Directory) {
+    const found = await directory.strays(NAMES, signal);
+    if (!found.every((name) => NAMES.includes(name)))
+      throw broken('A name was found that nobody asked for', found);
+    return false;
+  },
   async remove(directory: Directory) {
     await directory.remove(INSTANCE, { names: NAMES }, async () => undefined, signal);
     return false;
@@ -106,7 +112,7 @@ interface Case {
 }
 const casesOf = (misdeeds: fc.Arbitrary<Misdeed>): fc.Arbitrary<Case> =>
   fc.record({
-    operation: fc.constantFrom(...(['stage', 'find', 'list', 'remove'] as const)),
+    operation: fc.constantFrom(...(['stage', 'find', 'list', 'strays', 'remove'] as const)),
     before: fc.constantFrom(...(['nothing', 'own', 'taken'] as const)),
     misdeed: misdeeds,
   });

@@ -88,6 +88,7 @@ const operations = {
   list: (directory: Directory) => directory.list(signal),
   inspect: (directory: Directory, { objectGuid }: Given) =>
     directory.inspect({ objectGuid, domainController: 'dc1.corp.example.test' }, signal),
+  strays: (directory: Directory, { foundName }: Given) => directory.strays([foundName], signal),
   remove: (directory: Directory, { instanceId, foundName }: Given) =>
     directory.remove(
       instanceId,
