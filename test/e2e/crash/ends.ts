@@ -17,6 +17,27 @@ async function itemOf(system: System, instanceId: string): Promise<Item> {
   return Item;
 }
 
+/**
+ * Whether a lease is somebody's who lives. One that a killed agent held runs out by itself, at the latest when its message
+ * shows again; had anybody taken or renewed it since the kill, it would last longer.
+ * @param expiresAt as the ledger has it, and the kill, if there was one: milliseconds since the epoch
+ */
+export function isHeld(
+  expiresAt: number,
+  now: number,
+  killedAt: number | undefined,
+  visibilityMs: number,
+): boolean {
+  if (expiresAt <= now) return false;
+  return killedAt === undefined || expiresAt > killedAt + visibilityMs;
+}
+
+function leaseProblems(item: Item, lane: Lane): string[] {
+  const expiresAt = Number(item['leaseExpiresAt']?.N ?? 0);
+  const held = isHeld(expiresAt, Date.now(), lane.journal.sprungAt(), lane.visibilityMs);
+  return held ? [`${item['leaseOwner']?.S ?? 'somebody'} still holds the lease`] : [];
+}
+
 /** What speaks against the action having been answered once, with `CONTINUE`, and its message being gone. */
 async function unsettled(lane: Lane): Promise<string[]> {
   const problems: string[] = [];
@@ -37,7 +58,7 @@ export async function notJoined(system: System, lane: Lane, instanceId: string):
   }
   const item = await itemOf(system, instanceId);
   if (item['state']?.S !== 'member') problems.push(`the ledger says ${item['state']?.S}`);
-  if (Number(item['leaseExpiresAt']?.N ?? 0) > Date.now()) problems.push('somebody still holds the lease');
+  problems.push(...leaseProblems(item, lane));
 
   const stamp = system.stage.expected.stampOf(instanceId);
   const accounts = (await system.auditor.computers()).filter((account) => account.stamp === stamp);
@@ -78,7 +99,7 @@ export async function notRemoved(
   const item = await itemOf(system, instanceId);
   if (item['state']?.S !== 'removed') problems.push(`the ledger says ${item['state']?.S}`);
   if (item['expiresAt'] === undefined) problems.push('the ledger will never forget it');
-  if (Number(item['leaseExpiresAt']?.N ?? 0) > Date.now()) problems.push('somebody still holds the lease');
+  problems.push(...leaseProblems(item, lane));
 
   const stamp = system.stage.expected.stampOf(instanceId);
   const accounts = (await system.auditor.computers()).filter(

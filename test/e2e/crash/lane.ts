@@ -25,6 +25,8 @@ import { createNames } from './names.ts';
 export interface Lane {
   readonly name: string;
   readonly journal: Journal;
+  /** Milliseconds after which a dead agent's message shows again; its lease has ended by then. */
+  readonly visibilityMs: number;
   /** How often the agent was killed, or died by itself. */
   deaths(): number;
   /**
@@ -181,6 +183,7 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
     const lane: Lane = {
       name,
       journal,
+      visibilityMs: visibilitySeconds * 1000,
       deaths: () => agent?.deaths.length ?? 0,
       async begin(watch, fresh) {
         if (fresh) {
