@@ -6,7 +6,7 @@ import { runTests } from './tests.ts';
  * The host's half of the sandbox, on the pinned Node and as root: brings the image, makes the outer namespace, passes
  * signals in and the exit code out. `bootstrap.mjs` starts it.
  *
- *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/inside/main.ts)
+ *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/main.ts)
  *   main.ts chaos [ARGUMENT…]            the sandbox, with everything going wrong
  *   main.ts test [JEST ARGUMENT…]        lint, types and all tests
  *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
@@ -23,10 +23,10 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
   switch (verb) {
     case 'start':
     case 'sandbox':
-      return inNamespace([process.execPath, 'infra/sandbox/inside/main.ts', verb, ...rest], forwards);
+      return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], forwards);
     case 'chaos':
       return inNamespace(
-        [process.execPath, 'infra/sandbox/inside/main.ts', verb, ...rest],
+        [process.execPath, 'infra/sandbox/main.ts', verb, ...rest],
         [],
         {},
         chaosFiles,

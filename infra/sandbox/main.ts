@@ -2,18 +2,18 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { chaosCommand } from '../chaos/command.ts';
-import { giveToOwner } from '../host/namespace.ts';
-import { currentGround, type Ground } from '../host/ground.ts';
-import { reportOf } from '../story/report.ts';
-import { closingLines, tellStory } from '../story/story.ts';
-import { createView, type Screen, terminal } from '../story/view.ts';
-import { type Arguments, parseArguments, UsageError } from './arguments.ts';
-import { agentCommand, commandsToTry } from './commands.ts';
-import { createProgress } from './progress.ts';
-import { region, accountId, startSandbox, systemClock, type Sandbox } from './sandbox.ts';
-import { stageOf } from './stage.ts';
-import { type State, stateFile, writePrivate } from './state.ts';
+import { chaosCommand } from './chaos/command.ts';
+import { giveToOwner } from './host/namespace.ts';
+import { currentGround, type Ground } from './host/ground.ts';
+import { reportOf } from './story/report.ts';
+import { closingLines, tellStory } from './story/story.ts';
+import { createView, type Screen, terminal } from './story/view.ts';
+import { type Arguments, parseArguments, UsageError } from './inside/arguments.ts';
+import { agentCommand, commandsToTry } from './inside/commands.ts';
+import { createProgress } from './inside/progress.ts';
+import { region, accountId, startSandbox, systemClock, type Sandbox } from './inside/sandbox.ts';
+import { stageOf } from './inside/stage.ts';
+import { type State, stateFile, writePrivate } from './inside/state.ts';
 
 const directory = '.sandbox';
 
