@@ -205,6 +205,11 @@ const codes = {
     meaning: 'An AWS service denied a call.',
     hint: "The message names action and resource. Compare the worker role's policies with the deployed release.",
   },
+  'aws-unauthenticated': {
+    disposition: 'retry',
+    meaning: "AWS does not accept the worker's own credentials: they are expired, unknown or wrongly signed.",
+    hint: 'Check the instance profile, the instance metadata service and the clock of the worker.',
+  },
   'aws-unavailable': {
     disposition: 'retry',
     meaning: 'An AWS service did not answer, or answered with an error of its own.',

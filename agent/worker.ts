@@ -37,7 +37,6 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
   const stopping = new AbortController();
   const inProgress = new Set<Promise<void>>();
   let failures = 0;
-  let stoppedAt = 0;
   /** Settles when a slot becomes free, or the worker is told to stop. */
   let change = Promise.withResolvers<void>();
 
@@ -83,35 +82,32 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
     }
   }
 
-  async function drain(): Promise<void> {
-    log.info('draining', { inProgress: inProgress.size });
-    const done = new AbortController();
-    const timeUp = async (): Promise<void> => {
-      try {
-        // Counted from the stop: whoever sent the signal waits for the long poll, too.
-        await clock.sleep(Math.max(0, stoppedAt + options.drainMs - clock.now()), done.signal);
-      } catch {
-        return;
-      }
-      log.warn('time is up, handing back what is in progress', { inProgress: inProgress.size });
-      options.abortAll(new AdjoinError('draining', 'The worker stops.'));
-    };
-    const alarm = timeUp();
-    await Promise.allSettled(inProgress);
-    done.abort();
-    await alarm;
+  const drained = new AbortController();
+  /** Counted from the stop: whoever sent the signal waits for a long poll, too, that may hang. */
+  async function timeUp(): Promise<void> {
+    try {
+      await clock.sleep(options.drainMs, drained.signal);
+    } catch {
+      return;
+    }
+    log.warn('time is up, handing back what is in progress', { inProgress: inProgress.size });
+    options.abortAll(new AdjoinError('draining', 'The worker stops.'));
   }
+  let alarm: Promise<void> | undefined;
 
   return {
     async run() {
       await loop();
-      await drain();
+      log.info('draining', { inProgress: inProgress.size });
+      await Promise.allSettled(inProgress);
+      drained.abort();
+      await alarm;
     },
     stop() {
       if (stopping.signal.aborted) return;
-      stoppedAt = clock.now();
       stopping.abort();
       change.resolve();
+      alarm = timeUp();
     },
   };
 }

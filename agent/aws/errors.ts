@@ -4,8 +4,10 @@ import { AdjoinError, reasonOf, type ErrorCode } from '../errors.ts';
 /** Names that the services give to throttling; the list is the SDK's own (`@smithy/service-error-classification`). */
 const THROTTLED =
   /^(BandwidthLimitExceeded|EC2ThrottledException|LimitExceededException|PriorRequestNotComplete|ProvisionedThroughputExceededException|RequestLimitExceeded|RequestThrottled|RequestThrottledException|SlowDown|ThrottledException|Throttling|ThrottlingException|TooManyRequestsException|TransactionInProgressException|RateExceeded)$/;
-const DENIED =
-  /^(AccessDenied|AccessDeniedException|UnauthorizedOperation|AuthFailure|InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignatureException|ExpiredToken|ExpiredTokenException|CredentialsProviderError)$/;
+const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/;
+/** Says nothing about what was asked for: the caller is not believed to be who it says. */
+const UNAUTHENTICATED =
+  /^(AuthFailure|CredentialsProviderError|ExpiredToken|ExpiredTokenException|IncompleteSignature|InvalidClientTokenId|InvalidSignatureException|MissingAuthenticationToken|MissingAuthenticationTokenException|RequestExpired|SignatureDoesNotMatch|UnrecognizedClientException)$/;
 
 /** The name and HTTP status of an SDK error; of anything else, nothing. */
 export function awsErrorOf(error: unknown): { name: string; status: number | undefined } | undefined {
@@ -22,6 +24,7 @@ function codeOf(error: unknown): ErrorCode {
   if (!known || error instanceof TypeError || error instanceof RangeError) return 'unexpected';
   if (THROTTLED.test(known.name) || known.status === 429) return 'aws-throttled';
   if (DENIED.test(known.name)) return 'aws-denied';
+  if (UNAUTHENTICATED.test(known.name)) return 'aws-unauthenticated';
   if (known.status === undefined || known.status >= 500) return 'aws-unavailable';
   return 'aws-refused';
 }
@@ -29,7 +32,7 @@ function codeOf(error: unknown): ErrorCode {
 /**
  * Runs one call to AWS. An abort comes out as the signal's own reason.
  * @param what names the operation and its subject, as in `ssm:SendCommand to i-…`.
- * @throws AdjoinError `aws-throttled`, `aws-denied`, `aws-unavailable` or `aws-refused`
+ * @throws AdjoinError `aws-throttled`, `aws-denied`, `aws-unauthenticated`, `aws-unavailable` or `aws-refused`
  */
 export async function callAws<T>(
   what: string,

@@ -84,3 +84,9 @@ export function mayHaveAccount(membership: Membership): boolean {
   if (membership.state === 'removed' || membership.state === 'failed') return false;
   return membership.stagingBegan !== undefined || membership.objectGuid !== undefined;
 }
+
+/** Whether this very launch was worked on and has failed: what is left to do is to answer it, or to leave it unanswered. */
+export function isGivenUp(action: { readonly token: string }, membership: Membership | undefined): boolean {
+  if (membership?.launch?.actionToken !== action.token || membership.terminate) return false;
+  return membership.lastError !== undefined && (membership.state === 'failed' || membership.state === 'owed');
+}

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
+import { isGivenUp, type Membership } from '../ledger/membership.ts';
 import type { LifecycleAction } from './action.ts';
 
 /** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
@@ -46,6 +47,8 @@ export interface AdmissionPorts {
 export interface Admission {
   readonly hook: Hook;
   readonly failurePolicy: FailurePolicy;
+  /** A launch that failed and is not answered: it is left to the hook's time-out, which nobody may move on. */
+  readonly isHeld: boolean;
   /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
   readonly globalDeadline: number;
 }
@@ -59,7 +62,10 @@ const earlyStates = {
   launching: new Set(['Pending', 'Warmed:Pending', 'ReplacingRootVolume:Proceed']),
   terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
 };
-/** Looks at an early state, two seconds apart, before the message counts as void. */
+/**
+ * Looks, two seconds apart, before a message whose state is early counts as void, or whose tag is missing as not opted in:
+ * tags are eventually consistent, too, and a group's are remembered for a few seconds.
+ */
 const EARLY_LOOKS = 5;
 const EARLY_PAUSE_MS = 2_000;
 
@@ -107,42 +113,65 @@ async function settleDoubt(
   throw new AdjoinError('aws-unavailable', `${action.instanceId}: ${why} Its action is active all the same.`);
 }
 
+/** Whether the group, the ledger or the instance says that the instance is ours to look after. */
+async function isOptedIn(
+  action: LifecycleAction,
+  group: Group,
+  ports: AdmissionPorts,
+  known: () => Promise<Membership | undefined>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (
+    asksFor(group.tags.get(OPT_IN_TAG)) ||
+    (action.transition === 'terminating' && (await known()) !== undefined) ||
+    asksFor(await ports.instanceTag(action.instanceId, OPT_IN_TAG, signal))
+  );
+}
+
+/** The action's group and hook, once one of the looks shows that it has opted in. @throws AdjoinError */
+async function optedIn(
+  action: LifecycleAction,
+  ports: AdmissionPorts,
+  known: () => Promise<Membership | undefined>,
+  signal: AbortSignal,
+): Promise<{ readonly group: Group; readonly hook: Hook }> {
+  for (let look = 1; ; look += 1) {
+    const group = await ports.group(action.group, signal);
+    const hook = group?.hooks.find((candidate) => candidate.name === action.hook);
+    if (!group || !hook) {
+      // A look from before the hook was attached says the same.
+      const missing = group ? `the group has no hook ${action.hook}.` : 'the group does not exist.';
+      return settleDoubt(action, missing, ports, signal);
+    }
+    if (await isOptedIn(action, group, ports, known, signal)) return { group, hook };
+    if (look === EARLY_LOOKS) {
+      throw new AdjoinError(
+        'action-not-opted-in',
+        `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.`,
+      );
+    }
+    await ports.clock.sleep(EARLY_PAUSE_MS, signal);
+  }
+}
+
 /**
  * Admits an action, or says why not.
- * @param isMember a member is let go whether or not somebody took the tag away since.
+ * @param known what the ledger has of the instance: a member is let go whether or not somebody took the tag away since.
  * @throws AdjoinError `action-void`, `action-not-opted-in`, or what AWS answered
  */
 export async function admit(
   action: LifecycleAction,
   ports: AdmissionPorts,
-  isMember: () => Promise<boolean>,
+  known: () => Promise<Membership | undefined>,
   signal: AbortSignal,
 ): Promise<Admission> {
   const against = await doubt(action, ports, signal);
   if (against !== undefined) return settleDoubt(action, against, ports, signal);
-  const group = await ports.group(action.group, signal);
-  const hook = group?.hooks.find((candidate) => candidate.name === action.hook);
-  if (!group || !hook) {
-    // A look from before the hook was attached says the same.
-    const missing = group ? `the group has no hook ${action.hook}.` : 'the group does not exist.';
-    return settleDoubt(action, missing, ports, signal);
-  }
-
-  const optedIn =
-    asksFor(group.tags.get(OPT_IN_TAG)) ||
-    (action.transition === 'terminating' && (await isMember())) ||
-    asksFor(await ports.instanceTag(action.instanceId, OPT_IN_TAG, signal));
-  if (!optedIn) {
-    throw new AdjoinError(
-      'action-not-opted-in',
-      `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.`,
-    );
-  }
-  // Only the true token moves the time-out: this is the proof that the message is Auto Scaling's own.
-  await ports.heartbeat(action, signal);
-  return {
-    hook,
-    failurePolicy: group.tags.get(FAILURE_POLICY_TAG)?.toUpperCase() === 'HOLD' ? 'HOLD' : 'ABANDON',
-    globalDeadline: action.startedAt + hook.globalMs,
-  };
+  const { group, hook } = await optedIn(action, ports, known, signal);
+  const failurePolicy = group.tags.get(FAILURE_POLICY_TAG)?.toUpperCase() === 'HOLD' ? 'HOLD' : 'ABANDON';
+  const isHeld = failurePolicy === 'HOLD' && isGivenUp(action, await known());
+  // Only the true token moves the time-out: this is the proof that the message is Auto Scaling's own. The ledger's word is
+  // another.
+  if (!isHeld) await ports.heartbeat(action, signal);
+  return { hook, failurePolicy, isHeld, globalDeadline: action.startedAt + hook.globalMs };
 }

@@ -9,7 +9,7 @@
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { Holding, Ledger } from '../ledger/ledger.ts';
-import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
+import { endedAt, mayHaveAccount, type Membership } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { LifecycleAction } from './action.ts';
@@ -139,7 +139,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     deadline: number,
     log: Log,
     event: string,
-    call: () => Promise<T>,
+    call: (attempt: number) => Promise<T>,
   ): Promise<T> {
     const onRetry = (error: AdjoinError): void => log.warn(event, { error });
     return retry({ clock, pauses: workPorts.patience.pauses, deadline, signal, onRetry }, call);
@@ -203,6 +203,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     const leasedAt = clock.now();
     await holding.renew();
     hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, leasedAt);
+    holds.add(hold);
     const bounded = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
       until(clock, clock.now() + SETTLE_MS, hold.signal, unsettled, task);
     try {
@@ -212,6 +213,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       await settleDead({ holding, action, check: () => hold.check() }, hold.signal, bounded, log);
     } finally {
       await hold.stop();
+      holds.delete(hold);
     }
   }
 
@@ -251,28 +253,51 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     await earlier.ended;
   }
 
-  async function workOn(
+  /**
+   * Takes the lease, however long the ledger is out of reach: the action is kept alive meanwhile, and a message that
+   * comes back each time is a dead letter in the end.
+   */
+  async function takeLease(
     action: LifecycleAction,
     admitted: Admission,
-    admittedAt: number,
     hold: Hold,
     log: Log,
-  ): Promise<Ending> {
+  ): Promise<{ readonly holding: Holding; readonly since: number }> {
+    const { signal } = hold;
+    return patiently(signal, admitted.globalDeadline, log, 'lease not taken yet', async (attempt) => {
+      // Time has passed since the admission: somebody else may have answered, and seen to the instance's end.
+      if (attempt > 1) await admissionPorts.heartbeat(action, signal);
+      const since = clock.now();
+      return { holding: await ledger.take(action), since };
+    });
+  }
+
+  /** What an outage of the ledger's keeps waiting, for as long as the lease lasts. */
+  function withPatience(holding: Holding, deadline: number, hold: Hold, log: Log): Holding {
+    return {
+      get membership() {
+        return holding.membership;
+      },
+      update: (change, step) =>
+        patiently(hold.signal, deadline, log, 'ledger not written yet', () => holding.update(change, step)),
+      renew: () => holding.renew(),
+      release: () => holding.release(),
+    };
+  }
+
+  async function workOn(action: LifecycleAction, admitted: Admission, hold: Hold, log: Log): Promise<Ending> {
     await supersede(action);
     hold.signal.throwIfAborted();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const leasedAt = clock.now();
-    const holding = await ledger.take(action);
     const mine: Active = { action, hold, ended };
-    active.set(action.instanceId, mine);
+    // Superseded while it waits for the lease, too; but a second message of one action does not stand for the first.
+    if (active.get(action.instanceId)?.action.token !== action.token) active.set(action.instanceId, mine);
+    let holding: Holding | undefined;
     try {
-      const heartbeat: Renewable = {
-        name: 'heartbeat',
-        lastsMs: admitted.hook.heartbeatMs,
-        renew: () => admissionPorts.heartbeat(action, hold.signal),
-      };
-      hold.add(heartbeat, admittedAt);
-      hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, leasedAt);
+      const taken = await takeLease(action, admitted, hold, log);
+      holding = withPatience(taken.holding, admitted.globalDeadline, hold, log);
+      active.set(action.instanceId, mine);
+      hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => taken.holding.renew() }, taken.since);
       const { signal } = hold;
       const check = (): void => hold.check();
       const work: Work = { action, admission: admitted, holding, signal, check, log };
@@ -280,16 +305,33 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         return action.transition === 'launching' ? await launch(work) : await terminate(work);
       } catch (error) {
         if (asAdjoinError(error).code === 'action-void' && action.transition === 'launching') {
-          await settleVoidLaunch(action, holding, log);
+          await settleVoidLaunch(action, taken.holding, log);
         }
         throw error;
       }
     } finally {
       if (active.get(action.instanceId) === mine) active.delete(action.instanceId);
       await hold.stop();
-      await holding.release().catch((error: unknown) => log.warn('lease not given back', { error }));
+      await holding?.release().catch((error: unknown) => log.warn('lease not given back', { error }));
       end();
     }
+  }
+
+  /** The action is kept alive from now on, whatever the work has to wait for first. */
+  function workAlive(
+    action: LifecycleAction,
+    admitted: Admission,
+    admittedAt: number,
+    hold: Hold,
+    log: Log,
+  ): Promise<Ending> {
+    const heartbeat: Renewable = {
+      name: 'heartbeat',
+      lastsMs: admitted.hook.heartbeatMs,
+      renew: () => admissionPorts.heartbeat(action, hold.signal),
+    };
+    hold.add(heartbeat, admittedAt);
+    return workOn(action, admitted, hold, log);
   }
 
   async function process(message: M, receivedAt: number, hold: Hold, log: Log): Promise<Ending> {
@@ -307,15 +349,16 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       transition: action.transition,
     });
     actionLog.info('lifecycle action received', { receiveCount: message.receiveCount });
-    const isMember = async (): Promise<boolean> => (await ledger.find(action.instanceId)) !== undefined;
+    const known = (): Promise<Membership | undefined> => ledger.find(action.instanceId);
     const deadline = receivedAt + workPorts.patience.joinMs;
     let admittedAt = receivedAt;
     const admitted = await patiently(hold.signal, deadline, actionLog, 'admission not decided yet', () => {
       admittedAt = clock.now();
-      return admit(action, admissionPorts, isMember, hold.signal);
+      return admit(action, admissionPorts, known, hold.signal);
     });
-    const ending = await workOn(action, admitted, admittedAt, hold, actionLog);
-    // No renewal is on its way any more that could shorten this.
+    const ending = admitted.isHeld ? 'held' : await workAlive(action, admitted, admittedAt, hold, actionLog);
+    // No renewal is on its way then that could shorten this.
+    await hold.stop();
     if (ending === 'held') await hideUpTo(message, receivedAt, admitted.hook.heartbeatMs + HOLD_MARGIN_MS);
     else await queue.remove(message);
     actionLog.info('lifecycle action ended', { ending });

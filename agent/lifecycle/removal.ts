@@ -27,8 +27,16 @@ export async function intendToStage(
   { computerName, domainController }: StagingWrite,
 ): Promise<void> {
   const stagingBegan = clock.now();
-  // What an earlier staging left counts no more: this one moves the password, too, and must not pass for a join.
-  await holding.update({ stagingBegan, computerName, domainController, stagedPasswordLastSet: undefined });
+  await holding.update({
+    // Whatever ended before, an account may be there from now on: a launch that comes back may find its record `removed`.
+    state: 'joining',
+    expiresAt: undefined,
+    stagingBegan,
+    computerName,
+    domainController,
+    // What an earlier staging left counts no more: this one moves the password, too, and must not pass for a join.
+    stagedPasswordLastSet: undefined,
+  });
   if (clock.now() - stagingBegan > INTENTION_MS) {
     throw new AdjoinError(
       'aws-unavailable',

@@ -1,6 +1,6 @@
 /**
  * Auto Scaling and SQS in simulated time, as strict as the real ones where it matters: a token answers one action once,
- * a heartbeat too late is too late, a receipt is good until the next receive, the fifth receive is the last.
+ * a heartbeat too late is too late, a receipt is good until the next receive, the twentieth receive is the last.
  */
 import { AdjoinError } from '../../agent/errors.ts';
 import type { Existence } from '../../agent/aws/instances.ts';
@@ -12,7 +12,7 @@ export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';
 export const GROUP = 'fleet';
 /** As the deployed queue has it. */
-const MAXIMUM_RECEIVES = 5;
+const MAXIMUM_RECEIVES = 20;
 const LONGEST_HIDE_MS = 43_200_000;
 /** Milliseconds between coming to rest and the next turn of an instance's life. */
 const REST_MS = 20_000;

@@ -1,4 +1,5 @@
 /** Mistakes that somebody could make in the core, put between it and its ports. The schedules must find each. */
+import { AdjoinError, asAdjoinError } from '../../agent/errors.ts';
 import type { Existence } from '../../agent/aws/instances.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
 import type { CompletionPort, MessagePort } from '../../agent/lifecycle/process.ts';
@@ -108,6 +109,42 @@ export const defects = {
         ...ports.directory,
         remove: (instanceId, remembered, _beforeDelete, signal) =>
           ports.directory.remove(instanceId, remembered, () => Promise.resolve(), signal),
+      },
+    }),
+  },
+  'a termination is answered although DNS still knows the computer': {
+    ports: (ports, domain) => ({
+      ...ports,
+      directory: {
+        ...ports.directory,
+        async remove(instanceId, remembered, beforeDelete, signal) {
+          const removed = await ports.directory.remove(instanceId, remembered, beforeDelete, signal);
+          for (const name of removed.dnsRecords) domain.register(name);
+          return removed;
+        },
+      },
+    }),
+  },
+  'an answer that seems lost is followed by another one': {
+    ports: (ports) => ({
+      ...ports,
+      completion: {
+        complete: (action, result, signal) =>
+          ports.completion
+            .complete(action, result, signal)
+            .catch(() => ports.completion.complete(action, 'ABANDON', signal)),
+      },
+    }),
+  },
+  'a message goes back each time that the ledger is away': {
+    ports: (ports) => ({
+      ...ports,
+      ledger: {
+        ...ports.ledger,
+        take: (action) =>
+          ports.ledger.take(action).catch((error: unknown) => {
+            throw new AdjoinError('lease-lost', asAdjoinError(error).message);
+          }),
       },
     }),
   },

@@ -56,6 +56,8 @@ export interface Domain {
   ): { passwordLastSet: bigint; enabled: boolean; ours: boolean } | undefined;
   stamped(): Account[];
   remove(objectGuid: string): void;
+  /** A computer registers itself in DNS. */
+  register(name: string): void;
   /** Which of these names have records that belong to no account. */
   free(names: readonly string[]): string[];
   unname(name: string): void;
@@ -221,6 +223,7 @@ export function createDomain(kernel: Kernel): Domain {
     remove: (objectGuid) => void accounts.delete(objectGuid),
     free: (names) => [...new Set(names)].filter((name) => records.has(name) && !named(name)),
     unname: (name) => void records.delete(name),
+    register: (name) => void records.add(name),
     removeByName(name) {
       const account = named(name);
       return drop(account ? [account] : []);

@@ -7,11 +7,13 @@ import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
 
 export const promises = {
-  once: 'An action is completed at most once, and each that is over was ended by somebody.',
+  once: 'An action is completed at most once, no answer contradicts the one that was given, and each that is over was ended by somebody.',
   verified:
     'A launch is continued only when machine and directory know the same password, set after staging.',
-  forgotten: 'A termination is continued only when the account is gone, or the ledger owes it.',
+  forgotten:
+    'A termination is continued only when the account and its DNS records are gone, or the ledger owes them.',
   deleted: 'A message is deleted only after its action was completed or was void.',
+  kept: 'No message is a dead letter while its action still waits.',
   strangers: 'No account is touched that is not ours.',
   accounted: 'Each account of ours stands in the ledger as one that may exist.',
   unharmed: 'A member in service that nobody terminates stays a member.',
@@ -25,7 +27,7 @@ export const promises = {
   swept:
     'Once the world has been quiet for the age guard and two intervals, accounts and records are those of living instances, and no debt is left.',
 } as const;
-type Promised = keyof typeof promises;
+export type Promised = keyof typeof promises;
 
 export type Deed = 'stage' | 'join' | 'leave' | 'remove' | 'complete';
 
@@ -44,6 +46,8 @@ export interface Invariants {
   took(actor: Actor, instanceId: string, token: string | undefined, fencingToken: number): void;
   written(actor: Actor, membership: Membership, before: Membership | undefined): void;
   acting(actor: Actor, deed: Deed, instanceId: string): void;
+  /** A worker's answer has arrived; Auto Scaling takes it if the action is still active. */
+  answering(action: LifecycleAction, result: string): void;
   completed(action: LifecycleAction, result: string): void;
   deleting(actor: Actor, delivery: Delivery): void;
   /** A sweep begins, under this signal. @returns a function for its end */
@@ -106,6 +110,14 @@ export function createInvariants(options: InvariantOptions): Invariants {
     }
   }
 
+  function kept(): void {
+    for (const { messageId, token, gone } of cloud.messages) {
+      const action = cloud.actions.get(token);
+      const isLost = gone === 'dead letter' && action !== undefined && action.ended === undefined;
+      must(!isLost, 'kept', `${messageId} is a dead letter, but ${token} still waits.`);
+    }
+  }
+
   function unharmed(): void {
     for (const { id, state, action } of cloud.instances.values()) {
       if (!inService(state) || tamperedWith.has(id) || !cloud.lives(id)) continue;
@@ -147,6 +159,7 @@ export function createInvariants(options: InvariantOptions): Invariants {
       must(othersAccounts() === strangers, 'strangers', 'A stranger’s account is not what it was.');
       accounted();
       unharmed();
+      kept();
       if (broken) throw broken;
     },
     end() {
@@ -199,6 +212,11 @@ export function createInvariants(options: InvariantOptions): Invariants {
       const late = now() - over.at;
       must(late <= NOTICE, 'prompt', `${where} ${late / 1000} s after the action was over.`);
     },
+    answering({ token }, result) {
+      const ended = cloud.actions.get(token)?.ended;
+      const contradicts = ended?.by === 'worker' && ended.result !== result;
+      must(!contradicts, 'once', `${token} is answered ${result} after ${ended?.result}.`);
+    },
     completed({ token, instanceId, transition, destination }, result) {
       const count = (completions.get(token) ?? 0) + 1;
       completions.set(token, count);
@@ -216,6 +234,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
       );
       const state = table.get(instanceId)?.state;
       must(!left || state === 'owed', 'forgotten', `${left?.name} is left, and the ledger says ${state}.`);
+      const records = domain.free(['A', 'B'].map((letter) => nameOf(instanceId, letter))).join(', ');
+      must(!records || state === 'owed', 'forgotten', `DNS knows ${records}, and the ledger says ${state}.`);
     },
     sweeping(process, signal) {
       for (const other of sweeps) {

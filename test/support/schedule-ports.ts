@@ -211,6 +211,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
           'autoscaling.complete',
           action.instanceId,
           () => {
+            invariants.answering(action, result);
             cloud.complete(action.token, result);
             invariants.completed(action, result);
           },

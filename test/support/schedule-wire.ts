@@ -46,6 +46,8 @@ const HOUR = 3_600_000;
 const OUTAGE = 200_000;
 const LONG_OUTAGE = 1_000_000;
 const THROTTLING = 60_000;
+/** Milliseconds: more than all receives of a message that comes back each time its visibility ends. */
+const LEDGER_OUTAGE = 3_000_000;
 /** Milliseconds for which the view of instances is stale. */
 const STALE = 90_000;
 
@@ -75,6 +77,7 @@ export function createWire(options: WireOptions): Wire {
   let awayUntil = 0;
   let refusedUntil = 0;
   let throttledUntil = 0;
+  let ledgerAwayUntil = 0;
   let disturbedUntil = 0;
 
   /** @returns milliseconds since the Unix epoch */
@@ -129,6 +132,7 @@ export function createWire(options: WireOptions): Wire {
       'directory away for long': () => (awayUntil = disturb(LONG_OUTAGE)),
       'password refused': () => (refusedUntil = disturb(OUTAGE)),
       throttled: () => (throttledUntil = disturb(THROTTLING)),
+      'ledger away for long': () => (ledgerAwayUntil = disturb(LEDGER_OUTAGE)),
       'node away': () => domain.away(instanceId, OUTAGE),
       'node lies': () => (domain.mood.lies += 1),
       'joins fail': () => (domain.mood.failures += 2),
@@ -159,6 +163,9 @@ export function createWire(options: WireOptions): Wire {
   /** Why a request is not carried out at all, if it is not. */
   function refusal(name: Call, refused: boolean): AdjoinError | undefined {
     const now = kernel.now();
+    if (now < ledgerAwayUntil && /^(table|sweep)\./.test(name)) {
+      return new AdjoinError('aws-unavailable', 'no answer');
+    }
     if (!name.startsWith('directory.')) {
       return refused || now < throttledUntil ? new AdjoinError('aws-throttled', 'Rate exceeded') : undefined;
     }

@@ -81,6 +81,8 @@ const turns = [
   'directory away for long',
   'password refused',
   'throttled',
+  /** The ledger's table alone, for longer than a message bears to be received again and again. */
+  'ledger away for long',
   'node away',
   'node lies',
   'joins fail',
@@ -145,20 +147,32 @@ const happening: fc.Arbitrary<Happening> = fc.record({
 
 /** Calls whose outcome others depend on, and what makes two workers or two actions meet there. */
 const crossing: fc.Arbitrary<Happening> = fc.record({
-  moment: fc.record({
-    call: fc.constantFrom(
-      'table.write',
-      'directory.stage',
-      'directory.inspect',
-      'directory.find',
-      'directory.remove',
-      'directory.records',
-      'nodes.join',
-      'autoscaling.heartbeat',
-      'autoscaling.complete',
-    ),
-    nth: fc.integer({ min: 1, max: 4 }),
-  }),
+  moment: fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        call: fc.constantFrom(
+          'directory.stage',
+          'directory.inspect',
+          'directory.find',
+          'directory.remove',
+          'directory.records',
+          'nodes.join',
+          'autoscaling.heartbeat',
+          'autoscaling.complete',
+        ),
+        nth: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
+    // A launch and a termination write to the ledger twenty times, renewals not counted.
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        call: fc.constant('table.write' as const),
+        nth: fc.integer({ min: 1, max: 20 }),
+      }),
+    },
+  ),
   what: fc.uniqueArray(
     fc.constantFrom(
       'scale-in',

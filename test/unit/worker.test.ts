@@ -14,6 +14,8 @@ let start: number;
 let queue: string[];
 /** The maximum that each poll was given, and when it began. */
 let polls: { maximum: number; at: number }[];
+/** Whether polls stay without an answer. */
+let silent: boolean;
 let receiveFault: (() => void) | undefined;
 /** Messages in progress, with what ends them. */
 let working: Map<string, () => void>;
@@ -31,6 +33,7 @@ beforeEach(() => {
   queue = [];
   polls = [];
   receiveFault = undefined;
+  silent = false;
   working = new Map();
   received = new Map();
   peak = 0;
@@ -45,7 +48,7 @@ beforeEach(() => {
       polls.push({ maximum, at: clock.now() - start });
       receiveFault?.();
       const deadline = clock.now() + POLL_MS;
-      while (queue.length === 0 && clock.now() < deadline) await clock.sleep(500);
+      while (silent || (queue.length === 0 && clock.now() < deadline)) await clock.sleep(500);
       return queue.splice(0, Math.min(10, maximum));
     },
     async handle(message, receivedAt) {
@@ -183,6 +186,20 @@ describe('a worker that is told to stop', () => {
     await running;
     expect(aborted.map((reason) => reason.code)).toEqual(['draining']);
     expect(clock.now() - start).toBe(1_000 + DRAIN_MS);
+  });
+
+  test('aborts what is left in time although SQS keeps silent', async () => {
+    queue = ['m0'];
+    const running = worker.run();
+    await clock.advance(1_000);
+    silent = true;
+    await clock.advance(POLL_MS);
+    worker.stop();
+    await clock.advance(DRAIN_MS);
+    expect(aborted.map((reason) => reason.code)).toEqual(['draining']);
+    expect(working.size).toBe(0);
+    silent = false;
+    await clock.until(running);
   });
 
   test('drains in its time also when every slot is taken', async () => {

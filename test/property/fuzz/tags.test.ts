@@ -88,6 +88,13 @@ const tagOf = (meant: fc.Arbitrary<string>, other: fc.Arbitrary<string>): fc.Arb
     fc.constant(undefined),
   );
 
+const membership = {
+  instanceId: INSTANCE,
+  autoScalingGroup: GROUP,
+  state: 'member',
+  fencingToken: 1,
+} as const;
+
 const cases = fc.record({
   transition: fc.constantFrom<Transition>('launching', 'terminating'),
   group: tagOf(yes, no),
@@ -137,7 +144,8 @@ test(
           group?.means === true || instance?.means === true || (transition === 'terminating' && isMember);
         let verdict: string;
         try {
-          verdict = (await admit(action, ports, async () => isMember, signal)).failurePolicy;
+          const known = async () => (isMember ? membership : undefined);
+          verdict = (await admit(action, ports, known, signal)).failurePolicy;
         } catch (error) {
           if (!(error instanceof AdjoinError)) throw error;
           verdict = error.code;

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
+import type { Membership } from '../../../agent/ledger/membership.ts';
 import type { LifecycleAction, Transition } from '../../../agent/lifecycle/action.ts';
 import {
   type Admission,
@@ -23,7 +24,7 @@ let calls: string[];
 let states: (InstanceState | undefined)[];
 let group: Group | undefined;
 let instanceTag: string | undefined;
-let member: boolean;
+let membership: Membership | undefined;
 let heartbeatError: AdjoinError | undefined;
 
 beforeEach(() => {
@@ -32,7 +33,7 @@ beforeEach(() => {
   states = [{ group: 'fleet', lifecycleState: 'Pending:Wait' }];
   group = { tags: new Map([['JoinAD', 'true']]), hooks: [hook] };
   instanceTag = undefined;
-  member = false;
+  membership = undefined;
   heartbeatError = undefined;
 });
 
@@ -68,7 +69,15 @@ const actionOf = (transition: Transition = 'launching'): LifecycleAction => ({
 });
 
 const tried = (transition?: Transition, signal = new AbortController().signal): Promise<Admission> =>
-  clock.until(admit(actionOf(transition), ports(), async () => member, signal));
+  clock.until(admit(actionOf(transition), ports(), async () => membership, signal));
+
+const record = (state: Membership['state'], over: Partial<Membership> = {}): Membership => ({
+  instanceId: 'i-0123456789abcdef0',
+  autoScalingGroup: 'fleet',
+  state,
+  fencingToken: 1,
+  ...over,
+});
 
 const codeOf = async (admission: Promise<unknown>): Promise<string> => {
   const error: unknown = await admission.then(
@@ -83,6 +92,7 @@ describe('an action', () => {
     await expect(tried()).resolves.toEqual({
       hook,
       failurePolicy: 'ABANDON',
+      isHeld: false,
       globalDeadline: clock.now() - 1_000 + 30_000_000,
     });
     expect(calls).toEqual(['instance', 'group', 'heartbeat']);
@@ -121,6 +131,11 @@ describe('an action', () => {
         expect(calls).toEqual(['instance', 'heartbeat']);
       },
     );
+
+    test('is kept when it is the worker that Auto Scaling does not believe', async () => {
+      heartbeatError = new AdjoinError('aws-unauthenticated', 'ExpiredToken');
+      await expect(codeOf(tried(transition))).resolves.toBe('aws-unauthenticated');
+    });
 
     test('is looked at again later when its token is active: the view lags behind', async () => {
       await expect(codeOf(tried(transition))).resolves.toBe('aws-unavailable');
@@ -199,11 +214,77 @@ describe('the opt-in', () => {
 
   test('is not asked of a member that terminates, but of one that launches', async () => {
     group = { tags: new Map(), hooks: [hook] };
-    member = true;
+    membership = record('member');
     states = [{ group: 'fleet', lifecycleState: 'Terminating:Wait' }];
     await expect(tried('terminating')).resolves.toMatchObject({ hook });
     states = [{ group: 'fleet', lifecycleState: 'Pending:Wait' }];
     await expect(codeOf(tried('launching'))).resolves.toBe('action-not-opted-in');
+  });
+});
+
+describe('a tag that is not shown yet', () => {
+  test('of the instance is looked for again', async () => {
+    group = { tags: new Map(), hooks: [hook] };
+    let looks = 0;
+    const late = { ...ports(), instanceTag: async () => ((looks += 1) < 5 ? undefined : 'true') };
+    const began = clock.now();
+    const admission = admit(actionOf(), late, async () => membership, new AbortController().signal);
+    await expect(clock.until(admission)).resolves.toMatchObject({ hook });
+    expect(clock.now() - began).toBe(8_000);
+  });
+
+  test('of the group is looked for again, past what is remembered of the group', async () => {
+    const untagged = { tags: new Map(), hooks: [hook] };
+    const tagged = { tags: new Map([['JoinAD', 'true']]), hooks: [hook] };
+    const began = clock.now();
+    const late = { ...ports(), group: async () => (clock.now() - began < 5_000 ? untagged : tagged) };
+    const admission = admit(actionOf(), late, async () => membership, new AbortController().signal);
+    await expect(clock.until(admission)).resolves.toMatchObject({ hook });
+  });
+
+  test('after five looks is missing', async () => {
+    group = { tags: new Map(), hooks: [hook] };
+    const began = clock.now();
+    await expect(codeOf(tried())).resolves.toBe('action-not-opted-in');
+    expect(clock.now() - began).toBe(8_000);
+    expect(calls.filter((call) => call === 'tag')).toHaveLength(5);
+  });
+});
+
+describe('a launch that is held', () => {
+  const lastError = { code: 'join-exhausted', message: 'no', at: 0 };
+  const launch = { actionToken: 'token', hook: 'hook', times: {} };
+  beforeEach(() => {
+    group = {
+      tags: new Map([
+        ['JoinAD', 'true'],
+        ['adjoin:OnJoinFailure', 'HOLD'],
+      ]),
+      hooks: [hook],
+    };
+  });
+
+  test.each(['failed', 'owed'] as const)('and is %s is left to its time-out', async (state) => {
+    membership = record(state, { lastError, launch });
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: 'HOLD', isHeld: true });
+    expect(calls).not.toContain('heartbeat');
+  });
+
+  test.each([
+    ['is still worked on', record('joining', { lastError, launch })],
+    ['is another one', record('failed', { lastError, launch: { ...launch, actionToken: 'earlier' } })],
+    ['is unknown', undefined],
+  ])('and %s is proven by a heartbeat', async (_, stored) => {
+    membership = stored;
+    await tried();
+    expect(calls).toContain('heartbeat');
+  });
+
+  test('is answered, and kept alive until then, once the group abandons', async () => {
+    group = { tags: new Map([['JoinAD', 'true']]), hooks: [hook] };
+    membership = record('failed', { lastError, launch });
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: 'ABANDON', isHeld: false });
+    expect(calls).toContain('heartbeat');
   });
 });
 

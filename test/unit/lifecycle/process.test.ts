@@ -143,6 +143,21 @@ describe('a launch', () => {
     expect(world.hidden.at(-1)).toEqual({ messageId: 'launch', seconds: 330 });
   });
 
+  test('that is held is not kept alive by its messages, however long looking at them takes', async () => {
+    world.node.joins = 'fails';
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'HOLD']]) };
+    await handle();
+    const beats: number[] = [];
+    world.fault = async (name) => {
+      if (name === 'autoscaling.heartbeat') beats.push(world.clock.now());
+      if (name === 'table.read') await world.clock.sleep(200_000);
+    };
+    await handle(world.launch());
+    expect(world.endings).toEqual(['held', 'held']);
+    expect(beats).toEqual([]);
+    expect(world.hidden.at(-1)?.seconds).toBe(330);
+  });
+
   test('that is held is hidden for no longer than SQS hides a message', async () => {
     const tags = new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]);
     const hooks = world.group.hooks.map((hook) => ({ ...hook, heartbeatMs: 2 * HALF_A_DAY }));
@@ -363,6 +378,53 @@ describe('a launch', () => {
     expect(world.endings).toEqual(['joined']);
   });
 
+  test('waits for a ledger that is away, and keeps its action alive meanwhile', async () => {
+    const beats: number[] = [];
+    const back = world.clock.now() + 1_200_000;
+    world.fault = (name) => {
+      if (name === 'autoscaling.heartbeat') beats.push(world.clock.now());
+      if (name.startsWith('table.') && world.clock.now() < back) {
+        throw new AdjoinError('aws-unavailable', 'no answer');
+      }
+    };
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    const gaps = beats.slice(1).map((beat, index) => beat - (beats[index] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(100_000);
+    expect(world.hidden.every(({ seconds }) => seconds === 120)).toBe(true);
+  });
+
+  test('that was answered while the ledger was away is void, and nothing is begun', async () => {
+    const back = world.clock.now() + 60_000;
+    world.fault = (name) => {
+      if (!name.startsWith('table.') || world.clock.now() >= back) return;
+      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating' });
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    await handle();
+    expect(world.endings).toEqual(['void']);
+    expect(world.effects).toEqual(['delete']);
+    expect(state()).toBeUndefined();
+  });
+
+  test('that comes back after its account was removed says so before it stages again', async () => {
+    await handle();
+    const record = world.table.get(INSTANCE);
+    if (!record) throw new Error('no record');
+    world.table.set(INSTANCE, { ...record, state: 'removed', expiresAt: 1, lastError: undefined });
+    world.accounts.clear();
+    world.node.domain = '';
+    world.node.computerName = '';
+    const states: (string | undefined)[] = [];
+    world.fault = (name) => {
+      if (name === 'directory.stage') states.push(state());
+    };
+    await handle(world.launch());
+    expect(states).toEqual(['joining']);
+    expect(state()).toBe('member');
+    expect(world.table.get(INSTANCE)?.expiresAt).toBeUndefined();
+  });
+
   test('that becomes void while it stages waits for what may still arrive, and removes that', async () => {
     world.fault = (name) => {
       if (name !== 'directory.stage') return;
@@ -407,6 +469,24 @@ describe('a termination', () => {
     expect(world.endings).toEqual(['handed-back']);
     expect(state()).toBe('removed');
     expect(world.table.get(INSTANCE)?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+  });
+
+  test('is not given back by a ledger that is away for a moment, at whichever write', async () => {
+    for (const write of ['leaving', 'removed', 'owed']) {
+      world = createWorld();
+      await handle();
+      world.endings.length = 0;
+      if (write === 'owed') world.directory = 'hangs';
+      capHooks(600_000);
+      let failures = 2;
+      world.fault = (name) => {
+        if (name !== `table.write ${write}` || failures <= 0) return;
+        failures -= 1;
+        throw new AdjoinError('aws-throttled', 'Rate exceeded');
+      };
+      await handle(world.terminate());
+      expect([write, failures, ...world.endings]).toEqual([write, 0, write === 'owed' ? 'owed' : 'unjoined']);
+    }
   });
 
   test('works when the node is dead', async () => {
