@@ -13,7 +13,7 @@ import { systemClock } from '../clock.ts';
 import { asAdjoinError } from '../errors.ts';
 import { createMembershipTable } from '../ledger/dynamodb.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { parseMessage, type Expectation } from '../lifecycle/action.ts';
+import { parseMessage, type Expectation, type LifecycleAction } from '../lifecycle/action.ts';
 import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
 import { wrap } from './table.ts';
@@ -42,13 +42,19 @@ interface Judged {
   readonly reason: string;
 }
 
-async function reasonOfAction(instanceId: string, ports: DeadLetterPorts): Promise<string> {
+async function reasonOfAction(
+  { instanceId, token }: LifecycleAction,
+  ports: DeadLetterPorts,
+): Promise<string> {
   try {
     const membership = await ports.find(instanceId);
-    if (membership?.lastError) return `${membership.lastError.code}: ${membership.lastError.message}`;
-    return membership
-      ? `no error is on record; the membership is ${membership.state}`
-      : 'no membership is on record: no worker got as far as that';
+    if (!membership) return 'no membership is on record: no worker got as far as that';
+    const { launch, terminate, lastError, state } = membership;
+    if (launch?.actionToken !== token && terminate?.actionToken !== token) {
+      return `the ledger knows nothing of this action; the membership, of another one, is ${state}`;
+    }
+    if (lastError) return `${lastError.code}: ${lastError.message}`;
+    return `no error is on record; the membership is ${state}`;
   } catch (error) {
     return `the ledger does not say: ${asAdjoinError(error).message}`;
   }
@@ -71,7 +77,7 @@ async function judge(message: DeadLetter, ports: DeadLetterPorts): Promise<Judge
       message,
       isAction: true,
       what: `${instanceId} ${transition} in ${group}`,
-      reason: await reasonOfAction(instanceId, ports),
+      reason: await reasonOfAction(parsed.action, ports),
     };
   } catch (error) {
     const known = asAdjoinError(error);

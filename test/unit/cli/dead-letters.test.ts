@@ -60,6 +60,7 @@ beforeEach(() => {
   };
 });
 
+const tokenOf = (body: string): string => /"LifecycleActionToken":"([^"]+)"/.exec(body)?.[1] ?? '';
 const put = (messageId: string, body: string): void => void queue.set(messageId, { body, hidden: false });
 
 async function run(verb: Verb, messageId?: string): Promise<{ code: number; out: string; err: string }> {
@@ -77,6 +78,7 @@ describe('listing dead letters', () => {
       state: 'failed',
       fencingToken: 1,
       lastError: { code: 'join-failed', message: 'realm said no. '.repeat(20), at: 1 },
+      launch: { actionToken: tokenOf(action), hook: 'join', times: {} },
     };
     put('m1', action);
     put('m2', 'garbage');
@@ -91,6 +93,23 @@ describe('listing dead letters', () => {
     expect(out).toContain('25 of 25 messages.');
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     expect([...queue.values()].every(({ hidden }) => !hidden)).toBe(true);
+  });
+
+  test('does not take what the ledger has of another action for its reason', async () => {
+    const other = { actionToken: '99999999-9999-9999-9999-999999999999', hook: 'join', times: {} };
+    const lastError = { code: 'join-failed', message: 'of an earlier life', at: 1 };
+    membership = {
+      instanceId: INSTANCE,
+      autoScalingGroup: 'fleet',
+      state: 'failed',
+      fencingToken: 1,
+      lastError,
+      launch: other,
+    };
+    put('m1', action);
+    const { out } = await run('list');
+    expect(out).not.toContain('of an earlier life');
+    expect(out).toContain('the ledger knows nothing of this action');
   });
 
   test('says so when the ledger knows nothing, or does not answer', async () => {
