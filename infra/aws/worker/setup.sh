@@ -31,6 +31,8 @@ patiently dnf install --assumeyes --quiet nodejs24 amazon-cloudwatch-agent logro
 
 useradd --system --no-create-home --shell /sbin/nologin adjoin
 install --directory --mode=0755 /opt/adjoin /etc/adjoin
+# systemd opens the unit's log before it makes LogsDirectory, and starts nothing that has no log.
+install --directory --mode=0750 --owner=adjoin --group=adjoin /var/log/adjoin
 patiently aws s3 cp --only-show-errors --region "$AWS_REGION" "s3://$AGENT_BUCKET/$AGENT_KEY" /opt/adjoin/agent.mjs
 # What runs is what was reviewed: the hash comes from the template, not from the bucket.
 echo "$AGENT_SHA256  /opt/adjoin/agent.mjs" | sha256sum --check --quiet
@@ -61,3 +63,14 @@ DELIVERY
 
 systemctl daemon-reload
 systemctl enable --now amazon-cloudwatch-agent adjoin
+
+# To systemd a service is started when its process is there, whatever becomes of it; one that ends is started again for ever.
+stays() {
+  sleep 20
+  systemctl is-active --quiet adjoin && [ "$(systemctl show --property=NRestarts --value adjoin)" = 0 ]
+}
+if ! stays; then
+  echo 'the agent did not stay up; its last words:' >&2
+  tail --lines=20 /var/log/adjoin/agent.log >&2 || true
+  exit 1
+fi

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { parseConfig } from '../../../agent/config.ts';
@@ -354,6 +354,41 @@ describe('workers', () => {
     expect(run('unset AGENT_KEY').status).not.toBe(0);
     // What is not set is found by the shell itself.
     expect(run('dnf() { echo "$NOT_THERE"; }\nswapoff() { :; }').stdout).toContain('systemctl poweroff');
+  });
+
+  test('have the directory of the log before the service starts: systemd opens the file ahead of LogsDirectory', () => {
+    const script = userData();
+    const files = [...said('UNIT').matchAll(/=append:(.+)$/gm)].map(([, file = '']) => file);
+    expect(files).not.toEqual([]);
+    for (const file of files) {
+      const made = script.indexOf(
+        `\ninstall --directory --mode=0750 --owner=adjoin --group=adjoin ${dirname(file)}\n`,
+      );
+      expect(made).toBeGreaterThan(script.indexOf('\nuseradd '));
+      expect(script.indexOf('systemctl enable')).toBeGreaterThan(made);
+    }
+  });
+
+  test.each([
+    ['does', 'true', '0', false],
+    ['is not running', 'false', '0', true],
+    ['was started again', 'true', '1', true],
+  ])('are powered off unless the agent stays up for some seconds: it %s', (_, active, restarts, off) => {
+    const script = userData();
+    const trap = /^trap .*$/m.exec(script)?.[0] ?? '';
+    const steps = [
+      'set -euo pipefail',
+      trap,
+      'sleep() { echo "sleep $*"; }',
+      'tail() { echo "tail $*"; }',
+      `systemctl() { case "$1" in is-active) ${active};; show) echo ${restarts};; *) echo "systemctl $*";; esac; }`,
+      script.slice(script.indexOf('systemctl daemon-reload')),
+    ];
+    const { stdout, stderr } = spawnSync('bash', [], { input: steps.join('\n'), encoding: 'utf8' });
+    expect(stdout).toMatch(/systemctl enable --now [^\n]*adjoin\nsleep \d\d\n/);
+    expect(stdout.includes('systemctl poweroff')).toBe(off);
+    // What it said goes to the console, too: the log may not have been delivered.
+    expect(stderr.includes('tail --lines=20 /var/log/adjoin/agent.log')).toBe(off);
   });
 
   test('deliver what the agent and the set-up say, the last moments included', () => {
