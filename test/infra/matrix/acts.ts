@@ -6,13 +6,13 @@ export interface Act {
   readonly target: Target;
   readonly resource: string;
   /** Condition keys that the request has whoever makes it: the resource's tags, what is passed. */
-  readonly context: Readonly<Record<string, string>>;
+  readonly context: Readonly<Record<string, string | readonly string[]>>;
 }
 
 interface Thing {
   readonly arn: string;
   readonly tags?: Readonly<Record<string, string>>;
-  readonly context?: Readonly<Record<string, string>>;
+  readonly context?: Readonly<Record<string, string | readonly string[]>>;
   /** Without the service where all are of the ARN's service. */
   readonly actions: readonly string[];
 }
@@ -224,12 +224,34 @@ const things = (arns: Arns) =>
         'DeleteLifecycleHook',
         'RecordLifecycleActionHeartbeat',
         'CompleteLifecycleAction',
-        'CreateOrUpdateTags',
       ],
+    },
+    "fleet group's membership, among other tags": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['cost-centre', 'JoinAD'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's answer to a failed join": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:OnJoinFailure'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's other tags": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['cost-centre', 'team'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
     'foreign group': {
       arn: group('theirs'),
       actions: ['RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'],
+    },
+    "foreign group's membership": {
+      arn: group('theirs'),
+      context: { 'aws:TagKeys': ['JoinAD'] },
+      actions: ['CreateOrUpdateTags'],
     },
     'all groups': {
       arn: '*',

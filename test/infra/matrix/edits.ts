@@ -51,8 +51,9 @@ export function denials(stack: Stack): NamedStatement[] {
 }
 
 /**
- * Every condition of these statements; where one compares with several values, each of them instead. A service control
- * policy spares the same roles in each statement: of those, each counts once, in all statements together.
+ * Every condition of these statements; where one compares with several values, each of them instead, and the whole as well
+ * where a value says what the statement is about, not whom it spares. A service control policy spares the same roles in
+ * each statement: of those, each counts once, in all statements together.
  */
 export function conditionsOf(statements: readonly NamedStatement[]): NamedCondition[] {
   const conditions = statements.flatMap((named) =>
@@ -60,7 +61,9 @@ export function conditionsOf(statements: readonly NamedStatement[]): NamedCondit
       Object.entries(keys).flatMap(([key, compared]): NamedCondition[] => {
         const condition = { ...named, operator, key };
         const values = listOf(compared);
-        return values.length > 1 ? values.map((value) => ({ ...condition, value })) : [condition];
+        if (values.length <= 1) return [condition];
+        const each = values.map((value) => ({ ...condition, value }));
+        return spares(condition) ? each : [condition, ...each];
       }),
     ),
   );
@@ -71,9 +74,14 @@ export function conditionsOf(statements: readonly NamedStatement[]): NamedCondit
   ];
 }
 
+/** Whether the statement is about all but the values of this condition; so that without one it is about more. */
+export function spares({ operator }: NamedCondition): boolean {
+  return operator.includes('Not');
+}
+
 /** A role that service control policies spare. */
-function everywhere({ kind, value }: NamedCondition): boolean {
-  return kind === 'service-control' && value !== undefined;
+function everywhere(condition: NamedCondition): boolean {
+  return condition.kind === 'service-control' && condition.value !== undefined && spares(condition);
 }
 
 export function conditionName(condition: NamedCondition): string {

@@ -374,8 +374,11 @@ const guards: readonly Rule[] = [
     ),
   },
   {
-    sentence: 'no change and no answer of the hooks, no opting in or out',
-    applies: anythingBut('fleet group', 'SetDesiredCapacity'),
+    sentence: 'no change and no answer of the hooks, no opting out, no other answer to a failed join',
+    applies: either(
+      anythingBut('fleet group', 'SetDesiredCapacity'),
+      on("fleet group's membership, among other tags", "fleet group's answer to a failed join"),
+    ),
   },
   {
     sentence: "no deletion and no change of the logs, no forging of the worker's, but sessions are recorded",

@@ -263,6 +263,13 @@ export function autoScalingService(place: Place, groups: Groups): Service {
           },
         ]),
   ];
+  const ofTags = ({ Tags = [] }: CreateOrUpdateTagsCommandInput): Requirement[] => [
+    {
+      action: 'autoscaling:CreateOrUpdateTags',
+      resources: Tags.map((tag) => resource(tag.ResourceId)),
+      context: { 'aws:TagKeys': Tags.map(({ Key = '' }) => Key) },
+    },
+  ];
   const resource = (name: string | undefined): Resource => {
     const group = groups.find(name ?? '');
     if (!group) {
@@ -296,9 +303,7 @@ export function autoScalingService(place: Place, groups: Groups): Service {
       operation('autoscaling', TerminateInstanceInAutoScalingGroup$, terminateInstance, (input) => [
         resource(groups.memberOf(input.InstanceId ?? '')?.group.name),
       ]),
-      operation('autoscaling', CreateOrUpdateTags$, createOrUpdateTags, (input) =>
-        (input.Tags ?? []).map((tag) => resource(tag.ResourceId)),
-      ),
+      operation('autoscaling', CreateOrUpdateTags$, createOrUpdateTags, ofTags),
       operation('autoscaling', DescribeTags$, describeTags),
       operation('autoscaling', DescribeScalingActivities$, describeActivities),
     ]),

@@ -1,4 +1,4 @@
-import { DescribeAutoScalingInstancesCommand } from '@aws-sdk/client-auto-scaling';
+import { CreateOrUpdateTagsCommand, DescribeAutoScalingInstancesCommand } from '@aws-sdk/client-auto-scaling';
 import { CreateTableCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import {
@@ -171,6 +171,20 @@ test('the authorizer sees principal, action, resource and context, and its refus
   expect(asked.at(-1)).toMatchObject({
     action: 'dynamodb:GetItem',
     resource: { arn: `arn:aws:dynamodb:${region}:${accountId}:table/memberships` },
+  });
+  const tag = { ResourceId: 'fleet', ResourceType: 'auto-scaling-group', Value: 'x' };
+  const tagging = bench.as('worker').autoScaling.send(
+    new CreateOrUpdateTagsCommand({
+      Tags: [
+        { ...tag, Key: 'team' },
+        { ...tag, Key: 'JoinAD' },
+      ],
+    }),
+  );
+  await expect(tagging).rejects.toMatchObject({ name: 'AccessDenied' });
+  expect(asked.at(-1)).toMatchObject({
+    action: 'autoscaling:CreateOrUpdateTags',
+    context: { 'aws:TagKeys': ['team', 'JoinAD'] },
   });
 });
 
