@@ -31,6 +31,21 @@ const commands = {
   ip: 'iproute2',
 };
 
+/** What a person says by the environment, and sudo would forget. */
+const kept = [
+  'PATH',
+  'CI',
+  'NO_COLOR',
+  'FORCE_COLOR',
+  'TERM',
+  'COLUMNS',
+  'SANDBOX_IMAGE',
+  'SCHEDULE_SEED',
+  'SCHEDULE_RUNS',
+  'FUZZ_SEED',
+  'FUZZ_FACTOR',
+];
+
 /** Looked for beyond PATH, because an ordinary user's PATH lacks the sbin directories that root's has. */
 const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
@@ -191,9 +206,7 @@ function handOver() {
     : ['setpriv', ['--pdeathsig', 'KILL', ...command]];
   if (!unavailable && access === 'sudo') {
     // sudo is set-uid, which clears the death signal: root runs this file again, which watches its parents.
-    const keep = ['PATH', 'CI', 'NO_COLOR', 'FORCE_COLOR', 'TERM', 'COLUMNS', 'SANDBOX_IMAGE'].filter(
-      (name) => process.env[name] !== undefined,
-    );
+    const keep = kept.filter((name) => process.env[name] !== undefined);
     [program, args] = [
       'sudo',
       [
