@@ -25,12 +25,7 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
     case 'sandbox':
       return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], forwards);
     case 'chaos':
-      return inNamespace(
-        [process.execPath, 'infra/sandbox/main.ts', verb, ...rest],
-        [],
-        {},
-        chaosFiles,
-      );
+      return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], [], {}, chaosFiles);
     case 'inside':
       return inNamespace(rest, []);
     case 'test':
