@@ -176,15 +176,17 @@ async function stayOpen(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const environmentFile = join(directory, 'agent.env');
+  const lines = Object.entries(sandbox.agentEnvironment).map(([name, value]) => `${name}=${value}\n`);
+  await writePrivate(environmentFile, lines.join(''));
+  const hostPid = (await ground.hostPid(process.pid)) ?? 0;
+  const configFile = relative(process.cwd(), sandbox.agentConfigFile);
   say('');
-  for (const line of commandsToTry(stateOf(sandbox, ground))) say(line);
+  for (const line of commandsToTry(stateOf(sandbox, ground), { hostPid, environmentFile, configFile }))
+    say(line);
   if (args.workers === 0) {
-    const file = join(directory, 'agent.env');
-    const lines = Object.entries(sandbox.agentEnvironment).map(([name, value]) => `${name}=${value}\n`);
-    await writePrivate(file, lines.join(''));
     say('');
-    const pid = (await ground.hostPid(process.pid)) ?? 0;
-    for (const line of agentCommand(pid, file, sandbox.agentCommand)) say(line);
+    for (const line of agentCommand(sandbox.agentCommand)) say(line);
   }
   say('');
   say('The sandbox is open. Ctrl-C closes it.');

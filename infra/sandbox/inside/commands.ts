@@ -3,11 +3,21 @@ import type { State } from './state.ts';
 
 const read = (path: string): string => `"$(state ${path})"`;
 
-/** To be pasted in the clone's directory. Secrets are read from the state file, not printed. */
-export function commandsToTry(state: State): string[] {
-  const { autoScalingGroup: group, queueUrl, table, secretId, directory } = state;
+/** Where the sandbox runs, for who enters it. */
+export interface Inside {
+  /** One of its processes, as the host numbers it. */
+  readonly hostPid: number;
+  /** File with the first worker's environment, in the clone. */
+  readonly environmentFile: string;
+  /** The agent's configuration file, in the clone. */
+  readonly configFile: string;
+}
+
+/** To be pasted in the clone's directory. Secrets are read from files, not printed. */
+export function commandsToTry(state: State, { hostPid, environmentFile, configFile }: Inside): string[] {
+  const { autoScalingGroup: group, queueUrl, deadLetterQueueUrl, table, secretId, directory } = state;
   return [
-    'In another terminal, in this directory (the AWS CLI; ldapsearch is in ldap-utils):',
+    'In another terminal, in this directory, with bash (the AWS CLI; ldapsearch is in ldap-utils):',
     '',
     `state() { node -p "require('./.sandbox/state.json').$1"; }`,
     // A function, since the CLI sends SQS calls elsewhere when the endpoint is only in the environment.
@@ -30,7 +40,7 @@ export function commandsToTry(state: State): string[] {
     '# ask an instance what it is',
     'ID=$(aws autoscaling describe-auto-scaling-instances --output text \\',
     "  --query 'AutoScalingInstances[0].InstanceId')",
-    "aws ssm send-command --document-name AWS-RunShellScript --parameters 'commands=realm list' --instance-ids $ID",
+    "aws ssm send-command --document-name AWS-RunShellScript --parameters 'commands=adcli testjoin' --instance-ids $ID",
     'aws ssm list-command-invocations --details --max-items 1',
     '',
     '# no policy binds you; others are bound: the credential is for the worker alone, through the endpoint of the VPC',
@@ -43,6 +53,18 @@ export function commandsToTry(state: State): string[] {
     '  --no-should-decrement-desired-capacity',
     'aws ec2 terminate-instances --instance-ids $ID',
     '',
+    '# as the worker, inside, which takes root: what a sweep would remove',
+    `inside() { (set -a; . ./${environmentFile}; \\`,
+    `  exec nsenter --target ${hostPid} --mount --net --pid --wd="$PWD" "$@"); }`,
+    `inside node_modules/.bin/node agent/main.ts sweep --dry-run --config ${configFile}`,
+    '',
+    '# what no worker can read ends here after five receives',
+    `aws sqs send-message --queue-url ${queueUrl} --message-body nonsense`,
+    `dead_letters() { AWS_REGION=${state.region} AWS_ENDPOINT_URL=${state.endpoint} \\`,
+    `  node_modules/.bin/node agent/main.ts dead-letters "$@" --config ${configFile} \\`,
+    `  --queue ${deadLetterQueueUrl}; }`,
+    'dead_letters list',
+    '',
     '# give the service account a wrong password, and watch .sandbox/agent.log',
     `aws secretsmanager put-secret-value --secret-id ${secretId} --secret-string \\`,
     `  '{"domain_name":"${directory.domain}","domain_user":"svc-adjoin","domain_password":"wrong","directory_ou":"${directory.organizationalUnit}"}'`,
@@ -53,12 +75,7 @@ export function commandsToTry(state: State): string[] {
   ];
 }
 
-/** How a person starts the agent inside the sandbox. */
-export function agentCommand(hostPid: number, environmentFile: string, program: readonly string[]): string[] {
-  return [
-    'The agent is yours to start, here as root:',
-    '',
-    `set -a; . ${environmentFile}; set +a`,
-    `nsenter --target ${hostPid} --mount --net --pid --wd="$PWD" ${program.join(' ')}`,
-  ];
+/** How a person starts the agent inside the sandbox, with the commands above. */
+export function agentCommand(program: readonly string[]): string[] {
+  return ['The agent is yours to start, as root:', '', `inside ${program.join(' ')}`];
 }

@@ -1,5 +1,6 @@
 /** `.sandbox/state.json`: all that a person, or a test from outside, needs to drive the sandbox. */
 import { rename, rm, writeFile } from 'node:fs/promises';
+import { giveToOwner } from '../host/namespace.ts';
 
 export interface State {
   /** AWS as the internet has it. */
@@ -44,11 +45,12 @@ export interface Key {
   readonly sessionToken?: string;
 }
 
-/** Writes a file that only its owner may read, whole or not at all. */
+/** Writes a file that only its owner may read, whole or not at all. Under sudo, the owner is whoever called it. */
 export async function writePrivate(file: string, text: string): Promise<void> {
   const draft = `${file}.new`;
   await rm(draft, { force: true });
   await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+  await giveToOwner(draft);
   await rename(draft, file);
 }
 

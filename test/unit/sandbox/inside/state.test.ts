@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { commandsToTry } from '../../../../infra/sandbox/inside/commands.ts';
 import { type State, stateFile } from '../../../../infra/sandbox/inside/state.ts';
 
@@ -57,6 +59,16 @@ describe('the state file', () => {
     expect((await stat(join(directory, 'state.json'))).mode & 0o777).toBe(0o600);
   });
 
+  test('under sudo, its owner is whoever called: the commands to try read it', async () => {
+    const owner = process.getuid?.() === 0 ? 12_345 : Number(process.getuid?.());
+    process.env['SUDO_UID'] = String(owner);
+    process.env['SUDO_GID'] = String(process.getgid?.());
+    await stateFile(join(directory, 'state.json'), state).update({});
+    delete process.env['SUDO_UID'];
+    delete process.env['SUDO_GID'];
+    expect((await stat(join(directory, 'state.json'))).uid).toBe(owner);
+  });
+
   test('of changes in a quick row the last one stands, and no draft is left', async () => {
     const file = stateFile(join(directory, 'state.json'), state);
     await Promise.all([1, 2, 3].map((agentPid) => file.update({ agentPid })));
@@ -68,7 +80,51 @@ describe('the state file', () => {
   });
 });
 
+const printed = commandsToTry(state, {
+  hostPid: 4711,
+  environmentFile: '.sandbox/agent.env',
+  configFile: '.sandbox/agent.json',
+});
+
 test('no secret is printed with the commands to try', () => {
-  const text = commandsToTry(state).join('\n');
-  expect(text.match(/the-\w+-(password|secret|token)/g)).toBeNull();
+  expect(printed.join('\n').match(/the-\w+-(password|secret|token)/g)).toBeNull();
+});
+
+const says = (program: string) => `#!/bin/sh\necho "${program} $* [$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID]"\n`;
+
+/** What the printed lines would run, with every program replaced by one that prints its arguments. */
+function ran(programs: readonly string[], line: string): string {
+  const lines = printed.filter((each) => !each.startsWith('In another terminal'));
+  const definitions = lines.slice(0, lines.lastIndexOf(line) + 1).join('\n');
+  for (const program of programs) {
+    mkdirSync(dirname(join(directory, program)), { recursive: true });
+    writeFileSync(join(directory, program), says(program), { mode: 0o755 });
+  }
+  mkdirSync(join(directory, '.sandbox'));
+  writeFileSync(join(directory, '.sandbox/agent.env'), 'AWS_ENDPOINT_URL=inside\nAWS_ACCESS_KEY_ID=worker\n');
+  const { stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail'], {
+    cwd: directory,
+    input: definitions,
+    encoding: 'utf8',
+    env: { PATH: `${join(directory, 'bin')}:${process.env['PATH']}` },
+  });
+  expect(stderr).toBe('');
+  return stdout.trim().split('\n').at(-1) ?? '';
+}
+
+describe('the commands to try', () => {
+  const outside = ['bin/aws', 'bin/ldapsearch', 'bin/node', 'bin/nsenter', 'node_modules/.bin/node'];
+
+  test('sweep inside, as the worker', () => {
+    const sweep = 'inside node_modules/.bin/node agent/main.ts sweep --dry-run --config .sandbox/agent.json';
+    expect(ran(outside, sweep)).toBe(
+      `bin/nsenter --target 4711 --mount --net --pid --wd=${directory} ${sweep.slice('inside '.length)} [inside worker]`,
+    );
+  });
+
+  test('list dead letters from outside, as the person whom no policy binds, also after a visit inside', () => {
+    expect(ran(outside, 'dead_letters list')).toMatch(
+      /^node_modules\/\.bin\/node agent\/main\.ts dead-letters list --config \S+ --queue \S+-dead-letters \[http:\/\/127\.0\.0\.1:4566 bin\/node /,
+    );
+  });
 });
