@@ -16,6 +16,7 @@ import { LifecycleQueue } from './lifecycle-queue.ts';
 import { filePolicy } from './managed-policy.ts';
 import { memberships } from './memberships.ts';
 import { Monitoring } from './monitoring.ts';
+import { demandMfa } from './mfa.ts';
 import { fillPolicy } from './policy-file.ts';
 import { Protection } from './protection.ts';
 import { Sessions, type SessionsProps } from './sessions.ts';
@@ -86,7 +87,7 @@ export class DomainMembership extends Construct {
   readonly audit: Audit;
   readonly monitoring: Monitoring;
   readonly publisherRole: CfnRole;
-  /** Administrators take it, with MFA, to send dead letters back. */
+  /** Administrators take it, with MFA unless told otherwise, to send dead letters back. */
   readonly deadLetterOperatorRole: CfnRole;
   /** The agent's configuration file, as each worker has it. */
   readonly agentConfig: string;
@@ -140,7 +141,10 @@ export class DomainMembership extends Construct {
     this.deadLetterOperatorRole = new CfnRole(this, 'DeadLetterOperator', {
       roleName: here.deadLetterOperatorRoleName,
       description: 'adjoin: sends dead letters back',
-      assumeRolePolicyDocument: fillPolicy('trust-dead-letter-operator', values),
+      assumeRolePolicyDocument: demandMfa(
+        fillPolicy('trust-dead-letter-operator', values),
+        here.requireMfa ?? true,
+      ),
     });
     filePolicy(this, 'DeadLetterOperatorPolicy', {
       file: 'dead-letter-operator',

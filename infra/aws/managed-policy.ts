@@ -1,5 +1,7 @@
+import type { CfnCondition } from 'aws-cdk-lib';
 import { CfnManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import { demandMfa } from './mfa.ts';
 import { fillPolicy, type PolicyValues } from './policy-file.ts';
 
 export interface FilePolicyProps {
@@ -10,6 +12,8 @@ export interface FilePolicyProps {
   readonly values: PolicyValues;
   /** Names of the roles that get it. @default - none: people attach it */
   readonly roles?: string[];
+  /** Whether the file's demands for MFA stand. @default true */
+  readonly requireMfa?: boolean | CfnCondition;
 }
 
 /** A managed policy out of a file. */
@@ -17,7 +21,7 @@ export function filePolicy(scope: Construct, id: string, props: FilePolicyProps)
   return new CfnManagedPolicy(scope, id, {
     managedPolicyName: `${props.deployment}-${props.file}`,
     description: props.description,
-    policyDocument: fillPolicy(props.file, props.values),
+    policyDocument: demandMfa(fillPolicy(props.file, props.values), props.requireMfa ?? true),
     ...(props.roles ? { roles: props.roles } : {}),
   });
 }

@@ -96,6 +96,7 @@ export class Sessions extends Construct {
         description,
         deployment: site.deployment,
         values: this.policyValues,
+        requireMfa: site.requireMfa ?? true,
       });
     this.nodePolicy = policy('NodePolicy', 'node', 'adjoin: what a managed node needs');
     this.taskPolicy = policy('TaskPolicy', 'ecs-exec-task', 'adjoin: what a task reached by ECS Exec needs');

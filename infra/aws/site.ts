@@ -1,4 +1,4 @@
-import { Aws, Token } from 'aws-cdk-lib';
+import { Aws, type CfnCondition, Token } from 'aws-cdk-lib';
 import type { PolicyValues } from './policy-file.ts';
 
 /** Who is named in the policies of one deployment. */
@@ -16,6 +16,12 @@ export interface SiteProps {
   readonly administratorArns: string[];
   /** A role for emergencies, used by nobody otherwise: without it, a mistake in a policy locks its owner out. */
   readonly breakGlassRoleArn: string;
+  /**
+   * Sessions, a shell on the worker and sending dead letters back take MFA. Not for people of IAM Identity Center or SAML: what
+   * AWS knows of their sessions says nothing of MFA, so demand it where they sign on.
+   * @default true
+   */
+  readonly requireMfa?: boolean | CfnCondition;
 }
 
 /** Names and ARNs that follow from the deployment's name, so that policies can name what is not made yet. */

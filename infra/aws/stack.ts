@@ -86,6 +86,11 @@ export class MembershipStack extends Stack {
       'Role for emergencies: repairs policies that lock out',
       roleArn,
     );
+    const requireMfa = flag(
+      'RequireMfa',
+      'Sessions, a shell on workers and sending dead letters back take MFA; false for IAM Identity Center and SAML, which demand it at sign-on',
+      'true',
+    );
     const agentBucket = text('AgentBucket', 'Bucket with the bundled agent', '^[a-z0-9.-]{3,63}$');
     const agentKey = text(
       'AgentKey',
@@ -184,6 +189,7 @@ export class MembershipStack extends Stack {
       deployment: deployment.valueAsString,
       administratorArns: administrators.valueAsList,
       breakGlassRoleArn: breakGlass.valueAsString,
+      requireMfa,
       vpcId: vpc.valueAsString,
       subnetIds,
       directoryCidrs: [
@@ -241,7 +247,7 @@ export class MembershipStack extends Stack {
     output(
       'DeadLetterOperatorRoleArn',
       membership.deadLetterOperatorRole.attrArn,
-      'For administrators, with MFA: sends dead letters back',
+      'For administrators to take: sends dead letters back',
     );
     output('TableName', membership.table.ref, 'The ledger of memberships');
     output('SecretArn', membership.credential.secret.ref, 'Put the service account here');

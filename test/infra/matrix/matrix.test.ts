@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Decision } from '../../../infra/sandbox/iam/authorizer.ts';
 import { wildcardMatches } from '../../../infra/sandbox/iam/policies.ts';
-import { mays, nevers } from './rules.ts';
+import { expected, mays, nevers } from './rules.ts';
 import {
   conditionName,
   conditionsOf,
@@ -20,18 +20,20 @@ import {
 } from './edits.ts';
 import { decide, expectations, sentenceFor, type Expectation } from './matrix.ts';
 import { deployedStack, type Stack } from './stack.ts';
-import { synthesize } from './synthesized.ts';
+import { synthesize, type Synthesized } from './synthesized.ts';
 
 interface Answer {
   readonly expectation: Expectation;
   readonly decision: Decision;
 }
 
+let synthesized: Synthesized;
 let stack: Stack;
 let answers: readonly Answer[];
 
 beforeAll(async () => {
-  stack = deployedStack(synthesize());
+  synthesized = synthesize();
+  stack = deployedStack(synthesized);
   const asked: Answer[] = [];
   for (const expectation of expectations(stack)) {
     asked.push({ expectation, decision: await decide(stack, expectation) });
@@ -69,6 +71,28 @@ describe('the matrix', () => {
     expect(complaints(answers)).toEqual([]);
   });
 });
+
+test('without RequireMfa, who has none is answered as who has it, and so is everybody else', async () => {
+  const lax = deployedStack(synthesized, { RequireMfa: 'false' });
+  const asked = expectations(lax).filter(
+    ({ actor, act }) =>
+      actor.name.includes('operator') ||
+      actor.name === 'worker administrator' ||
+      (actor.name === 'secret administrator' && act.target === 'dead-letter role'),
+  );
+  const wrong: string[] = [];
+  let freed = 0;
+  for (const expectation of asked) {
+    const { flaw, ...circumstances } = expectation.circumstances;
+    const { allowed, because } =
+      flaw === 'no MFA' ? expected({ ...expectation, circumstances }) : expectation;
+    if (flaw === 'no MFA' && allowed && !expectation.allowed) freed += 1;
+    const decision = await decide(lax, expectation);
+    if (decision.allowed !== allowed) wrong.push(sentenceFor({ ...expectation, allowed, because }));
+  }
+  expect(wrong).toEqual([]);
+  expect(freed).toBeGreaterThan(4);
+}, 120_000);
 
 /** The first of these whose answer an edit of the policies turns against the rules. */
 async function turned(given: readonly Answer[], edit: Edit): Promise<Expectation | undefined> {

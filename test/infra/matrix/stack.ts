@@ -80,8 +80,12 @@ export interface Stack {
   readonly endpointOf: ReadonlyMap<string, string>;
 }
 
-export function deployedStack({ template, serviceControlPolicies }: Synthesized): Stack {
-  const resources = resolved(template, parameters, { region, accountId });
+/** @param over parameters other than those of a deployment with everything switched on */
+export function deployedStack(
+  { template, serviceControlPolicies }: Synthesized,
+  over: Readonly<Record<string, string>> = {},
+): Stack {
+  const resources = resolved(template, { ...parameters, ...over }, { region, accountId });
   const { identities, resourcePolicies, endpoints } = deployedPolicies(resources, accountId);
   const arns = arnsOf(resources);
   const own = (file: string) => {

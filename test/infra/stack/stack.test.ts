@@ -541,6 +541,30 @@ describe('sessions', () => {
   });
 });
 
+describe('MFA', () => {
+  /** One statement each: sessions, forwarding, ECS Exec, the worker's administrator, the trust of the dead-letter operator. */
+  const demands = 5;
+  const inOwnStack = (over: Parameters<typeof ownStack>[0]) =>
+    JSON.stringify(resourcesOf(Template.fromStack(ownStack(over).stack))).match(
+      /"Bool":{"aws:MultiFactorAuthPresent":"true"}/g,
+    )?.length ?? 0;
+
+  test('is demanded for sessions, shells and dead letters, unless the parameter says otherwise', () => {
+    expect(parameters['RequireMfa']).toMatchObject({ Default: 'true', AllowedValues: ['true', 'false'] });
+    const text = JSON.stringify(resourcesOf(template));
+    const conditional =
+      '"Bool":{"Fn::If":["RequireMfaIs",{"aws:MultiFactorAuthPresent":"true"},{"Ref":"AWS::NoValue"}]}';
+    expect(text.split('aws:MultiFactorAuthPresent')).toHaveLength(text.split(conditional).length);
+    expect(text.split(conditional).length).toBe(demands + 1);
+  });
+
+  test('is demanded by a construct, unless told otherwise', () => {
+    expect(inOwnStack({})).toBe(demands);
+    expect(inOwnStack({ requireMfa: true })).toBe(demands);
+    expect(inOwnStack({ requireMfa: false })).toBe(0);
+  });
+});
+
 describe('notices', () => {
   const rules = ofType(template, 'AWS::Events::Rule').map(({ Properties }) => Properties);
 
