@@ -32,6 +32,7 @@ export interface AgentSettings {
     readonly enabled?: boolean | CfnCondition;
   };
   readonly credentialPollSeconds?: number;
+  readonly drainSeconds?: number;
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug';
 }
 

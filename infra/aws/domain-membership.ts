@@ -164,6 +164,9 @@ export class DomainMembership extends Construct {
       agent: props.agent,
       agentConfig: this.agentConfig,
       directoryCaBase64: props.directoryCaBase64,
+      ...(props.agentSettings?.drainSeconds !== undefined && {
+        drainSeconds: props.agentSettings.drainSeconds,
+      }),
       logGroup,
       queueName: this.queue.queue.attrQueueName,
       policyValues: values,

@@ -15,6 +15,8 @@ import type { Site } from './site.ts';
 const image = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
 /** GiB. The image needs 8; the rest is for logs that could not be delivered. */
 const volumeSize = 16;
+/** Seconds that the agent may take to end after its drain: its long poll and its last answers. */
+const afterDrain = 30;
 /** Days that the agent's log is kept. */
 const retentionDays = 365;
 
@@ -27,6 +29,8 @@ export interface WorkerProps {
   readonly agentConfig: string;
   /** The CA of the LDAPS certificates: base64 of its PEM file. */
   readonly directoryCaBase64: string;
+  /** The agent's own, so that systemd waits longer. @default 60, as the agent's */
+  readonly drainSeconds?: number;
   readonly logGroup: CfnLogGroup;
   readonly queueName: string;
   readonly policyValues: PolicyValues;
@@ -265,6 +269,8 @@ function userData(props: WorkerProps): string {
   const allowed =
     typeof shell === 'boolean' ? String(shell) : Fn.conditionIf(shell.logicalId, 'true', 'false').toString();
   const file = (name: string) => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
+  const stop = `TimeoutStopSec=${(props.drainSeconds ?? 60) + afterDrain}`;
+  const unit = file('adjoin.service').replace(/^TimeoutStopSec=.*$/m, stop);
   return [
     '#!/bin/bash',
     `AGENT_BUCKET='${props.agent.bucketName}'`,
@@ -275,7 +281,7 @@ function userData(props: WorkerProps): string {
     `CA_BASE64='${props.directoryCaBase64}'`,
     `SHELL_ALLOWED='${allowed}'`,
     `AGENT_CONFIG=$(cat <<'AGENT_CONFIG_END'\n${props.agentConfig}\nAGENT_CONFIG_END\n)`,
-    `UNIT=$(cat <<'UNIT_END'\n${file('adjoin.service')}UNIT_END\n)`,
+    `UNIT=$(cat <<'UNIT_END'\n${unit}UNIT_END\n)`,
     file('setup.sh').replace('#!/bin/bash\n', ''),
   ].join('\n');
 }

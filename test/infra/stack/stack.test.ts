@@ -226,13 +226,14 @@ describe("the agent's configuration", () => {
       },
       sweep: { enabled: false, intervalSeconds: 60, ageGuardSeconds: 61, maximumRemovals: 7 },
       credentialPollSeconds: 16,
+      drainSeconds: 200,
       logLevel: 'debug',
     };
     const own = Template.fromStack(ownStack({ agentSettings: chosen }).stack);
     const text = userData(own).match(/AGENT_CONFIG_END'\n([^]*?)\nAGENT_CONFIG_END/)?.[1];
     const config = configOf({ AgentConfig: { Value: text ?? '' } });
     expect(config).toMatchObject(chosen);
-    // All the others come from the stack; drainSeconds from the unit.
+    // All the others come from the stack.
     const free = Object.entries(config).filter(([name]) => name in chosen || name === 'directory');
     expect(Object.keys(config).toSorted()).toEqual(
       [
@@ -244,7 +245,6 @@ describe("the agent's configuration", () => {
         'table',
         'secretId',
         'documents',
-        'drainSeconds',
       ].toSorted(),
     );
     expect(Object.fromEntries(free)).toEqual({
@@ -255,6 +255,11 @@ describe("the agent's configuration", () => {
       ({ Properties }) => Properties['AlarmName'] === 'adjoin-oldest-message',
     );
     expect(alarm?.Properties['Threshold']).toBe(7800);
+    expect(userData(own)).toContain('\nTimeoutStopSec=230\n');
+  });
+
+  test("systemd waits longer than the agent's own drain", () => {
+    expect(said('UNIT')).toContain(`\nTimeoutStopSec=${configOf().drainSeconds + 30}\n`);
   });
 
   test("the alarm's own patience is the agent's", () => {
