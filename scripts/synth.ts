@@ -1,17 +1,19 @@
 /**
  * Writes everything that is deployed into a folder, offline and without an AWS account:
  *
- *     node scripts/synth.ts [FOLDER]        cdk.out unless told otherwise
+ *     node scripts/synth.ts [--deployment NAME] [FOLDER]        cdk.out unless told otherwise
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
- *     policies/*.json                       service control policies
+ *     policies/*.json                       service control policies, for the deployment of this name (adjoin)
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { createApp } from '../infra/app.ts';
 import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../infra/aws/protection.ts';
+import { deploymentPattern } from '../infra/aws/site.ts';
 import { bundleAgent } from './bundle.ts';
 
 export interface Synthesized {
@@ -22,11 +24,10 @@ export interface Synthesized {
   readonly serviceControlPolicies: readonly string[];
 }
 
-/** Deployment that the service control policies name; the template's own default. */
-const deployment = 'adjoin';
-
-/** @returns the files written */
-export async function synthesize(folder: string): Promise<Synthesized> {
+/** @param deployment what the service control policies name; in the template it is a parameter. @returns the files written */
+export async function synthesize(folder: string, deployment: string): Promise<Synthesized> {
+  if (!new RegExp(deploymentPattern).test(deployment))
+    throw new Error(`--deployment: "${deployment}" must match ${deploymentPattern}`);
   const agentFile = join(folder, 'agent', 'agent.mjs');
   mkdirSync(join(folder, 'policies'), { recursive: true });
   await bundleAgent(agentFile);
@@ -47,7 +48,12 @@ export async function synthesize(folder: string): Promise<Synthesized> {
 }
 
 if (import.meta.main) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { deployment: { type: 'string', default: 'adjoin' } },
+  });
   // The CDK CLI says where in the environment.
-  const written = await synthesize(resolve(process.argv[2] ?? process.env['CDK_OUTDIR'] ?? 'cdk.out'));
+  const folder = resolve(positionals[0] ?? process.env['CDK_OUTDIR'] ?? 'cdk.out');
+  const written = await synthesize(folder, values.deployment);
   process.stdout.write(`${JSON.stringify(written, undefined, 2)}\n`);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
+import { denyPolicies } from '../../../infra/aws/protection.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const canary = 'canary-7f3a9c51e2';
@@ -99,6 +100,20 @@ describe('cdk synth', () => {
       expect([name, read(name).includes(`${root}/`)]).toEqual([name, false]);
     }
   });
+
+  test('names another deployment in the service control policies when it is told so', () => {
+    const branch = mkdtempSync(join(tmpdir(), 'adjoin-branch-'));
+    const made = run(process.execPath, ['scripts/synth.ts', '--deployment', 'branch', branch]);
+    expect([made.status, made.stderr]).toEqual([0, '']);
+    for (const name of denyPolicies) {
+      const file = join('policies', `${name}.json`);
+      const told = readFileSync(join(branch, file), 'utf8').replaceAll('branch', 'adjoin');
+      expect([name, told]).toEqual([name, read(file)]);
+    }
+    rmSync(branch, { recursive: true });
+    const refused = run(process.execPath, ['scripts/synth.ts', '--deployment', 'Branch', branch]);
+    expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('--deployment: "Branch"')]);
+  }, 60_000);
 
   test("cdk-nag's AwsSolutions rules and CloudFormation's own find nothing that is not justified", () => {
     expect(violations(folder)).toEqual([]);
