@@ -9,11 +9,17 @@ export interface LifecycleQueueProps {
   readonly key: CfnKey;
   /**
    * Receives before a message moves to the dead-letter queue.
-   * @default 5: a malformed message is worth a second look, a crash in the middle of a good one a third and a fourth
+   * @default - `defaultReceives`
    */
   readonly maxReceiveCount?: number;
 }
 
+/**
+ * A message that a worker can't read comes back each second and is there soon, however many these are. One that it can
+ * read uses one up whenever a worker dies over it, is stopped, or finds the action in another's hands, and must not get
+ * there while its action waits: the second message of a launch that is held for 30 minutes comes back 15 times.
+ */
+export const defaultReceives = 20;
 /** The agent asks for its own visibility when it receives; this is what a reader without one gets. Seconds. */
 const visibilityTimeout = 120;
 /** Lifecycle actions last 48 hours at most, so anything older is a rumour of the past; SQS's own default is 4 days. */
@@ -46,7 +52,7 @@ export class LifecycleQueue extends Construct {
       messageRetentionPeriod: retentionSeconds,
       redrivePolicy: {
         deadLetterTargetArn: this.deadLetterQueue.attrArn,
-        maxReceiveCount: props.maxReceiveCount ?? 5,
+        maxReceiveCount: props.maxReceiveCount ?? defaultReceives,
       },
       ...encryption,
     });
