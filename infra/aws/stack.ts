@@ -144,7 +144,12 @@ export class MembershipStack extends Stack {
       new CfnParameter(this, name, { type: 'Number', description, default: value, minValue: minimum });
     const count = number('WorkerCount', 'Workers at least', 2, 0);
     const maximum = number('WorkerMaximum', 'Workers at most', 6, 1);
-    const receives = number('MaxReceiveCount', 'Receives before a message is a dead letter', defaultReceives, 1);
+    const receives = number(
+      'MaxReceiveCount',
+      'Receives before a message is a dead letter',
+      defaultReceives,
+      1,
+    );
     const sweepEnabled = flag(
       'SweepEnabled',
       'Sweep on a schedule: remove stamped accounts whose instances are proven gone, and pay what is owed',
