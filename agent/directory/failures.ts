@@ -40,7 +40,7 @@ export class LdapResult extends Error {
  * - `unreachable`: no connection came about.
  * - `untrusted`: its certificate does not verify.
  * - `lost`: the connection broke or went silent; whether the last request was carried out is unknown.
- * - `declined`: it answered that somebody else should do it (referral, busy, read-only).
+ * - `declined`: it answered that somebody else should do it (referral, busy, read-only, unable to check a password).
  */
 type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
 
@@ -71,7 +71,9 @@ export function fromLdapts(error: unknown, operation: string, controller: string
   if (error instanceof ControllerFailure) return error;
   if (error instanceof ResultCodeError) {
     const diagnostic = oneLine(error.message);
-    if (ELSEWHERE.includes(error.code)) {
+    const isTrouble =
+      error.code === Result.invalidCredentials && CONTROLLER_TROUBLE.has(windowsError(diagnostic) ?? '');
+    if (ELSEWHERE.includes(error.code) || isTrouble) {
       return new ControllerFailure(
         'declined',
         controller,
@@ -107,18 +109,31 @@ const CREDENTIAL_CODES: Readonly<Record<string, ErrorCode>> = {
   '775': 'credential-locked',
 };
 
-function windowsError(refusal: LdapResult): string | undefined {
-  return /\bdata ([0-9a-f]{3,4})\b/i.exec(refusal.diagnostic)?.[1]?.toLowerCase();
+/**
+ * Those that say that the controller could not check a password, and so nothing about the password. A read-only
+ * controller asks a writable one, and gives the reason why it got no answer. 51f no logon servers, 547 no domain
+ * information, 54b no such domain, 54f internal error, 6ba, 6bb, 6be and 6bf a remote call failed, 6fa to 6fe the
+ * controllers do not trust each other (yet), 700 its logon service has not started, 774 no controller found (MS-ERREF 2.2).
+ */
+const CONTROLLER_TROUBLE: ReadonlySet<string> = new Set([
+  ...['51f', '547', '54b', '54f'],
+  ...['6ba', '6bb', '6be', '6bf'],
+  ...['6fa', '6fb', '6fc', '6fd', '6fe'],
+  ...['700', '774'],
+]);
+
+function windowsError(diagnostic: string): string | undefined {
+  return /\bdata ([0-9a-f]{3,4})\b/i.exec(diagnostic)?.[1]?.toLowerCase();
 }
 
 /** Whether a bind was refused for its password, which may have been replaced on another controller. */
 export function isWrongPassword(refusal: LdapResult): boolean {
-  return windowsError(refusal) === '52e';
+  return windowsError(refusal.diagnostic) === '52e';
 }
 
 /** What a refused bind (result 49) means for the service account. */
 export function credentialError(refusal: LdapResult, user: string, controller: string): AdjoinError {
-  const data = windowsError(refusal);
+  const data = windowsError(refusal.diagnostic);
   const code = (data && CREDENTIAL_CODES[data]) || 'credential-refused';
   const detail = data ? `LDAP 49, data ${data}` : `LDAP 49: ${refusal.diagnostic || 'no diagnostic text'}`;
   return new AdjoinError(code, `${controller} refuses the service account ${user} (${detail}).`);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { InvalidCredentialsError } from 'ldapts';
 import type { Clock } from '../../../agent/clock.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { BindGate } from '../../../agent/directory/bind-gate.ts';
 import type { ServiceCredential } from '../../../agent/directory/credential.ts';
-import { ControllerFailure, LdapResult } from '../../../agent/directory/failures.ts';
+import { ControllerFailure, fromLdapts, LdapResult } from '../../../agent/directory/failures.ts';
 
 const signal = new AbortController().signal;
 const PASSWORD = 'Right-1';
@@ -182,6 +183,15 @@ describe('the gate before binds', () => {
       const { bindTo, state } = setting({ answers: [wrongPassword()] });
       await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
       await expect(bindTo('dc2')).resolves.toMatchObject({ versionId: 'v1' });
+      expect(state.refused).toEqual([]);
+    });
+
+    test('condemns nothing when one can not check a password, and asks the next one', async () => {
+      const untrusted = new InvalidCredentialsError('AcceptSecurityContext error, data 6fb, v1');
+      const { bindTo, state } = setting({ answers: [fromLdapts(untrusted, 'bind', 'dc3:636')] });
+      await expect(bindTo('dc3')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc1')).resolves.toMatchObject({ versionId: 'v1' });
+      await expect(bindTo('dc3')).resolves.toMatchObject({ versionId: 'v1' });
       expect(state.refused).toEqual([]);
     });
 

@@ -41,6 +41,17 @@ describe('failures of a domain controller', () => {
     });
   });
 
+  test.each('51f 547 54b 54f 6ba 6bb 6be 6bf 6fa 6fb 6FB 6fc 6fd 6fe 700 774'.split(' '))(
+    'data %s speaks of the controller, which could not check the password',
+    (data) => {
+      expect(fromLdapts(new InvalidCredentialsError(windows(data)), 'bind', 'dc3:636')).toMatchObject({
+        name: 'ControllerFailure',
+        kind: 'declined',
+        message: expect.stringContaining(`data ${data}`),
+      });
+    },
+  );
+
   test('a bind refused without any text is a refused credential', () => {
     expect(credentialError(new LdapResult('bind', 49, ''), 'svc', 'dc1').code).toBe('credential-refused');
   });
