@@ -38,8 +38,8 @@ export interface Domain {
   readonly nameServers: readonly string[];
   /**
    * Makes another controller, which joins the domain over the first one, and resolves when each of the two knows of the
-   * other and is found through DNS. The namespace's resolv.conf names it from then on; machines that run already do not
-   * know of it. Takes some 15 s.
+   * other and is found through DNS; a read-only one, when it can check passwords. The namespace's resolv.conf names it from
+   * then on; machines that run already do not know of it. Takes some 15 s.
    */
   addController(options?: JoinOptions): Promise<Controller>;
   /** Resets the service account's password in the directory, as an administrator would. */
@@ -135,6 +135,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
 
   const first = controllerIn(controller, fullHostName, caFile);
   const controllers: Controller[] = [first];
+  const writable: Controller[] = [first];
   const nameServers = () => controllers.map((one) => one.address);
   /** What /etc/resolv.conf of the namespace points to, as a VPC's DHCP options name the domain's controllers. */
   const writeNameServers = () =>
@@ -214,11 +215,14 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
           caFile,
           authority,
           serviceAccount: serviceAccount.user,
+          auditor,
           first,
+          others: writable.slice(1),
         },
         joinOptions,
       );
       controllers.push(added);
+      if (joinOptions.readOnly !== true) writable.push(added);
       await writeNameServers();
       return added;
     },

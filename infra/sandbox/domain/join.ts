@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, InvalidCredentialsError } from 'ldapts';
 import { startMachine, type Machine } from '../machine/machine.ts';
 import { issueCertificate, type Authority } from './authority.ts';
 import { controllerIn, must, smbConfEdits, type Controller } from './controller.ts';
@@ -18,6 +20,10 @@ export interface JoinedDomain {
   readonly serviceAccount: string;
   /** It must be up. */
   readonly first: Controller;
+  /** The other writable controllers. They must be up when a read-only one joins. */
+  readonly others: readonly Controller[];
+  /** A user who may bind. */
+  readonly auditor: { readonly principal: string; readonly password: string };
 }
 
 export interface JoinOptions {
@@ -37,6 +43,10 @@ const defaultSite = 'Default-First-Site-Name';
 const joinLimitMs = 120_000;
 /** Registering some thirty records takes 2–5 s. */
 const registerLimitMs = 60_000;
+
+/** The first bind takes a second, and some more where a writable controller is slow to be found. */
+const bindLimitMs = 60_000;
+const bindPollMs = 250;
 
 const admitScript = join(import.meta.dirname, 'admit.py');
 
@@ -60,8 +70,15 @@ export async function joinController(domain: JoinedDomain, options: JoinOptions)
       joinAs(machine, domain, options),
     ]);
     const controller = controllerIn(machine, fullHostName, domain.caFile);
-    await controller.start();
-    await acquaint(controller, domain, options);
+    if (options.readOnly === true) {
+      await introduce(domain);
+      await controller.start();
+      await register(controller, domain, options);
+      await checksPasswords(controller, domain);
+    } else {
+      await controller.start();
+      await acquaint(controller, domain, options);
+    }
     return controller;
   } catch (error) {
     await machine.destroy();
@@ -110,17 +127,54 @@ async function joinAs(machine: Machine, domain: JoinedDomain, options: JoinOptio
   });
 }
 
+/**
+ * A read-only controller lets a writable one check passwords, whichever it finds, and remembers for a while which one does
+ * not know its account: all must have heard of it from the first one before it starts.
+ */
+async function introduce({ first, others }: JoinedDomain): Promise<void> {
+  for (const other of others) await other.replicateFrom([first]);
+}
+
+/** A read-only controller is named for its site only. It asks a writable one to register it, but Samba's does not. */
+async function register(controller: Controller, domain: JoinedDomain, options: JoinOptions): Promise<void> {
+  const { domainName, first } = domain;
+  const { site = defaultSite } = options;
+  const record = [`_ldap._tcp.${site}._sites.dc`, 'SRV', `${controller.hostName} 389 0 100`];
+  const add = ['samba-tool', 'dns', 'add', first.hostName, `_msdcs.${domainName}`, ...record];
+  await must(first.machine, [...add, '--machine-pass']);
+}
+
+/** Its LDAP answers before the service does that asks a writable controller. */
+async function checksPasswords(
+  { address, hostName }: Controller,
+  { auditor, caFile }: JoinedDomain,
+): Promise<void> {
+  const ca = await readFile(caFile, 'utf8');
+  const deadline = performance.now() + bindLimitMs;
+  for (;;) {
+    const client = new Client({
+      url: `ldaps://${address}`,
+      tlsOptions: { ca, servername: hostName },
+      timeout: bindLimitMs,
+    });
+    try {
+      await client.bind(auditor.principal, auditor.password);
+      return;
+    } catch (error) {
+      // Only what it says for want of a writable controller passes by itself; asking on would lock the auditor out.
+      if (!(error instanceof InvalidCredentialsError) || /data 52e/.test(error.message)) throw error;
+      if (performance.now() > deadline) throw error;
+      await sleep(bindPollMs);
+    } finally {
+      await client.unbind().catch(() => undefined);
+    }
+  }
+}
+
 /** Waits until DNS names the new controller, and lets each controller take in what the other one has. */
 async function acquaint(controller: Controller, domain: JoinedDomain, options: JoinOptions): Promise<void> {
   const { domainName, first } = domain;
-  const { readOnly = false, site = defaultSite } = options;
-  if (readOnly) {
-    // A read-only controller is named for its site only. It asks a writable one to register it, but Samba's does not.
-    const record = [`_ldap._tcp.${site}._sites.dc`, 'SRV', `${controller.hostName} 389 0 100`];
-    const add = ['samba-tool', 'dns', 'add', first.hostName, `_msdcs.${domainName}`, ...record];
-    await must(first.machine, [...add, '--machine-pass']);
-    return;
-  }
+  const { site = defaultSite } = options;
   await isFound(controller, first, `_ldap._tcp.${site}._sites.dc._msdcs.${domainName}`);
   await isFound(controller, first, `_ldap._tcp.dc._msdcs.${domainName}`);
   await controller.replicateFrom([first]);

@@ -200,6 +200,13 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await readOnly.stop();
     });
 
+    test('which is up when every writable one knows its account', async () => {
+      const search = ['ldbsearch', '-H', database, '-b', domain.baseDn, '(sAMAccountName=DC3$)', 'dn'];
+      for (const { machine } of [first, second]) {
+        expect(parseLdif((await machine.exec(search)).stdout)).toHaveLength(1);
+      }
+    });
+
     test('which the site names first, the work goes on to a writable one', async () => {
       const record = `_ldap._tcp.Outpost._sites.dc._msdcs.${domain.domainName}`;
       const [named] = await lookUpSrv(record, 2_000, [first.address]);
