@@ -137,8 +137,9 @@ const codes = {
   },
   'credential-locked': {
     disposition: 'retry',
-    meaning: 'The service account is locked out (LDAP 49, data 775).',
-    hint: 'Find out who else uses the account, unlock it, then write the secret again, also if it is unchanged.',
+    meaning:
+      'The service account is locked out (LDAP 49, data 775): somebody tried wrong passwords. That says nothing of the one in the secret.',
+    hint: 'Find out who else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
   },
   'credential-expired': {
     disposition: 'retry',

@@ -2,8 +2,9 @@
  * The service account's credential: read from the secret, held in memory only, read again when a bind is refused.
  *
  * A version that the directory refused is never tried again, by no worker and after no restart: a loop would lock the
- * account out. So the refusal is remembered in the ledger's table before anybody can ask again, and looked up there each
- * time the credential is handed out: another worker may have been refused with the version that this one holds.
+ * account out. So the refusal is remembered in the ledger's table before anybody in this process can ask again, and looked
+ * up there each time the credential is handed out: another worker may have been refused with the version that this one
+ * holds. Workers whose binds were under way at the same time have each tried once.
  *
  * The secret is read again when the version in hand is older than a poll interval, so that an ordinary rotation, or a
  * corrected organizational unit, is picked up before the next connection.

@@ -1,10 +1,14 @@
 /**
- * Binds connections, one at a time, so that a wrong password costs one failed logon and not one per connection:
- * twenty of those lock the service account out for everybody.
+ * Binds connections, one at a time, so that a wrong password costs this process one failed logon and not one per
+ * connection: twenty of those lock the service account out for everybody. Workers that try a version at the same time,
+ * before any of them was refused, cost one each.
  *
  *   untried ──bind answered 0──▶ proven ──bind answered 49──▶ refused
  *      └─────bind answered 49──▶ refused (for ever; a new version of the secret starts untried)
  *      └─────no answer─────────▶ untried, and left alone for a while: the failed logon may have been counted
+ *   untried, proven ──"locked out"──▶ the same, and left alone for a while
+ *
+ * "Locked out" says nothing of the password: whoever knows the account's name can bring it about, and it ends by itself.
  *
  * "Wrong password" may mean that the controller has not heard of a new one yet. So where there are others, the first to
  * say so is only doubted, and left alone for a while; when another one says so too, or it itself again though nobody
@@ -24,10 +28,10 @@ import {
 } from './failures.ts';
 
 /**
- * After a bind without an answer, an untried version waits this long. Windows' default lockout counts 10 failed logons
- * in 10 minutes; this makes at most 5.
+ * After a bind without an answer, an untried version waits this long, and any version after "locked out". Windows' default
+ * lockout counts 10 failed logons in 10 minutes; this makes at most 5.
  */
-const UNANSWERED_PAUSE_MS = 120_000;
+const PAUSE_MS = 120_000;
 
 /** What is bound. */
 interface Bindable {
@@ -41,6 +45,13 @@ interface Binding {
   readonly versionId: string;
   readonly domain: string;
   readonly organizationalUnit: string;
+}
+
+/** The last bind that was answered "locked out". */
+interface Lock {
+  readonly versionId: string;
+  readonly at: number;
+  readonly error: AdjoinError;
 }
 
 /** A controller that calls the password of a version wrong, and when it last did. */
@@ -77,6 +88,7 @@ export class BindGate {
   readonly #refused = new Map<string, AdjoinError>();
   /** By version. */
   readonly #doubts = new Map<string, Doubt>();
+  #lock: Lock | undefined;
   #unanswered: { readonly versionId: string; readonly at: number } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -93,10 +105,10 @@ export class BindGate {
 
   /**
    * Binds a connection with the present credential, after every bind that was asked for before.
-   * @param others whether the domain has other controllers than this one
+   * @param others asks whether the domain has other controllers than this one, once that matters
    * @throws AdjoinError `credential-*`, `secret-*`; LdapResult; ControllerFailure
    */
-  bind(connection: Bindable, others: boolean, signal: AbortSignal): Promise<Binding> {
+  bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
     const mine = this.#turn.then(() => this.#bind(connection, others, signal));
     this.#turn = mine.catch(() => undefined);
     return mine;
@@ -106,10 +118,11 @@ export class BindGate {
     const credential = checked(await this.#credentials.current(signal));
     const refusal = this.#refused.get(credential.versionId);
     if (refusal) throw refusal;
+    if (this.#lock?.versionId === credential.versionId && this.#isRecent(this.#lock)) throw this.#lock.error;
     return credential;
   }
 
-  async #bind(connection: Bindable, others: boolean, signal: AbortSignal): Promise<Binding> {
+  async #bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
     const credential = await this.#current(signal);
     const { versionId, domain, organizationalUnit } = credential;
     this.#mindUnanswered(versionId, connection.name);
@@ -120,7 +133,8 @@ export class BindGate {
     } catch (error) {
       if (isResult(error, Result.invalidCredentials)) {
         const refusal = credentialError(error, user, connection.name);
-        if (isWrongPassword(error)) this.#doubt(versionId, connection, others, refusal);
+        if (refusal.code === 'credential-locked') throw this.#pause(versionId, refusal);
+        if (isWrongPassword(error)) await this.#doubt(versionId, connection, others, refusal);
         throw await this.#refuse(versionId, refusal);
       }
       if (!isAnswer(error)) this.#unanswered = { versionId, at: this.#clock.now() };
@@ -131,9 +145,13 @@ export class BindGate {
     return { versionId, domain: domain.toLowerCase(), organizationalUnit };
   }
 
+  #isRecent({ at }: { readonly at: number }): boolean {
+    return this.#clock.now() < at + PAUSE_MS;
+  }
+
   #mindUnanswered(versionId: string, controller: string): void {
     if (this.#proven.has(versionId) || this.#unanswered?.versionId !== versionId) return;
-    const left = this.#unanswered.at + UNANSWERED_PAUSE_MS - this.#clock.now();
+    const left = this.#unanswered.at + PAUSE_MS - this.#clock.now();
     if (left <= 0) return;
     const seconds = Math.ceil(left / 1000);
     const reason = `the last bind with this untried credential had no answer; the next one waits ${seconds} s`;
@@ -142,28 +160,41 @@ export class BindGate {
 
   #mindDoubt(versionId: string, { name, controller }: Bindable): void {
     const doubt = this.#doubts.get(versionId);
-    if (doubt?.controller !== controller || doubt.at + UNANSWERED_PAUSE_MS <= this.#clock.now()) return;
+    if (doubt?.controller !== controller || !this.#isRecent(doubt)) return;
     throw new ControllerFailure('declined', name, 'called this password wrong a moment ago');
   }
 
   /** @throws ControllerFailure when this controller alone is not believed */
-  #doubt(versionId: string, connection: Bindable, others: boolean, refusal: AdjoinError): void {
+  async #doubt(
+    versionId: string,
+    connection: Bindable,
+    others: () => Promise<boolean>,
+    refusal: AdjoinError,
+  ): Promise<void> {
     const { name, controller } = connection;
     const doubt = this.#doubts.get(versionId);
-    const believed = doubt ? doubt.controller !== controller || !this.#proven.has(versionId) : !others;
+    const believed = doubt
+      ? doubt.controller !== controller || !this.#proven.has(versionId)
+      : !(await others());
     if (believed) return;
     this.#doubts.set(versionId, { controller, at: this.#clock.now() });
     throw new ControllerFailure('declined', name, `${refusal.message} Another one is asked.`);
   }
 
+  #pause(versionId: string, error: AdjoinError): AdjoinError {
+    this.#lock = { versionId, at: this.#clock.now(), error };
+    this.#warn(versionId, error);
+    return error;
+  }
+
+  #warn(versionId: string, { code, message }: AdjoinError): void {
+    this.#log.warn('the directory refuses the service account', { code, reason: message, versionId });
+  }
+
   async #refuse(versionId: string, error: AdjoinError): Promise<AdjoinError> {
     this.#proven.delete(versionId);
     this.#refused.set(versionId, error);
-    this.#log.warn('the directory refuses the service account', {
-      code: error.code,
-      reason: error.message,
-      versionId,
-    });
+    this.#warn(versionId, error);
     try {
       await this.#credentials.refused(versionId, error);
     } catch (failure) {

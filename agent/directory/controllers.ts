@@ -79,14 +79,14 @@ export class Controllers {
   readonly #closing = new AbortController();
   /** The endpoint that served last: staying with it spares a timeout for each one that is down. */
   #preferred: { readonly endpoint: Endpoint; readonly until: number } | undefined;
-  /** How many controllers there are, as far as is known. */
-  #count: number | undefined;
+  /** The controllers that are configured, or that DNS named last. */
+  #known: readonly Endpoint[];
   /** The endpoints that DNS named for our site when it was last asked. */
   #inSite: ReadonlySet<string> = new Set();
 
   constructor(options: ControllersOptions) {
     this.#options = options;
-    this.#count = options.controllers?.length;
+    this.#known = (options.controllers ?? []).map(parseEndpoint);
     this.#gate = new BindGate(options.credentials, options.clock, options.log);
   }
 
@@ -156,9 +156,9 @@ export class Controllers {
     }
   }
 
-  async #endpoints(signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {
+  async #endpoints(signal: AbortSignal, failures: ControllerFailure[]): Promise<readonly Endpoint[]> {
     const { controllers, site } = this.#options;
-    if (controllers) return controllers.map(parseEndpoint);
+    if (controllers) return this.#known;
     const domain = await this.#gate.domain(signal);
     const [near, all] = await Promise.all([
       site === undefined ? [] : this.#lookUp(siteRecord(site, domain), signal, failures),
@@ -166,8 +166,16 @@ export class Controllers {
     ]);
     this.#inSite = new Set(near.map(endpointName));
     const found = [...near, ...all.filter((endpoint) => !this.#inSite.has(endpointName(endpoint)))];
-    this.#count = found.length;
+    this.#known = found;
     return found;
+  }
+
+  /** Whether the domain has other controllers than this one. Where nobody knows, it may. */
+  async #hasOthers(endpoint: Endpoint): Promise<boolean> {
+    // One that the ledger named is connected to before DNS was asked.
+    const known = this.#known.length > 0 ? this.#known : await this.#endpoints(this.#closing.signal, []);
+    const isOnly = known.length > 0 && known.every((one) => endpointName(one) === endpointName(endpoint));
+    return !isOnly;
   }
 
   async #lookUp(record: string, signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {
@@ -259,7 +267,8 @@ export class Controllers {
     const ca = await this.#readCa();
     const connection = await Connection.open(endpoint, { ...this.#options, ca }, signal);
     try {
-      const { domain, organizationalUnit } = await this.#gate.bind(connection, this.#count !== 1, signal);
+      const others = (): Promise<boolean> => this.#hasOthers(endpoint);
+      const { domain, organizationalUnit } = await this.#gate.bind(connection, others, signal);
       // What it shows may be old, and what it lacks may exist: no controller to work on, not even for reading.
       if (await connection.isReadOnly(signal)) {
         throw new ControllerFailure('declined', connection.name, 'is a read-only domain controller');

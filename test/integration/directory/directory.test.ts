@@ -510,6 +510,18 @@ describeReal('The directory room', (ground) => {
       expect(await badPasswords()).toBe('0');
     });
 
+    test('with a wrong password binds once to the only controller, also when the ledger names it before DNS does', async () => {
+      const credentials = secretOf({ versionId: 'wrong', password: 'Wrong-Sesame-1' });
+      const room = directory({ credentials });
+      const remembered = { names: [], domainController: domain.hostName };
+      expect(await failure(room.remove(newInstance(), remembered, unchecked, signal))).toMatchObject({
+        code: 'credential-refused',
+      });
+      expect(await badPasswords()).toBe('1');
+      credentials.rotate(domain.serviceAccount.password);
+      await expect(room.remove(newInstance(), remembered, unchecked, signal)).resolves.toBeDefined();
+    });
+
     test('with a password changed in the domain goes on, and takes the new one when it must bind again', async () => {
       const way = await tunnel();
       const credentials = secretOf();

@@ -197,7 +197,7 @@ describe('the service credential', () => {
 
   test('whose new version has the same password stays hidden', async () => {
     await current();
-    await source.refused('v1', new AdjoinError('credential-locked', 'data 775'));
+    await source.refused('v1', new AdjoinError('credential-expired', 'data 532'));
     present = { versionId: 'v2', text: secretOf('first-password') };
     await current();
     expect(redactor.clean('first-password')).toBe('[redacted]');
@@ -205,8 +205,8 @@ describe('the service credential', () => {
 
   test('keeps the code with which it was refused', async () => {
     await current();
-    await source.refused('v1', new AdjoinError('credential-locked', 'data 775'));
-    await expect(codeOf(current(restarted()))).resolves.toBe('credential-locked');
+    await source.refused('v1', new AdjoinError('credential-expired', 'data 532'));
+    await expect(codeOf(current(restarted()))).resolves.toBe('credential-expired');
     expect(refusalOf({ versionId: 'v1', code: 'toString', message: 'm' }).code).toBe('credential-refused');
   });
 

@@ -11,6 +11,8 @@ const PASSWORD = 'Right-1';
 
 const wrongPassword = () => new LdapResult('bind', 49, 'AcceptSecurityContext error, data 52e, v1');
 
+const locked = () => new LdapResult('bind', 49, 'AcceptSecurityContext error, data 775, v1');
+
 interface Setting extends Partial<ServiceCredential> {
   /** What the controller does with each bind; right password or result 49 when it runs out. */
   readonly answers?: (Error | 'ok')[];
@@ -70,9 +72,13 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
     ...state,
     state,
     gate,
-    bind: () => gate.bind(connectionTo('dc1'), false, signal),
+    bind: () => gate.bind(connectionTo('dc1'), async () => false, signal),
+    bindWhen: (versionId: string, others: () => Promise<boolean>) => {
+      state.credential = { ...state.credential, versionId };
+      return gate.bind(connectionTo('dc1'), others, signal);
+    },
     /** Where there are several controllers. */
-    bindTo: (host: string) => gate.bind(connectionTo(host), true, signal),
+    bindTo: (host: string) => gate.bind(connectionTo(host), async () => true, signal),
   };
 }
 
@@ -112,11 +118,50 @@ describe('the gate before binds', () => {
   });
 
   test('remembers the refusal of a version that was good before', async () => {
-    const { bind, state } = setting({ answers: ['ok', new LdapResult('bind', 49, 'data 775, v1')] });
+    const { bind, state } = setting({ answers: ['ok', new LdapResult('bind', 49, 'data 532, v1')] });
     await bind();
-    await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
-    await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-expired' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-expired' });
     expect(state.binds).toHaveLength(2);
+    expect(state.refused).toEqual(['v1']);
+  });
+
+  test.each([
+    ['an untried version', []],
+    ['a proven version', ['ok' as const]],
+  ])(
+    'lets %s rest for two minutes while the account is locked out, and condemns nothing',
+    async (_what, before) => {
+      const { bind, bindTo, state } = setting({ answers: [...before, locked()] });
+      for (const _ of before) await bind();
+      await expect(bind()).rejects.toMatchObject({ code: 'credential-locked', disposition: 'retry' });
+      state.pass(119_999);
+      await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
+      await expect(bindTo('dc2')).rejects.toMatchObject({ code: 'credential-locked' });
+      expect(state.binds).toHaveLength(before.length + 1);
+      state.pass(1);
+      await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
+      expect(state.refused).toEqual([]);
+      expect(state.log.filter((line) => line.includes('credential-locked'))).toHaveLength(1);
+    },
+  );
+
+  test('tries a new version at once, though the account was locked out with the one before', async () => {
+    const { bind, state } = setting({ answers: [locked()] });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
+    state.credential = { ...state.credential, versionId: 'v2' };
+    await expect(bind()).resolves.toMatchObject({ versionId: 'v2' });
+  });
+
+  test('asks whether there are other controllers only when one calls the password wrong', async () => {
+    const { bindWhen } = setting({ answers: ['ok', locked(), wrongPassword()] });
+    let asked = 0;
+    const others = async () => (asked += 1) > 1;
+    await bindWhen('v1', others);
+    await expect(bindWhen('v1', others)).rejects.toMatchObject({ code: 'credential-locked' });
+    expect(asked).toBe(0);
+    await expect(bindWhen('v2', others)).rejects.toMatchObject({ code: 'credential-refused' });
+    expect(asked).toBe(1);
   });
 
   test('lets an untried version rest for two minutes after a bind without an answer', async () => {
@@ -228,8 +273,8 @@ describe('the gate before binds', () => {
     });
 
     test('believes a single one that says anything but "wrong password"', async () => {
-      const { bindTo, state } = setting({ answers: [new LdapResult('bind', 49, 'data 775, v1')] });
-      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-locked' });
+      const { bindTo, state } = setting({ answers: [new LdapResult('bind', 49, 'data 533, v1')] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-disabled' });
       expect(state.refused).toEqual(['v1']);
     });
   });

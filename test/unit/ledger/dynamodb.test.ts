@@ -248,10 +248,10 @@ describe('a refused version of the service credential', () => {
   test('is there for the next worker, and is no membership', async () => {
     const refusals = createRefusalStore(client, TABLE);
     await expect(refusals.read('v1')).resolves.toBeUndefined();
-    await refusals.write({ versionId: 'v1', code: 'credential-locked', message: 'Locked.' });
+    await refusals.write({ versionId: 'v1', code: 'credential-expired', message: 'Expired.' });
     await refusals.write({ versionId: 'v2', code: 'credential-refused', message: 'Wrong password.' });
     const another = createRefusalStore(client, TABLE);
-    await expect(another.read('v1')).resolves.toMatchObject({ versionId: 'v1', code: 'credential-locked' });
+    await expect(another.read('v1')).resolves.toMatchObject({ versionId: 'v1', code: 'credential-expired' });
     await expect(another.read('v2')).resolves.toEqual({
       versionId: 'v2',
       code: 'credential-refused',
