@@ -94,14 +94,27 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
   };
 }
 
-/** The controller itself judges what lies under the organizational unit, however that is spelled. */
+/** Closes the connection, which was opened for that unit: the next one looks for it again, or for a corrected one. */
+function unitIsGone({ connection, organizationalUnit }: Session): AdjoinError {
+  connection.close();
+  return new AdjoinError('organizational-unit-missing', `${organizationalUnit} is gone.`);
+}
+
+/**
+ * The controller itself judges what lies under the organizational unit, however that is spelled.
+ * @throws AdjoinError `organizational-unit-missing`
+ */
 async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
   const { connection, organizationalUnit } = session;
-  const rows = await connection.search(
-    { base: organizationalUnit, scope: 'sub', filter, attributes: READ, binary: ['objectGUID'] },
-    signal,
-  );
-  return rows.map((row) => readAccount(row, connection.controller));
+  try {
+    const rows = await connection.search(
+      { base: organizationalUnit, scope: 'sub', filter, attributes: READ, binary: ['objectGUID'] },
+      signal,
+    );
+    return rows.map((row) => readAccount(row, connection.controller));
+  } catch (error) {
+    throw isResult(error, Result.noSuchObject) ? unitIsGone(session) : error;
+  }
 }
 
 /** All accounts under our organizational unit with exactly this stamp, oldest first. */
@@ -259,10 +272,7 @@ export async function stageAccount(
     try {
       await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), signal);
     } catch (error) {
-      if (isResult(error, Result.noSuchObject)) {
-        session.connection.close();
-        throw new AdjoinError('organizational-unit-missing', `${session.organizationalUnit} is gone.`);
-      }
+      if (isResult(error, Result.noSuchObject)) throw unitIsGone(session);
       if (!isTaken(error)) throw error;
       // Another worker with a stale lease may have made it a moment ago.
       const [made] = await findStamped(session, stamp, signal);

@@ -33,18 +33,33 @@ import {
  */
 const PAUSE_MS = 120_000;
 
+/**
+ * How long the connections that are bound serve on before somebody looks whether the secret names another account or
+ * place. Each look reads the stored refusals, too, and all connections share it; an operator who has corrected the secret
+ * waits no longer than this.
+ */
+const LOOK_MS = 60_000;
+
 /** What is bound. */
 interface Bindable {
   readonly name: string;
   readonly controller: string;
+  /** Distinguished name of its domain. */
+  readonly baseDn: string;
   bind(user: string, password: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What a bound connection needs to know of the credential; the password is not kept. */
-interface Binding {
+export interface Binding {
   readonly versionId: string;
+  /** In lower case. */
   readonly domain: string;
+  readonly user: string;
   readonly organizationalUnit: string;
+}
+
+function bindingOf({ versionId, domain, user, organizationalUnit }: ServiceCredential): Binding {
+  return { versionId, domain: domain.toLowerCase(), user, organizationalUnit };
 }
 
 /** The last bind that was answered "locked out". */
@@ -75,6 +90,14 @@ function checked(credential: ServiceCredential): ServiceCredential {
   return credential;
 }
 
+function isDomain(baseDn: string, domain: string): boolean {
+  const name = domain
+    .split('.')
+    .map((label) => `dc=${label}`)
+    .join(',');
+  return baseDn.toLowerCase().replaceAll(/, +/g, ',') === name.toLowerCase();
+}
+
 function isAnswer(error: unknown): boolean {
   return error instanceof LdapResult || (error instanceof ControllerFailure && error.kind === 'declined');
 }
@@ -89,6 +112,10 @@ export class BindGate {
   /** By version. */
   readonly #doubts = new Map<string, Doubt>();
   #lock: Lock | undefined;
+  /** The credential as it was seen last, and when somebody last looked. */
+  #present: Binding | undefined;
+  #lookedAt = 0;
+  #looking: Promise<unknown> | undefined;
   #unanswered: { readonly versionId: string; readonly at: number } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -103,6 +130,32 @@ export class BindGate {
     return (await this.#current(signal)).domain;
   }
 
+  /** Whether a connection that is bound so still works with the account and in the place that the secret names. */
+  isPresent({ domain, user, organizationalUnit }: Binding): boolean {
+    const present = this.#present;
+    return (
+      present?.domain === domain && present.user === user && present.organizationalUnit === organizationalUnit
+    );
+  }
+
+  /**
+   * Looks, once in a while and once for all who ask, whether the secret has changed. Should it not be there to look at,
+   * whatever is bound serves on.
+   */
+  async look(signal: AbortSignal): Promise<void> {
+    if (this.#present === undefined) return;
+    if (this.#clock.now() - this.#lookedAt >= LOOK_MS) {
+      this.#looking ??= this.#current(signal)
+        .catch((error: unknown) => {
+          if (!(error instanceof AdjoinError)) throw error;
+        })
+        .finally(() => {
+          this.#looking = undefined;
+        });
+    }
+    await this.#looking;
+  }
+
   /**
    * Binds a connection with the present credential, after every bind that was asked for before.
    * @param others asks whether the domain has other controllers than this one, once that matters
@@ -115,7 +168,9 @@ export class BindGate {
   }
 
   async #current(signal: AbortSignal): Promise<ServiceCredential> {
+    this.#lookedAt = this.#clock.now();
     const credential = checked(await this.#credentials.current(signal));
+    this.#present = bindingOf(credential);
     const refusal = this.#refused.get(credential.versionId);
     if (refusal) throw refusal;
     if (this.#lock?.versionId === credential.versionId && this.#isRecent(this.#lock)) throw this.#lock.error;
@@ -124,7 +179,11 @@ export class BindGate {
 
   async #bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
     const credential = await this.#current(signal);
-    const { versionId, domain, organizationalUnit } = credential;
+    const { versionId, domain } = credential;
+    // A controller of the domain that the secret named before would call any user of another one wrong.
+    if (!isDomain(connection.baseDn, domain)) {
+      throw new ControllerFailure('declined', connection.name, `is no domain controller of ${domain}`);
+    }
     this.#mindUnanswered(versionId, connection.name);
     this.#mindDoubt(versionId, connection);
     const user = logonName(credential);
@@ -142,7 +201,7 @@ export class BindGate {
     }
     this.#proven.add(versionId);
     this.#log.info('bound to a domain controller', { controller: connection.controller, versionId });
-    return { versionId, domain: domain.toLowerCase(), organizationalUnit };
+    return bindingOf(credential);
   }
 
   #isRecent({ at }: { readonly at: number }): boolean {

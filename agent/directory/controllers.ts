@@ -7,7 +7,7 @@ import type { SrvRecord } from 'node:dns';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { BindGate } from './bind-gate.ts';
+import { BindGate, type Binding } from './bind-gate.ts';
 import { Connection, endpointName, type Endpoint } from './connection.ts';
 import type { CredentialSource } from './credential.ts';
 import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
@@ -22,6 +22,8 @@ export interface Session {
   readonly domain: string;
   /** Distinguished name of the organizational unit, as the directory spells it. */
   readonly organizationalUnit: string;
+  /** What it was bound with. */
+  readonly binding: Binding;
 }
 
 interface ControllersOptions {
@@ -241,14 +243,20 @@ export class Controllers {
     this.#options.log.warn('a domain controller failed', { kind: failure.kind, reason: failure.message });
   }
 
-  /** The usable session of an endpoint; without one, opens it, once for all who ask. */
+  /**
+   * The usable session of an endpoint; without one, opens it, once for all who ask. One that works for another account or
+   * in another place than the secret names now is closed at once: what is under way on it begins anew on the fresh one.
+   */
   async #session(endpoint: Endpoint): Promise<Session> {
     this.#closing.signal.throwIfAborted();
+    await this.#gate.look(this.#closing.signal);
     const name = endpointName(endpoint);
     const known = this.#sessions.get(name);
     if (known) {
       const session = await known;
-      if (session.connection.usable) return session;
+      if (session.connection.usable && this.#gate.isPresent(session.binding)) return session;
+      // Nobody's failure, should something be under way on it.
+      this.#lost.add(session);
       session.connection.close();
       // Others may have come to the same conclusion, and be further.
       if (this.#sessions.get(name) !== known) return this.#session(endpoint);
@@ -268,13 +276,13 @@ export class Controllers {
     const connection = await Connection.open(endpoint, { ...this.#options, ca }, signal);
     try {
       const others = (): Promise<boolean> => this.#hasOthers(endpoint);
-      const { domain, organizationalUnit } = await this.#gate.bind(connection, others, signal);
+      const binding = await this.#gate.bind(connection, others, signal);
       // What it shows may be old, and what it lacks may exist: no controller to work on, not even for reading.
       if (await connection.isReadOnly(signal)) {
         throw new ControllerFailure('declined', connection.name, 'is a read-only domain controller');
       }
-      const unit = await findOrganizationalUnit(connection, organizationalUnit, signal);
-      return { connection, domain, organizationalUnit: unit };
+      const unit = await findOrganizationalUnit(connection, binding.organizationalUnit, signal);
+      return { connection, domain: binding.domain, organizationalUnit: unit, binding };
     } catch (error) {
       connection.close();
       throw error;

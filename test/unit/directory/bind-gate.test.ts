@@ -32,6 +32,8 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
       ...changes,
     },
     binds: [] as string[],
+    asked: 0,
+    trouble: undefined as Error | undefined,
     underWay: 0,
     mostUnderWay: 0,
     refused: [] as string[],
@@ -43,6 +45,7 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
   const connectionTo = (host: string) => ({
     name: `${host}:636`,
     controller: `${host}.corp.example.test`,
+    baseDn: 'DC=corp,DC=example,DC=test',
     async bind(user: string, password: string) {
       state.binds.push(user);
       state.underWay += 1;
@@ -56,7 +59,12 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
   });
   const gate = new BindGate(
     {
-      current: async () => state.credential,
+      current: async () => {
+        state.asked += 1;
+        await new Promise(setImmediate);
+        if (state.trouble) throw state.trouble;
+        return state.credential;
+      },
       refused: async (versionId) => {
         if (forgetful) throw new Error('the table is gone');
         state.refused.push(versionId);
@@ -215,6 +223,67 @@ describe('the gate before binds', () => {
       expect(state.binds).toEqual([]);
     },
   );
+
+  test.each(['other.test', 'example.test', 'a.corp.example.test'])(
+    'does not bind to a controller of another domain than %s, which would call the user wrong',
+    async (domain) => {
+      const { bind, state } = setting({ domain, user: 'svc@corp.example.test' });
+      await expect(bind()).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.binds).toEqual([]);
+    },
+  );
+
+  describe('once something is bound', () => {
+    const changes = [
+      ['organizational unit', { organizationalUnit: 'OU=New' }],
+      ['user', { user: 'svc2' }],
+      ['domain', { domain: 'new.test' }],
+    ] as const;
+
+    test.each(changes)('learns within a minute of another %s', async (_what, change) => {
+      const { gate, bind, state } = setting();
+      const binding = await bind();
+      state.credential = { ...state.credential, ...change, versionId: 'v2' };
+      state.pass(59_999);
+      await gate.look(signal);
+      expect([gate.isPresent(binding), state.asked]).toEqual([true, 1]);
+      state.pass(1);
+      await Promise.all([gate.look(signal), gate.look(signal), gate.look(signal)]);
+      expect([gate.isPresent(binding), state.asked]).toEqual([false, 2]);
+    });
+
+    test.each(changes)('learns at once of another %s when the next one is bound', async (_what, change) => {
+      const { gate, bind, state } = setting();
+      const binding = await bind();
+      state.credential = { ...state.credential, ...change, versionId: 'v2' };
+      await gate.domain(signal);
+      expect(gate.isPresent(binding)).toBe(false);
+    });
+
+    test('minds no other password', async () => {
+      const { gate, bind, state } = setting();
+      const binding = await bind();
+      state.credential = { ...state.credential, password: 'Other-1', versionId: 'v2' };
+      state.pass(60_000);
+      await gate.look(signal);
+      expect([gate.isPresent(binding), state.asked]).toEqual([true, 2]);
+    });
+
+    test('serves on while the credential is not to be had, and asks no more often for it', async () => {
+      const { gate, bind, state } = setting();
+      const binding = await bind();
+      state.trouble = new AdjoinError('secret-unreadable', 'denied');
+      state.pass(60_000);
+      for (let turn = 0; turn < 10; turn += 1) await gate.look(signal);
+      expect([gate.isPresent(binding), state.asked]).toEqual([true, 2]);
+    });
+  });
+
+  test('asks for no credential before the first bind', async () => {
+    const { gate, state } = setting();
+    await gate.look(signal);
+    expect(state.asked).toBe(0);
+  });
 
   test('says nothing of the password', async () => {
     const { bind, state } = setting({ password: 'Sesame-77' });

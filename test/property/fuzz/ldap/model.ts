@@ -171,6 +171,11 @@ export class Model {
   /** Puts our own account there, as after staging, and its DNS record. */
   own(): void {
     this.#computer(NAMES[0] ?? '', UNIT, STAMP);
+    this.record();
+  }
+
+  /** Puts a DNS record of our first name there, with or without an account of that name. */
+  record(): void {
     this.#node((NAMES[0] ?? '').toLowerCase());
   }
 

@@ -27,6 +27,8 @@ export class ScriptedServer {
   hasErred = false;
   /** Every request of the case, in order. */
   readonly requests: Request[] = [];
+  /** Connections that the other side has reset, and not merely ended. */
+  resets = 0;
   readonly #server: Server;
   readonly #sockets = new Set<TLSSocket>();
   #script: Script | undefined;
@@ -48,10 +50,15 @@ export class ScriptedServer {
   }
 
   begin(script: Script | undefined): void {
-    this.#script = script;
+    this.script(script);
     this.model = new Model();
     this.requests.length = 0;
     this.hasErred = false;
+  }
+
+  /** Goes on with another script. */
+  script(script: Script | undefined): void {
+    this.#script = script;
   }
 
   async close(): Promise<void> {
@@ -64,7 +71,10 @@ export class ScriptedServer {
     this.activity += 1;
     this.#sockets.add(socket);
     let received = Buffer.alloc(0);
-    socket.on('error', () => socket.destroy());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') this.resets += 1;
+      socket.destroy();
+    });
     socket.on('close', () => {
       this.activity += 1;
       this.#sockets.delete(socket);

@@ -1,0 +1,136 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ServiceCredential } from '../../../agent/directory/credential.ts';
+import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
+import { BASE, DOMAIN, INSTANCE, NAMES, Op, PLACE, PREFIXES, UNIT } from '../../property/fuzz/ldap/model.ts';
+import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+/** Where the model has an account with our instance's stamp that is not under our organizational unit. */
+const OTHER = `OU=Other,${BASE}`;
+const signal = new AbortController().signal;
+const unchecked = async (): Promise<void> => undefined;
+
+let folder = '';
+let server: ScriptedServer;
+let clock: VirtualClock;
+let credential: ServiceCredential;
+let trouble: AdjoinError | undefined;
+let asked: number;
+let directory: Directory;
+
+const count = (op: number): number => server.requests.filter((request) => request.op === op).length;
+const namesFound = async (): Promise<string[]> =>
+  (await directory.find(INSTANCE, signal)).map(({ computerName }) => computerName);
+
+beforeAll(async () => {
+  const certificate = selfSigned();
+  folder = await mkdtemp(join(tmpdir(), 'adjoin-controllers-'));
+  await writeFile(join(folder, 'ca.pem'), certificate.cert);
+  server = await ScriptedServer.listen(certificate);
+});
+afterAll(async () => {
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+beforeEach(() => {
+  server.begin(undefined);
+  clock = createVirtualClock();
+  credential = {
+    versionId: 'v1',
+    domain: DOMAIN,
+    user: 'svc',
+    password: 'Sesame77',
+    organizationalUnit: UNIT,
+  };
+  trouble = undefined;
+  asked = 0;
+  directory = openDirectory({
+    ...PLACE,
+    caFile: join(folder, 'ca.pem'),
+    controllers: [server.endpoint],
+    namePrefixes: PREFIXES,
+    credentials: {
+      async current() {
+        asked += 1;
+        if (trouble) throw trouble;
+        return credential;
+      },
+      refused: unchecked,
+    },
+    clock,
+    randomBytes: (size) => Buffer.alloc(size, 1),
+    connectTimeoutMs: 500,
+    operationTimeoutMs: 500,
+    log: { info: () => undefined, warn: () => undefined },
+  });
+});
+afterEach(() => directory.close());
+
+describe('a bound connection', () => {
+  test('is left a minute after the secret names another organizational unit', async () => {
+    server.model.own();
+    expect(await namesFound()).toEqual([NAMES[0]]);
+    credential = { ...credential, versionId: 'v2', organizationalUnit: OTHER };
+    await clock.advance(59_999);
+    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect(asked).toBe(1);
+    await clock.advance(1);
+    expect(await Promise.all([namesFound(), namesFound()])).toEqual([['EIGHT'], ['EIGHT']]);
+    expect(count(Op.bind)).toBe(2);
+  });
+
+  test('serves on with a new password, and while there is no credential to be had', async () => {
+    server.model.own();
+    await namesFound();
+    credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
+    await clock.advance(60_000);
+    expect(await namesFound()).toEqual([NAMES[0]]);
+    trouble = new AdjoinError('secret-unreadable', 'denied');
+    await clock.advance(60_000);
+    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect([count(Op.bind), asked]).toEqual([1, 3]);
+  });
+
+  test('leaves what was under way to the fresh one', async () => {
+    server.model.own();
+    await namesFound();
+    const arrived = Promise.withResolvers<void>();
+    const silence = (): Buffer => {
+      arrived.resolve();
+      return Buffer.alloc(0);
+    };
+    server.script({ at: server.requests.length, goesOn: false, bytes: silence });
+    const underWay = namesFound();
+    await arrived.promise;
+    credential = { ...credential, versionId: 'v2', organizationalUnit: OTHER };
+    clock.skip(60_000);
+    expect(await namesFound()).toEqual(['EIGHT']);
+    expect(await underWay).toEqual(['EIGHT']);
+    expect(count(Op.bind)).toBe(2);
+  });
+
+  test.each([
+    ['stage', () => directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)],
+    ['find', () => directory.find(INSTANCE, signal)],
+    ['list', () => directory.list(signal)],
+    ['remove', () => directory.remove(INSTANCE, { names: [] }, unchecked, signal)],
+  ] as const)(
+    'is closed when its organizational unit is gone, and told so: %s',
+    async (_what, work: () => Promise<unknown>) => {
+      await namesFound();
+      server.script({
+        at: server.requests.length,
+        goesOn: false,
+        answer: (answer) => ({ ...answer, code: 32 }),
+      });
+      await expect(work()).rejects.toMatchObject({ code: 'organizational-unit-missing' });
+      await work();
+      expect(count(Op.bind)).toBe(2);
+    },
+  );
+});
