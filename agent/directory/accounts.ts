@@ -352,9 +352,10 @@ async function deleteAccount(
 
 /**
  * Deletes every account with exactly this stamp under our organizational unit.
- * @param keep objectGuid of an account to spare; when this controller does not show it, nothing is deleted
+ * @param keep objectGuid of an account to spare
  * @param beforeDelete called, and waited for, right before each delete with the account's name in capitals
- * @returns the names, in capitals, of the accounts that this call deleted
+ * @returns the names, in capitals, of the accounts that this call deleted; `undefined` when nothing may be deleted, because
+ * this controller does not show the account to spare
  * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
  */
 export async function removeStamped(
@@ -363,10 +364,10 @@ export async function removeStamped(
   keep: string | undefined,
   beforeDelete: (computerName: string) => Promise<void>,
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<string[] | undefined> {
   const removed: string[] = [];
   const found = await findStamped(session, stamp, signal);
-  if (keep !== undefined && !found.some((account) => account.objectGuid === keep)) return removed;
+  if (keep !== undefined && !found.some((account) => account.objectGuid === keep)) return undefined;
   for (const account of found) {
     if (account.objectGuid === keep) continue;
     const name = account.computerName.toUpperCase();

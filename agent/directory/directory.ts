@@ -47,7 +47,7 @@ interface RememberedAccount {
   readonly foundNames?: readonly string[];
   /** Host name of the controller that took the staging write: it shows the account even if no other does yet. */
   readonly domainController?: string | undefined;
-  /** objectGuid of an account to spare: all others of this instance go. When it is not there, nothing is deleted. */
+  /** objectGuid of an account to spare: all others of this instance go. When it is not shown, nothing is deleted. */
   readonly keep?: string | undefined;
 }
 
@@ -223,14 +223,17 @@ export function openDirectory(options: DirectoryOptions): Directory {
       const known = [...candidateNames(instanceId, namePrefixes), ...possible];
       return controllers.onAny(
         async (session) => {
+          const domainController = session.connection.controller;
           const accounts = await removeStamped(session, stampOf(instanceId), keep, tell, signal);
+          // Its name does not show as used either, and the DNS records may be its own.
+          if (!accounts) return { accounts: [], dnsRecords: [], domainController };
           // An account that somebody else made and stamped for us may have any name.
           const names = [...new Set([...known, ...told].map((name) => name.toUpperCase()))];
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
           const dnsRecords = await removeRecords(session, free, tell, signal);
-          return { accounts, dnsRecords, domainController: session.connection.controller };
+          return { accounts, dnsRecords, domainController };
         },
         signal,
         remembered.domainController,

@@ -134,3 +134,22 @@ describe('a bound connection', () => {
     },
   );
 });
+
+describe('a removal that spares an account', () => {
+  const absent = '5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a';
+
+  test('deletes nothing where that account is not shown, and no DNS record: it may be the spared one’s', async () => {
+    server.model.record();
+    const told: string[] = [];
+    const tell = async (name: string): Promise<void> => void told.push(name);
+    await expect(directory.remove(INSTANCE, { names: [], keep: absent }, tell, signal)).resolves.toEqual({
+      accounts: [],
+      dnsRecords: [],
+      domainController: `dc1.${DOMAIN}`,
+    });
+    expect([count(Op.remove), told]).toEqual([0, []]);
+    // It is there to be deleted.
+    const { dnsRecords } = await directory.remove(INSTANCE, { names: [] }, tell, signal);
+    expect(dnsRecords).toEqual([`${NAMES[0]?.toLowerCase()}.${DOMAIN}`]);
+  });
+});
