@@ -1,7 +1,7 @@
 /** Computer accounts in the organizational unit: making, resetting, reading and deleting those with our stamp. */
 import { AndFilter, Control, DN, EqualityFilter, OrFilter, SubstringFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
-import { SecretAttribute, type AttributeValues, type Row } from './connection.ts';
+import { SecretAttribute, type AttributeValues, type Row, type Write } from './connection.ts';
 import type { Session } from './controllers.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
 import { hostLabel } from './names.ts';
@@ -260,17 +260,16 @@ export async function stageAccount(
     const reset = await resetAccount(session, ours, staging, signal);
     for (const twin of found) {
       if (twin.objectGuid === ours.objectGuid) continue;
-      await beforeWrite(reset);
-      await deleteAccount(session, twin, signal);
+      await deleteAccount(session, twin, { signal, before: () => beforeWrite(reset) });
     }
     return reset;
   }
   for (const name of names) {
     if (avoid.includes(name)) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
-    await beforeWrite({ computerName: name, domainController });
+    const before = (): Promise<void> => beforeWrite({ computerName: name, domainController });
     try {
-      await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), signal);
+      await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), { signal, before });
     } catch (error) {
       if (isResult(error, Result.noSuchObject)) throw unitIsGone(session);
       if (!isTaken(error)) throw error;
@@ -310,8 +309,8 @@ async function resetAccount(
     unicodePwd: secretPassword(oneTimePassword),
     ...(account.enabled ? {} : { userAccountControl: [String(WORKSTATION_TRUST_ACCOUNT)] }),
   };
-  await beforeWrite(account);
-  await session.connection.replace(`<GUID=${account.objectGuid}>`, changes, signal);
+  const before = (): Promise<void> => beforeWrite(account);
+  await session.connection.replace(`<GUID=${account.objectGuid}>`, changes, { signal, before });
   const after = await findByGuid(session, account.objectGuid, signal);
   if (after) return staged(after);
   throw new AdjoinError('directory-refused', `${account.distinguishedName} vanished while it was reset.`);
@@ -335,14 +334,10 @@ function staged(account: ComputerAccount): StagedAccount {
  * @returns whether it was still there
  * @throws LdapResult, ControllerFailure
  */
-async function deleteAccount(
-  session: Session,
-  account: ComputerAccount,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function deleteAccount(session: Session, account: ComputerAccount, write: Write): Promise<boolean> {
   const treeDelete = new Control(TREE_DELETE, { critical: true });
   try {
-    await session.connection.remove(`<GUID=${account.objectGuid}>`, signal, treeDelete);
+    await session.connection.remove(`<GUID=${account.objectGuid}>`, write, treeDelete);
     return true;
   } catch (error) {
     if (!isResult(error, Result.noSuchObject)) throw error;
@@ -371,8 +366,8 @@ export async function removeStamped(
   for (const account of found) {
     if (account.objectGuid === keep) continue;
     const name = account.computerName.toUpperCase();
-    await beforeDelete(name);
-    if (await deleteAccount(session, account, signal)) removed.push(name);
+    const before = (): Promise<void> => beforeDelete(name);
+    if (await deleteAccount(session, account, { signal, before })) removed.push(name);
   }
   return removed;
 }

@@ -143,17 +143,21 @@ export class BindGate {
    * whatever is bound serves on.
    */
   async look(signal: AbortSignal): Promise<void> {
-    if (this.#present === undefined) return;
-    if (this.#clock.now() - this.#lookedAt >= LOOK_MS) {
-      this.#looking ??= this.#current(signal)
-        .catch((error: unknown) => {
-          if (!(error instanceof AdjoinError)) throw error;
-        })
-        .finally(() => {
-          this.#looking = undefined;
-        });
+    const isFresh = this.#present === undefined || this.#clock.now() - this.#lookedAt < LOOK_MS;
+    if (!isFresh) {
+      this.#looking ??= this.#lookAgain(signal).finally(() => {
+        this.#looking = undefined;
+      });
     }
-    await this.#looking;
+    if (this.#looking) await this.#looking;
+  }
+
+  async #lookAgain(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#current(signal);
+    } catch (error) {
+      if (!(error instanceof AdjoinError)) throw error;
+    }
   }
 
   /**

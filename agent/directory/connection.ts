@@ -2,8 +2,8 @@
  * One TLS connection to one domain controller. ldapts reconnects by itself, and then speaks without being bound;
  * here the socket is made first and handed over once, so that a connection which is gone stays gone.
  */
-import { isIP } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as secure, type TLSSocket } from 'node:tls';
 import { Attribute, Change, Client, type Control, type Entry, type Filter, type SearchOptions } from 'ldapts';
 import type { Clock } from '../clock.ts';
 import { passWholeAnswers } from './answers.ts';
@@ -19,7 +19,7 @@ interface ConnectionOptions {
   /** PEM of the CA to trust; the system's CAs when there is none. */
   readonly ca: string | undefined;
   readonly connectTimeoutMs: number;
-  /** Longest wait for the answer to one request; after it the connection is given up. */
+  /** Longest wait for the answer to one request, or for one page of it; after it the connection is given up. */
   readonly operationTimeoutMs: number;
   readonly clock: Clock;
 }
@@ -44,36 +44,59 @@ function connectionFailure(error: Error & { code?: string }, name: string): Cont
   );
 }
 
+/** A TLS connection and what it is laid over. */
+interface Wire {
+  readonly tcp: Socket;
+  readonly tls: TLSSocket;
+}
+
+async function layTls(
+  tcp: Socket,
+  { host }: Endpoint,
+  ca: string | undefined,
+  name: string,
+): Promise<TLSSocket> {
+  const heard = async (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    socket.once(event, resolve);
+    // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
+    socket.on('error', (error: Error) => reject(connectionFailure(error, name)));
+    socket.once('close', () => reject(new ControllerFailure('unreachable', name, 'closed the connection')));
+    await promise;
+  };
+  await heard(tcp, 'connect');
+  const tls = secure({
+    socket: tcp,
+    host,
+    minVersion: 'TLSv1.2',
+    // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would have it otherwise.
+    rejectUnauthorized: true,
+    ...(isIP(host) ? {} : { servername: host }),
+    ...(ca === undefined ? {} : { ca }),
+  });
+  passWholeAnswers(tls, name);
+  await heard(tls, 'secureConnect');
+  return tls;
+}
+
 async function connectTls(
   endpoint: Endpoint,
   options: ConnectionOptions,
   signal: AbortSignal,
-): Promise<TLSSocket> {
+): Promise<Wire> {
+  const { ca, connectTimeoutMs, clock } = options;
   const name = endpointName(endpoint);
-  const socket = connect({
-    host: endpoint.host,
-    port: endpoint.port,
-    minVersion: 'TLSv1.2',
-    ...(isIP(endpoint.host) ? {} : { servername: endpoint.host }),
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  });
-  passWholeAnswers(socket, name);
-  const secured = new Promise<void>((resolve, reject) => {
-    socket.once('secureConnect', resolve);
-    // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
-    socket.on('error', (error: Error) => reject(connectionFailure(error, name)));
-    socket.once('close', () => reject(new ControllerFailure('unreachable', name, 'closed the connection')));
-  });
+  const tcp = connectTcp({ host: endpoint.host, port: endpoint.port });
   const late = (): Error =>
-    new ControllerFailure('unreachable', name, `no TLS connection within ${options.connectTimeoutMs} ms`);
+    new ControllerFailure('unreachable', name, `no TLS connection within ${connectTimeoutMs} ms`);
   try {
-    await within(options.connectTimeoutMs, secured, options.clock, signal, late);
+    const tls = await within(connectTimeoutMs, layTls(tcp, endpoint, ca, name), clock, signal, late);
+    tcp.setKeepAlive(true, KEEPALIVE_MS);
+    return { tcp, tls };
   } catch (error) {
-    socket.destroy();
+    tcp.destroy();
     throw error;
   }
-  socket.setKeepAlive(true, KEEPALIVE_MS);
-  return socket;
 }
 
 /** An entry of a search, with attribute names in any case. */
@@ -148,8 +171,18 @@ const READ_ONLY = '1.2.840.113556.1.4.1920';
  */
 const IN_FLIGHT = 8;
 
-/** AD answers at most 1000 entries a page (MaxPageSize). */
+/** AD answers at most 1000 entries a page (MaxPageSize). Each page is waited for as long as any other answer. */
 const PAGE = 500;
+
+/** More than any organizational unit holds: somebody who sends more will not come to an end. */
+const MOST_ROWS = 500_000;
+
+/** How a change is made. */
+export interface Write {
+  readonly signal: AbortSignal;
+  /** Called, and waited for, once it is this request's turn: nothing but its sending comes after it. */
+  readonly before: () => Promise<void>;
+}
 
 export class Connection {
   /** Where it was opened to. */
@@ -163,20 +196,14 @@ export class Connection {
   /** The partitions that this controller holds. */
   readonly partitions: readonly string[];
   readonly #client: Client;
-  readonly #socket: TLSSocket;
+  readonly #wire: Wire;
   readonly #options: ConnectionOptions;
   readonly #slots = new Slots(IN_FLIGHT);
 
-  private constructor(
-    name: string,
-    client: Client,
-    socket: TLSSocket,
-    options: ConnectionOptions,
-    root: Row,
-  ) {
+  private constructor(name: string, client: Client, wire: Wire, options: ConnectionOptions, root: Row) {
     this.name = name;
     this.#client = client;
-    this.#socket = socket;
+    this.#wire = wire;
     this.#options = options;
     this.controller = (root.text('dnsHostName') ?? '').toLowerCase();
     this.baseDn = root.text('defaultNamingContext') ?? '';
@@ -194,14 +221,14 @@ export class Connection {
     signal: AbortSignal,
   ): Promise<Connection> {
     const name = endpointName(endpoint);
-    const socket = await connectTls(endpoint, options, signal);
+    const wire = await connectTls(endpoint, options, signal);
     let given = false;
     const client = new Client({
       url: 'ldaps://given',
       createSecureConnection: () => {
         if (given) throw new ControllerFailure('lost', name, 'the connection is closed');
         given = true;
-        return socket;
+        return wire.tls;
       },
     });
     try {
@@ -222,16 +249,16 @@ export class Connection {
       if (root.texts('supportedCapabilities').includes(READ_ONLY)) {
         throw new ControllerFailure('declined', name, 'is a read-only domain controller');
       }
-      return new Connection(name, client, socket, options, root);
+      return new Connection(name, client, wire, options, root);
     } catch (error) {
-      socket.destroy();
+      wire.tcp.destroy();
       throw signal.aborted ? signal.reason : fromLdapts(error, 'read the root entry', name);
     }
   }
 
   get usable(): boolean {
     // The client notices only when the socket's 'close' event comes.
-    return this.#client.isBound && !this.#socket.destroyed;
+    return this.#client.isBound && !this.#wire.tcp.destroyed && !this.#wire.tls.destroyed;
   }
 
   /** @throws LdapResult (49 when the credential is refused), ControllerFailure */
@@ -256,52 +283,83 @@ export class Connection {
       attributes: [...query.attributes],
       explicitBufferAttributes: [...(query.binary ?? [])],
       ...(query.filter ? { filter: query.filter } : {}),
-      ...(query.scope === 'base' ? {} : { paged: { pageSize: PAGE } }),
     };
-    const found = await this.#request('search', signal, () =>
-      searched(this.name, this.#client.search(query.base, options)),
-    );
-    return found.searchEntries.map((entry) => new Row(entry));
+    if (query.scope === 'base') {
+      const found = await this.#request('search', signal, () =>
+        searched(this.name, this.#client.search(query.base, options)),
+      );
+      return found.searchEntries.map((entry) => new Row(entry));
+    }
+    const rows: Row[] = [];
+    const pages = this.#client.searchPaginated(query.base, { ...options, paged: { pageSize: PAGE } });
+    for (const seen = new Set<string>(); ;) {
+      const page = await this.#request('search', signal, () => searched(this.name, pages.next()));
+      if (page.done) return rows;
+      const { searchEntries } = page.value;
+      const isNew = searchEntries.length === 0 || searchEntries.some(({ dn }) => !seen.has(dn));
+      if (!isNew || rows.length > MOST_ROWS) {
+        this.close();
+        throw new ControllerFailure('lost', this.name, 'search: page after page without an end');
+      }
+      for (const entry of searchEntries) {
+        seen.add(entry.dn);
+        rows.push(new Row(entry));
+      }
+    }
   }
 
-  /** @throws LdapResult, ControllerFailure */
-  async add(dn: string, values: AttributeValues, signal: AbortSignal): Promise<void> {
-    await this.#request(`add ${dn}`, signal, () => this.#client.add(dn, attributes(values)));
+  /** @throws LdapResult, ControllerFailure, and what `before` does */
+  async add(dn: string, values: AttributeValues, write: Write): Promise<void> {
+    await this.#write(`add ${dn}`, write, () => this.#client.add(dn, attributes(values)));
   }
 
-  /** Replaces the values of the given attributes. @throws LdapResult, ControllerFailure */
-  async replace(dn: string, values: AttributeValues, signal: AbortSignal): Promise<void> {
+  /** Replaces the values of the given attributes. @throws LdapResult, ControllerFailure, and what `before` does */
+  async replace(dn: string, values: AttributeValues, write: Write): Promise<void> {
     const changes = attributes(values).map(
       (modification) => new Change({ operation: 'replace', modification }),
     );
-    await this.#request(`modify ${dn}`, signal, () => this.#client.modify(dn, changes));
+    await this.#write(`modify ${dn}`, write, () => this.#client.modify(dn, changes));
   }
 
-  /** @throws LdapResult, ControllerFailure */
-  async remove(dn: string, signal: AbortSignal, control?: Control): Promise<void> {
-    await this.#request(`delete ${dn}`, signal, () => this.#client.del(dn, control));
+  /** @throws LdapResult, ControllerFailure, and what `before` does */
+  async remove(dn: string, write: Write, control?: Control): Promise<void> {
+    await this.#write(`delete ${dn}`, write, () => this.#client.del(dn, control));
   }
 
+  /**
+   * Ends the connection, and takes back what has not arrived. Without the reset the kernel would send a request that was
+   * given up for as long as it takes, and a password that is set late undoes one that was set meanwhile, elsewhere.
+   */
   close(): void {
-    // An UnbindRequest is a courtesy that nobody answers; ending the stream says the same.
-    this.#socket.end();
-    this.#socket.destroy();
+    // An UnbindRequest is a courtesy that nobody answers.
+    this.#wire.tcp.resetAndDestroy();
+    this.#wire.tls.destroy();
+  }
+
+  #write(operation: string, { signal, before }: Write, send: () => Promise<void>): Promise<void> {
+    return this.#slots.use(signal, async () => {
+      await before();
+      await this.#answered(operation, signal, send);
+    });
   }
 
   #request<T>(operation: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    return this.#slots.use(signal, () => this.#answered(operation, signal, send));
+  }
+
+  async #answered<T>(operation: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
     const { operationTimeoutMs, clock } = this.#options;
     const silence = `no answer within ${operationTimeoutMs} ms`;
     const late = (): Error => new ControllerFailure('lost', this.name, `${operation}: ${silence}`);
-    return this.#slots.use(signal, async () => {
-      try {
-        return await within(operationTimeoutMs, send(), clock, signal, late);
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        const failure = fromLdapts(error, operation, this.name);
-        // Later requests would fare no better, and nobody would expect the answer if it came after all.
-        if (failure instanceof ControllerFailure && failure.kind === 'lost') this.close();
-        throw failure;
-      }
-    });
+    try {
+      return await within(operationTimeoutMs, send(), clock, signal, late);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const failure = fromLdapts(error, operation, this.name);
+      // Later requests would fare no better, and nobody would expect the answer if it came after all.
+      if (failure instanceof ControllerFailure && failure.kind === 'lost') this.close();
+      throw failure;
+    }
   }
 }

@@ -86,9 +86,9 @@ export async function removeRecords(
   const removed = new Set<string>();
   for (const zone of zones(session)) {
     for (const label of await recordsIn(session, zone, labels, signal)) {
-      await beforeDelete(label.toUpperCase());
+      const before = (): Promise<void> => beforeDelete(label.toUpperCase());
       try {
-        await session.connection.remove(`${new DN({ DC: label }).toString()},${zone}`, signal);
+        await session.connection.remove(`${new DN({ DC: label }).toString()},${zone}`, { signal, before });
         removed.add(`${label}.${session.domain}`);
       } catch (error) {
         if (!isResult(error, Result.noSuchObject)) throw error;

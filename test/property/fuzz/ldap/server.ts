@@ -27,8 +27,8 @@ export class ScriptedServer {
   hasErred = false;
   /** Every request of the case, in order. */
   readonly requests: Request[] = [];
-  /** Connections that the other side has reset, and not merely ended. */
-  resets = 0;
+  /** Called for each connection that the other side has reset, and not merely ended. */
+  onReset: () => void = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<TLSSocket>();
   #script: Script | undefined;
@@ -72,7 +72,7 @@ export class ScriptedServer {
     this.#sockets.add(socket);
     let received = Buffer.alloc(0);
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET') this.resets += 1;
+      if (error.code === 'ECONNRESET') this.onReset();
       socket.destroy();
     });
     socket.on('close', () => {
