@@ -11,7 +11,7 @@ import { BindGate, type Binding } from './bind-gate.ts';
 import { Connection, endpointName, type Endpoint } from './connection.ts';
 import type { CredentialSource } from './credential.ts';
 import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
-import { ControllerFailure, isResult, noController, Result, toAdjoinError } from './failures.ts';
+import { ControllerFailure, isReferral, isResult, noController, Result, toAdjoinError } from './failures.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { unlessAborted } from './waiting.ts';
 
@@ -64,7 +64,8 @@ async function findOrganizationalUnit(
     );
     if (unit) return unit.dn;
   } catch (error) {
-    if (!isResult(error, Result.noSuchObject, Result.invalidDnSyntax, Result.referral)) throw error;
+    // All controllers of a domain hold the same of it, and refer to others for what is not in it.
+    if (!isResult(error, Result.noSuchObject, Result.invalidDnSyntax) && !isReferral(error)) throw error;
   }
   throw new AdjoinError(
     'organizational-unit-missing',

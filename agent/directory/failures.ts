@@ -46,11 +46,14 @@ type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
 
 export class ControllerFailure extends Error {
   readonly kind: FailureKind;
+  /** The LDAP result with which it declined, if that was how. */
+  readonly result: number | undefined;
 
-  constructor(kind: FailureKind, controller: string, reason: string) {
+  constructor(kind: FailureKind, controller: string, reason: string, result?: number) {
     super(`${controller}: ${reason}`);
     this.name = 'ControllerFailure';
     this.kind = kind;
+    this.result = result;
   }
 }
 
@@ -62,6 +65,10 @@ function oneLine(text: string): string {
 
 export function isResult(error: unknown, ...results: readonly number[]): error is LdapResult {
   return error instanceof LdapResult && results.includes(error.result);
+}
+
+export function isReferral(error: unknown): boolean {
+  return error instanceof ControllerFailure && error.result === Result.referral;
 }
 
 const ELSEWHERE: readonly number[] = [Result.referral, Result.busy, Result.unavailable];
@@ -78,6 +85,7 @@ export function fromLdapts(error: unknown, operation: string, controller: string
         'declined',
         controller,
         `${operation}: LDAP result ${error.code} (${diagnostic})`,
+        error.code,
       );
     }
     // AD's answer on a connection that it does not take for bound (any more).

@@ -6,7 +6,17 @@ import type { ServiceCredential } from '../../../agent/directory/credential.ts';
 import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
-import { BASE, DOMAIN, INSTANCE, NAMES, Op, PLACE, PREFIXES, UNIT } from '../../property/fuzz/ldap/model.ts';
+import {
+  BASE,
+  DOMAIN,
+  INSTANCE,
+  NAMES,
+  Op,
+  PLACE,
+  PREFIXES,
+  UNIT,
+  type Answer,
+} from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -133,6 +143,29 @@ describe('a bound connection', () => {
       expect(count(Op.bind)).toBe(2);
     },
   );
+});
+
+describe('a referral', () => {
+  const referral = (answer: Answer): Answer => ({
+    ...answer,
+    code: 10,
+    referrals: ['ldap://other.test/DC=other,DC=test'],
+    entries: [],
+  });
+
+  test('for the organizational unit means that the domain has none of that name', async () => {
+    server.script({ at: 2, goesOn: false, answer: referral });
+    await expect(namesFound()).rejects.toMatchObject({ code: 'organizational-unit-missing' });
+    await namesFound();
+  });
+
+  test('for a write means that another controller should do it', async () => {
+    server.script({ at: 4, goesOn: false, answer: referral });
+    await expect(directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)).rejects.toMatchObject({
+      code: 'directory-unavailable',
+    });
+    expect(server.requests[4]?.op).toBe(Op.add);
+  });
 });
 
 describe('a removal that spares an account', () => {
