@@ -4,7 +4,7 @@ import { AdjoinError } from '../errors.ts';
 import { SecretAttribute, type AttributeValues, type Row, type Write } from './connection.ts';
 import type { Session } from './controllers.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
-import { hostLabel } from './names.ts';
+import { hostLabel, instanceIdOf } from './names.ts';
 import {
   formatStamp,
   parseStamp,
@@ -241,9 +241,30 @@ interface Staging {
 const CONFLICT = /\\0ACNF:/i;
 
 /**
- * Creates the account under the first free name, or resets the one that carries our stamp already: after a lost answer,
- * a crash or a redelivery the second time around finds the first one's work. Of several (two controllers each had made
- * one before they replicated) one stays, and the others go.
+ * An account that staging can have made: under any of the instance's names, for the configured prefixes may have changed.
+ * Others may have stamped one of another name for us, which may be none that a join can be given: staging leaves it alone,
+ * and removal takes it.
+ */
+function isStaged(account: ComputerAccount, stamp: Stamp): boolean {
+  return instanceIdOf(account.computerName) === stamp.instanceId;
+}
+
+/** Whether it made it, though a twin has the sAMAccountName now (AD calls this one `$DUPLICATE-…`): the entry's name tells. */
+function wasStaged(account: ComputerAccount, stamp: Stamp): boolean {
+  const [, commonName = ''] = /^CN=([^\\,]+)/i.exec(account.distinguishedName) ?? [];
+  return isStaged(account, stamp) || instanceIdOf(commonName) === stamp.instanceId;
+}
+
+/** Of accounts that staging made, the one to go on with: if possible one that has not lost a conflict. */
+function firstStaged(found: readonly ComputerAccount[], stamp: Stamp): ComputerAccount | undefined {
+  const made = found.filter((account) => isStaged(account, stamp));
+  return made.find((account) => !CONFLICT.test(account.distinguishedName)) ?? made[0];
+}
+
+/**
+ * Creates the account under the first free name, or resets the one that was made already: after a lost answer, a crash or
+ * a redelivery the second time around finds the first one's work. Of several (two controllers each had made one before
+ * they replicated) one stays, and the others go.
  * @throws AdjoinError `name-taken`, `organizational-unit-missing`, `directory-denied`, `directory-unavailable`;
  * LdapResult; ControllerFailure
  */
@@ -255,11 +276,11 @@ export async function stageAccount(
   const { stamp, names, avoid, oneTimePassword, beforeWrite } = staging;
   const domainController = session.connection.controller;
   const found = await findStamped(session, stamp, signal);
-  const ours = found.find((account) => !CONFLICT.test(account.distinguishedName)) ?? found[0];
+  const ours = firstStaged(found, stamp);
   if (ours) {
     const reset = await resetAccount(session, ours, staging, signal);
     for (const twin of found) {
-      if (twin.objectGuid === ours.objectGuid) continue;
+      if (twin.objectGuid === ours.objectGuid || !wasStaged(twin, stamp)) continue;
       await deleteAccount(session, twin, { signal, before: () => beforeWrite(reset) });
     }
     return reset;
@@ -274,7 +295,7 @@ export async function stageAccount(
       if (isResult(error, Result.noSuchObject)) throw unitIsGone(session);
       if (!isTaken(error)) throw error;
       // Another worker with a stale lease may have made it a moment ago.
-      const [made] = await findStamped(session, stamp, signal);
+      const made = firstStaged(await findStamped(session, stamp, signal), stamp);
       if (made) return resetAccount(session, made, staging, signal);
       continue;
     }

@@ -287,7 +287,7 @@ describeReal('The directory room', (ground) => {
       });
     });
 
-    test('uses the account that carries the stamp, whatever its name is', async () => {
+    test('uses the account that carries the stamp, whichever of the names of the instance it has', async () => {
       const instance = newInstance();
       const first = await directory({ namePrefixes: ['Q'] }).stage(
         instance,
@@ -482,6 +482,29 @@ describeReal('The directory room', (ground) => {
         expect(error).toMatchObject({ code: 'organizational-unit-missing' });
       },
     );
+
+    test('whose organizational unit is deleted is told so, and goes on in another one that the secret names', async () => {
+      const unit = `OU=Passing,${domain.baseDn}`;
+      const container = `CN=Computers,${domain.baseDn}`;
+      const elsewhere = newInstance();
+      await ldb('ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
+      await plant('ELSEWHERE', container, stamped(stampOf(elsewhere)));
+      const credentials = secretOf({ organizationalUnit: unit });
+      let later = 0;
+      const room = directory({
+        credentials,
+        clock: { ...systemClock, now: () => systemClock.now() + later },
+      });
+      expect(await room.list(signal)).toEqual([]);
+      await ldb('ldbmodify', `dn: ${unit}`, 'changetype: delete');
+      expect(await failure(room.list(signal))).toMatchObject({ code: 'organizational-unit-missing' });
+      const { organizationalUnit } = domain;
+      credentials.credential = { ...credentials.credential, versionId: 'v2', organizationalUnit };
+      expect(await room.find(elsewhere, signal)).toEqual([]);
+      credentials.credential = { ...credentials.credential, versionId: 'v3', organizationalUnit: container };
+      later = 60_000;
+      expect(await room.find(elsewhere, signal)).toMatchObject([{ computerName: 'ELSEWHERE' }]);
+    });
 
     test('may be written with its domain, and its organizational unit in other letters', async () => {
       const credentials = secretOf({

@@ -22,6 +22,7 @@ import { createVirtualClock, type VirtualClock } from '../../support/virtual-clo
 
 /** Where the model has an account with our instance's stamp that is not under our organizational unit. */
 const OTHER = `OU=Other,${BASE}`;
+const [FIRST = '', SECOND = ''] = NAMES;
 const signal = new AbortController().signal;
 const unchecked = async (): Promise<void> => undefined;
 
@@ -84,10 +85,10 @@ afterEach(() => directory.close());
 describe('a bound connection', () => {
   test('is left a minute after the secret names another organizational unit', async () => {
     server.model.own();
-    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect(await namesFound()).toEqual([FIRST]);
     credential = { ...credential, versionId: 'v2', organizationalUnit: OTHER };
     await clock.advance(59_999);
-    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect(await namesFound()).toEqual([FIRST]);
     expect(asked).toBe(1);
     await clock.advance(1);
     expect(await Promise.all([namesFound(), namesFound()])).toEqual([['EIGHT'], ['EIGHT']]);
@@ -99,10 +100,10 @@ describe('a bound connection', () => {
     await namesFound();
     credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
     await clock.advance(60_000);
-    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect(await namesFound()).toEqual([FIRST]);
     trouble = new AdjoinError('secret-unreadable', 'denied');
     await clock.advance(60_000);
-    expect(await namesFound()).toEqual([NAMES[0]]);
+    expect(await namesFound()).toEqual([FIRST]);
     expect([count(Op.bind), asked]).toEqual([1, 3]);
   });
 
@@ -145,14 +146,14 @@ describe('a bound connection', () => {
   );
 });
 
-describe('a referral', () => {
-  const referral = (answer: Answer): Answer => ({
-    ...answer,
-    code: 10,
-    referrals: ['ldap://other.test/DC=other,DC=test'],
-    entries: [],
-  });
+const referral = (answer: Answer): Answer => ({
+  ...answer,
+  code: 10,
+  referrals: ['ldap://other.test/DC=other,DC=test'],
+  entries: [],
+});
 
+describe('a referral', () => {
   test('for the organizational unit means that the domain has none of that name', async () => {
     server.script({ at: 2, goesOn: false, answer: referral });
     await expect(namesFound()).rejects.toMatchObject({ code: 'organizational-unit-missing' });
@@ -183,6 +184,43 @@ describe('a removal that spares an account', () => {
     expect([count(Op.remove), told]).toEqual([0, []]);
     // It is there to be deleted.
     const { dnsRecords } = await directory.remove(INSTANCE, { names: [] }, tell, signal);
-    expect(dnsRecords).toEqual([`${NAMES[0]?.toLowerCase()}.${DOMAIN}`]);
+    expect(dnsRecords).toEqual([`${FIRST.toLowerCase()}.${DOMAIN}`]);
+  });
+});
+
+describe('staging, where accounts carry the stamp already', () => {
+  const stage = async (): Promise<string> =>
+    (await directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)).computerName;
+  const conflict = `${FIRST}\\0ACNF:5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a`;
+
+  test.each(['web-01', 'WEB01', '$DUPLICATE-1f4'])(
+    'makes one of its own beside one that others call %s, which only removal takes',
+    async (name) => {
+      server.model.stamped(name);
+      expect(await stage()).toBe(FIRST);
+      expect((await namesFound()).toSorted()).toEqual([name, FIRST].toSorted());
+      const removed = await directory.remove(INSTANCE, { names: [] }, unchecked, signal);
+      expect(removed.accounts.toSorted()).toEqual([name.toUpperCase(), FIRST].toSorted());
+      expect(await namesFound()).toEqual([]);
+    },
+  );
+
+  test('takes the next name when its first one is taken, and not the foreign one', async () => {
+    server.model.stamped('web-01');
+    server.model.taken();
+    expect(await stage()).toBe(SECOND);
+    expect((await namesFound()).toSorted()).toEqual([SECOND, 'web-01'].toSorted());
+  });
+
+  test.each([
+    ['of its name', FIRST, conflict],
+    ['that a conflict has renamed', '$DUPLICATE-1f4', conflict],
+    ['of another of its names', SECOND, SECOND],
+  ])('keeps one account and deletes a twin %s', async (_what, accountName, name) => {
+    server.model.own();
+    server.model.stamped(accountName, name);
+    server.model.stamped('web-01', 'web-01\\0ACNF:5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5b');
+    expect(await stage()).toBe(FIRST);
+    expect((await namesFound()).toSorted()).toEqual([FIRST, 'web-01'].toSorted());
   });
 });

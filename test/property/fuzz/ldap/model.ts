@@ -174,6 +174,11 @@ export class Model {
     this.record();
   }
 
+  /** Puts an account there with our stamp that has any name, and another one in the tree if need be. */
+  stamped(accountName: string, name = accountName): void {
+    this.#computer(accountName, UNIT, STAMP, name);
+  }
+
   /** Puts a DNS record of our first name there, with or without an account of that name. */
   record(): void {
     this.#node((NAMES[0] ?? '').toLowerCase());
@@ -229,8 +234,8 @@ export class Model {
     return kept;
   }
 
-  #computer(name: string, parent: string, stamp: string): void {
-    this.#put(`CN=${name},${parent}`, {
+  #computer(name: string, parent: string, stamp: string, treeName = name): void {
+    this.#put(`CN=${treeName},${parent}`, {
       objectclass: ['top', 'computer'],
       samaccountname: [`${name}$`],
       useraccountcontrol: ['4096'],
