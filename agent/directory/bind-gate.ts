@@ -236,11 +236,12 @@ export class BindGate {
   ): Promise<void> {
     const { name, controller } = connection;
     const doubt = this.#doubts.get(versionId);
+    // Before anything else can fail: the logon has been counted.
+    this.#doubts.set(versionId, { controller, at: this.#clock.now() });
     const believed = doubt
       ? doubt.controller !== controller || !this.#proven.has(versionId)
       : !(await others());
     if (believed) return;
-    this.#doubts.set(versionId, { controller, at: this.#clock.now() });
     throw new ControllerFailure('declined', name, `${refusal.message} Another one is asked.`);
   }
 

@@ -255,9 +255,11 @@ export class Controllers {
     const known = this.#sessions.get(name);
     if (known) {
       const session = await known;
-      if (session.connection.usable && this.#gate.isPresent(session.binding)) return session;
-      // Nobody's failure, should something be under way on it.
-      this.#lost.add(session);
+      if (session.connection.usable) {
+        if (this.#gate.isPresent(session.binding)) return session;
+        // Should something be under way on it, that is lost by nobody's failure.
+        this.#lost.add(session);
+      }
       session.connection.close();
       // Others may have come to the same conclusion, and be further.
       if (this.#sessions.get(name) !== known) return this.#session(endpoint);

@@ -154,6 +154,15 @@ describe('the gate before binds', () => {
     },
   );
 
+  test('tries no second time when nobody could say whether there are other controllers', async () => {
+    const { bindWhen, state } = setting({ password: 'wrong' });
+    const trouble = new AdjoinError('aws-throttled', 'slow down');
+    const others = () => Promise.reject(trouble);
+    await expect(bindWhen('v1', others)).rejects.toBe(trouble);
+    await expect(bindWhen('v1', others)).rejects.toMatchObject({ kind: 'declined' });
+    expect(state.binds).toHaveLength(1);
+  });
+
   test('tries a new version at once, though the account was locked out with the one before', async () => {
     const { bind, state } = setting({ answers: [locked()] });
     await expect(bind()).rejects.toMatchObject({ code: 'credential-locked' });
