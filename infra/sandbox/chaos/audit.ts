@@ -70,12 +70,18 @@ export function audit(evidence: Evidence): Proof[] {
   ];
 }
 
+/**
+ * A time-out is a failure, too: no plan makes one. Both workers are down together for at most their longest pause, and
+ * whoever takes over next restarts the hook's clock (settings.ts); a node that stays silent is given up while the clock is
+ * kept going; no group holds its failed launches (`HOLD`), which would leave them to their time-out.
+ */
 function actionsProof({ actions }: Evidence): Proof {
   const count = (end: string): number =>
     actions.filter((action) => action.ends.length === 1 && action.ends[0]?.end === end).length;
-  const failures = actions
-    .filter((action) => action.ends.length !== 1)
-    .map((action) => `${nameOf(action)} ended ${action.ends.length} times`);
+  const failures = actions.flatMap((action) => {
+    if (action.ends.length !== 1) return [`${nameOf(action)} ended ${action.ends.length} times`];
+    return action.ends[0]?.end === 'deadline' ? [`${nameOf(action)} was left to its time-out`] : [];
+  });
   const detail = `${count('answer')} answered, ${count('void')} void, ${count('deadline')} timed out`;
   return proofOf('every lifecycle action ended once', actions.length, failures, detail);
 }

@@ -101,6 +101,11 @@ describe('the audit', () => {
       /^every lifecycle action ended once/,
     ],
     [
+      'an action was left to its time-out',
+      { actions: [{ ...launch, ends: [{ end: 'deadline', result: 'ABANDON', at: 2_000 }] }, termination] },
+      /^every lifecycle action ended once/,
+    ],
+    [
       'a launch was continued unjoined',
       { answers: [{ ...answer, complaint: 'no account carries its stamp' }] },
       /^CONTINUE only/,
