@@ -1,23 +1,81 @@
 /**
- * Looks over the workers' shoulder: when one is about to answer a launch with CONTINUE, the join must be there to see at
- * that very moment. In the directory's own database one enabled account with the instance's stamp, under the
- * organizational unit, whose password was changed after the worker staged it; on the machine the keytab that a join makes.
+ * Looks over the workers' shoulder: when one is about to answer an action with CONTINUE, what the answer stands for must be
+ * there to see at that very moment, past LDAP in the directory's own database.
+ *
+ * - A launch: one enabled account with the instance's stamp, under the organizational unit, whose password was changed
+ *   after the worker staged it; on the machine the keytab that a join makes.
+ * - A termination: no account with the instance's stamp on the controller that took the removal, or a debt in the ledger.
+ *
+ * A look takes half a second, and seconds on a busy machine. An action that ended by itself meanwhile refuses the answer,
+ * and may leave anything behind: judged is what took effect.
  */
-import { GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
+import { stampOf } from '../inside/stage.ts';
 import { accountsWithStamp, type StoredAccount } from './directory.ts';
+import type { ActionRecord, CloudRecord } from './record.ts';
 
-/** One CONTINUE for a launch, about to be given. */
-export interface LaunchAnswer {
+/** One CONTINUE that took effect. */
+export interface Answer {
   readonly instanceId: string;
   readonly token: string;
-  /** What speaks against it; undefined for nothing. */
+  readonly transition: ActionRecord['transition'];
+  /** What spoke against it; undefined for nothing. */
   readonly complaint: string | undefined;
+  /** It was given for a debt: the account was left to the sweep. */
+  readonly owed: boolean;
 }
 
-export interface Look {
+/** What was seen right before an answer. */
+export type Verdict = Pick<Answer, 'complaint' | 'owed'>;
+
+export interface AnswerWatch {
+  /** Those that took effect, in their order. */
+  readonly answers: readonly Answer[];
+  /**
+   * Looks at what a CompleteLifecycleAction stands for. Must be awaited before it is carried out.
+   * @returns what to call once it was carried out; undefined when there is nothing to judge
+   */
+  before(input: unknown): Promise<(() => void) | undefined>;
+}
+
+export function createAnswerWatch(
+  record: Pick<CloudRecord, 'actions'>,
+  look: (action: ActionRecord) => Promise<Verdict>,
+): AnswerWatch {
+  const answers: Answer[] = [];
+  return {
+    answers,
+    async before(input) {
+      const { token, result } = answerOf(input);
+      const action = token === undefined ? undefined : record.actions.get(token);
+      if (!action || result !== 'CONTINUE' || action.ends.length > 0) return undefined;
+      const verdict = await look(action);
+      const { instanceId, transition } = action;
+      return () => void answers.push({ instanceId, token: action.token, transition, ...verdict });
+    },
+  };
+}
+
+function answerOf(input: unknown): { token: string | undefined; result: string | undefined } {
+  const text = (name: string): string | undefined => {
+    const value: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, name) : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  return { token: text('LifecycleActionToken'), result: text('LifecycleActionResult') };
+}
+
+/** Asks the witnesses about the instance of an action. */
+export async function lookAt(sandbox: Sandbox, { instanceId, transition }: ActionRecord): Promise<Verdict> {
+  if (transition === 'launch')
+    return { complaint: complaintOfJoin(await lookAtJoin(sandbox, instanceId)), owed: false };
+  const look = await lookAtRemoval(sandbox, instanceId);
+  return { complaint: complaintOfRemoval(look), owed: look.state === 'owed' };
+}
+
+export interface JoinLook {
   /** As each controller has them. */
   readonly accounts: readonly StoredAccount[];
   readonly organizationalUnit: string;
@@ -26,8 +84,8 @@ export interface Look {
   readonly keytab: boolean;
 }
 
-/** What speaks against a CONTINUE. The controllers need not agree yet: one that shows the join is enough. */
-export function complaintOf(look: Look): string | undefined {
+/** What speaks against continuing a launch. The controllers need not agree yet: one that shows the join is enough. */
+export function complaintOfJoin(look: JoinLook): string | undefined {
   const { accounts, organizationalUnit, stagedPasswordLastSet, keytab } = look;
   if (accounts.length === 0) return 'no account carries its stamp';
   if (!keytab) return 'the machine has no keytab';
@@ -42,18 +100,28 @@ export function complaintOf(look: Look): string | undefined {
   return joined ? undefined : 'no controller shows a password that was changed after staging';
 }
 
-/** Asks the witnesses about one instance. Takes about half a second. */
-export async function lookAtJoin(sandbox: Sandbox, stamp: string, instanceId: string): Promise<Look> {
+export interface RemovalLook {
+  /** As the ledger has it; undefined for no record. */
+  readonly state: string | undefined;
+  /** As the controller has them that took the removal; undefined where the ledger names none. */
+  readonly accounts: readonly StoredAccount[] | undefined;
+}
+
+/** What speaks against continuing a termination. Other controllers may still show the account: they hear of it later. */
+export function complaintOfRemoval({ state, accounts }: RemovalLook): string | undefined {
+  if (state === 'owed') return undefined;
+  if (state !== 'removed') return `the ledger says ${state ?? 'nothing'}, neither removed nor owed`;
+  if (!accounts) return 'the ledger names no controller that took the removal';
+  const left = accounts.map(({ name }) => name);
+  return left.length === 0 ? undefined : `${left.join(', ')} still carries its stamp`;
+}
+
+async function lookAtJoin(sandbox: Sandbox, instanceId: string): Promise<JoinLook> {
   const { baseDn, controllers, organizationalUnit } = sandbox.domain;
+  const stamp = stampOf(sandbox, instanceId);
   const accounts: StoredAccount[] = [];
   for (const { machine } of controllers) accounts.push(...(await accountsWithStamp(machine, baseDn, stamp)));
-  const { Item } = await sandbox.dynamodb.send(
-    new GetItemCommand({
-      TableName: sandbox.stack.table,
-      Key: { instanceId: { S: instanceId } },
-      ConsistentRead: true,
-    }),
-  );
+  const item = await ledgerItem(sandbox, instanceId);
   const disk = sandbox.fleet.machine(instanceId)?.disk;
   const keytab =
     disk !== undefined &&
@@ -64,7 +132,33 @@ export async function lookAtJoin(sandbox: Sandbox, stamp: string, instanceId: st
   return {
     accounts,
     organizationalUnit,
-    stagedPasswordLastSet: Item?.['stagedPasswordLastSet']?.S,
+    stagedPasswordLastSet: item?.['stagedPasswordLastSet']?.S,
     keytab,
   };
+}
+
+async function lookAtRemoval(sandbox: Sandbox, instanceId: string): Promise<RemovalLook> {
+  const { baseDn, controllers } = sandbox.domain;
+  const item = await ledgerItem(sandbox, instanceId);
+  const name = item?.['domainController']?.S?.toLowerCase();
+  const controller = controllers.find(({ hostName }) => hostName.toLowerCase() === name);
+  return {
+    state: item?.['state']?.S,
+    accounts:
+      controller && (await accountsWithStamp(controller.machine, baseDn, stampOf(sandbox, instanceId))),
+  };
+}
+
+async function ledgerItem(
+  { dynamodb, stack }: Sandbox,
+  instanceId: string,
+): Promise<Record<string, AttributeValue> | undefined> {
+  const { Item } = await dynamodb.send(
+    new GetItemCommand({
+      TableName: stack.table,
+      Key: { instanceId: { S: instanceId } },
+      ConsistentRead: true,
+    }),
+  );
+  return Item;
 }

@@ -1,7 +1,7 @@
 /** What must hold after a run, whatever happened in it: each claim, proven or contradicted by what the witnesses say. */
 import { absence, type Proof, proofOf } from '../story/proof.ts';
 import type { Membership } from '../story/memberships.ts';
-import type { LaunchAnswer } from './answers.ts';
+import type { Answer } from './answers.ts';
 import type { ServiceAccountState, StoredAccount } from './directory.ts';
 import { type ActionRecord, type InstanceRecord, inService, type MessageRecord, tokenOf } from './record.ts';
 
@@ -28,8 +28,8 @@ export interface Evidence {
   readonly instances: readonly InstanceRecord[];
   /** Of the workers' queue. */
   readonly messages: readonly MessageRecord[];
-  /** CONTINUEs for launches, each as it was about to be given. */
-  readonly answers: readonly LaunchAnswer[];
+  /** CONTINUEs of workers that took effect, each as it was about to be given. */
+  readonly answers: readonly Answer[];
   readonly memberships: readonly Membership[];
   readonly controllers: readonly ControllerView[];
   /** Lower case, without the domain; those of before the run left out. */
@@ -55,7 +55,8 @@ export function audit(evidence: Evidence): Proof[] {
   return [
     absence('all came to rest after the heal', evidence.unrest),
     actionsProof(evidence),
-    answersProof(evidence),
+    launchesProof(evidence),
+    terminationsProof(evidence),
     accountsProof(evidence),
     membersProof(evidence),
     dnsProof(evidence),
@@ -88,23 +89,40 @@ function actionsProof({ actions }: Evidence): Proof {
 
 const nameOf = (action: ActionRecord): string => `${action.instanceId} ${action.transition}`;
 
-/** Each answered launch must have been looked at; whether the answer arrived is told by the action's end. */
-function answersProof({ actions, answers }: Evidence): Proof {
-  const continued = actions.filter(
+function launchesProof(evidence: Evidence): Proof {
+  const { given, failures } = continued(evidence, 'launch');
+  return proofOf('CONTINUE only after the directory showed the join', given.length, failures);
+}
+
+function terminationsProof(evidence: Evidence): Proof {
+  const { given, failures } = continued(evidence, 'terminate');
+  const owed = evidence.answers.filter((answer) => answer.owed).length;
+  const claim = 'a termination is answered only after the account was gone, or owed';
+  return proofOf(claim, given.length, failures, owed === 0 ? '' : `${owed} owed`);
+}
+
+/** The actions that were continued, and what speaks against it: each must have been looked at. */
+function continued(
+  { actions, answers }: Evidence,
+  transition: Answer['transition'],
+): { given: ActionRecord[]; failures: string[] } {
+  const given = actions.filter(
     (action) =>
-      action.transition === 'launch' &&
+      action.transition === transition &&
       action.ends.some((each) => each.end === 'answer' && each.result === 'CONTINUE'),
   );
   const looked = new Set(answers.map((answer) => answer.token));
   const failures = [
-    ...answers.flatMap(({ instanceId, complaint }) =>
-      complaint === undefined ? [] : [`${instanceId}: ${complaint}`],
+    ...answers.flatMap((answer) =>
+      answer.transition !== transition || answer.complaint === undefined
+        ? []
+        : [`${answer.instanceId}: ${answer.complaint}`],
     ),
-    ...continued
+    ...given
       .filter((action) => !looked.has(action.token))
       .map((action) => `${nameOf(action)} was continued by somebody who is no worker`),
   ];
-  return proofOf('CONTINUE only after the directory showed the join', continued.length, failures);
+  return { given, failures };
 }
 
 function accountsProof(evidence: Evidence): Proof {

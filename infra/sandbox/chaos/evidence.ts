@@ -5,7 +5,7 @@ import type { Sandbox } from '../inside/sandbox.ts';
 import { leftovers } from '../machine/leftovers.ts';
 import { runProcess } from '../machine/process.ts';
 import { lookAtFleet } from '../story/watch.ts';
-import type { LaunchAnswer } from './answers.ts';
+import type { Answer } from './answers.ts';
 import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
 import { accountsUnder, serviceAccountState, type StoredAccount } from './directory.ts';
 import { isOfWorkers } from './quiet.ts';
@@ -15,7 +15,7 @@ import { filesWith } from './secrets.ts';
 /** What was known before the end. */
 export interface Known {
   readonly record: CloudRecord;
-  readonly answers: readonly LaunchAnswer[];
+  readonly answers: readonly Answer[];
   readonly strangers: readonly StoredAccount[];
   readonly unrest: readonly string[];
   readonly sweep: Evidence['sweep'];

@@ -2,9 +2,8 @@
 import type { Fault, Faults } from '../cloud/seams.ts';
 import type { GroundFacts } from '../host/namespace.ts';
 import { isWorker, type Sandbox, startSandbox } from '../inside/sandbox.ts';
-import { stampOf } from '../inside/stage.ts';
 import type { Clock } from '../story/watch.ts';
-import { complaintOf, type LaunchAnswer, lookAtJoin } from './answers.ts';
+import { type Answer, createAnswerWatch, lookAt } from './answers.ts';
 import type { SpoiltCalls } from './calls.ts';
 import { placeStrangers } from './directory.ts';
 import { type Groups, openGroups } from './groups.ts';
@@ -19,8 +18,8 @@ export interface ChaosSystem {
   readonly machines: SpoiltMachines;
   readonly record: CloudRecord;
   readonly world: World;
-  /** Every CONTINUE that a worker was about to give to a launch. */
-  readonly answers: readonly LaunchAnswer[];
+  /** Every CONTINUE of a worker that took effect. */
+  readonly answers: readonly Answer[];
   close(): Promise<void>;
 }
 
@@ -49,25 +48,19 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
   const { calls, clock, progress } = options;
   const record = createRecord(() => clock.now());
   const machines = createSpoiltMachines();
-  const answers: LaunchAnswer[] = [];
   /** Known once the sandbox is there; nobody answers or launches before. */
   let opened: { readonly sandbox: Sandbox; readonly groups: Groups } | undefined;
 
-  /** Whoever says CONTINUE to a launch is looked at before it takes effect. */
-  async function witnessAnswer(input: unknown): Promise<void> {
-    const { token, result } = answerOf(input);
-    const action = token === undefined ? undefined : record.actions.get(token);
-    if (!opened || action?.transition !== 'launch' || result !== 'CONTINUE' || action.ends.length > 0) return;
-    const { instanceId } = action;
-    const stamp = stampOf(opened.sandbox, instanceId);
-    const complaint = complaintOf(await lookAtJoin(opened.sandbox, stamp, instanceId));
-    answers.push({ instanceId, token: action.token, complaint });
-  }
+  const watch = createAnswerWatch(record, async (action) => {
+    if (!opened) throw new Error('An action was answered before there were workers.');
+    return lookAt(opened.sandbox, action);
+  });
   const faults: Faults = async ({ principal, service, operation, input }) => {
     if (!isWorker(principal.name)) return undefined;
     const spoilt = calls.meet({ service, operation });
-    if (operation === 'CompleteLifecycleAction' && isCarriedOut(spoilt)) await witnessAnswer(input);
-    return spoilt;
+    if (operation !== 'CompleteLifecycleAction' || !isCarriedOut(spoilt)) return spoilt;
+    const carriedOut = await watch.before(input);
+    return carriedOut ? { ...spoilt, carriedOut } : spoilt;
   };
 
   const sandbox = await startSandbox({
@@ -107,7 +100,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
       machines,
       record,
       world,
-      answers,
+      answers: watch.answers,
       async close() {
         world.close();
         groups.close();
@@ -129,11 +122,3 @@ export async function replicate({ domain }: Sandbox): Promise<void> {
 
 const isCarriedOut = (spoilt: Fault | undefined): boolean =>
   spoilt?.throttle !== true && spoilt?.fail === undefined;
-
-function answerOf(input: unknown): { token: string | undefined; result: string | undefined } {
-  const text = (name: string): string | undefined => {
-    const value: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, name) : undefined;
-    return typeof value === 'string' ? value : undefined;
-  };
-  return { token: text('LifecycleActionToken'), result: text('LifecycleActionResult') };
-}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { complaintOf, type Look } from '../../../../infra/sandbox/chaos/answers.ts';
+import type { Answer } from '../../../../infra/sandbox/chaos/answers.ts';
 import { audit, type Evidence } from '../../../../infra/sandbox/chaos/audit.ts';
 import type { StoredAccount } from '../../../../infra/sandbox/chaos/directory.ts';
 import type { ActionRecord, InstanceRecord, MessageRecord } from '../../../../infra/sandbox/chaos/record.ts';
@@ -52,7 +52,9 @@ const view = (accounts: readonly StoredAccount[], change: Partial<typeof service
   serviceAccount: { ...serviceAccount, ...change },
 });
 const worker = { name: 'worker 1', deaths: 1, kills: 1, exitCode: 0 };
-const answer = { instanceId: living, token: 't1', complaint: undefined };
+const seen = { complaint: undefined, owed: false };
+const answer: Answer = { instanceId: living, token: 't1', transition: 'launch', ...seen };
+const farewell: Answer = { instanceId: gone, token: 't2', transition: 'terminate', ...seen };
 
 const sound: Evidence = {
   actions: [launch, termination],
@@ -61,7 +63,7 @@ const sound: Evidence = {
     { instanceId: gone, group: 'fleet', launchedAt: 1, inServiceAt: 2, leavingAt: 3, goneAt: 4 },
   ],
   messages: [good, message(told('t2')), garbage, message(told('forged'))],
-  answers: [answer],
+  answers: [answer, farewell],
   memberships: [
     { instanceId: living, state: 'member' },
     { instanceId: gone, state: 'removed' },
@@ -107,10 +109,16 @@ describe('the audit', () => {
     ],
     [
       'a launch was continued unjoined',
-      { answers: [{ ...answer, complaint: 'no account carries its stamp' }] },
+      { answers: [{ ...answer, complaint: 'no account carries its stamp' }, farewell] },
       /^CONTINUE only/,
     ],
-    ['a launch was continued by a stranger', { answers: [] }, /^CONTINUE only/],
+    ['a launch was continued by a stranger', { answers: [farewell] }, /^CONTINUE only/],
+    [
+      'a termination was continued with the account still there',
+      { answers: [answer, { ...farewell, complaint: 'B1 still carries its stamp' }] },
+      /^a termination is answered only/,
+    ],
+    ['a termination was continued by a stranger', { answers: [answer] }, /^a termination is answered only/],
     ['a member has no account', { controllers: [view([stranger])], dnsNames: [] }, /^accounts in the OU/],
     [
       'a member has two accounts',
@@ -201,32 +209,5 @@ describe('the audit', () => {
     const claims = broken(change);
     expect(claims).toHaveLength(1);
     expect(claims[0]).toMatch(claim);
-  });
-});
-
-describe('a CONTINUE for a launch', () => {
-  const look: Look = {
-    accounts: [member],
-    organizationalUnit: 'OU=Fleet,DC=corp',
-    stagedPasswordLastSet: '100',
-    keytab: true,
-  };
-
-  test('is right once a controller shows a password that was changed after staging', () => {
-    expect(complaintOf(look)).toBeUndefined();
-    expect(
-      complaintOf({ ...look, accounts: [{ ...member, passwordLastSet: '100' }, member] }),
-    ).toBeUndefined();
-  });
-
-  test.each<[string, Partial<Look>]>([
-    ['there is no account', { accounts: [] }],
-    ['the password is the staged one', { stagedPasswordLastSet: '200' }],
-    ['the account was never staged', { stagedPasswordLastSet: undefined }],
-    ['the account is elsewhere', { organizationalUnit: 'OU=Others,DC=corp' }],
-    ['the account is disabled', { accounts: [{ ...member, enabled: false }] }],
-    ['the machine never joined', { keytab: false }],
-  ])('is wrong while %s', (_, change) => {
-    expect(complaintOf({ ...look, ...change })).toBeDefined();
   });
 });
