@@ -43,7 +43,14 @@ export interface Evidence {
   /** The exit code of the sweep after all had come to rest, and what it printed. */
   readonly sweep: { readonly code: number | null; readonly text: string };
   readonly workers: readonly WorkerLife[];
-  readonly secrets: { readonly searched: number; readonly files: readonly string[] };
+  readonly secrets: {
+    readonly searched: number;
+    /** Where one was found: files, the ledger, Run Command. */
+    readonly places: readonly string[];
+    /** Of the ledger, and of Run Command: what there was to be searched besides the files. */
+    readonly records: number;
+    readonly invocations: number;
+  };
   readonly leftovers: readonly string[];
   stampOf(instanceId: string): string;
 }
@@ -257,8 +264,12 @@ function sweepProof({ sweep: { code, text } }: Evidence): Proof {
   };
 }
 
-function secretsProof({ secrets: { searched, files } }: Evidence): Proof {
-  // A search for nothing finds nothing: the service password and at least one one-time password.
-  const heard = searched >= 2 ? [] : ['no one-time password was overheard, so none could be searched for'];
-  return absence(`${searched} secrets: in logs, ledger, files`, [...files, ...heard]);
+function secretsProof({ secrets: { searched, places, records, invocations } }: Evidence): Proof {
+  // A search for nothing, or in nothing, finds nothing: the service password and at least one one-time password.
+  const vain = [
+    ...(searched >= 2 ? [] : ['no one-time password was overheard, so none could be searched for']),
+    ...(records > 0 ? [] : ['the ledger showed no record to search']),
+    ...(invocations > 0 ? [] : ['Run Command showed no invocation to search']),
+  ];
+  return absence(`${searched} secrets: in logs, ledger, Run Command, files`, [...places, ...vain]);
 }

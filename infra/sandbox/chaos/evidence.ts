@@ -1,4 +1,6 @@
 /** Gathers what the audit judges, from everybody but the workers. */
+import { type AttributeValue, paginateScan } from '@aws-sdk/client-dynamodb';
+import { paginateListCommandInvocations, paginateListCommands, SSMClient } from '@aws-sdk/client-ssm';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
@@ -10,7 +12,7 @@ import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
 import { accountsUnder, serviceAccountState, type StoredAccount } from './directory.ts';
 import { isOfWorkers } from './quiet.ts';
 import { type CloudRecord, inService } from './record.ts';
-import { filesWith } from './secrets.ts';
+import { filesWith, textsWith } from './secrets.ts';
 
 /** What was known before the end. */
 export interface Known {
@@ -90,7 +92,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     unrest: known.unrest,
     sweep: known.sweep,
     workers: known.workers,
-    secrets: { searched: known.secrets.length, files: await leaks(sandbox, known) },
+    secrets: await searchForSecrets(sandbox, known),
     leftovers: await leftovers(sandbox.runtime, [
       ...domain.controllers.map((each) => each.machine),
       ...machines,
@@ -99,9 +101,50 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
   };
 }
 
-/** Files of the sandbox that hold a secret; the ledger is a file for this. */
-async function leaks(sandbox: Sandbox, { secrets, directory }: Known): Promise<string[]> {
+/** Looks into the files of the sandbox, and into what the ledger and Run Command show to whoever may read them. */
+async function searchForSecrets(
+  sandbox: Sandbox,
+  { secrets, directory }: Known,
+): Promise<Evidence['secrets']> {
   const names = (await readdir(directory)).filter((name) => name !== 'run' && !name.endsWith('.sock'));
   const synthesized = dirname(dirname(sandbox.stack.agentFile));
-  return filesWith(secrets, [synthesized, ...names.map((name) => join(directory, name))]);
+  const files = [synthesized, ...names.map((name) => join(directory, name))];
+  const records = await ledgerItems(sandbox);
+  const { commands, invocations } = await commandHistory(sandbox);
+  const texts = new Map([
+    ['the ledger', JSON.stringify(records)],
+    ['Run Command', JSON.stringify({ commands, invocations })],
+  ]);
+  return {
+    searched: secrets.length,
+    places: [...(await filesWith(secrets, files)), ...textsWith(secrets, texts)],
+    records: records.length,
+    invocations: invocations.length,
+  };
+}
+
+async function ledgerItems({ dynamodb, stack }: Sandbox): Promise<Record<string, AttributeValue>[]> {
+  const items: Record<string, AttributeValue>[] = [];
+  const pages = paginateScan({ client: dynamodb }, { TableName: stack.table, ConsistentRead: true });
+  for await (const { Items = [] } of pages) items.push(...Items);
+  return items;
+}
+
+async function commandHistory(
+  sandbox: Sandbox,
+): Promise<{ commands: readonly unknown[]; invocations: readonly unknown[] }> {
+  const client = new SSMClient(sandbox.operator);
+  const commands: unknown[] = [];
+  const invocations: unknown[] = [];
+  try {
+    for await (const { Commands = [] } of paginateListCommands({ client }, {})) commands.push(...Commands);
+    for await (const { CommandInvocations = [] } of paginateListCommandInvocations(
+      { client },
+      { Details: true },
+    ))
+      invocations.push(...CommandInvocations);
+  } finally {
+    client.destroy();
+  }
+  return { commands, invocations };
 }

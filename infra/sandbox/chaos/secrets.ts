@@ -20,6 +20,15 @@ export async function filesWith(
   const { code, stdout, stderr } = await runProcess(['grep', '-rlaFf', '-', ...directories], {
     input: secrets.flatMap(formsOf).join('\n'),
   });
-  if (code !== 0 && code !== 1) throw new Error(`grep: ${stderr}`);
+  const trouble = code === 0 || code === 1 ? [] : stderr.split('\n').filter((line) => line !== '');
+  // Somebody may remove a file, such as one that was about to be renamed, between its listing and its opening.
+  if (trouble.some((line) => !line.endsWith(': No such file or directory')))
+    throw new Error(`grep: ${stderr}`);
   return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** Names of the texts that hold one of the secrets. */
+export function textsWith(secrets: readonly string[], texts: ReadonlyMap<string, string>): string[] {
+  const forms = secrets.flatMap(formsOf);
+  return [...texts].filter(([, text]) => forms.some((form) => text.includes(form))).map(([name]) => name);
 }

@@ -56,6 +56,8 @@ const seen = { complaint: undefined, owed: false };
 const answer: Answer = { instanceId: living, token: 't1', transition: 'launch', ...seen };
 const farewell: Answer = { instanceId: gone, token: 't2', transition: 'terminate', ...seen };
 
+const searched = { searched: 3, places: [], records: 2, invocations: 4 };
+
 const sound: Evidence = {
   actions: [launch, termination],
   instances: [
@@ -75,7 +77,7 @@ const sound: Evidence = {
   unrest: [],
   sweep: { code: 0, text: '' },
   workers: [worker],
-  secrets: { searched: 3, files: [] },
+  secrets: searched,
   leftovers: [],
   stampOf,
 };
@@ -200,8 +202,10 @@ describe('the audit', () => {
     ['a worker died by itself', { workers: [{ ...worker, deaths: 2 }] }, /^workers/],
     ['a worker did not end by itself', { workers: [{ ...worker, exitCode: null }] }, /^workers/],
     ['the sweep failed', { sweep: { code: 70, text: 'failed' } }, /^a sweep/],
-    ['a log holds a secret', { secrets: { searched: 3, files: ['agent.log'] } }, /secrets/],
-    ['no secret was there to search for', { secrets: { searched: 1, files: [] } }, /secrets/],
+    ['a log holds a secret', { secrets: { ...searched, places: ['agent.log'] } }, /secrets/],
+    ['no secret was there to search for', { secrets: { ...searched, searched: 1 } }, /secrets/],
+    ['the ledger was not searched', { secrets: { ...searched, records: 0 } }, /secrets/],
+    ['the commands were not searched', { secrets: { ...searched, invocations: 0 } }, /secrets/],
     ['a machine was left', { leftovers: ['disk of i-0'] }, /^machines: nothing left/],
   ];
 
