@@ -3,6 +3,7 @@ import { absence, type Proof, proofOf } from '../story/proof.ts';
 import type { Membership } from '../story/memberships.ts';
 import type { Answer } from './answers.ts';
 import type { ServiceAccountState, StoredAccount } from './directory.ts';
+import { type LedgerWrite, type Sleep, sleptThrough, staleWrites } from './ledger.ts';
 import { type ActionRecord, type InstanceRecord, inService, type MessageRecord, tokenOf } from './record.ts';
 
 /** A controller's view of the organizational unit. */
@@ -30,6 +31,10 @@ export interface Evidence {
   readonly messages: readonly MessageRecord[];
   /** CONTINUEs of workers that took effect, each as it was about to be given. */
   readonly answers: readonly Answer[];
+  /** Every write to the ledger that was accepted, in order. */
+  readonly writes: readonly LedgerWrite[];
+  /** Workers that were suspended beyond their leases. */
+  readonly sleeps: readonly Sleep[];
   readonly memberships: readonly Membership[];
   readonly controllers: readonly ControllerView[];
   /** Lower case, without the domain; those of before the run left out. */
@@ -68,6 +73,8 @@ export function audit(evidence: Evidence): Proof[] {
     membersProof(evidence),
     dnsProof(evidence),
     ledgerProof(evidence),
+    fencingProof(evidence),
+    sleepProof(evidence),
     messagesProof(evidence),
     strangersProof(evidence),
     credentialProof(evidence),
@@ -189,6 +196,23 @@ function ledgerProof({ memberships, instances }: Evidence): Proof {
       failures.push(`${instanceId} lives and is not in the ledger`);
   }
   return proofOf('ledger: members live, nothing is owed', memberships.length, failures);
+}
+
+function fencingProof({ writes }: Evidence): Proof {
+  const holds = new Set(writes.map(({ key, fencingToken }) => `${key} ${fencingToken}`)).size;
+  const detail = `${holds} holds`;
+  return proofOf('ledger: each write by the newest holder', writes.length, staleWrites(writes), detail);
+}
+
+function sleepProof({ sleeps, writes }: Evidence): Proof {
+  const all = sleeps.flatMap((sleep) =>
+    sleptThrough(sleep, writes).map((hold) => ({ ...hold, worker: sleep.worker })),
+  );
+  const failures = all
+    .filter(({ end }) => end === 'still held' || end === 'written')
+    .map(({ key, end, worker }) => `${worker} slept, ${key} is ${end}`);
+  const detail = `${all.filter(({ end }) => end === 'taken over').length} taken over`;
+  return proofOf('whoever slept through a lease changed nothing afterwards', all.length, failures, detail);
 }
 
 function messagesProof({ messages, actions }: Evidence): Proof {

@@ -116,6 +116,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       const evidence = await gather(sandbox, {
         record,
         answers: system.answers,
+        writes: system.ledger.writes,
+        suspensions: world.suspensions,
         strangers: placed,
         unrest,
         sweep,

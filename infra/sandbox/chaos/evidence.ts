@@ -10,14 +10,18 @@ import { lookAtFleet } from '../story/watch.ts';
 import type { Answer } from './answers.ts';
 import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
 import { accountsUnder, serviceAccountState, type StoredAccount } from './directory.ts';
+import type { LedgerWrite } from './ledger.ts';
 import { isOfWorkers } from './quiet.ts';
 import { type CloudRecord, inService } from './record.ts';
 import { filesWith, textsWith } from './secrets.ts';
+import type { Suspension } from './world.ts';
 
 /** What was known before the end. */
 export interface Known {
   readonly record: CloudRecord;
   readonly answers: readonly Answer[];
+  readonly writes: readonly LedgerWrite[];
+  readonly suspensions: readonly Suspension[];
   readonly strangers: readonly StoredAccount[];
   readonly unrest: readonly string[];
   readonly sweep: Evidence['sweep'];
@@ -84,6 +88,13 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     instances: [...record.instances.values()],
     messages: [...record.messages.values()].filter(({ queue }) => isOfWorkers(queue, sandbox)),
     answers: known.answers,
+    writes: known.writes,
+    sleeps: known.suspensions.map(({ worker, held, after, deaths }) => ({
+      worker: `worker ${worker}`,
+      held,
+      after,
+      died: (sandbox.agents()[worker - 1]?.deaths.length ?? 0) > deaths,
+    })),
     memberships: [...memberships.values()],
     controllers,
     dnsNames,

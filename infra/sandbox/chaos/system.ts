@@ -8,6 +8,7 @@ import type { SpoiltCalls } from './calls.ts';
 import { placeStrangers } from './directory.ts';
 import { type Groups, openGroups } from './groups.ts';
 import { createSpoiltMachines, type SpoiltMachines } from './machines.ts';
+import { createLedgerWatch, type LedgerWatch } from './ledger.ts';
 import { type CloudRecord, createRecord } from './record.ts';
 import * as settings from './settings.ts';
 import { createWorld, type World } from './world.ts';
@@ -20,6 +21,7 @@ export interface ChaosSystem {
   readonly world: World;
   /** Every CONTINUE of a worker that took effect. */
   readonly answers: readonly Answer[];
+  readonly ledger: LedgerWatch;
   close(): Promise<void>;
 }
 
@@ -55,11 +57,16 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
     if (!opened) throw new Error('An action was answered before there were workers.');
     return lookAt(opened.sandbox, action);
   });
+  const ledger = createLedgerWatch();
+  const witnessOf = async (operation: string, input: unknown): Promise<(() => void) | undefined> => {
+    if (operation === 'CompleteLifecycleAction') return watch.before(input);
+    return operation === 'PutItem' ? () => ledger.note(input) : undefined;
+  };
   const faults: Faults = async ({ principal, service, operation, input }) => {
     if (!isWorker(principal.name)) return undefined;
     const spoilt = calls.meet({ service, operation });
-    if (operation !== 'CompleteLifecycleAction' || !isCarriedOut(spoilt)) return spoilt;
-    const carriedOut = await watch.before(input);
+    if (!isCarriedOut(spoilt)) return spoilt;
+    const carriedOut = await witnessOf(operation, input);
     return carriedOut ? { ...spoilt, carriedOut } : spoilt;
   };
 
@@ -92,8 +99,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
     const owner = { ...sandbox.operator, credentials: { ...sandbox.keys.owner } };
     const groups = await openGroups(sandbox, owner);
     opened = { sandbox, groups };
-    const sleep = (ms: number, until: AbortSignal): Promise<void> => clock.sleep(ms, until);
-    const world = createWorld({ sandbox, owner, machines, record, sleep });
+    const world = createWorld({ sandbox, owner, machines, record, ledger, clock });
     return {
       sandbox,
       groups,
@@ -101,6 +107,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
       record,
       world,
       answers: watch.answers,
+      ledger,
       async close() {
         world.close();
         groups.close();

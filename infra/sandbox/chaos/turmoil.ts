@@ -20,7 +20,7 @@ export interface Turmoil {
 
 export interface TurmoilParts {
   readonly plan: Plan;
-  readonly world: World;
+  readonly world: Pick<World, 'inject'>;
   readonly calls: SpoiltCalls;
   readonly groups: Pick<Groups, 'scale'>;
   readonly clock: Clock;

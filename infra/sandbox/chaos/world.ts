@@ -5,6 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { accountId, type Sandbox } from '../inside/sandbox.ts';
 import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
+import type { Clock } from '../story/watch.ts';
+import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
 import type { WorldFault } from './plan.ts';
 import { type CloudRecord, inService, listed, tokenOf } from './record.ts';
@@ -18,7 +20,19 @@ export interface Injection {
   readonly over: Promise<void>;
 }
 
+/** A worker was suspended beyond its lease. */
+export interface Suspension {
+  /** From 1. */
+  readonly worker: number;
+  /** What it held by then, and how many writes the ledger had accepted. */
+  readonly held: readonly LedgerWrite[];
+  readonly after: number;
+  /** How often the worker had died. */
+  readonly deaths: number;
+}
+
 export interface World {
+  readonly suspensions: readonly Suspension[];
   /** @returns undefined when there is nothing now that it could befall */
   inject(fault: WorldFault): Promise<Injection | undefined>;
   /** Ends every fault that lasts. */
@@ -32,7 +46,8 @@ export interface WorldParts {
   readonly owner: Sandbox['operator'];
   readonly machines: SpoiltMachines;
   readonly record: CloudRecord;
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly ledger: Pick<LedgerWatch, 'heldBy' | 'writes'>;
+  readonly clock: Clock;
 }
 
 /** How often something that lasts is looked at: has it ended by itself? */
@@ -42,13 +57,14 @@ const lookMs = 250;
 const nowhere = '02:00:00:00:00:01';
 
 export function createWorld(parts: WorldParts): World {
-  const { sandbox, machines, record } = parts;
+  const { sandbox, machines, record, ledger, clock } = parts;
   const { controllers } = sandbox.domain;
   const ec2 = new EC2Client(parts.owner);
   const sqs = new SQSClient(parts.owner);
   const publisher = new SQSClient(sandbox.session(sandbox.stack.publisherRoleArn, 'chaos'));
   const healing = new AbortController();
   const lasting = new Set<Promise<void>>();
+  const suspensions: Suspension[] = [];
   /** What is under a fault of this name now: a second one waits for the first. */
   const busy = new Set<string>();
 
@@ -67,7 +83,7 @@ export function createWorld(parts: WorldParts): World {
     const last = async (): Promise<void> => {
       try {
         for (let left = seconds * 1000; left > 0 && lasts() && !healing.signal.aborted; left -= lookMs)
-          await parts.sleep(Math.min(left, lookMs), healing.signal).catch(() => undefined);
+          await clock.sleep(Math.min(left, lookMs), healing.signal).catch(() => undefined);
       } finally {
         await end();
         busy.delete(name);
@@ -100,6 +116,7 @@ export function createWorld(parts: WorldParts): World {
   };
 
   return {
+    suspensions,
     async inject(fault) {
       switch (fault.kind) {
         case 'worker-killed': {
@@ -113,11 +130,20 @@ export function createWorld(parts: WorldParts): World {
           const agent = sandbox.agents()[fault.worker - 1];
           const pid = agent?.pid();
           if (agent === undefined || pid === undefined) return undefined;
+          const held = ledger.heldBy(pid, clock.now());
+          const pastLease = fault.kind === 'worker-paused-past-lease';
+          // One that holds nothing has no lease to sleep through.
+          if (pastLease && held.length === 0) return undefined;
           return forSeconds(
             `worker ${fault.worker}`,
             `worker ${fault.worker}`,
             fault.seconds,
-            async () => agent.kill('SIGSTOP'),
+            async () => {
+              agent.kill('SIGSTOP');
+              if (!pastLease) return;
+              const [after, deaths] = [ledger.writes.length, agent.deaths.length];
+              suspensions.push({ worker: fault.worker, held, after, deaths });
+            },
             async () => agent.kill('SIGCONT'),
             // Killed meanwhile, it has a successor, which nobody paused.
             () => agent.pid() === pid,

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Answer } from '../../../../infra/sandbox/chaos/answers.ts';
 import { audit, type Evidence } from '../../../../infra/sandbox/chaos/audit.ts';
 import type { StoredAccount } from '../../../../infra/sandbox/chaos/directory.ts';
+import type { LedgerWrite, Sleep } from '../../../../infra/sandbox/chaos/ledger.ts';
 import type { ActionRecord, InstanceRecord, MessageRecord } from '../../../../infra/sandbox/chaos/record.ts';
 
 const living = 'i-0aaaaaaaaaaaaaaaa';
@@ -56,6 +57,13 @@ const seen = { complaint: undefined, owed: false };
 const answer: Answer = { instanceId: living, token: 't1', transition: 'launch', ...seen };
 const farewell: Answer = { instanceId: gone, token: 't2', transition: 'terminate', ...seen };
 
+const hold = (fencingToken: number, owner?: string): LedgerWrite => ({
+  key: gone,
+  fencingToken,
+  owner,
+  leaseExpiresAt: undefined,
+});
+const asleep: Sleep = { worker: 'worker 1', held: [hold(1, 'one')], after: 1, died: false };
 const searched = { searched: 3, places: [], records: 2, invocations: 4 };
 
 const sound: Evidence = {
@@ -66,6 +74,8 @@ const sound: Evidence = {
   ],
   messages: [good, message(told('t2')), garbage, message(told('forged'))],
   answers: [answer, farewell],
+  writes: [hold(1, 'one'), hold(2, 'two'), hold(2)],
+  sleeps: [asleep],
   memberships: [
     { instanceId: living, state: 'member' },
     { instanceId: gone, state: 'removed' },
@@ -170,6 +180,17 @@ describe('the audit', () => {
       },
       /^ledger/,
     ],
+    [
+      'a holder that was overtaken wrote on',
+      { writes: [hold(1, 'one'), hold(2, 'two'), hold(1, 'one')], sleeps: [] },
+      /^ledger: each write/,
+    ],
+    [
+      'two held one record under one token',
+      { writes: [hold(1, 'one'), hold(1, 'two')], sleeps: [] },
+      /^ledger: each write/,
+    ],
+    ['a sleeper holds on', { writes: [hold(1, 'one'), hold(1, 'one')] }, /^whoever slept/],
     ['a message is still there', { messages: [message(told('t1'), { end: undefined })] }, /^every message/],
     ['a message expired', { messages: [message(told('t1'), { end: 'expired' })] }, /^every message/],
     [

@@ -59,11 +59,7 @@ describe('the turmoil', () => {
           scaled.push(clock.now(), group, size);
         },
       },
-      world: {
-        inject: async (fault) => inject(fault, clock.now()),
-        heal: async () => undefined,
-        close: () => undefined,
-      },
+      world: { inject: async (fault) => inject(fault, clock.now()) },
     });
     await clock.until(turmoil.run(new AbortController().signal));
     return { turmoil, calls, scaled, clock };
