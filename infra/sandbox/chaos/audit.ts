@@ -5,6 +5,7 @@ import type { Answer } from './answers.ts';
 import type { ServiceAccountState, StoredAccount } from './directory.ts';
 import { type LedgerWrite, type Sleep, sleptThrough, staleWrites } from './ledger.ts';
 import { type ActionRecord, type InstanceRecord, inService, type MessageRecord, tokenOf } from './record.ts';
+import { findingsOf, type SweepOutcome } from './sweep.ts';
 
 /** A controller's view of the organizational unit. */
 export interface ControllerView {
@@ -45,8 +46,8 @@ export interface Evidence {
   readonly strangers: readonly StoredAccount[];
   /** What kept the system from coming to rest; empty when it did. */
   readonly unrest: readonly string[];
-  /** The exit code of the sweep after all had come to rest, and what it printed. */
-  readonly sweep: { readonly code: number | null; readonly text: string };
+  /** After all had come to rest: one that settled what was left, and one more. */
+  readonly sweeps: readonly SweepOutcome[];
   readonly workers: readonly WorkerLife[];
   readonly secrets: {
     readonly searched: number;
@@ -278,12 +279,23 @@ function workersProof({ workers }: Evidence): Proof {
   return proofOf('workers: died only when killed, ended with 0', workers.length, failures);
 }
 
-function sweepProof({ sweep: { code, text } }: Evidence): Proof {
-  const failures = code === 0 ? [] : [`it ended with ${code ?? 'a signal'}: ${text.slice(-400)}`];
+function sweepProof(evidence: Evidence): Proof {
+  const { sweeps } = evidence;
+  const last = sweeps.at(-1);
+  const findings = last && findingsOf(last);
+  const members = inService(mapped(evidence)).length;
+  const failures = sweeps.flatMap(({ code, text }) =>
+    code === 0 ? [] : [`one ended with ${code ?? 'a signal'}: ${text.slice(-400)}`],
+  );
+  if (sweeps.length < 2 || !findings) failures.push('the second one does not say what it found');
+  else if (findings.found > 0) failures.push(`the second one says: ${last.text.slice(0, 400)}`);
+  else if (findings.accounts !== members)
+    failures.push(`the second one examined ${findings.accounts} accounts, and there are ${members} members`);
+  const { accounts = 0, memberships = 0 } = findings ?? {};
   return {
-    claim: 'a sweep afterwards found all well',
-    proven: code === 0,
-    figures: `exit code ${code}`,
+    claim: 'a sweep, and one more that found nothing to do',
+    proven: failures.length === 0,
+    figures: `${accounts} accounts, ${memberships} records`,
     failures,
   };
 }

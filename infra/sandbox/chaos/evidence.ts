@@ -5,7 +5,6 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
 import { leftovers } from '../machine/leftovers.ts';
-import { runProcess } from '../machine/process.ts';
 import { lookAtFleet } from '../story/watch.ts';
 import type { Answer } from './answers.ts';
 import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
@@ -24,7 +23,7 @@ export interface Known {
   readonly suspensions: readonly Suspension[];
   readonly strangers: readonly StoredAccount[];
   readonly unrest: readonly string[];
-  readonly sweep: Evidence['sweep'];
+  readonly sweeps: Evidence['sweeps'];
   readonly workers: readonly WorkerLife[];
   readonly secrets: readonly string[];
   /** DNS names of before the fleet. */
@@ -35,26 +34,6 @@ export interface Known {
 }
 
 const testjoinLimitMs = 20_000;
-const sweepLimitMs = 90_000;
-/** A worker's own sweep may be under way. */
-const sweepAttempts = 5;
-const busyExitCode = 75;
-
-/** One sweep as an operator would run it, as the first worker. */
-export async function sweepOnce(
-  sandbox: Sandbox,
-  pause: () => Promise<void>,
-): Promise<{ code: number | null; text: string }> {
-  const [program, file, ...config] = sandbox.agentCommand;
-  for (let attempt = 1; ; attempt += 1) {
-    const { code, stdout, stderr } = await runProcess([program, file ?? '', 'sweep', ...config], {
-      env: sandbox.agentEnvironment,
-      timeoutMs: sweepLimitMs,
-    });
-    if (code !== busyExitCode || attempt === sweepAttempts) return { code, text: stdout + stderr };
-    await pause();
-  }
-}
 
 export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> {
   const { domain, stack } = sandbox;
@@ -101,7 +80,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     testjoin,
     strangers: known.strangers,
     unrest: known.unrest,
-    sweep: known.sweep,
+    sweeps: known.sweeps,
     workers: known.workers,
     secrets: await searchForSecrets(sandbox, known),
     leftovers: await leftovers(sandbox.runtime, [

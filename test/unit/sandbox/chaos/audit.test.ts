@@ -64,6 +64,10 @@ const hold = (fencingToken: number, owner?: string): LedgerWrite => ({
   leaseExpiresAt: undefined,
 });
 const asleep: Sleep = { worker: 'worker 1', held: [hold(1, 'one')], after: 1, died: false };
+const swept = (found = '0 removed, 0 kept', accounts = 1) => ({
+  code: 0,
+  text: `${accounts} account and 2 memberships examined: ${found}, 0 vanished,\n0 errors.\n`,
+});
 const searched = { searched: 3, places: [], records: 2, invocations: 4 };
 
 const sound: Evidence = {
@@ -85,7 +89,7 @@ const sound: Evidence = {
   testjoin: new Map(),
   strangers: [stranger],
   unrest: [],
-  sweep: { code: 0, text: '' },
+  sweeps: [swept('1 removed, 2 kept'), swept()],
   workers: [worker],
   secrets: searched,
   leftovers: [],
@@ -222,7 +226,16 @@ describe('the audit', () => {
     ],
     ['a worker died by itself', { workers: [{ ...worker, deaths: 2 }] }, /^workers/],
     ['a worker did not end by itself', { workers: [{ ...worker, exitCode: null }] }, /^workers/],
-    ['the sweep failed', { sweep: { code: 70, text: 'failed' } }, /^a sweep/],
+    ['a sweep failed', { sweeps: [{ code: 70, text: 'failed' }, swept()] }, /^a sweep/],
+    ['a sweep was not run again', { sweeps: [swept()] }, /^a sweep/],
+    [
+      'a sweep after the sweep removed something',
+      { sweeps: [swept(), swept('1 removed, 0 kept')] },
+      /^a sweep/,
+    ],
+    ['a sweep after the sweep left something', { sweeps: [swept(), swept('0 removed, 1 kept')] }, /^a sweep/],
+    ['a sweep after the sweep saw no account', { sweeps: [swept(), swept(undefined, 0)] }, /^a sweep/],
+    ['a sweep after the sweep said nothing', { sweeps: [swept(), { code: 0, text: '' }] }, /^a sweep/],
     ['a log holds a secret', { secrets: { ...searched, places: ['agent.log'] } }, /secrets/],
     ['no secret was there to search for', { secrets: { ...searched, searched: 1 } }, /secrets/],
     ['the ledger was not searched', { secrets: { ...searched, records: 0 } }, /secrets/],
