@@ -13,9 +13,10 @@ import { createSpoiltCalls } from './calls.ts';
 import { accountsUnder } from './directory.ts';
 import { gather } from './evidence.ts';
 import type { Timeline } from './picture.ts';
+import { playOn } from './overtime.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { awaitRest, unrestOf } from './quiet.ts';
-import { type CloudRecord, inService, listed } from './record.ts';
+import { type CloudRecord, inService, type InstanceRecord, listed } from './record.ts';
 import * as settings from './settings.ts';
 import { type SweepOutcome, sweepOnce } from './sweep.ts';
 import { openSystem, replicate } from './system.ts';
@@ -29,11 +30,19 @@ export interface ChaosOptions {
   readonly directory: string;
   readonly seed: string;
   readonly minutes: number;
+  /** Whether enough has come about. If not, scaling goes on after the plan's time, for as long again at most. */
+  readonly enough: (seen: Seen) => boolean;
   /** Told what is being waited for. */
   readonly progress: (step: string | undefined) => void;
   /** Told how it goes, some seconds apart, in lines of at most 80 columns. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** What has come about so far. */
+export interface Seen {
+  readonly tallies: readonly Tally[];
+  readonly instances: readonly InstanceRecord[];
 }
 
 export interface ChaosResult {
@@ -91,7 +100,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       options.say(progressLine(clock.now() - startedAt, phase, record, done));
     });
     try {
-      await turmoil.run(signal);
+      const enough = (): boolean =>
+        options.enough({ tallies: turmoil.tallies(), instances: [...record.instances.values()] });
+      await turmoil.run(signal, (over) => {
+        phase = 'overtime';
+        return playOn({ groups, record, clock }, enough, plan.minutes * 60_000, over);
+      });
       phase = 'healing';
       calls.disarm();
       await world.heal();

@@ -34,6 +34,7 @@ export async function chaosCommand(
       directory,
       seed: args.seed,
       minutes: args.minutes,
+      enough: ({ tallies }) => missingKinds({ tallies }).length === 0,
       progress: createProgress(screen, Date.now()),
       say,
       signal: interrupt.signal,

@@ -121,7 +121,7 @@ const callGap = { least: 1, most: 3 } as const;
 const mostTimes = 4;
 const scalingGap = { least: 8, most: 16 } as const;
 /** Instances of one group: two groups of these keep two cores busy without drowning them. */
-const mostInstances = 4;
+export const mostInstances = 4;
 
 const transitions = ['autoscaling:EC2_INSTANCE_LAUNCHING', 'autoscaling:EC2_INSTANCE_TERMINATING'] as const;
 

@@ -12,8 +12,11 @@ export interface Turmoil {
   readonly marks: readonly Mark[];
   /** To be told each spoilt call. */
   spoilt(fault: CallFault): void;
-  /** Resolves when the time of the plan is over. @throws the signal's reason, or what went wrong with the sandbox itself */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the time of the plan is over, and what comes after it; until then, faults wait for what they could befall.
+   * @throws the signal's reason, or what went wrong with the sandbox itself
+   */
+  run(signal: AbortSignal, after?: (over: AbortSignal) => Promise<void>): Promise<void>;
   /** Every fault of the plan, and whether it came about. */
   tallies(): Tally[];
 }
@@ -61,7 +64,7 @@ export function createTurmoil({ plan, world, calls, groups, clock }: TurmoilPart
       injected.add(fault);
       marks.push({ lane: 'AWS', kind: fault.kind, from: clock.now() });
     },
-    async run(signal) {
+    async run(signal, after) {
       const startedAt = clock.now();
       const end = new AbortController();
       const over = AbortSignal.any([signal, end.signal]);
@@ -83,6 +86,7 @@ export function createTurmoil({ plan, world, calls, groups, clock }: TurmoilPart
           watched(step.begin());
         }
         await until(plan.minutes * 60);
+        await after?.(over);
       } catch (error) {
         signal.throwIfAborted();
         if (trouble === undefined) throw error;

@@ -46,7 +46,7 @@ describe('the turmoil', () => {
     ],
     scalings: [{ at: 4, group: 1, size: 3 }],
   };
-  const run = async (inject: (fault: WorldFault, at: number) => Injection | undefined) => {
+  const run = async (inject: (fault: WorldFault, at: number) => Injection | undefined, overtimeMs = 0) => {
     const clock = createVirtualClock(0);
     const scaled: number[] = [];
     const calls = createSpoiltCalls((fault) => turmoil.spoilt(fault));
@@ -61,7 +61,8 @@ describe('the turmoil', () => {
       },
       world: { inject: async (fault) => inject(fault, clock.now()) },
     });
-    await clock.until(turmoil.run(new AbortController().signal));
+    const overtime = (over: AbortSignal): Promise<void> => clock.sleep(overtimeMs, over);
+    await clock.until(turmoil.run(new AbortController().signal, overtime));
     return { turmoil, calls, scaled, clock };
   };
   test('each fault and each scaling comes at its time, and the time is kept to the end', async () => {
@@ -86,6 +87,12 @@ describe('the turmoil', () => {
     const { turmoil } = await run((_, now) => (now < 30_000 ? undefined : once('AWS')));
     const first = turmoil.marks.find((mark) => mark.kind === 'worker-killed');
     expect(first?.from).toBeGreaterThanOrEqual(30_000);
+  });
+
+  test('it waits on after the time of the plan, as long as that is prolonged', async () => {
+    const { turmoil, clock } = await run((_, now) => (now < 90_000 ? undefined : once('AWS')), 40_000);
+    expect(turmoil.marks.map(({ from }) => from >= 90_000)).toEqual([true, true, true]);
+    expect(clock.now()).toBe(100_000);
   });
 
   test('what never came about is told', async () => {
