@@ -9,7 +9,8 @@ import type { Clock } from '../story/watch.ts';
 import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
 import type { WorldFault } from './plan.ts';
-import { type CloudRecord, inService, listed, tokenOf } from './record.ts';
+import { chosen, messageToRepeat } from './choice.ts';
+import { type CloudRecord, inService, listed } from './record.ts';
 
 /** Where a fault shows in the picture: a worker, a controller, AWS, or an instance. */
 export type Lane = `worker ${number}` | `dc${number}` | 'AWS' | `i-${string}`;
@@ -177,10 +178,7 @@ export function createWorld(parts: WorldParts): World {
           );
         }
         case 'message-duplicated': {
-          const delivered = [...record.messages.values()].filter(
-            (message) => message.receives > 0 && tokenOf(message.body) !== undefined,
-          );
-          const message = chosen(delivered, fault.choice);
+          const message = messageToRepeat(record, fault.choice);
           if (!message) return undefined;
           await send(message.body, fault.delaySeconds);
           return once('AWS');
@@ -240,11 +238,6 @@ export function createWorld(parts: WorldParts): World {
 const once = (lane: Lane): Injection => ({ lane, over: Promise.resolve() });
 
 const laneOf = (instanceId: string): Lane => `i-${instanceId.replace(/^i-/, '')}`;
-
-/** The item at this fraction of the list. */
-function chosen<Item>(items: readonly Item[], fraction: number): Item | undefined {
-  return items[Math.floor(fraction * items.length)];
-}
 
 /** True to Auto Scaling's form in everything but the token. */
 function forged(instanceId: string, group: string, transition: string): string {
