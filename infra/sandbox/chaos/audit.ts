@@ -49,6 +49,8 @@ export interface Evidence {
   /** After all had come to rest: one that settled what was left, and one more. */
   readonly sweeps: readonly SweepOutcome[];
   readonly workers: readonly WorkerLife[];
+  /** Versions of the service account's secret that the directory has refused. */
+  readonly refusedVersions: number;
   readonly secrets: {
     readonly searched: number;
     /** Where one was found: files, the ledger, Run Command. */
@@ -257,16 +259,18 @@ function strangersProof({ controllers, strangers }: Evidence): Proof {
   return proofOf('accounts of others untouched', strangers.length, failures);
 }
 
-function credentialProof({ controllers }: Evidence): Proof {
+/** Each version that was wrong may cost each worker one logon; all others are the sane few. */
+function credentialProof({ controllers, refusedVersions, workers }: Evidence): Proof {
+  const most = saneBadPasswords + refusedVersions * workers.length;
   const failures = controllers.flatMap(({ name, serviceAccount: { locked, badPasswords } }) => [
     ...(locked ? [`${name}: it is locked`] : []),
-    ...(badPasswords > saneBadPasswords ? [`${name}: ${badPasswords} refused binds`] : []),
+    ...(badPasswords > most ? [`${name}: ${badPasswords} refused binds`] : []),
   ]);
-  const most = Math.max(0, ...controllers.map(({ serviceAccount }) => serviceAccount.badPasswords));
+  const counted = Math.max(0, ...controllers.map(({ serviceAccount }) => serviceAccount.badPasswords));
   return {
     claim: 'service account not locked',
     proven: failures.length === 0,
-    figures: `badPwdCount ${most}`,
+    figures: `badPwdCount ${counted}, versions refused: ${refusedVersions}`,
     failures,
   };
 }

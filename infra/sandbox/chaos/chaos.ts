@@ -141,7 +141,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
         unrest,
         sweeps,
         workers: lives,
-        secrets: [domain.serviceAccount.password, ...machines.oneTimePasswords()],
+        secrets: [...world.passwords, ...machines.oneTimePasswords()],
         dnsBefore,
         directory: options.directory,
         stampOf: (instanceId) => stampOf(sandbox, instanceId),

@@ -33,6 +33,10 @@ export interface Known {
   readonly stampOf: (instanceId: string) => string;
 }
 
+type Item = Record<string, AttributeValue>;
+
+/** Under such keys the workers remember, in the ledger's table, versions of the secret that the directory has refused. */
+const refusalPrefix = 'refused-credential/';
 const testjoinLimitMs = 20_000;
 
 export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> {
@@ -62,6 +66,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     stack.autoScalingGroup,
     stack.table,
   );
+  const records = await ledgerItems(sandbox);
   return {
     actions: [...record.actions.values()],
     instances: [...record.instances.values()],
@@ -82,7 +87,8 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     unrest: known.unrest,
     sweeps: known.sweeps,
     workers: known.workers,
-    secrets: await searchForSecrets(sandbox, known),
+    refusedVersions: records.filter((item) => item['instanceId']?.S?.startsWith(refusalPrefix)).length,
+    secrets: await searchForSecrets(sandbox, known, records),
     leftovers: await leftovers(sandbox.runtime, [
       ...domain.controllers.map((each) => each.machine),
       ...machines,
@@ -95,11 +101,11 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
 async function searchForSecrets(
   sandbox: Sandbox,
   { secrets, directory }: Known,
+  records: readonly Item[],
 ): Promise<Evidence['secrets']> {
   const names = (await readdir(directory)).filter((name) => name !== 'run' && !name.endsWith('.sock'));
   const synthesized = dirname(dirname(sandbox.stack.agentFile));
   const files = [synthesized, ...names.map((name) => join(directory, name))];
-  const records = await ledgerItems(sandbox);
   const { commands, invocations } = await commandHistory(sandbox);
   const texts = new Map([
     ['the ledger', JSON.stringify(records)],
@@ -113,8 +119,8 @@ async function searchForSecrets(
   };
 }
 
-async function ledgerItems({ dynamodb, stack }: Sandbox): Promise<Record<string, AttributeValue>[]> {
-  const items: Record<string, AttributeValue>[] = [];
+async function ledgerItems({ dynamodb, stack }: Sandbox): Promise<Item[]> {
+  const items: Item[] = [];
   const pages = paginateScan({ client: dynamodb }, { TableName: stack.table, ConsistentRead: true });
   for await (const { Items = [] } of pages) items.push(...Items);
   return items;

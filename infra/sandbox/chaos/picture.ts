@@ -41,6 +41,7 @@ const colors: Readonly<Record<FaultKind, string>> = {
   'worker-paused-past-lease': '#ef6c00',
   'controller-stopped': '#c62828',
   'packets-dropped': '#6a1b9a',
+  'password-rotated': '#283593',
   'message-duplicated': '#00838f',
   'messages-delayed': '#4db6ac',
   'message-malformed': '#5d4037',

@@ -33,6 +33,7 @@ export const worldKinds = [
   'worker-paused-past-lease',
   'controller-stopped',
   'packets-dropped',
+  'password-rotated',
   'message-duplicated',
   'messages-delayed',
   'message-malformed',
@@ -65,6 +66,12 @@ export type WorldFault =
   | {
       readonly kind: 'controller-stopped' | 'packets-dropped';
       readonly controller: number;
+      readonly seconds: number;
+    }
+  /** The service account's: the directory and the secret hear of it so many seconds apart. */
+  | {
+      readonly kind: 'password-rotated';
+      readonly first: 'directory' | 'secret';
       readonly seconds: number;
     }
   | { readonly kind: 'message-duplicated'; readonly choice: number; readonly delaySeconds: number }
@@ -181,6 +188,8 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
       return { kind, controller, seconds: dice.between(4, 15) };
     case 'packets-dropped':
       return { kind, controller, seconds: dice.between(4, 20) };
+    case 'password-rotated':
+      return { kind, first: dice.pick(['directory', 'secret']), seconds: dice.between(5, 15) };
     case 'message-duplicated':
       return { kind, choice, delaySeconds: dice.pick([0, 0, 5, 20]) };
     case 'messages-delayed':
@@ -236,6 +245,8 @@ function detailOf(fault: Fault): string {
     case 'controller-stopped':
     case 'packets-dropped':
       return ` controller ${fault.controller} for ${fault.seconds} s`;
+    case 'password-rotated':
+      return ` ${fault.first} first, for ${fault.seconds} s`;
     case 'message-duplicated':
       return ` after ${fault.delaySeconds} s`;
     case 'messages-delayed':

@@ -1,7 +1,9 @@
 /** Carries out the faults of a plan on a running sandbox, and takes every one of them back. */
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { randomUUID } from 'node:crypto';
+import { randomPassword } from '../domain/password.ts';
 import { accountId, type Sandbox } from '../inside/sandbox.ts';
 import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
@@ -34,6 +36,8 @@ export interface Suspension {
 
 export interface World {
   readonly suspensions: readonly Suspension[];
+  /** Every password that the service account has had. */
+  readonly passwords: readonly string[];
   /** @returns undefined when there is nothing now that it could befall */
   inject(fault: WorldFault): Promise<Injection | undefined>;
   /** Ends every fault that lasts. */
@@ -62,10 +66,12 @@ export function createWorld(parts: WorldParts): World {
   const { controllers } = sandbox.domain;
   const ec2 = new EC2Client(parts.owner);
   const sqs = new SQSClient(parts.owner);
+  const secrets = new SecretsManagerClient(parts.owner);
   const publisher = new SQSClient(sandbox.session(sandbox.stack.publisherRoleArn, 'chaos'));
   const healing = new AbortController();
   const lasting = new Set<Promise<void>>();
   const suspensions: Suspension[] = [];
+  const passwords = [sandbox.domain.serviceAccount.password];
   /** What is under a fault of this name now: a second one waits for the first. */
   const busy = new Set<string>();
 
@@ -116,8 +122,21 @@ export function createWorld(parts: WorldParts): World {
     await sqs.send(new SetQueueAttributesCommand({ QueueUrl: sandbox.stack.queueUrl, Attributes }));
   };
 
+  /** A new version of the secret, even if it holds what the last one held: a version that was refused is dead. */
+  const putSecret = async (password: string): Promise<void> => {
+    const { domainName, organizationalUnit, serviceAccount } = sandbox.domain;
+    const SecretString = JSON.stringify({
+      domain_name: domainName,
+      domain_user: serviceAccount.user,
+      domain_password: password,
+      directory_ou: organizationalUnit,
+    });
+    await secrets.send(new PutSecretValueCommand({ SecretId: sandbox.stack.secretId, SecretString }));
+  };
+
   return {
     suspensions,
+    passwords,
     async inject(fault) {
       switch (fault.kind) {
         case 'worker-killed': {
@@ -177,6 +196,23 @@ export function createWorld(parts: WorldParts): World {
             async () => void (await runProcess(['ip', 'neigh', 'del', address, 'dev', bridge])),
           );
         }
+        case 'password-rotated': {
+          const password = randomPassword();
+          return forSeconds(
+            'password',
+            'dc1',
+            fault.seconds,
+            async () => {
+              passwords.push(password);
+              if (fault.first === 'secret') await putSecret(password);
+              else await sandbox.domain.setServicePassword(password);
+            },
+            async () => {
+              if (fault.first === 'secret') await sandbox.domain.setServicePassword(password);
+              await putSecret(password);
+            },
+          );
+        }
         case 'message-duplicated': {
           const message = messageToRepeat(record, fault.choice);
           if (!message) return undefined;
@@ -229,7 +265,7 @@ export function createWorld(parts: WorldParts): World {
       await Promise.all(lasting);
     },
     close() {
-      for (const client of [ec2, sqs, publisher]) client.destroy();
+      for (const client of [ec2, sqs, secrets, publisher]) client.destroy();
     },
   };
 }

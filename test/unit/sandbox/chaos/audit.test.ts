@@ -91,6 +91,7 @@ const sound: Evidence = {
   unrest: [],
   sweeps: [swept('1 removed, 2 kept'), swept()],
   workers: [worker],
+  refusedVersions: 0,
   secrets: searched,
   leftovers: [],
   stampOf,
@@ -104,6 +105,11 @@ const broken = (change: Partial<Evidence>): string[] =>
 describe('the audit', () => {
   test('finds nothing where there is nothing', () => {
     expect(broken({})).toEqual([]);
+  });
+
+  test('takes a logon of each worker with a version that was refused for what it is', () => {
+    const controllers = [view([member, stranger], { badPasswords: 5 })];
+    expect(broken({ controllers, refusedVersions: 2 })).toEqual([]);
   });
 
   const breaches: readonly [string, Partial<Evidence>, RegExp][] = [
@@ -222,6 +228,11 @@ describe('the audit', () => {
     [
       'wrong passwords were tried',
       { controllers: [view([member, stranger], { badPasswords: 4 })] },
+      /^service account/,
+    ],
+    [
+      'a wrong version was tried again and again',
+      { controllers: [view([member, stranger], { badPasswords: 6 })], refusedVersions: 2 },
       /^service account/,
     ],
     ['a worker died by itself', { workers: [{ ...worker, deaths: 2 }] }, /^workers/],
