@@ -1,6 +1,7 @@
 /** Active Directory, as the rest of the agent uses it. Nothing outside this room speaks LDAP. */
 import type { SrvRecord } from 'node:dns';
 import type { Clock } from '../clock.ts';
+import { AdjoinError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import {
   findByGuid,
@@ -47,7 +48,10 @@ interface RememberedAccount {
   readonly foundNames?: readonly string[];
   /** Host name of the controller that took the staging write: it shows the account even if no other does yet. */
   readonly domainController?: string | undefined;
-  /** objectGuid of an account to spare: all others of this instance go. When it is not shown, nothing is deleted. */
+  /**
+   * objectGuid of an account to spare: all others of this instance go. When it is not shown, nothing is deleted, and the
+   * removal is refused.
+   */
   readonly keep?: string | undefined;
 }
 
@@ -96,6 +100,7 @@ export interface Directory {
 
   /**
    * Deletes the instance's accounts with all below them, and its DNS records. Whatever is gone already counts as done.
+   * @throws AdjoinError `directory-refused` when the account to spare is not shown
    * @param beforeDelete called, and waited for, right before each delete of an account or of a DNS record, with the
    * computer's name in capitals; its error ends the removal and comes out as it is
    */
@@ -226,7 +231,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
           const domainController = session.connection.controller;
           const accounts = await removeStamped(session, stampOf(instanceId), keep, tell, signal);
           // Its name does not show as used either, and the DNS records may be its own.
-          if (!accounts) return { accounts: [], dnsRecords: [], domainController };
+          if (!accounts) {
+            throw new AdjoinError(
+              'directory-refused',
+              `${domainController} does not show the account that ${instanceId} joined as: nothing of it is deleted.`,
+            );
+          }
           // An account that somebody else made and stamped for us may have any name.
           const names = [...new Set([...known, ...told].map((name) => name.toUpperCase()))];
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.

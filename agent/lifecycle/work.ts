@@ -39,7 +39,7 @@ export interface Remembered {
   readonly foundNames: readonly string[];
   /** The domain controller that took the staging write: it shows the account even if no other does yet. */
   readonly domainController: string | undefined;
-  /** objectGuid of an account to spare: all others of this instance go. When it is not there, nothing is deleted. */
+  /** objectGuid of an account to spare: all others of this instance go. When it is not shown, that is refused. */
   readonly keep?: string | undefined;
 }
 

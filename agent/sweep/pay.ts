@@ -71,7 +71,7 @@ async function remove(
             lastError: undefined,
             expiresAt: expiryFrom(clock.now()),
           }
-        : nothingLeft,
+        : { ...nothingLeft, lastError: undefined },
     );
     return removed;
   } catch (error) {

@@ -13,12 +13,6 @@ export const heartbeatSeconds = 90;
 /** Short, so that each run sees many sweeps; the emulated EC2 shows new instances at once. */
 export const ageGuardSeconds = 10;
 
-/**
- * Deliveries before a message is a dead letter. A kill, a pause and a message that is somebody else's each use one up,
- * and here they come by the minute; the deployed default is 5.
- */
-export const maxReceiveCount = 20;
-
 /** So that a node that never registers is given up while the run still lasts. */
 const joinPatienceSeconds = 60;
 

@@ -77,7 +77,6 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
     maximumInstances: mostInstances,
     agentConfig: settings.agentConfig,
     heartbeatSeconds: settings.heartbeatSeconds,
-    maxReceiveCount: settings.maxReceiveCount,
     launchBackoffMs: settings.launchBackoffMs,
     prepareMachine: (machine) => machines.prepare(machine),
     registers: (instanceId) => machines.registers(instanceId),

@@ -52,7 +52,6 @@ export interface SandboxOptions {
   /** Laid over the configuration that the stack gives to the agent. */
   readonly agentConfig?: AgentConfig;
   readonly heartbeatSeconds?: number;
-  readonly maxReceiveCount?: number;
   /** Idle instances in the worker's group; the worker itself is a process. Default 0. */
   readonly workers?: number;
   /** In place of the right one in the secret. */
@@ -226,7 +225,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       maximumInstances: options.maximumInstances,
       ...(options.workers === undefined ? {} : { workers: options.workers }),
       ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
-      ...(options.maxReceiveCount === undefined ? {} : { maxReceiveCount: options.maxReceiveCount }),
       ...(options.agentConfig === undefined ? {} : { agentConfig: options.agentConfig }),
     });
     const session = (roleArn: string, sessionName: string): ClientConfig => ({

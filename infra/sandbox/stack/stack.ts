@@ -52,8 +52,6 @@ export interface StackOptions {
   readonly workers?: number;
   /** Heartbeat timeout of both hooks. */
   readonly heartbeatSeconds?: number;
-  /** Receives before a message moves to the dead-letter queue. */
-  readonly maxReceiveCount?: number;
   /** Laid over the agent's configuration, section by section. */
   readonly agentConfig?: AgentConfig;
 }
@@ -202,7 +200,6 @@ async function parametersOf(options: StackOptions): Promise<Record<string, strin
     AgentBucket: 'sandbox-agent',
     OperatorNetworks: '127.0.0.0/8',
     WorkerCount: String(options.workers ?? 0),
-    ...(options.maxReceiveCount === undefined ? {} : { MaxReceiveCount: String(options.maxReceiveCount) }),
   };
 }
 

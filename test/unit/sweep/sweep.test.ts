@@ -597,6 +597,19 @@ describe('a twin', () => {
     expect(world.effects).toEqual([]);
   });
 
+  test('is left where the controller does not show the account to spare, and that is on record until it goes', async () => {
+    const member = world.member(1);
+    world.twin(1);
+    world.membership(1, { foundNames: ['A1'] });
+    world.fault = failOn(/^directory\.remove/, 'directory-refused', 1);
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`twin ${member} kept failed`]);
+    expect(world.table.get(member)).toMatchObject({ state: 'member', foundNames: ['A1'] });
+    expect(world.table.get(member)?.lastError?.code).toBe('directory-refused');
+    await world.sweep();
+    expect(world.table.get(member)?.lastError).toBeUndefined();
+  });
+
   test('whose removal fails leaves the member a member', async () => {
     const member = world.member(1);
     world.twin(1);
