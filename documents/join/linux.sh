@@ -27,7 +27,7 @@ open_state
 # The key serves this attempt only, whatever becomes of it. The journal holds what the tools said, never a secret.
 work=$state/join
 journal=$state/join.log
-trap 'rm -rf "$key" "$key.new" "$journal" "$work"' EXIT
+trap 'rm -rf "$key" "$key.new" "$journal" "$work" "$sssd_conf.adjoin"' EXIT
 trap 'exit 1' HUP INT TERM
 rm -rf "$work"
 : >"$journal"
@@ -65,8 +65,9 @@ account_works() {
   timeout --foreground -k 1 15 adcli testjoin --domain="$domain" --domain-controller="$controller" >>"$journal" 2>&1 9>&-
 }
 
+# Of a name with capitals, realm keeps the spelling that the domain controller told.
 configured() {
-  grep -qsF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
+  grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
     [ "$(hostname)" = "$host" ]
 }
 
@@ -120,19 +121,24 @@ complaint() {
 }
 
 # realm pins sssd to the domain controller it was given. Staging needs that once; afterwards the node must find any.
-# Without an offset of 0, sssd registers the node's address only up to 5 minutes later.
+# Without an offset of 0, sssd registers the node's address only up to 5 minutes later. Names in reverse zones, which it
+# registers too unless told not to, would stay when the account and its addresses are removed.
+# The steps are chained, since whoever asks for the result of a function switches `set -e` off in it.
 finish_sssd_conf() {
   awk -v section="[domain/$domain]" -v fqdn="$fqdn" '
-    /^\[/ { inside = ($0 == section) }
+    /^\[/ { inside = (tolower($0) == section) }
     inside && /^(ad_server|ad_hostname|dyndns_[a-z_]+) *=/ { next }
     { print }
-    $0 == section {
+    inside && /^\[/ {
+      found = 1
       print "ad_hostname = " fqdn
       print "dyndns_update = True"
+      print "dyndns_update_ptr = False"
       print "dyndns_refresh_interval_offset = 0"
-    }' "$sssd_conf" >"$sssd_conf.adjoin"
-  chmod 0600 "$sssd_conf.adjoin"
-  mv "$sssd_conf.adjoin" "$sssd_conf"
+    }
+    END { exit !found }' "$sssd_conf" >"$sssd_conf.adjoin" &&
+    chmod 0600 "$sssd_conf.adjoin" &&
+    mv "$sssd_conf.adjoin" "$sssd_conf"
 }
 
 # Without systemd, sssd is left behind as a daemon in a session of its own that holds none of the command's files.

@@ -137,6 +137,16 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   }
 
   const keytab = (machine: Machine) => inShell(machine, 'sha256sum /etc/krb5.keytab');
+  /** After each realm on this machine, the sed script edits sssd's configuration; /root keeps the very file. */
+  async function afterRealm(machine: Machine, edits: string): Promise<void> {
+    const lines = ['#!/bin/sh', 'code=0', '/usr/sbin/realm "$@" || code=$?'];
+    lines.push(`sed -i '${edits}' /etc/sssd/sssd.conf`, 'ln -f /etc/sssd/sssd.conf /root');
+    lines.push('exit "$code"', '');
+    const place = '/usr/local/sbin/realm';
+    const write = `mkdir -p /usr/local/sbin && cat >${place} && chmod 0755 ${place}`;
+    const { code } = await machine.exec(['sh', '-c', write], { input: lines.join('\n') });
+    expect(code).toBe(0);
+  }
   /** What of a join still runs after it ended. The kernel takes a moment to end what was killed. */
   async function leftRunning(machine: Machine): Promise<string> {
     const look = "ps -e -o comm= | grep -xE 'realm|realmd|adcli|timeout|unshare' || :";
@@ -247,7 +257,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       [computerName, `${computerName}.${domain.domainName}`, computerName].join('\n').toLowerCase(),
     );
     expect(await inShell(machine, 'stat -c %a /etc/sssd/sssd.conf; ls -A /run/adjoin')).toBe('600\nlock');
-    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain(domain.hostName);
+    const configuration = await inShell(machine, 'cat /etc/sssd/sssd.conf');
+    expect(configuration).not.toContain(domain.hostName);
+    // The account's addresses are removed with it; a name in a reverse zone, which sssd registers by default, would stay.
+    expect(configuration.split('\n')).toContain('dyndns_update_ptr = False');
     expect(await run(machine, 'probe')).toMatchObject({ domain: domain.domainName, computerName });
   }, 60_000);
 
@@ -262,6 +275,40 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     const deadline = Date.now() + 30_000;
     while ((await domain.search(query)).length === 0 && Date.now() < deadline) await wait(500);
     expect(await domain.search(query)).toHaveLength(1);
+  }, 60_000);
+
+  test('a domain whose name has capitals is joined, and its configuration finished, all the same', async () => {
+    const machine = await newMachine();
+    const { computerName, values } = await prepare(machine, nameOf(machine));
+    // realm writes the name as the domain controller spells it. Samba's is in lower case whatever it was given.
+    const spelled = 'Corp.Example.Test';
+    expect(spelled.toLowerCase()).toBe(domain.domainName);
+    await afterRealm(machine, `/^\\[domain\\/\\|^domains *=/s/${domain.domainName}/${spelled}/`);
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    const section = await inShell(machine, `sed -n '/^.domain.${spelled}]$/,$p' /etc/sssd/sssd.conf`);
+    expect(section.split('\n').slice(0, 2)).toEqual([
+      `[domain/${spelled}]`,
+      `ad_hostname = ${computerName}.${domain.domainName}`.toLowerCase(),
+    ]);
+    expect(section).not.toMatch(/^ad_server/m);
+    expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+    expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({ result: 'left' });
+    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
+  }, 60_000);
+
+  test('a join after which sssd does not know the domain has failed, and leaves its configuration as it is', async () => {
+    const machine = await newMachine();
+    const { values } = await prepare(machine, nameOf(machine));
+    await afterRealm(machine, 's/^.domain.*]$/[domain\\/other.example.test]/');
+    expect(await run(machine, 'join', values)).toMatchObject({
+      result: 'failed',
+      code: 'verify-failed',
+      detail: 'realm left no configuration for sssd.',
+    });
+    expect(await inShell(machine, 'test /root/sssd.conf -ef /etc/sssd/sssd.conf && ls /etc/sssd')).toBe(
+      'conf.d\nsssd.conf',
+    );
   }, 60_000);
 
   test('a join that is delivered twice finds the membership and leaves it as it is', async () => {
