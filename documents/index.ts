@@ -60,7 +60,7 @@ const assignments: Readonly<Record<Purpose, readonly string[]>> = {
     "GIVEN_CONTROLLER='{{ domainController }}'",
     "GIVEN_ENTRIES='{{ entries }}'",
   ],
-  leave: ["GIVEN_DOMAIN='{{ domain }}'"],
+  leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
 };
 
 /** The script with its assignments ahead and what it includes in place: on a node there is no file beside it. */

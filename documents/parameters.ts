@@ -64,5 +64,15 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
     // realm alone is given 45 seconds.
     executionTimeout: executionTimeout(120),
   },
-  leave: { domain, executionTimeout: executionTimeout(30) },
+  leave: {
+    domain,
+    notAfter: {
+      type: 'String',
+      description:
+        'From when on the script does nothing, by the clock of the node; seconds since the Unix epoch',
+      maxChars: 10,
+      allowedPattern: '^[1-9][0-9]{9}$',
+    },
+    executionTimeout: executionTimeout(30),
+  },
 };

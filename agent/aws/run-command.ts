@@ -46,10 +46,10 @@ function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undef
 
 export function createRunCommand(client: SSMClient): RunCommand {
   return {
-    async send(request) {
+    async send(request, signal) {
       return callAws(
         `ssm:SendCommand ${request.document.name} to ${request.instanceIds.join(', ')}`,
-        undefined,
+        signal,
         async () => {
           try {
             const answer = await client.send(
@@ -65,6 +65,7 @@ export function createRunCommand(client: SSMClient): RunCommand {
                 TimeoutSeconds: request.deliverySeconds,
                 Comment: request.comment.slice(0, COMMENT),
               }),
+              { abortSignal: signal },
             );
             const commandId = answer.Command?.CommandId;
             if (!commandId)

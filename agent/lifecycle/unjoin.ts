@@ -12,14 +12,15 @@ import { ANSWER_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from
 async function leave(work: Work, ports: WorkPorts): Promise<void> {
   const { action, signal, log } = work;
   const { instanceId } = action;
+  const deadline = ports.clock.now() + ports.patience.leaveMs;
   const late = () => new AdjoinError('command-failed', `${instanceId} did not leave by itself in time.`);
   try {
-    await until(ports.clock, ports.clock.now() + ports.patience.leaveMs, signal, late, async (limited) => {
+    await until(ports.clock, deadline, signal, late, async (limited) => {
       if (!(await ports.nodes.readiness.isReady(instanceId, limited))) return;
       const domain = await ports.directory.domain(limited);
       // Late, it could meet the next life of the same instance.
       work.check();
-      const facts = await ports.nodes.leave(targetOf(action), domain, limited);
+      const facts = await ports.nodes.leave(targetOf(action), domain, deadline, limited);
       log.info('node left', { result: facts.result, detail: facts.detail });
     });
   } catch (error) {

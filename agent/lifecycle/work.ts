@@ -95,7 +95,8 @@ export interface NodesPort {
   };
   probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
   join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
-  leave(node: Target, domain: string, signal: AbortSignal): Promise<LeaveFacts>;
+  /** @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock */
+  leave(node: Target, domain: string, notAfter: number, signal: AbortSignal): Promise<LeaveFacts>;
 }
 
 export interface Patience {

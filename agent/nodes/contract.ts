@@ -44,7 +44,8 @@ export type JoinFacts = Readonly<z.output<typeof join>>;
 const leave = z.object({
   adjoin: z.literal(1),
   document: z.literal('leave'),
-  result: z.enum(['left', 'not-joined', 'foreign-domain', 'failed']),
+  /** `late`: the node was asked after its time, and did nothing. */
+  result: z.enum(['left', 'not-joined', 'foreign-domain', 'late', 'failed']),
   detail: z.string().max(1000).default(''),
 });
 export type LeaveFacts = Readonly<z.output<typeof leave>>;

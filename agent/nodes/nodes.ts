@@ -29,8 +29,12 @@ export interface CommandRequest {
 }
 
 export interface RunCommand {
-  /** @returns the command ID. @throws AdjoinError `node-not-ready`, `node-unsupported`, `document-mismatch`, `aws-…` */
-  send(request: CommandRequest): Promise<string>;
+  /**
+   * @param signal once it aborts, a command that has been held back until then is not sent
+   * @returns the command ID
+   * @throws AdjoinError `node-not-ready`, `node-unsupported`, `document-mismatch`, `aws-…`; the signal's reason
+   */
+  send(request: CommandRequest, signal: AbortSignal): Promise<string>;
   list(commandId: string): Promise<readonly Invocation[]>;
   registered(instanceIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -67,14 +71,15 @@ export interface Nodes {
   readonly readiness: Readiness;
   probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
   join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
-  leave(node: Target, domain: string, signal: AbortSignal): Promise<LeaveFacts>;
+  /** @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock */
+  leave(node: Target, domain: string, notAfter: number, signal: AbortSignal): Promise<LeaveFacts>;
 }
 
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /**
- * Seconds that a leave may take to be delivered at most; the least that Run Command takes. Nobody waits for it long, and
- * delivered late it would make the next life of the same instance (a new root volume) leave.
+ * Seconds that a leave may take to be delivered at most; the least that Run Command takes. Nobody waits for it long, and a
+ * node that gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
  */
 const LEAVE_DELIVERY = 30;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
@@ -105,6 +110,23 @@ interface Task {
   readonly signal: AbortSignal;
 }
 
+/** Runs `work` under a signal that aborts, with the last one's reason, once nobody waits for any of the tasks. */
+async function whileWanted<T>(tasks: readonly Task[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const unwanted = new AbortController();
+  const done = new AbortController();
+  for (const { signal } of tasks) {
+    const look = (): void => {
+      if (tasks.every((task) => task.signal.aborted)) unwanted.abort(signal.reason);
+    };
+    signal.addEventListener('abort', look, { signal: done.signal });
+  }
+  try {
+    return await work(unwanted.signal);
+  } finally {
+    done.abort();
+  }
+}
+
 export function createNodes(options: NodesOptions): Nodes {
   const { runCommand, clock } = options;
   const poller = createPoller({
@@ -123,7 +145,7 @@ export function createNodes(options: NodesOptions): Nodes {
     const instanceIds = nodes.map((node) => node.instanceId);
     const whom =
       nodes.length === 1 ? `${first.node.instanceId} ${first.node.correlationId}` : `${nodes.length} nodes`;
-    const commandId = await runCommand.send({
+    const request: CommandRequest = {
       document: options.documents[first.purpose],
       instanceIds,
       parameters: {
@@ -133,7 +155,8 @@ export function createNodes(options: NodesOptions): Nodes {
       },
       deliverySeconds: deliverySeconds(first.purpose),
       comment: `adjoin ${first.purpose} ${whom}`,
-    });
+    };
+    const commandId = await whileWanted(tasks, (signal) => runCommand.send(request, signal));
     options.onCommand({ purpose: first.purpose, commandId, nodes });
     return commandId;
   }
@@ -228,7 +251,13 @@ export function createNodes(options: NodesOptions): Nodes {
         },
         facts.join,
       ),
-    leave: (node, domain, signal) =>
-      ask({ purpose: 'leave', node, shared: { domain: [domain] }, signal }, facts.leave),
+    leave: (node, domain, notAfter, signal) => {
+      // Whole seconds are what the node compares; leaves of the same second can still share a command.
+      const seconds = String(Math.floor(notAfter / 1000));
+      return ask(
+        { purpose: 'leave', node, shared: { domain: [domain], notAfter: [seconds] }, signal },
+        facts.leave,
+      );
+    },
   };
 }

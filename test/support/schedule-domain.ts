@@ -66,7 +66,7 @@ export interface Domain {
   isUp(instanceId: string): boolean;
   probe(instanceId: string): ProbeFacts;
   join(entry: JoinEntry): JoinFacts;
-  leave(instanceId: string): LeaveFacts;
+  leave(instanceId: string, notAfter: number): LeaveFacts;
 }
 
 export function nameOf(instanceId: string, letter: string): string {
@@ -269,7 +269,8 @@ export function createDomain(kernel: Kernel): Domain {
       records.add(computerName);
       return { ...told, result: 'joined' };
     },
-    leave(instanceId) {
+    leave(instanceId, notAfter) {
+      if (kernel.now() >= notAfter) return { adjoin: 1, document: 'leave', result: 'late', detail: '' };
       const node = nodeOf(instanceId);
       const result = node.domain === '' ? 'not-joined' : 'left';
       Object.assign(node, { domain: '', computerName: '', password: '' });

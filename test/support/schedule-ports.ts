@@ -55,8 +55,8 @@ const DELIVERY = { probe: 120_000, join: 120_000, leave: 30_000 };
 const EXECUTION = { probe: 2_000, join: 12_000, leave: 3_000 };
 /** Milliseconds between looks at a node that is not there. */
 const LOOK = 15_000;
-/** Milliseconds after which a leave that hangs is delivered after all: right before Run Command gives it up. */
-const HANG = DELIVERY.leave - 5_000;
+/** Milliseconds after which a leave that hangs on its way is delivered after all: the instance may have a new life. */
+const HANG = 120_000;
 
 let owners = 0;
 
@@ -256,9 +256,9 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         begins('join', node.instanceId, signal);
         return command('join', node.instanceId, () => domain.join(entry), signal);
       },
-      leave(node, _domain, signal) {
+      leave(node, _domain, notAfter, signal) {
         begins('leave', node.instanceId, signal);
-        return command('leave', node.instanceId, () => domain.leave(node.instanceId), signal);
+        return command('leave', node.instanceId, () => domain.leave(node.instanceId, notAfter), signal);
       },
     },
     ...createSweepPorts(options, worker, ledgerOf(swept), removalBy(swept)),

@@ -59,6 +59,8 @@ export interface World {
     ready: boolean;
     joins: 'works' | 'fails' | 'hangs';
     leaves: 'works' | 'hangs';
+    /** What the last leave was given. */
+    notAfter: number | undefined;
   };
   message(action: Partial<LifecycleAction>, id?: string): WorldMessage;
   launch(): WorldMessage;
@@ -103,7 +105,15 @@ export function createWorld(): World {
     },
     fault: () => undefined,
     directory: 'answers',
-    node: { registered: true, domain: '', computerName: '', ready: true, joins: 'works', leaves: 'works' },
+    node: {
+      registered: true,
+      domain: '',
+      computerName: '',
+      ready: true,
+      joins: 'works',
+      leaves: 'works',
+      notAfter: undefined,
+    },
     message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
       messageId: id,
       receiveCount: 1,
@@ -256,8 +266,9 @@ export function createWorld(): World {
       world.effects.push('join');
       return { ...facts, result: 'joined', code: '', detail: '' };
     },
-    async leave(_node, _domain, signal) {
+    async leave(_node, _domain, notAfter, signal) {
       await call('nodes.leave');
+      world.node.notAfter = notAfter;
       if (world.node.leaves === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       world.effects.push('leave');
       return { adjoin: 1, document: 'leave', result: 'left', detail: '' };

@@ -63,6 +63,10 @@ function seal(key: unknown, oneTimePassword: string): string {
 /** Digits alone would fail the domain's complexity rule; the prefix brings the classes that hexadecimal may lack. */
 const newOneTimePassword = () => `Aa1${randomBytes(40).toString('hex')}`;
 
+const inSeconds = (seconds: number) => String(Math.floor(Date.now() / 1000) + seconds);
+/** What a leave is given that has a minute to get there. */
+const inTime = (domain: string): Values => ({ domain, notAfter: inSeconds(60) });
+
 /** 15 characters, one machine's own. */
 const nameOf = (machine: Machine) => `T${machine.name.slice(-14).toUpperCase()}`;
 
@@ -293,7 +297,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(section).not.toMatch(/^ad_server/m);
     expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
-    expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({ result: 'left' });
+    expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
     expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
   }, 60_000);
 
@@ -328,7 +332,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   test('a leave that finds another command at work says so before its time is up', async () => {
     const machine = await newMachine();
     await run(machine, 'probe');
-    const values = { domain: domain.domainName, executionTimeout: '5' };
+    const values = { ...inTime(domain.domainName), executionTimeout: '5' };
     await inShell(machine, 'exec 9>/run/adjoin/lock; flock 9; sleep 20 >/dev/null 2>&1 &');
     const started = performance.now();
     const { code, stdout, stderr } = await start(machine, 'leave', values);
@@ -375,7 +379,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       result: 'failed',
       code: 'foreign-domain',
     });
-    expect(await run(machine, 'leave', { domain: 'other.example.test' })).toMatchObject({
+    expect(await run(machine, 'leave', inTime('other.example.test'))).toMatchObject({
       result: 'foreign-domain',
     });
     expect(await keytab(machine)).toBe(before);
@@ -434,14 +438,28 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
   }, 60_000);
 
+  test('a leave that comes late touches nothing, not even the key of the next join', async () => {
+    const { machine, values } = await joined();
+    const before = await keytab(machine);
+    const { key } = await run(machine, 'probe');
+    expect(await run(machine, 'leave', { domain: domain.domainName, notAfter: inSeconds(0) })).toMatchObject({
+      result: 'late',
+    });
+    expect(await keytab(machine)).toBe(before);
+    expect(
+      await inShell(machine, 'openssl pkey -in /run/adjoin/key.pem -pubout -outform DER | base64 -w0'),
+    ).toBe(key);
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+  }, 60_000);
+
   test('a node leaves at once, with no domain controller to ask, and may leave twice', async () => {
     const { machine } = await joined();
     await domain.stop();
     try {
       const started = performance.now();
-      expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({ result: 'left' });
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
       expect(performance.now() - started).toBeLessThan(3_000);
-      expect(await run(machine, 'leave', { domain: domain.domainName })).toMatchObject({
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({
         result: 'not-joined',
       });
     } finally {

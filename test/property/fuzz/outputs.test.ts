@@ -88,7 +88,7 @@ const wrong: Readonly<Record<Purpose, readonly (readonly [key: string, value: fc
           'result',
           fc.oneof(
             noText,
-            textLike('left').filter((text) => !/^(left|not-joined|foreign-domain|failed)$/.test(text)),
+            textLike('left').filter((text) => !/^(left|not-joined|foreign-domain|late|failed)$/.test(text)),
           ),
         ],
         ['detail', fc.oneof(noText, long(1_000))],

@@ -67,10 +67,38 @@ describe('a command', () => {
     await using _ = bench;
     const [bare = '', ...tagged] = bench.booted;
     await tag(tagged);
-    const sent = runCommand.send(requestOf(bench.booted));
+    const sent = runCommand.send(requestOf(bench.booted), open);
     await expect(sent).rejects.toMatchObject({ code: 'aws-denied' });
     await expect(sent).rejects.toThrow(bare);
-    await expect(runCommand.send(requestOf(tagged))).resolves.toMatch(/^[0-9a-f-]{36}$/);
+    await expect(runCommand.send(requestOf(tagged), open)).resolves.toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('that the SDK holds back, as it does when throttled, is not sent once it is given up', async () => {
+    const { bench, tag } = await startFleet(1);
+    await using _ = bench;
+    await tag(bench.booted);
+    const { ssm } = bench.as('worker');
+    const held = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    let answered = 0;
+    ssm.middlewareStack.add(
+      (next) => async (input) => {
+        held.resolve();
+        await released.promise;
+        const output = await next(input);
+        answered += 1;
+        return output;
+      },
+      { step: 'finalizeRequest' },
+    );
+    const given = new AbortController();
+    const sent = createRunCommand(ssm).send(requestOf(bench.booted), given.signal);
+    await held.promise;
+    const late = new AdjoinError('command-failed', 'It did not leave in time.');
+    given.abort(late);
+    released.resolve();
+    await expect(sent).rejects.toBe(late);
+    expect(answered).toBe(0);
   });
 
   test('reaches the others of fifty nodes though one lacks the tag and one is gone', async () => {
@@ -121,7 +149,7 @@ test('a document that does not support the platform of a node makes it an unsupp
     },
     { step: 'initialize' },
   );
-  await expect(createRunCommand(ssm).send(requestOf(['i-0123456789abcdef0']))).rejects.toMatchObject({
+  await expect(createRunCommand(ssm).send(requestOf(['i-0123456789abcdef0']), open)).rejects.toMatchObject({
     code: 'node-unsupported',
     message: 'Document adjoin-probe does not support the platform of i-0123456789abcdef0.',
     cause: refusal,

@@ -495,6 +495,12 @@ describe('a termination', () => {
     expect(world.effects).toEqual(['remove', 'answer CONTINUE', 'delete']);
   });
 
+  test('asks the node to leave no later than it waits for it', async () => {
+    const began = world.clock.now();
+    await handle(world.terminate());
+    expect(world.node.notAfter).toBe(began + 15_000);
+  });
+
   test('does not wait for a node that hangs', async () => {
     world.node.leaves = 'hangs';
     const began = world.clock.now();

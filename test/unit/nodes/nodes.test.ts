@@ -44,7 +44,7 @@ let told: { purpose: Purpose; commandId: string; nodes: readonly Target[] }[];
 /** Nodes for which Run Command refuses a command, and with what. */
 let refused: Map<string, AdjoinError>;
 /** Called at every send, before it is answered. */
-let onSend: () => void;
+let onSend: (signal: AbortSignal) => void | Promise<void>;
 /** What a node answers; its own facts unless told otherwise. */
 let answer: (instanceId: string, purpose: Purpose) => Partial<Invocation>;
 let sendFault: Error | undefined;
@@ -71,15 +71,15 @@ beforeEach(() => {
   sendFault = undefined;
   nodes = createNodes({
     runCommand: {
-      async send(request) {
-        requests.push(request);
-        onSend();
+      async send(request, signal) {
+        const number = requests.push(request);
+        await onSend(signal);
         if (sendFault) throw sendFault;
         for (const instanceId of request.instanceIds) {
           const refusal = refused.get(instanceId);
           if (refusal) throw refusal;
         }
-        return `command-${requests.length}`;
+        return `command-${number}`;
       },
       async list(commandId) {
         const request = requests[Number(commandId.replace('command-', '')) - 1];
@@ -130,8 +130,13 @@ describe('a command', () => {
   });
 
   test('to leave is delivered within thirty seconds or not at all', async () => {
-    await clock.until(nodes.leave(nodeOf(1), 'corp.example.test', open));
+    await clock.until(nodes.leave(nodeOf(1), 'corp.example.test', clock.now() + 15_000, open));
     expect(requests).toMatchObject([{ document: documents.leave, deliverySeconds: 30 }]);
+  });
+
+  test('to leave says until when, in whole seconds that end no later', async () => {
+    await clock.until(nodes.leave(nodeOf(1), 'corp.example.test', 1_800_000_015_999, open));
+    expect(requests[0]?.parameters).toMatchObject({ notAfter: ['1800000015'] });
   });
 
   test('is shared by the nodes that need it at the same time; each gets its own facts', async () => {
@@ -160,8 +165,8 @@ describe('a command', () => {
     await clock.until(
       Promise.all([
         nodes.probe(nodeOf(1), open),
-        nodes.leave(nodeOf(2), 'corp.example.test', open),
-        nodes.leave(nodeOf(3), 'other.example.test', open),
+        nodes.leave(nodeOf(2), 'corp.example.test', clock.now(), open),
+        nodes.leave(nodeOf(3), 'other.example.test', clock.now(), open),
         nodes.join(nodeOf(4), entryOf(4), target, open),
         nodes.join(nodeOf(5), entryOf(5), { ...target, domainController: 'dc2.corp.example.test' }, open),
       ]),
@@ -243,6 +248,28 @@ describe('a command', () => {
     await expect(gone).resolves.toBe('draining');
     await clock.advance(10_000);
     expect(requests).toEqual([]);
+  });
+
+  test('that is held back is given up once nobody waits for it any more, and not before', async () => {
+    const held = Promise.withResolvers<AbortSignal>();
+    onSend = (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+        held.resolve(signal);
+      });
+    const [one, other] = [new AbortController(), new AbortController()];
+    const outcomes = [one, other].map((controller, number) =>
+      outcome(nodes.probe(nodeOf(number), controller.signal)),
+    );
+    const signal = await clock.until(held.promise);
+    one.abort(new AdjoinError('lease-lost', 'stop'));
+    expect(signal.aborted).toBe(false);
+    const last = new AdjoinError('draining', 'stop');
+    other.abort(last);
+    expect(signal.reason).toBe(last);
+    expect(await Promise.all(outcomes)).toEqual(['lease-lost', 'draining']);
+    await clock.advance(10_000);
+    expect(requests).toHaveLength(1);
   });
 
   test('with a malformed entry is not sent', () => {
