@@ -58,7 +58,7 @@ fi
 
 read_membership
 if [ -n "$member_domain" ] && [ "$member_domain" != "$domain" ]; then
-  fail foreign-domain "The node is a member of $member_domain, not of $domain."
+  fail foreign-domain "The node is set up for $member_domain, which is no membership in $domain."
 fi
 
 account_works() {
@@ -178,7 +178,7 @@ fi
 if [ "$works" = true ]; then
   if ! configured; then
     stop_sssd
-    rm -f "$sssd_conf"
+    forget_in_sssd "$domain"
     set_host_name
     run_realm keep '' || fail realm-failed "$(complaint)"
     rm -rf "$work"

@@ -24,9 +24,8 @@ read_membership
 case $member_domain in
 '') say not-joined 'The node is not a member of a domain.' ;;
 "$domain") ;;
-*) say foreign-domain "The node is a member of $member_domain, not of $domain." ;;
+*) say foreign-domain "The node is set up for $member_domain, which is no membership in $domain." ;;
 esac
 forget_membership "$domain"
-read_membership
-if [ -n "$member_domain" ]; then say failed "The node is still configured for $member_domain."; fi
+if [ -e "$keytab" ] || [ -n "$(sssd_domains)" ]; then say failed 'Keys or configuration of a domain are still there.'; fi
 say left "The node has left $domain."

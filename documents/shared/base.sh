@@ -12,6 +12,8 @@ state=/run/adjoin
 key=$state/key.pem
 keytab=/etc/krb5.keytab
 sssd_conf=/etc/sssd/sssd.conf
+# In lower case; a probe is given none.
+domain=''
 
 # Text from elsewhere, made safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters.
 clean() {

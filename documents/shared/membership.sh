@@ -2,24 +2,41 @@
 # Needs base.sh.
 # shellcheck disable=SC2034,SC2154 # the scripts that include this file read what it sets, and include base.sh
 
-# Sets member_domain and member_name to what this node believes to be, without asking the network. The keytab is the
-# membership; a domain that is configured without one is named as well, because it is somebody's all the same.
+# Sets member_domain and member_name to what this node believes to be, without asking the network. A machine's keys in the
+# keytab are the membership. Whatever else keytab and sssd know a domain by is somebody's all the same, and where there is
+# something that does not belong to a membership in the domain given, that is named: it is not ours to take away.
 read_membership() {
-  member_domain='' member_name=''
-  if [ -s "$keytab" ]; then
-    principal=$(klist -k "$keytab" 2>/dev/null | sed -n 's/^ *[0-9][0-9]* *\([^ /]*\$@[^ ]*\)$/\1/p' | head -n 1)
-    member_name=${principal%%\$@*}
-    member_domain=$(lower "${principal#*@}")
-  fi
-  if [ -z "$member_domain" ] && { [ -s "$sssd_conf" ] || [ -s /etc/samba/smb.conf ]; }; then
-    member_domain=$(lower "$(realm_now list --name-only 2>/dev/null | head -n 1)")
-  fi
+  principals=$(klist -k "$keytab" 2>/dev/null | sed -n 's/^ *[0-9][0-9]* *\([^ ]*@[^ ]*\)$/\1/p')
+  member_name=$(printf '%s\n' "$principals" | sed -n 's/^\([^/]*\)\$@.*/\1/p' | head -n 1)
+  # adcli writes the machine's own keys first, so without them the others were never part of a join.
+  services=''
+  if [ -z "$member_name" ]; then services=' (keys of services)'; fi
+  domains=$(
+    printf '%s\n' "$principals" | sed -n "s/.*@\(.*\)/\1$services/p"
+    sssd_domains
+  )
+  if [ -z "$domains" ]; then domains=$(samba_domains); fi
+  domains=$(lower "$domains")
+  member_domain=$(printf '%s\n' "$domains" | grep -vxF -e '' -e "$domain" | head -n 1)
+  if [ -z "$member_domain" ] && [ -n "$domains" ]; then member_domain=$domain; fi
 }
 
-# --install=/ makes realm bring its own realmd along: the same code path with and without D-Bus and systemd, no package
-# installation, and no service restart behind our back. In the foreground, it stays in the process group that the SSM agent kills.
-realm_now() {
-  timeout --foreground -k 2 "${realm_limit-20}" realm --install=/ "$@" </dev/null 9>&-
+# The domains that sssd is configured for, a line each. One of which the node is no member has its provider behind it.
+sssd_domains() {
+  [ ! -f "$sssd_conf" ] || awk '
+    function tell() { if (name != "") print name (provider == "ad" ? "" : " (" provider ")") }
+    { gsub(/[ \t\r]/, "") }
+    /^\[/ { tell(); name = ""; provider = "no provider" }
+    /^\[domain\// { name = substr($0, 9, length($0) - 9) }
+    /^id_provider=/ { provider = substr($0, 13) }
+    END { tell() }' "$sssd_conf"
+}
+
+# Domains that Samba is a member of by itself. --install=/ makes realm bring its own realmd along: the same code path with
+# and without D-Bus and systemd. In the foreground, it stays in the process group that the SSM agent kills.
+samba_domains() {
+  if [ ! -s /etc/samba/smb.conf ]; then return 0; fi
+  timeout --foreground -k 1 5 realm --install=/ list --name-only </dev/null 2>/dev/null 9>&- | sed 's/$/ (samba)/'
 }
 
 has_systemd() {
@@ -47,12 +64,29 @@ stop_sssd() {
   fi
 }
 
-# Takes a domain's configuration and credentials off the node; the directory is not asked.
+# Takes a domain out of sssd's configuration, and nothing else. The account's keys stay, which `realm leave` would take too.
+forget_in_sssd() {
+  if [ -z "$(sssd_domains)" ]; then return 0; fi
+  awk -v domain="$1" '
+    { text = $0; gsub(/[ \t\r]/, "", text) }
+    text ~ /^\[/ { inside = (tolower(text) == "[domain/" domain "]") }
+    inside { next }
+    text ~ /^domains=/ {
+      count = split(substr(text, 9), names, ",")
+      list = ""
+      for (i = 1; i <= count; i++) if (tolower(names[i]) != domain) list = list (list == "" ? "" : ", ") names[i]
+      $0 = "domains = " list
+    }
+    { print }' "$sssd_conf" >"$sssd_conf.adjoin"
+  chmod 0600 "$sssd_conf.adjoin"
+  mv "$sssd_conf.adjoin" "$sssd_conf"
+}
+
+# Takes a membership off the node; the directory is not asked. It may be killed at any point: what tells of the membership
+# goes last, so that the next command finds it and goes on.
 forget_membership() {
   stop_sssd
-  if [ -s "$sssd_conf" ]; then
-    realm_limit=5 realm_now leave --unattended "$1" >/dev/null 2>&1 || rm -f "$sssd_conf"
-  fi
-  rm -f "$keytab"
   rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.*
+  rm -f "$keytab"
+  forget_in_sssd "$1"
 }

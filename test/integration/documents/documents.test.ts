@@ -70,6 +70,12 @@ const inTime = (domain: string): Values => ({ domain, notAfter: inSeconds(60) })
 /** 15 characters, one machine's own. */
 const nameOf = (machine: Machine) => `T${machine.name.slice(-14).toUpperCase()}`;
 
+/** What an image may bring along, as commands of a shell. */
+const addKey = (principal: string) =>
+  `printf 'addent -password -p ${principal} -k 1 -e aes256-cts-hmac-sha1-96\nx\nwkt /etc/krb5.keytab\n' | ktutil >/dev/null`;
+const configure = (...lines: readonly string[]) =>
+  `printf '%s\n' ${lines.map((line) => `'${line}'`).join(' ')} >/etc/sssd/sssd.conf; chmod 0600 /etc/sssd/sssd.conf`;
+
 async function inShell(machine: Machine, command: string): Promise<string> {
   const { code, stdout, stderr } = await machine.exec(['sh', '-c', command]);
   expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
@@ -254,6 +260,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(files.stdout).toBe('');
 
     await inShell(machine, 'adcli testjoin');
+    // A join that was killed in between is told by this key from the keys of services that came with an image.
+    expect(await inShell(machine, "klist -k | sed -n 4p | tr -s ' ' | cut -d ' ' -f 3")).toBe(
+      `${computerName}$@${domain.realm}`,
+    );
     expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).toContain(
       'dministrator',
     );
@@ -385,6 +395,77 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await keytab(machine)).toBe(before);
     await inShell(machine, 'adcli testjoin');
   }, 60_000);
+
+  const ours = 'corp.example.test';
+
+  test.each([
+    ['a domain of sssd', configure('[sssd]', 'domains = LDAP', '[domain/LDAP]', 'id_provider = ldap')],
+    [
+      'a domain of sssd that has the same name and is no membership',
+      configure('[sssd]', `domains = ${ours}`, `[domain/${ours}]`, 'id_provider=ldap'),
+    ],
+    ['a membership in sssd alone', configure(`[domain/OTHER.example.test]`, 'id_provider = ad')],
+    [
+      'a membership of Samba alone',
+      `mkdir -p /etc/samba; printf '%s\n' '[global]' 'security = ads' 'workgroup = CORP' 'realm = ${ours.toUpperCase()}' >/etc/samba/smb.conf`,
+    ],
+    ["another realm's keys", addKey('HTTP/web@OTHER.EXAMPLE.TEST')],
+    ["keys that are no machine's", addKey(`HTTP/web@${ours.toUpperCase()}`)],
+    [
+      "another realm's keys beside a membership",
+      `${addKey(`A$@${ours.toUpperCase()}`)}; ${addKey('HTTP/web@OTHER.EXAMPLE.TEST')}`,
+    ],
+  ])(
+    '%s on the node, which may come with its image, is left as it is by join and leave',
+    async (_, setUp) => {
+      const machine = await newMachine();
+      await inShell(machine, setUp);
+      const look = 'sha256sum /etc/krb5.keytab /etc/sssd/sssd.conf /etc/samba/smb.conf 2>/dev/null || :';
+      const before = await inShell(machine, look);
+      expect(before).not.toBe('');
+      const { values } = await prepare(machine, nameOf(machine));
+      expect(await run(machine, 'join', values)).toMatchObject({ result: 'failed', code: 'foreign-domain' });
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({
+        result: 'foreign-domain',
+      });
+      expect(await inShell(machine, look)).toBe(before);
+    },
+    60_000,
+  );
+
+  test('what else is configured in sssd outlives the join, its repair and the leave', async () => {
+    const machine = await newMachine();
+    await inShell(machine, configure('[sssd]', 'services = nss, pam', '', '[nss]', 'filter_users = root,me'));
+    const { values } = await prepare(machine, nameOf(machine));
+    const kept = async () => {
+      const text = await inShell(machine, 'cat /etc/sssd/sssd.conf');
+      expect(text).toContain('[nss]\nfilter_users = root,me');
+      return text;
+    };
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    await kept();
+    await inShell(machine, "sed -i '/^dyndns_update = /d' /etc/sssd/sssd.conf");
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    expect(await kept()).toContain('dyndns_update = True');
+    expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+    expect(await kept()).not.toContain(domain.domainName);
+  }, 60_000);
+
+  test.each([
+    ['only the keytab', 'rm /etc/sssd/sssd.conf'],
+    ['only the configuration', 'rm /etc/krb5.keytab'],
+  ])(
+    'a node that has left %s behind leaves, and may join again',
+    async (_, cut) => {
+      const { machine, computerName } = await joined();
+      await inShell(machine, cut);
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+      expect(await run(machine, 'probe')).toMatchObject({ domain: '', computerName: '' });
+      const { values } = await prepare(machine, computerName);
+      expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    },
+    60_000,
+  );
 
   test('a join takes only its own entry, sealed to the key of the last probe, and uses that key once', async () => {
     const machine = await newMachine();
