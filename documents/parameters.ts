@@ -43,6 +43,7 @@ function executionTimeout(seconds: number): StringParameter {
 
 /** The parameters of each document; the same on every platform. */
 export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parameter>>>> = {
+  // What it may wait for adds up to 21: the lock 15, realm 6. A key takes a second or two.
   probe: { executionTimeout: executionTimeout(60) },
   join: {
     domain,
@@ -61,8 +62,8 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
       allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
     },
-    // realm alone is given 45 seconds.
-    executionTimeout: executionTimeout(120),
+    // What it may wait for adds up to 163: the lock 45, adcli twice 16, sssd's end 7 and start 26, the host name 6, realm 47.
+    executionTimeout: executionTimeout(180),
   },
   leave: {
     domain,
@@ -73,6 +74,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       maxChars: 10,
       allowedPattern: '^[1-9][0-9]{9}$',
     },
+    // What it may wait for adds up to 14: the lock 7, sssd's end 7. The agent gives it 20.
     executionTimeout: executionTimeout(30),
   },
 };

@@ -76,7 +76,9 @@ set_host_name() {
   chmod 0644 /etc/hostname.adjoin
   mv /etc/hostname.adjoin /etc/hostname
   hostname "$host"
-  if has_systemd; then hostnamectl set-hostname "$host" >>"$journal" 2>&1 || :; fi
+  if has_systemd; then
+    timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" >>"$journal" 2>&1 9>&- || :
+  fi
   # 127.0.1.1 is the distributions' place for a host's own name: it makes the name resolve before DNS knows it.
   { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; printf '127.0.1.1 %s %s\n' "$fqdn" "$host"; } >/etc/hosts.adjoin
   chmod 0644 /etc/hosts.adjoin
