@@ -26,12 +26,15 @@ found = directory.search(
 sid = directory.schema_format_value("objectSid", found[0]["objectSid"][0]).decode()
 
 computer = "bf967a86-0de6-11d0-a285-00aa003049e2"
+reset_password = "00299570-246d-11d0-a768-00aa006e0529"
 dns_node = "e0fa1e8c-9b45-11d0-afdd-00c04fd930c9"
 
-# Create and delete computer objects in the unit, and manage the ones in it: nothing else, nowhere else.
+# Create and delete computer objects in the unit; read, write and delete the ones in it with what they contain, and reset
+# their passwords, whoever made them: nothing else, nowhere else.
 unit = wanted["organizationalUnit"]
 descriptors.dacl_add_ace(unit, "(OA;CI;CCDC;%s;;%s)" % (computer, sid))
-descriptors.dacl_add_ace(unit, "(OA;CIIO;RPWPLCLORCWDSDDTSWCR;;%s;%s)" % (computer, sid))
+descriptors.dacl_add_ace(unit, "(OA;CIIO;RPWPDT;;%s;%s)" % (computer, sid))
+descriptors.dacl_add_ace(unit, "(OA;CIIO;CR;%s;%s;%s)" % (reset_password, computer, sid))
 
 # Machines register their own DNS records, and own them. Who removes them needs the right to delete them, by inheritance,
 # since they don't exist yet. What stands in the zone already is the controllers' own: an explicit denial on each goes

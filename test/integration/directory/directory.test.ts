@@ -211,6 +211,17 @@ describeReal('The directory room', (ground) => {
       expect(await room.find(instance, signal)).toHaveLength(1);
     });
 
+    test('resets and enables an account that others made and stamped for us', async () => {
+      const instance = newInstance();
+      const name = `APP${instance.slice(-8).toUpperCase()}`;
+      const more = ['userAccountControl: 4098', stamped(stampOf(instance))];
+      await plant(name, domain.organizationalUnit, ...more);
+      const room = directory();
+      const staged = await room.stage(instance, password(), {}, unchecked, signal);
+      expect(staged.computerName).toBe(name);
+      expect(await room.inspect(staged, signal)).toMatchObject({ enabled: true });
+    });
+
     test('twenty at once for one instance make one account', async () => {
       const instance = newInstance();
       const room = directory();
@@ -413,6 +424,15 @@ describeReal('The directory room', (ground) => {
         dnsRecords: [`${name.toLowerCase()}.${domain.domainName}`],
       });
       expect(await records(name.toLowerCase())).toBe(0);
+    });
+
+    test('deletes an account that not everybody may read', async () => {
+      const instance = newInstance();
+      const descriptor = 'nTSecurityDescriptor: O:DAG:DAD:(A;;GA;;;DA)';
+      await plant(nameOf(instance), domain.organizationalUnit, stamped(stampOf(instance)), descriptor);
+      expect(await directory().remove(instance, { names: [] }, unchecked, signal)).toMatchObject({
+        accounts: [nameOf(instance)],
+      });
     });
 
     test('believes a known name only if an account of this instance could have had it', async () => {

@@ -102,6 +102,15 @@ describeReal('The domain', (ground) => {
       expect(await ldap('ldapdelete', domain.serviceAccount, '', dn)).toMatchObject({ code: 0 });
     });
 
+    test('may not change the permissions of computer accounts that others made', async () => {
+      const input = computer('WEB3', domain.organizationalUnit);
+      const added = await domain.controller.exec(['ldbadd', '-H', database], { input });
+      expect(added).toMatchObject({ code: 0, stderr: '' });
+      const dn = `CN=WEB3,${domain.organizationalUnit}`;
+      const read = await ldap('ldapsearch', domain.serviceAccount, '', '-LLL', '-b', dn, 'sDRightsEffective');
+      expect(read.stdout).toContain('sDRightsEffective: 0\n');
+    });
+
     test('creates no user, and no computer account elsewhere', async () => {
       const user = `dn: CN=mallory,${domain.organizationalUnit}\nobjectClass: user\nsAMAccountName: mallory\n`;
       expect((await add(domain.serviceAccount, user)).code).toBe(insufficientAccess);
