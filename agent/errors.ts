@@ -84,7 +84,7 @@ const codes = {
   },
   'node-foreign-domain': {
     disposition: 'abandon',
-    meaning: 'The node is already a member of another domain.',
+    meaning: 'The node is a member of another domain already, or set up for one.',
     hint: 'Do not join the image to a domain before launch, or exclude this group from adjoin.',
   },
   'node-unsupported': {
