@@ -51,7 +51,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
     const { AutoScalingInstances } = await autoScaling.send(new DescribeAutoScalingInstancesCommand({}));
     autoScaling.destroy();
     workerInstance = AutoScalingInstances?.[0]?.InstanceId ?? '';
-  }, 60_000);
+  }, 300_000);
   afterAll(() => system.stop(), 60_000);
 
   test('an instance that opted in by its own tag joins and leaves; the worker was denied nothing', async () => {

@@ -37,7 +37,7 @@ describeReal('a wrong service password', (ground) => {
     });
     system.startAgent();
     await system.setDesiredCapacity(2);
-  }, 60_000);
+  }, 300_000);
   afterAll(() => system.stop(), 60_000);
 
   test('the launches are held, and the ledger and the log name the code and the hint', async () => {

@@ -26,7 +26,7 @@ describeReal('a dead letter that can be read', (ground) => {
   beforeAll(async () => {
     system = await openSystem(ground, { workers: 1 });
     queues = queuesOf(system);
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     queues.close();
     await system.stop();

@@ -69,7 +69,7 @@ describeReal('the story of a fleet', (ground) => {
       for (const machine of machines) found.push(...(await memoryFilesWith(patterns, machine)));
       return found;
     };
-  }, 180_000);
+  }, 300_000);
 
   afterAll(() => system.stop(), 60_000);
 

@@ -34,7 +34,7 @@ describeReal('an agent in trouble', (ground) => {
     system = await openSystem(ground, { agentConfig: { receive: { visibilitySeconds } } });
     queues = queuesOf(system);
     system.startAgent();
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     queues.close();
     await system.stop();

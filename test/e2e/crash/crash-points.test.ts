@@ -101,7 +101,7 @@ describeReal('an agent that is killed at any call', (ground) => {
       return lane;
     };
     open.push(...(await Promise.all(Array.from({ length: laneCount }, openLane))));
-  }, 180_000);
+  }, 300_000);
   afterAll(async () => {
     for (const step of undo.toReversed()) await step();
   }, 60_000);

@@ -20,7 +20,7 @@ describeReal('The domain', (ground) => {
     domain = await testDomain(ground);
     client = await testMachine(ground, domain, 9);
     await client.exec(['sh', '-c', 'cat >/etc/ca.pem'], { input: await readFile(domain.caFile, 'utf8') });
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await client.destroy();
     await domain.destroy();
