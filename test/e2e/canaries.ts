@@ -8,12 +8,15 @@ import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 export interface ProcessWatch {
   /** How many distinct command lines and environments were seen. */
   readonly seen: ReadonlySet<string>;
+  /** Resolves once every process has been looked at that lives from now on until then. */
+  round(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Reads every process's arguments and environment, over and over: also those inside the machines. */
 export function watchProcesses(): ProcessWatch {
   const seen = new Set<string>();
+  let rounds = 0;
   const stopping = new AbortController();
   const look = async (): Promise<void> => {
     for (const pid of await readdir('/proc')) {
@@ -27,6 +30,7 @@ export function watchProcesses(): ProcessWatch {
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       await look();
+      rounds += 1;
       // A breath for the other processes; a program that joins a domain lives for hundreds of milliseconds.
       await wait(5);
     }
@@ -34,6 +38,11 @@ export function watchProcesses(): ProcessWatch {
   const done = loop();
   return {
     seen,
+    async round() {
+      // The one that is under way has passed some of them already.
+      const whole = rounds + 2;
+      while (rounds < whole && !stopping.signal.aborted) await wait(5);
+    },
     async stop() {
       stopping.abort();
       await done;
@@ -79,17 +88,28 @@ export async function memoryFilesWith(secrets: readonly string[], machine: Machi
       input: secrets.flatMap(formsOf).join('\n'),
     },
   );
-  if (code !== 0 && code !== 1) throw new Error(`grep: ${stderr}`);
+  // A file may go between the listing and the look: grep says so, and ends with 2.
+  const complaints = stderr.split('\n').filter((line) => line !== '');
+  const gone =
+    complaints.length > 0 && complaints.every((line) => line.endsWith(': No such file or directory'));
+  if (code !== 0 && code !== 1 && !(code === 2 && gone)) throw new Error(`grep: ${stderr}`);
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** Does everything that is forbidden with a random word, for as long as a watch needs to see it; the word. */
-export async function plantCanary(machine: Machine): Promise<string> {
+/** Does everything that is forbidden with a random word, for as long as the watch needs to see it; the word. */
+export async function plantCanary(machine: Machine, watch: ProcessWatch): Promise<string> {
   const word = randomBytes(12).toString('hex');
-  const script = 'printf %s "$1" >/var/canary; printf %s "$1" >/run/canary; : "$2"; sleep 1';
-  const { code, stderr } = await machine.exec(['sh', '-c', script, 'plant', word, `argument-${word}`], {
-    env: { CANARY: `environment-${word}` },
-  });
+  const script =
+    'printf %s "$1" >/var/canary; printf %s "$1" >/run/canary; : "$2"; until [ -e /run/seen ]; do sleep 0.1; done';
+  let over = false;
+  const planted = machine
+    .exec(['sh', '-c', script, 'plant', word, `argument-${word}`], { env: { CANARY: `environment-${word}` } })
+    .finally(() => (over = true));
+  const sings = async (): Promise<boolean> => (await machine.exec(['test', '-s', '/run/canary'])).code === 0;
+  while (!over && !(await sings())) await wait(50);
+  await watch.round();
+  await machine.exec(['touch', '/run/seen']);
+  const { code, stderr } = await planted;
   if (code !== 0) throw new Error(stderr);
   return word;
 }

@@ -41,7 +41,7 @@ describeReal('the story of a fleet', (ground) => {
     const machines = system.fleet.machines();
     const [first] = machines;
     if (!first) throw new Error('There is no machine.');
-    planted = await plantCanary(first);
+    planted = await plantCanary(first, processes);
     await processes.stop();
 
     const oneTimePasswords = (await Promise.all(machines.map(unsealed))).flat();
