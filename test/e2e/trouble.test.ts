@@ -1,5 +1,6 @@
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 import { accountId, region } from '../../infra/sandbox/inside/sandbox.ts';
 import { describeReal } from '../support/sandbox.ts';
 import {
@@ -17,6 +18,25 @@ import {
 
 /** The time until a dead agent's messages come back: short, and enough for answers on a busy machine. */
 const visibilitySeconds = 15;
+/** The least that the agent's configuration allows: who is told to stop hands back, and does not finish. */
+const drainSeconds = 1;
+
+/** Where a machine shows that its join has begun, and where it waits for the word to go on. */
+const underWay = '/run/join-under-way';
+const goOn = '/run/join-goes-on';
+const slowRealm = `#!/bin/sh
+case " $* " in
+*' join '*) touch ${underWay}; until [ -e ${goOn} ]; do sleep 0.1; done ;;
+esac
+exec /usr/sbin/realm.real "$@"
+`;
+
+/** Makes the machine's join last until it is told to go on: no join is too fast to be stopped in the middle. */
+async function holdJoin(machine: Machine): Promise<void> {
+  const put = 'mv /usr/sbin/realm /usr/sbin/realm.real && cat >/usr/sbin/realm && chmod 755 /usr/sbin/realm';
+  const { code, stderr } = await machine.exec(['sh', '-c', put], { input: slowRealm });
+  if (code !== 0) throw new Error(stderr);
+}
 
 describeReal('an agent in trouble', (ground) => {
   let system: System;
@@ -30,8 +50,23 @@ describeReal('an agent in trouble', (ground) => {
     }
   };
 
+  /** All that was said about the instance's messages. */
+  const logOf = async (instanceId: string): Promise<Record<string, unknown>[]> => {
+    const entries = await logEntries(system);
+    const own = entries.filter((entry) => entry['instanceId'] === instanceId && 'messageId' in entry);
+    const messages = new Set(own.map(({ messageId }) => messageId));
+    return entries.filter(({ messageId }) => messages.has(messageId));
+  };
+  /** Whether the machines that boot from now on hold their joins. */
+  let holding = false;
+
   beforeAll(async () => {
-    system = await openSystem(ground, { agentConfig: { receive: { visibilitySeconds } } });
+    system = await openSystem(ground, {
+      agentConfig: { receive: { visibilitySeconds }, drainSeconds },
+      async prepareMachine(machine) {
+        if (holding) await holdJoin(machine);
+      },
+    });
     queues = queuesOf(system);
     system.startAgent();
   }, 300_000);
@@ -136,10 +171,11 @@ describeReal('an agent in trouble', (ground) => {
     const ec2 = new EC2Client(system.operator);
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim ?? ''] }));
     ec2.destroy();
-    const [replacement] = await eventually('a replacement', 60_000, async () => {
+    const [replacement] = await eventually('a replacement, and the victim gone', 60_000, async () => {
       const { states } = await system.stage.look();
-      const others = [...states].filter(([id, state]) => id !== victim && state === 'InService');
-      return others.length === 1 ? others.map(([id]) => id) : undefined;
+      if (states.has(victim ?? '')) return undefined;
+      const others = [...states].filter(([, state]) => state === 'InService').map(([id]) => id);
+      return others.length === 1 ? others : undefined;
     });
     const stamps = (await system.auditor.computers()).map((account) => account.stamp);
     expect(stamps).toContain(system.stage.expected.stampOf(replacement ?? ''));
@@ -148,14 +184,36 @@ describeReal('an agent in trouble', (ground) => {
   }, 120_000);
 
   test('told to stop in the middle of a join, it ends with 0, and its successor finishes', async () => {
-    const launched = async () => {
-      const { states } = await system.stage.look();
-      return [...states].find(([, state]) => state === 'Pending:Wait')?.[0];
-    };
+    holding = true;
     await system.setDesiredCapacity(2);
-    await eventually('a launch', 30_000, launched);
+    const launched = await onlyInstance(system, 'Pending:Wait', 30_000);
+    const machine = system.fleet.machine(launched);
+    if (!machine) throw new Error(`${launched} has no machine`);
+    await eventually('a join under way', 60_000, async () =>
+      (await machine.exec(['test', '-e', underWay])).code === 0 ? true : undefined,
+    );
     expect(await system.agent()?.stop(45_000)).toEqual({ code: 0, signal: null });
+    const first = await logOf(launched);
+    expect(first).toContainEqual(
+      expect.objectContaining({
+        event: 'message handed back',
+        error: expect.objectContaining({ code: 'draining' }),
+      }),
+    );
+    expect(first.map(({ event }) => event)).not.toContain('lifecycle action completed');
+
+    await machine.exec(['touch', goOn]);
     system.startAgent();
     await inService(system, 2, 90_000);
-  }, 180_000);
+    const completed = await eventually('the completion in the log', 10_000, async () =>
+      (await logOf(launched)).slice(first.length).find(({ event }) => event === 'lifecycle action completed'),
+    );
+    expect(completed).toMatchObject({
+      result: 'CONTINUE',
+      correlationId: first.find(({ event }) => event === 'lifecycle action received')?.['correlationId'],
+    });
+    const stamp = system.stage.expected.stampOf(launched);
+    const accounts = (await system.auditor.computers()).filter((account) => account.stamp === stamp);
+    expect(accounts).toHaveLength(1);
+  }, 240_000);
 });
