@@ -48,8 +48,11 @@ export async function takeBaseline(auditor: Auditor): Promise<Baseline> {
   };
 }
 
-/** sssd registers the machine's address by itself, seconds after the join; it also starts to answer only then. */
-const settleMs = 30_000;
+/**
+ * sssd registers the machine's address by itself, 10 seconds after its start, and starts to answer only then; with every
+ * machine of a fleet doing so on two cores, that is not the end of it.
+ */
+const settleMs = 90_000;
 const settlePollMs = 500;
 /** Two at a time are as many as a small machine runs well; each is a process or two. */
 const machinesAtOnce = 4;
