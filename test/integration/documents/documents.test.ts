@@ -160,9 +160,12 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   /** What of a join still runs after it ended. The kernel takes a moment to end what was killed. */
   async function leftRunning(machine: Machine): Promise<string> {
     const look = "ps -e -o comm= | grep -xE 'realm|realmd|adcli|timeout|unshare' || :";
-    const deadline = Date.now() + 1_000;
+    const deadline = Date.now() + 10_000;
     let running = await inShell(machine, look);
-    while (running !== '' && Date.now() < deadline) running = await inShell(machine, look);
+    while (running !== '' && Date.now() < deadline) {
+      await wait(100);
+      running = await inShell(machine, look);
+    }
     return running;
   }
 
@@ -286,10 +289,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       attributes: ['dnsRecord'],
     };
     // sssd registers 10 seconds after its start.
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 90_000;
     while ((await domain.search(query)).length === 0 && Date.now() < deadline) await wait(500);
     expect(await domain.search(query)).toHaveLength(1);
-  }, 60_000);
+  }, 150_000);
 
   test('a domain whose name has capitals is joined, and its configuration finished, all the same', async () => {
     const machine = await newMachine();
@@ -533,13 +536,14 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
   }, 60_000);
 
-  test('a node leaves at once, with no domain controller to ask, and may leave twice', async () => {
+  test('a node leaves in the time that an unjoin waits for it, with no domain controller to ask, and may leave twice', async () => {
     const { machine } = await joined();
     await domain.stop();
     try {
       const started = performance.now();
       expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
-      expect(performance.now() - started).toBeLessThan(3_000);
+      // patience.leaveSeconds
+      expect(performance.now() - started).toBeLessThan(15_000);
       expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({
         result: 'not-joined',
       });
