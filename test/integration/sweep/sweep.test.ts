@@ -379,7 +379,7 @@ describeReal('adjoin sweep', (ground) => {
     // All but the living one are orphans; a run removes a hundred.
     expect(out).toContain('100 removed');
     expect(out.match(/kept: cap reached/g)).toHaveLength(listed.length - 100 - 1);
-  });
+  }, 300_000);
 
   test('of the dead-letter queue shows, replays and discards', async () => {
     const action = {
