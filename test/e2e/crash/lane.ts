@@ -10,7 +10,7 @@ import {
   SetDesiredCapacityCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startAgent, type Agent } from '../../../infra/sandbox/inside/agent.ts';
 import { merge } from '../../../infra/sandbox/stack/agent-config.ts';
@@ -34,6 +34,8 @@ export interface Lane {
    * @param fresh by a new agent, which has spoken to nobody and knows nothing yet
    */
   begin(watch: Omit<Watch, 'messageSent'>, fresh: boolean): Promise<void>;
+  /** What the agent's log tells of, since `begin`, that is not so when an action goes its way undisturbed. */
+  disturbances(): Promise<string[]>;
   /** Launches the instance, or terminates it. */
   scale(size: 0 | 1): Promise<void>;
   /** Lifecycle state of the instance that the group has. */
@@ -60,8 +62,12 @@ export interface Lanes {
   close(): void;
 }
 
-/** Receives before a message is a dead letter: one for the work, one after the kill, and one that should not be needed. */
-const receives = 3;
+/**
+ * Receives before a message is a dead letter: one for the work, one after the kill, one more where the dead agent's lease
+ * outlasts the hiding of its message, for a renewal late by a second on a busy machine is enough, and whoever receives it
+ * then finds it owned elsewhere; and two that should not be needed.
+ */
+const receives = 5;
 /** The least that a hook of this length needs is not the subject here; long enough for any recovery. */
 const heartbeatSeconds = 300;
 /** Milliseconds between an agent's death and the next one's start. */
@@ -146,6 +152,9 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
     });
     await makeGroup(name);
 
+    const logFile = join(process.cwd(), '.sandbox', `agent-${name}.log`);
+    /** Bytes of the log that are not about the action. */
+    let logged = 0;
     let agent: Agent | undefined;
     let died = Promise.withResolvers<void>();
     const names = createNames({ documents: system.stack.documents, baseDn: system.domain.baseDn });
@@ -186,13 +195,25 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
       visibilityMs: visibilitySeconds * 1000,
       deaths: () => agent?.deaths.length ?? 0,
       async begin(watch, fresh) {
-        if (fresh) {
+        // Between a death and the next start there is nobody to kill, and who comes next is new anyway.
+        if (fresh && agent?.pid() !== undefined) {
           died = Promise.withResolvers();
-          agent?.kill('SIGKILL');
+          agent.kill('SIGKILL');
           // The next one has not even started then.
           await died.promise;
         }
+        logged = (await readFile(logFile)).length;
         journal.begin({ ...watch, messageSent });
+      },
+      async disturbances() {
+        const text = (await readFile(logFile)).subarray(logged).toString('utf8');
+        const lines = text.split('\n').filter((line) => line.startsWith('{'));
+        const entries = lines.map((line): Record<string, unknown> => JSON.parse(line));
+        const receipts = entries.filter(({ event }) => event === 'lifecycle action received').length;
+        return [
+          ...(receipts === 1 ? [] : [`received ${receipts} times`]),
+          ...entries.filter(({ level }) => level !== 'info').map((entry) => JSON.stringify(entry)),
+        ];
       },
       async scale(size) {
         await autoScaling.send(
@@ -217,7 +238,7 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
         AWS_SECRET_ACCESS_KEY: system.keys.owner.secretAccessKey,
         ...compiled,
       },
-      logFile: join(process.cwd(), '.sandbox', `agent-${name}.log`),
+      logFile,
       onPid: (pid) => {
         if (pid === undefined) died.resolve();
       },
