@@ -1,6 +1,7 @@
 /** How an action must have ended, whatever happened on the way: asked of everybody but the agent. */
 import { GetItemCommand, type AttributeValue } from '@aws-sdk/client-dynamodb';
 import { filetimeToMs } from '../../../infra/sandbox/story/auditor.ts';
+import { dnsZoneDn } from '../../../infra/sandbox/domain/domain.ts';
 import type { System } from '../sandbox.ts';
 import type { Lane } from './lane.ts';
 
@@ -30,6 +31,33 @@ export function isHeld(
 ): boolean {
   if (expiresAt <= now) return false;
   return killedAt === undefined || expiresAt > killedAt + visibilityMs;
+}
+
+/**
+ * Whether a record came into being after the agent had asked which there are. A machine may send an update for as long as
+ * it lives, and it lives until the action is answered; what arrives after the agent's look is a stray, and those are the
+ * sweep's. The record that the agent could see is its own to delete.
+ * @param whenCreated as the directory has it, in whole seconds: `20260102030405.0Z`
+ * @param soughtAt milliseconds since the epoch
+ */
+export function isStray(whenCreated: string, soughtAt: number): boolean {
+  const iso = whenCreated.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d).*$/, '$1-$2-$3T$4:$5:$6Z');
+  const oneSecond = 1_000;
+  return Date.parse(iso) + oneSecond > soughtAt;
+}
+
+/** The computer's DNS records that its unjoin should have deleted. */
+async function leftRecords(system: System, lane: Lane, computerName: string): Promise<string[]> {
+  const label = computerName.toLowerCase();
+  if (!(await system.auditor.dnsNames()).includes(label)) return [];
+  const records = await system.domain.search({
+    base: dnsZoneDn(system.domain.domainName),
+    filter: `(dc=${label})`,
+    attributes: ['whenCreated'],
+  });
+  const soughtAt = lane.journal.recordsSoughtAt() ?? Infinity;
+  const times = records.map(({ attributes }) => attributes.get('whenCreated')?.[0] ?? '');
+  return times.some((time) => !isStray(time, soughtAt)) ? [label] : [];
 }
 
 function leaseProblems(item: Item, lane: Lane): string[] {
@@ -106,7 +134,7 @@ export async function notRemoved(
     (account) => account.stamp === stamp || account.computerName === computerName,
   );
   problems.push(...accounts.map((account) => `${account.distinguishedName} is there`));
-  const records = (await system.auditor.dnsNames()).filter((name) => name === computerName.toLowerCase());
+  const records = await leftRecords(system, lane, computerName);
   problems.push(...records.map((name) => `DNS knows ${name}`));
   return problems;
 }

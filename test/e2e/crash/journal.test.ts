@@ -91,6 +91,22 @@ describe('a journal of calls', () => {
     expect(kills()).toBe(1);
   });
 
+  test('knows when DNS records were last looked for, by whichever agent, and that nobody has looked yet', async () => {
+    const { journal } = watched({});
+    const search = (partition: string) =>
+      journal.ldap.before({
+        operation: 'search',
+        target: `DC=corp.test,CN=MicrosoftDNS,${partition},DC=corp,DC=test`,
+        filter: ['dc'],
+      });
+    await search('CN=System');
+    expect(journal.recordsSoughtAt()).toBeUndefined();
+    await search('DC=DomainDnsZones');
+    expect(journal.recordsSoughtAt()).toBeLessThanOrEqual(Date.now());
+    journal.begin({ messageSent: async () => undefined });
+    expect(journal.recordsSoughtAt()).toBeUndefined();
+  });
+
   test('counts answers that were taken and messages that were deleted, by whichever agent', async () => {
     const { journal } = watched({ trap: { call: 'sqs:DeleteMessage', side: 'after' } });
     const answer = { LifecycleActionToken: 't', LifecycleActionResult: 'CONTINUE' };

@@ -42,9 +42,13 @@ export interface Journal {
   completions(): readonly Completion[];
   /** Messages that SQS deleted, since `begin`. */
   deletions(): number;
+  /** When the directory was last asked which DNS records there are, since `begin`; milliseconds since the epoch. */
+  recordsSoughtAt(): number | undefined;
 }
 
 const poll = 'sqs:ReceiveMessage';
+/** Of all places where a directory may keep zones, the one in which the sandbox's domain keeps its own. */
+const recordsOfTheDomain = /,CN=MicrosoftDNS,DC=DomainDnsZones,/i;
 
 export function createJournal(names: Names, kill: () => void): Journal {
   let watch: Watch | undefined;
@@ -53,6 +57,7 @@ export function createJournal(names: Names, kill: () => void): Journal {
   let sprung: number | undefined;
   let completions: Completion[] = [];
   let deletions = 0;
+  let soughtAt: number | undefined;
 
   /** The name of this very call among those of the action. */
   function number({ name, repeats }: CallName): string {
@@ -118,11 +123,14 @@ export function createJournal(names: Names, kill: () => void): Journal {
       },
     },
     ldap: {
-      before(request) {
+      async before(request) {
         const own = number(names.ldap(request));
         numbered.set(request, own);
         note(own);
-        return before(own);
+        const goesOn = await before(own);
+        if (goesOn && request.operation === 'search' && recordsOfTheDomain.test(request.target))
+          soughtAt = Date.now();
+        return goesOn;
       },
       after(request) {
         return isTrap(numbered.get(request) ?? '', 'after') ? spring() : true;
@@ -135,11 +143,13 @@ export function createJournal(names: Names, kill: () => void): Journal {
       sprung = undefined;
       completions = [];
       deletions = 0;
+      soughtAt = undefined;
       names.reset();
     },
     calls: () => calls,
     sprungAt: () => sprung,
     completions: () => completions,
     deletions: () => deletions,
+    recordsSoughtAt: () => soughtAt,
   };
 }
