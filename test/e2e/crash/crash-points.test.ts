@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
+import { mustRun } from '../../../infra/sandbox/machine/process.ts';
 import { describeReal } from '../../support/sandbox.ts';
 import { eventually, openSystem, type System } from '../sandbox.ts';
 import { computerNameOf, notJoined, notRemoved } from './ends.ts';
@@ -20,7 +21,10 @@ const remembered =
   /^(sqs:Receive|autoscaling:Describe(AutoScalingGroups|LifecycleHooks)|secretsmanager:|dynamodb:GetItem refused|ldap:bind|ldap:search the root entry|ldap:search OU=Fleet$)/;
 /** Milliseconds: twice the time until the message comes back, and the work itself on a busy machine. */
 const endLimitMs = 90_000;
-const registrationLimitMs = 30_000;
+/** Milliseconds: sssd registers 10 s after its start, with a process or two of its own and a controller that is busy. */
+const registrationLimitMs = 90_000;
+/** How often the calls of an undisturbed action are looked for. One that the machine is too busy for makes others. */
+const referenceAttempts = 4;
 
 /** What a join and an unjoin can't do without. */
 const landmarks: Readonly<Record<Action, readonly string[]>> = {
@@ -67,6 +71,14 @@ const worldOf = (call: string): World =>
 interface Outcome extends Omit<Result, 'point'> {
   /** The trap's call was never made. */
   readonly missed: boolean;
+  /** DNS knew the machine's address when the action began. */
+  readonly registered: boolean;
+}
+
+interface Reference {
+  readonly calls: readonly string[];
+  readonly problems: readonly string[];
+  readonly disturbances: readonly string[];
 }
 
 describeReal('an agent that is killed at any call', (ground) => {
@@ -106,14 +118,17 @@ describeReal('an agent that is killed at any call', (ground) => {
     for (const step of undo.toReversed()) await step();
   }, 60_000);
 
+  const isRegistered = async (computerName: string): Promise<boolean> =>
+    computerName !== '' && (await system.resolve(`${computerName}.${system.domain.domainName}`)).length > 0;
+
   /**
    * Waits for the machine to register its address, which it does by itself, seconds after the join: the unjoin shall have
-   * a record to remove. Where that takes the machine longer, there is none, and the next instance has one.
+   * a record to remove. The agent has no part in that; where there is none, an unjoin that needs one says so.
    */
-  async function addressOf(instanceId: string): Promise<void> {
-    const name = `${await computerNameOf(system, instanceId)}.${system.domain.domainName}`;
+  async function registration(instanceId: string): Promise<void> {
+    const computerName = await computerNameOf(system, instanceId);
     const deadline = Date.now() + registrationLimitMs;
-    while ((await system.resolve(name)).length === 0 && Date.now() < deadline) await wait(500);
+    while (!(await isRegistered(computerName)) && Date.now() < deadline) await wait(500);
   }
 
   /** One action from the empty or the full lane to its end; what was not as it must be. */
@@ -124,6 +139,7 @@ describeReal('an agent that is killed at any call', (ground) => {
     const deaths = lane.deaths();
     const before = await lane.instance();
     const computerName = before ? await computerNameOf(system, before.id) : '';
+    const registered = await isRegistered(computerName);
     await lane.scale(action === 'join' ? 1 : 0);
     const sinceKill = (): number => (Date.now() - (journal.sprungAt() ?? Date.now())) / 1000;
     const problems: string[] = [];
@@ -143,15 +159,25 @@ describeReal('an agent that is killed at any call', (ground) => {
       if (lane.deaths() - deaths > expected) problems.push('the agent died by itself');
       if (action === 'unjoin') {
         problems.push(...(await notRemoved(system, lane, instance.id, computerName)));
-        return { missed, seconds, problems };
+        return { missed, registered, seconds, problems };
       }
-      await addressOf(instance.id);
+      await registration(instance.id);
       problems.push(...(await notJoined(system, lane, instance.id)));
-      return { missed, seconds, problems };
+      return { missed, registered, seconds, problems };
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
-      return { missed: false, seconds: sinceKill(), problems };
+      return { missed: false, registered, seconds: sinceKill(), problems };
     }
+  }
+
+  const unregistered = `its machine had registered no address within ${registrationLimitMs / 1000} s`;
+
+  /** The calls of an action that nobody kills, and whatever may have made them others than they are in peace. */
+  async function reference(lane: Lane, action: Action, world: World): Promise<Reference> {
+    const { problems, registered } = await act(lane, action, world);
+    const disturbances = await lane.disturbances();
+    if (action === 'unjoin' && !registered) disturbances.push(unregistered);
+    return { calls: lane.journal.calls(), problems, disturbances };
   }
 
   test.each<Action>(['join', 'unjoin'])(
@@ -159,16 +185,28 @@ describeReal('an agent that is killed at any call', (ground) => {
     async (action) => {
       const [lane, other] = open;
       if (!lane || !other) throw new Error('there are no lanes');
-      const [usual, slowed] = await Promise.all([
-        act(lane, action, { fresh: true }),
-        act(other, action, { fresh: true, slow }),
-      ]);
-      expect([...usual.problems, ...slowed.problems]).toEqual([]);
-      const calls = new Set([...lane.journal.calls(), ...other.journal.calls()]);
+      const calls = new Set<string>();
+      let disturbances: readonly string[] = [];
+      for (let attempt = 1; attempt <= referenceAttempts; attempt += 1) {
+        const references = await Promise.all([
+          reference(lane, action, { fresh: true }),
+          reference(other, action, { fresh: true, slow }),
+        ]);
+        expect(references.flatMap((each) => each.problems)).toEqual([]);
+        disturbances = references.flatMap((each) => each.disturbances);
+        if (disturbances.length === 0) {
+          for (const call of references.flatMap((each) => each.calls)) calls.add(call);
+          break;
+        }
+        const back = action === 'join' ? 'unjoin' : 'join';
+        const returned = await Promise.all([act(lane, back, {}), act(other, back, {})]);
+        expect(returned.flatMap((each) => each.problems)).toEqual([]);
+      }
+      expect(disturbances).toEqual([]);
       expect([...calls]).toEqual(expect.arrayContaining([...landmarks[action]]));
       points[action] = [...calls].flatMap((call) => pointsOf(action, call, worldOf(call)));
     },
-    180_000,
+    900_000,
   );
 
   test('ends every join and every unjoin as if nothing had been', async () => {
@@ -176,11 +214,16 @@ describeReal('an agent that is killed at any call', (ground) => {
     const unexpected: string[] = [];
     const next = async (lane: Lane, action: Action): Promise<void> => {
       const point = left[action].shift();
-      const { missed, ...outcome } = await act(lane, action, point?.world ?? {}, point);
+      const { missed, registered, ...outcome } = await act(lane, action, point?.world ?? {}, point);
       if (!point) unexpected.push(...outcome.problems);
       else if (!missed) results.push({ point, ...outcome });
       else if (point.world.fresh || outcome.problems.length > 0) {
-        results.push({ point, ...outcome, problems: ['this call was never made', ...outcome.problems] });
+        const why = action === 'unjoin' && !registered ? [unregistered] : [];
+        results.push({
+          point,
+          ...outcome,
+          problems: ['this call was never made', ...why, ...outcome.problems],
+        });
       }
       // Something that this agent remembered, after all.
       else left[action].push({ ...point, world: { ...point.world, fresh: true } });
@@ -197,14 +240,27 @@ describeReal('an agent that is killed at any call', (ground) => {
     expect(results.filter((result) => result.problems.length > 0)).toEqual([]);
     expect(unexpected).toEqual([]);
     expect(results).toHaveLength(points.join.length + points.unjoin.length);
-  }, 900_000);
+  }, 1_500_000);
+
+  /** `adjoin sweep`, as a worker's schedule would have it within the day. */
+  async function sweep(): Promise<void> {
+    const [node, ...argv] = system.agentCommand;
+    const [agent = '', ...options] = argv;
+    const env = { ...system.agentEnvironment, ADJOIN_SWEEP_AGE_GUARD_SECONDS: '0' };
+    await mustRun([node, agent, 'sweep', ...options], { env, timeoutMs: 60_000 });
+  }
 
   test('leaves nothing behind', async () => {
     expect(await lanes.deadLetters()).toBe(0);
     expect((await system.auditor.computers()).map((account) => account.computerName)).toEqual([]);
+    const states = async (): Promise<Set<string>> =>
+      new Set([...(await system.stage.look()).memberships.values()].map(({ state }) => state));
+    expect(await states()).toEqual(new Set(['removed']));
+    // An address that a machine registered once more while it was being terminated is what the sweep is for. The lanes'
+    // agents run none.
+    await sweep();
     expect(await system.auditor.dnsNames()).toEqual(dnsNames);
-    const { memberships } = await system.stage.look();
-    expect(new Set([...memberships.values()].map(({ state }) => state))).toEqual(new Set(['removed']));
+    expect(await states()).toEqual(new Set(['removed']));
     expect(await system.stage.witnesses.leftovers([])).toEqual([]);
-  });
+  }, 120_000);
 });
