@@ -176,9 +176,11 @@ describe('a removal that spares an account', () => {
     server.model.record();
     const told: string[] = [];
     const tell = async (name: string): Promise<void> => void told.push(name);
-    await expect(directory.remove(INSTANCE, { names: [], keep: absent }, tell, signal)).rejects.toMatchObject({
-      code: 'directory-refused',
-    });
+    await expect(directory.remove(INSTANCE, { names: [], keep: absent }, tell, signal)).rejects.toMatchObject(
+      {
+        code: 'directory-refused',
+      },
+    );
     expect([count(Op.remove), told]).toEqual([0, []]);
     // It is there to be deleted.
     const { dnsRecords } = await directory.remove(INSTANCE, { names: [] }, tell, signal);
