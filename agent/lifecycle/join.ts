@@ -35,7 +35,10 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (found.domain !== '' && found.domain.toLowerCase() !== domain) {
-    throw new AdjoinError('node-foreign-domain', `${instanceId} is a member of ${found.domain} already.`);
+    throw new AdjoinError(
+      'node-foreign-domain',
+      `${instanceId} is a member of ${found.domain} already, or set up for it.`,
+    );
   }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);

@@ -211,9 +211,9 @@ describeReal('The directory room', (ground) => {
       expect(await room.find(instance, signal)).toHaveLength(1);
     });
 
-    test('resets and enables an account that others made and stamped for us', async () => {
+    test('resets and enables an account of its name that others made and stamped for us', async () => {
       const instance = newInstance();
-      const name = `APP${instance.slice(-8).toUpperCase()}`;
+      const name = nameOf(instance);
       const more = ['userAccountControl: 4098', stamped(stampOf(instance))];
       await plant(name, domain.organizationalUnit, ...more);
       const room = directory();
