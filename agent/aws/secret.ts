@@ -3,7 +3,7 @@ import type { SecretStore } from '../credential/service-credential.ts';
 import { AdjoinError } from '../errors.ts';
 import { callAws } from './errors.ts';
 
-/** The current version of one secret. @throws AdjoinError `secret-unreadable`, `aws-throttled` or `aws-unavailable` */
+/** The current version of one secret. @throws AdjoinError `secret-unreadable`, `secret-invalid`, or another `aws-…` */
 export function createSecretStore(client: SecretsManagerClient, secretId: string): SecretStore {
   return {
     async read() {

@@ -58,7 +58,7 @@ export function commandsToTry(state: State, { hostPid, environmentFile, configFi
     `  exec nsenter --target ${hostPid} --mount --net --pid --wd="$PWD" "$@"); }`,
     `inside node_modules/.bin/node agent/main.ts sweep --dry-run --config ${configFile}`,
     '',
-    '# what no worker can read ends here after five receives',
+    '# what no worker can read ends here, within half a minute',
     `aws sqs send-message --queue-url ${queueUrl} --message-body nonsense`,
     `dead_letters() { AWS_REGION=${state.region} AWS_ENDPOINT_URL=${state.endpoint} \\`,
     `  node_modules/.bin/node agent/main.ts dead-letters "$@" --config ${configFile} \\`,
