@@ -14,20 +14,20 @@ module.exports = {
     {
       name: 'only-the-aws-adapters-make-clients',
       severity: 'error',
-      from: { path: '^agent/(lifecycle|nodes|directory|credential|[a-z]+\\.ts)' },
+      from: { path: '^agent/(lifecycle|nodes|directory|ledger|sweep|[a-z]+\\.ts)' },
       to: { path: 'node_modules/@aws-sdk' },
     },
     {
       name: 'the-directory-stands-on-the-ground',
       severity: 'error',
       from: { path: '^agent/directory' },
-      to: { path: '^agent/(lifecycle|nodes|ledger|aws|credential)' },
+      to: { path: '^agent/(lifecycle|nodes|ledger|aws)' },
     },
     {
       name: 'nodes-stand-on-the-ground',
       severity: 'error',
       from: { path: '^agent/nodes' },
-      to: { path: '^agent/(lifecycle|directory|ledger|aws|credential)' },
+      to: { path: '^agent/(lifecycle|directory|ledger|aws)' },
     },
     { name: 'main-is-the-top', severity: 'error', from: { path: '^agent' }, to: { path: '^agent/main' } },
   ],

@@ -4,10 +4,10 @@
  */
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { sha256Of } from './aws/agent-file.ts';
-import { acknowledge } from './aws/acknowledged.ts';
-import { AttachStack } from './aws/attach-stack.ts';
-import { MembershipStack } from './aws/stack.ts';
+import { sha256Of } from './agent-file.ts';
+import { acknowledge } from './acknowledged.ts';
+import { AttachStack } from './attach-stack.ts';
+import { MembershipStack } from './stack.ts';
 
 export interface AppProps {
   readonly outdir: string;

@@ -12,8 +12,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createApp } from '../infra/app.ts';
-import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../infra/aws/protection.ts';
-import { deploymentPattern } from '../infra/aws/site.ts';
+import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../infra/protection.ts';
+import { deploymentPattern } from '../infra/site.ts';
 import { bundleAgent } from './bundle.ts';
 
 export interface Synthesized {

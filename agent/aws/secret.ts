@@ -1,5 +1,5 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { SecretStore } from '../credential/service-credential.ts';
+import type { SecretStore } from '../directory/service-credential.ts';
 import { AdjoinError } from '../errors.ts';
 import { callAws } from './errors.ts';
 

@@ -11,7 +11,7 @@ import { createDeadLetters, type DeadLetter, type DeadLetters } from '../aws/dea
 import { createClients, destroyClients } from '../aws/clients.ts';
 import { systemClock } from '../clock.ts';
 import { asAdjoinError } from '../errors.ts';
-import { createMembershipTable } from '../ledger/dynamodb.ts';
+import { createMembershipTable } from '../aws/membership-table.ts';
 import type { Membership } from '../ledger/membership.ts';
 import { parseMessage, type Expectation, type LifecycleAction } from '../lifecycle/action.ts';
 import { readConfig } from './config.ts';

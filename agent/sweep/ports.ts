@@ -1,7 +1,7 @@
 /** What a sweep is given to work with. */
 import type { Existence } from '../aws/instances.ts';
 import type { Clock } from '../clock.ts';
-import type { MembershipPage } from '../ledger/dynamodb.ts';
+import type { MembershipPage } from '../aws/membership-table.ts';
 import type { Holding } from '../ledger/ledger.ts';
 import type { Membership } from '../ledger/membership.ts';
 import type { DirectoryPort } from '../lifecycle/work.ts';

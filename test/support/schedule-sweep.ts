@@ -1,6 +1,6 @@
 /** The ports of the sweep over the wire: what it reads of the world, and the one lease for which all workers compete. */
 import type { Existence } from '../../agent/aws/instances.ts';
-import type { MembershipPage } from '../../agent/ledger/dynamodb.ts';
+import type { MembershipPage } from '../../agent/aws/membership-table.ts';
 import type { Ledger } from '../../agent/ledger/ledger.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Ports, PortsOptions } from './schedule-ports.ts';

@@ -15,16 +15,9 @@ export interface Synthesis {
 }
 
 /** All that the templates and the bundle are made of. */
-const sources = [
-  'agent',
-  'config',
-  'documents',
-  'infra/app.ts',
-  'infra/aws',
-  'policies',
-  'scripts',
-  'package-lock.json',
-];
+const sources = ['agent', 'config', 'documents', 'infra', 'policies', 'scripts', 'package-lock.json'];
+/** Of these the sandbox is no part of what is deployed. */
+const exceptions = [join('infra', 'sandbox')];
 const cacheDirectory = '.cache';
 /** A day: a sandbox that somebody left open still runs the agent from there. */
 const keptMs = 24 * 3_600_000;
@@ -79,7 +72,11 @@ async function contentOf(names: readonly string[]): Promise<string> {
     if (/\.\w+$/.test(name)) files.push(name);
     else {
       const entries = await readdir(name, { recursive: true, withFileTypes: true });
-      files.push(...entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name)));
+      const paths = entries
+        .filter((each) => each.isFile())
+        .map((each) => join(each.parentPath, each.name))
+        .filter((path) => !exceptions.some((exception) => path.startsWith(`${exception}/`)));
+      files.push(...paths);
     }
   }
   const texts = await Promise.all(

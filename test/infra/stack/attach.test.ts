@@ -3,7 +3,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
 import { InstanceType, MachineImage, Vpc } from 'aws-cdk-lib/aws-ec2';
-import type { AttachOptions } from '../../../infra/aws/attach.ts';
+import type { AttachOptions } from '../../../infra/attach.ts';
 import { attachTemplate, ownStack, resourcesOf } from './made.ts';
 
 function attached(options?: AttachOptions): Template {

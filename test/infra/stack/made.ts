@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { AttachStack } from '../../../infra/aws/attach-stack.ts';
-import { DomainMembership, type DomainMembershipProps } from '../../../infra/aws/domain-membership.ts';
-import { MembershipStack } from '../../../infra/aws/stack.ts';
+import { AttachStack } from '../../../infra/attach-stack.ts';
+import { DomainMembership, type DomainMembershipProps } from '../../../infra/domain-membership.ts';
+import { MembershipStack } from '../../../infra/stack.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export interface Resource {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/aws/policy-file.ts';
-import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/aws/protection.ts';
+import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/policy-file.ts';
+import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/protection.ts';
 
 const files = readdirSync(policyFolder)
   .filter((name) => name.endsWith('.json'))

@@ -6,9 +6,9 @@ import { describe, expect, test } from '@jest/globals';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { parseConfig } from '../../../agent/config.ts';
 import { commandDocuments } from '../../../documents/index.ts';
-import type { AgentSettings } from '../../../infra/aws/agent-settings.ts';
-import type { PolicyDocument } from '../../../infra/aws/policy-file.ts';
-import { deploymentPattern } from '../../../infra/aws/site.ts';
+import type { AgentSettings } from '../../../infra/agent-settings.ts';
+import type { PolicyDocument } from '../../../infra/policy-file.ts';
+import { deploymentPattern } from '../../../infra/site.ts';
 import {
   flat,
   type Json,
@@ -447,7 +447,7 @@ describe('workers', () => {
     'LimitCORE=0',
     'MemorySwapMax=0',
   ])('the service is hardened: %s', (setting) => {
-    const unit = readFileSync(join(import.meta.dirname, '../../../infra/aws/worker/adjoin.service'), 'utf8');
+    const unit = readFileSync(join(import.meta.dirname, '../../../infra/worker/adjoin.service'), 'utf8');
     expect(unit.split('\n')).toContain(setting);
     expect(userData()).toContain(unit);
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
-import { denyPolicies } from '../../../infra/aws/protection.ts';
+import { denyPolicies } from '../../../infra/protection.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const canary = 'canary-7f3a9c51e2';

@@ -25,7 +25,7 @@ import { openDirectory, type Directory } from '../../../agent/directory/director
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
-import { createMembershipTable } from '../../../agent/ledger/dynamodb.ts';
+import { createMembershipTable } from '../../../agent/aws/membership-table.ts';
 import type { Membership, MembershipState } from '../../../agent/ledger/membership.ts';
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';

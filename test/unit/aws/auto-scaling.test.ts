@@ -2,7 +2,7 @@
 import { CreateAutoScalingGroupCommand, PutLifecycleHookCommand } from '@aws-sdk/client-auto-scaling';
 import { expect, test } from '@jest/globals';
 import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
-import { startBench } from '../sandbox/cloud/bench.ts';
+import { startBench } from '../../sandbox/cloud/bench.ts';
 
 const open = new AbortController().signal;
 

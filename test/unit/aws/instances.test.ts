@@ -2,7 +2,7 @@ import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createInstances, type Instances } from '../../../agent/aws/instances.ts';
-import { accountId, region, startBench, type Bench, type Clients } from '../sandbox/cloud/bench.ts';
+import { accountId, region, startBench, type Bench, type Clients } from '../../sandbox/cloud/bench.ts';
 
 const signal = new AbortController().signal;
 const unknown = 'i-0ffffffffffffffff';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { createRunCommand } from '../../../agent/aws/run-command.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createNodes, type CommandRequest } from '../../../agent/nodes/nodes.ts';
-import { startBench } from '../sandbox/cloud/bench.ts';
+import { startBench } from '../../sandbox/cloud/bench.ts';
 
 const open = new AbortController().signal;
 const content = JSON.stringify({

@@ -8,11 +8,11 @@ import {
   createMembershipTable,
   scanMemberships,
   type MembershipPage,
-} from '../../../agent/ledger/dynamodb.ts';
+} from '../../../agent/aws/membership-table.ts';
 import { createLedger } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import { createRefusalStore } from '../../../agent/ledger/refusals.ts';
-import { createSweepLeaseStore } from '../../../agent/ledger/sweep-lease.ts';
+import { createRefusalStore } from '../../../agent/aws/refusal-store.ts';
+import { createSweepLeaseStore } from '../../../agent/aws/sweep-lease-store.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const TABLE = 'adjoin';

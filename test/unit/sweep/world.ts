@@ -1,7 +1,7 @@
 /** A directory, EC2, Auto Scaling and a ledger in memory, strict enough to catch a sweep that takes what it may not. */
 import type { Existence } from '../../../agent/aws/instances.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import type { MembershipPage } from '../../../agent/ledger/dynamodb.ts';
+import type { MembershipPage } from '../../../agent/aws/membership-table.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
 import type { Removed } from '../../../agent/lifecycle/work.ts';

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { commandDocuments } from '../documents/index.ts';
+import type { Purpose } from '../documents/parameters.ts';
+import type { Site } from './site.ts';
+
+/** A document as Run Command must find it; it refuses any other version or content. */
+export interface PinnedDocument {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of the content, in hexadecimal. */
+  readonly hash: string;
+}
+
+/**
+ * The command documents.
+ *
+ * Each name ends in the content's hash: other content is another document, so the version is 1 for ever and its hash is
+ * known before anything is deployed. During an update the old documents stay until the old workers are gone.
+ *
+ * The content is given to CloudFormation as text in its shortest form, so that the stored bytes are these whether
+ * CloudFormation passes text on or writes the JSON anew.
+ */
+export class CommandDocuments extends Construct {
+  readonly pinned: Readonly<Record<Purpose, PinnedDocument>>;
+
+  constructor(scope: Construct, id: string, site: Site) {
+    super(scope, id);
+    const pinned = commandDocuments().map(({ purpose, content }): [Purpose, PinnedDocument] => {
+      const shortest = JSON.stringify(JSON.parse(content));
+      const hash = createHash('sha256').update(shortest).digest('hex');
+      const document = new CfnDocument(this, `${purpose}${hash.slice(0, 12)}`, {
+        name: `${site.deployment}-${purpose}-${hash.slice(0, 12)}`,
+        documentType: 'Command',
+        documentFormat: 'JSON',
+        targetType: '/AWS::EC2::Instance',
+        content: {},
+      });
+      // CloudFormation takes text here, CDK's own check does not.
+      document.addPropertyOverride('Content', shortest);
+      // Its rule cannot read text here; a test shows it the same document as an object.
+      document.addMetadata('cfn-lint', { config: { ignore_checks: ['E3051'] } });
+      return [purpose, { name: document.ref, version: '1', hash }];
+    });
+    const byPurpose = new Map(pinned);
+    const of = (purpose: Purpose): PinnedDocument => {
+      const document = byPurpose.get(purpose);
+      if (!document) throw new Error(`documents/ has no document to ${purpose}`);
+      return document;
+    };
+    this.pinned = { probe: of('probe'), join: of('join'), leave: of('leave') };
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The policies are files in policies/: IAM JSON with named placeholders, `${WorkerRoleArn}`. IAM's own variables, such as
+ * `${aws:userid}`, have a colon or begin in lower case, and stay.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface PolicyStatement {
+  readonly Sid: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly [element: string]: unknown;
+}
+
+export interface PolicyDocument {
+  readonly Version: string;
+  readonly Statement: readonly PolicyStatement[];
+}
+
+/** What the placeholders stand for. A list replaces a placeholder that is a whole value, never a part of one. */
+export type PolicyValues = Readonly<Record<string, string | string[]>>;
+
+/** The folder of the policies. */
+export const policyFolder = join(import.meta.dirname, '../policies');
+
+const placeholder = /\$\{([A-Z][A-Za-z0-9]*)\}/g;
+const wholePlaceholder = /^\$\{([A-Z][A-Za-z0-9]*)\}$/;
+
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/**
+ * The policy of one file with its placeholders filled.
+ * @throws Error when a placeholder has no value, or a list stands where only text fits.
+ */
+export function fillPolicy(name: string, values: PolicyValues): PolicyDocument {
+  const valueOf = (key: string): string | string[] => {
+    const value = values[key];
+    if (value === undefined) throw new Error(`policies/${name}.json: nothing was given for \${${key}}`);
+    return value;
+  };
+  const fill = (node: Json): Json => {
+    if (typeof node === 'string') {
+      const whole = wholePlaceholder.exec(node)?.[1];
+      if (whole !== undefined) return valueOf(whole);
+      return node.replaceAll(placeholder, (_, key: string) => {
+        const value = valueOf(key);
+        if (typeof value !== 'string')
+          throw new Error(`policies/${name}.json: \${${key}} is a list, and "${node}" is text`);
+        return value;
+      });
+    }
+    if (Array.isArray(node)) return node.map(fill);
+    if (typeof node === 'object' && node !== null) {
+      return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, fill(child)]));
+    }
+    return node;
+  };
+  const file: Json = JSON.parse(readFileSync(join(policyFolder, `${name}.json`), 'utf8'));
+  return asPolicy(name, fill(file));
+}
+
+function asPolicy(name: string, value: unknown): PolicyDocument {
+  if (!isPolicy(value))
+    throw new Error(`policies/${name}.json is not a policy whose every statement has a Sid`);
+  return value;
+}
+
+function isPolicy(value: unknown): value is PolicyDocument {
+  return (
+    isObject(value) &&
+    value['Version'] === '2012-10-17' &&
+    Array.isArray(value['Statement']) &&
+    value['Statement'].every(
+      (statement: unknown) =>
+        isObject(statement) &&
+        typeof statement['Sid'] === 'string' &&
+        (statement['Effect'] === 'Allow' || statement['Effect'] === 'Deny'),
+    )
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

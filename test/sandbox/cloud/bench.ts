@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import { STSClient } from '@aws-sdk/client-sts';
+import {
+  createCloud,
+  type Authorize,
+  type Cloud,
+  type Faults,
+  type Fleet,
+  type ScriptRunner,
+  type Witness,
+} from '../../../infra/sandbox/cloud/cloud.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+export const region = 'eu-central-1';
+export const accountId = '123456789012';
+
+export interface Bench extends AsyncDisposable {
+  readonly cloud: Cloud;
+  readonly clock: VirtualClock;
+  readonly endpoint: string;
+  /** How many things in the cloud wait for time to pass. */
+  readonly sleeping: () => number;
+  readonly booted: string[];
+  readonly destroyed: string[];
+  readonly rebooted: string[];
+  readonly as: (principal: 'operator' | 'worker') => Clients;
+}
+
+export type Clients = ReturnType<typeof clients>;
+
+/** A whole cloud behind a real HTTP server on the loopback, with the SDK's clients, on a clock that the test moves. */
+export async function startBench(
+  options: {
+    boot?: Fleet['boot'];
+    runScript?: ScriptRunner['run'];
+    authorize?: Authorize;
+    faults?: Faults;
+    endpointOf?: (service: string) => string | undefined;
+    terminateHookAfterAbandon?: boolean;
+    witness?: Witness;
+    registers?: (instanceId: string) => boolean;
+  } = {},
+): Promise<Bench> {
+  const clock = createVirtualClock();
+  let sleeping = 0;
+  const booted: string[] = [];
+  const destroyed: string[] = [];
+  const rebooted: string[] = [];
+  const keys = {
+    operator: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the operator’s' },
+    worker: { accessKeyId: 'AKIAWORKER', secretAccessKey: 'the worker’s' },
+  };
+  const cloud = createCloud({
+    region,
+    accountId,
+    principals: [
+      { name: 'operator', ...keys.operator },
+      { name: 'worker', ...keys.worker, arn: `arn:aws:iam::${accountId}:role/worker` },
+    ],
+    fleet: {
+      async boot(instanceId) {
+        const booting = (await options.boot?.(instanceId)) ?? {
+          privateIpAddress: `10.77.1.${booted.length + 1}`,
+          hostName: `host-${booted.length + 1}`,
+        };
+        booted.push(instanceId);
+        return booting;
+      },
+      async destroy(instanceId) {
+        destroyed.push(instanceId);
+      },
+      async reboot(instanceId) {
+        rebooted.push(instanceId);
+      },
+    },
+    scripts: {
+      run: options.runScript ?? (async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false })),
+    },
+    clock: {
+      now: () => clock.now(),
+      async sleep(ms, signal) {
+        sleeping += 1;
+        try {
+          await clock.sleep(ms, signal);
+        } finally {
+          sleeping -= 1;
+        }
+      },
+    },
+    ...(options.authorize ? { authorize: options.authorize } : {}),
+    ...(options.faults ? { faults: options.faults } : {}),
+    ...(options.witness ? { witness: options.witness } : {}),
+    ...(options.registers ? { registers: options.registers } : {}),
+    ...(options.endpointOf ? { endpointOf: options.endpointOf } : {}),
+    ...(options.terminateHookAfterAbandon === undefined
+      ? {}
+      : { terminateHookAfterAbandon: options.terminateHookAfterAbandon }),
+  });
+  const server = createServer(cloud.handler);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
+  const endpoint = `http://127.0.0.1:${address.port}`;
+  const open: Clients[] = [];
+  return {
+    cloud,
+    clock,
+    sleeping: () => sleeping,
+    endpoint,
+    booted,
+    destroyed,
+    rebooted,
+    as(principal) {
+      const made = clients(endpoint, keys[principal], clock);
+      open.push(made);
+      return made;
+    },
+    async [Symbol.asyncDispose]() {
+      cloud.close();
+      for (const each of open.flatMap((made) => Object.values(made))) each.destroy();
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function clients(
+  endpoint: string,
+  credentials: { accessKeyId: string; secretAccessKey: string },
+  clock: VirtualClock,
+) {
+  const configuration = { endpoint, region, credentials, maxAttempts: 1 };
+  const made = {
+    autoScaling: new AutoScalingClient(configuration),
+    dynamoDb: new DynamoDBClient(configuration),
+    ec2: new EC2Client(configuration),
+    secrets: new SecretsManagerClient(configuration),
+    sqs: new SQSClient(configuration),
+    ssm: new SSMClient(configuration),
+    sts: new STSClient(configuration),
+  };
+  // Requests are signed with the test's time; the SDK asks for the offset at every request.
+  for (const { config } of Object.values(made)) {
+    Object.defineProperty(config, 'systemClockOffset', {
+      get: () => clock.now() - Date.now(),
+      set: () => undefined,
+    });
+  }
+  return made;
+}

@@ -1,0 +1,130 @@
+/** The synthesized stack, deployed into a cloud without machines: real HTTP, real policies, no domain. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
+import { account, type Account } from '../../../infra/sandbox/stack/account.ts';
+import { Permissions } from '../../../infra/sandbox/stack/permissions.ts';
+import { deployStack, type ClientConfig, type Stack } from '../../../infra/sandbox/stack/stack.ts';
+import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
+
+export const place = { region: 'eu-central-1', accountId: '123456789012' };
+export const domainPassword = 'a-password-that-nobody-else-has';
+
+export interface Deployed extends AsyncDisposable {
+  readonly cloud: Cloud;
+  readonly permissions: Permissions;
+  readonly account: Account;
+  readonly stack: Stack;
+  readonly operator: ClientConfig;
+  /** A session of a role, at the internet's door or at the VPC's. */
+  session(
+    roleArn: string,
+    door: 'internet' | 'vpc',
+    context?: Readonly<Record<string, string>>,
+  ): ClientConfig;
+}
+
+export async function deployed(options: { workers?: number } = {}): Promise<Deployed> {
+  const directory = await mkdtemp(join(tmpdir(), 'adjoin-stack-'));
+  const caFile = join(directory, 'ca.pem');
+  await writeFile(
+    caFile,
+    `-----BEGIN CERTIFICATE-----\n${randomBytes(120).toString('base64')}\n-----END CERTIFICATE-----\n`,
+  );
+  const key = { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the operator’s' };
+  const people = account(place, 'adjoin');
+  const permissions = new Permissions({
+    accountId: place.accountId,
+    identities: people.identities,
+    trust: people.trust,
+    unbound: people.ownerArn,
+    resourcePolicies: () => cloud.resourcePolicies(),
+  });
+  let booted = 0;
+  const cloud = createCloud({
+    ...place,
+    principals: [{ name: 'operator', ...key }],
+    fleet: {
+      boot: async () => ({ privateIpAddress: `10.77.1.${(booted += 1)}`, hostName: `host-${booted}` }),
+      destroy: async () => undefined,
+      reboot: async () => undefined,
+    },
+    scripts: { run: async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false }) },
+    clock: {
+      now: () => Date.now(),
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          const timer = setTimeout(resolve, ms);
+          signal?.addEventListener('abort', () => {
+            clearTimeout(timer);
+            reject(new Error('aborted'));
+          });
+        }),
+    },
+    authorize: permissions.authorize,
+    endpointOf: (service) => permissions.endpointOf(service),
+    registrationDelayMs: 0,
+    transitionMs: 0,
+  });
+  const internet = await listening(cloud.handler);
+  const vpc = await listening(cloud.vpcHandler);
+  const operator = { endpoint: internet.url, region: place.region, credentials: key };
+  const stack = await deployStack({
+    place,
+    cloud,
+    permissions,
+    account: people,
+    synthesis: await synthesis(),
+    deployment: 'adjoin',
+    operator,
+    vpcEndpoint: vpc.url,
+    credential: {
+      domain_name: 'corp.example.test',
+      domain_user: 'svc-adjoin',
+      domain_password: domainPassword,
+      directory_ou: 'OU=Fleet,DC=corp,DC=example,DC=test',
+    },
+    caFile,
+    directoryCidr: '10.77.0.0/24',
+    maximumInstances: 10,
+    ...options,
+  });
+  return {
+    cloud,
+    permissions,
+    account: people,
+    stack,
+    operator,
+    session: (roleArn, door, context = {}) => ({
+      endpoint: door === 'vpc' ? vpc.url : internet.url,
+      region: place.region,
+      credentials: cloud.issue({ roleArn, sessionName: 'i-0123456789abcdef0', context }),
+    }),
+    async [Symbol.asyncDispose]() {
+      cloud.close();
+      await internet.close();
+      await vpc.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+async function listening(handler: RequestListener): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer(handler);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,0 +1,275 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  createServiceCredential,
+  type Refusal,
+  refusalOf,
+  type RefusalStore,
+  type SecretStore,
+  type ServiceCredentialSource,
+} from '../../../agent/directory/service-credential.ts';
+import { AdjoinError } from '../../../agent/errors.ts';
+import { createRedactor, type Redactor } from '../../../agent/redact.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const open = new AbortController().signal;
+const wrongPassword = new AdjoinError('credential-refused', 'data 52e');
+
+const secretOf = (password: string, more: Record<string, unknown> = {}): string =>
+  JSON.stringify({
+    domain_name: 'Corp.Example.TEST',
+    domain_user: 'svc-adjoin',
+    domain_password: password,
+    directory_ou: 'OU=Fleet,DC=corp,DC=example,DC=test',
+    ...more,
+  });
+
+let clock: VirtualClock;
+let redactor: Redactor;
+let present: { versionId: string; text: string };
+let reads: number;
+let readFault: Error | undefined;
+let kept: Map<string, Refusal>;
+let source: ServiceCredentialSource;
+
+const secret: SecretStore = {
+  async read() {
+    reads += 1;
+    await clock.sleep(100);
+    if (readFault) throw readFault;
+    return present;
+  },
+};
+const refusals: RefusalStore = {
+  read: async (versionId) => kept.get(versionId),
+  async write(refusal) {
+    kept.set(refusal.versionId, refusal);
+  },
+};
+
+/** The agent after a restart: nothing but the two stores is left. */
+const restarted = (): ServiceCredentialSource =>
+  createServiceCredential({ secret, refusals, redactor, clock, pollMs: 15_000 });
+
+beforeEach(() => {
+  clock = createVirtualClock();
+  redactor = createRedactor();
+  present = { versionId: 'v1', text: secretOf('first-password') };
+  reads = 0;
+  readFault = undefined;
+  kept = new Map();
+  source = restarted();
+});
+
+const current = (of = source): Promise<{ password: string; versionId: string }> =>
+  clock.until(of.current(open));
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof AdjoinError ? error.code : String(error);
+}
+
+describe('the service credential', () => {
+  test('is read once for all who ask, and kept', async () => {
+    const asked = await clock.until(Promise.all([source.current(open), source.current(open)]));
+    expect(asked[0]).toEqual({
+      versionId: 'v1',
+      domain: 'corp.example.test',
+      user: 'svc-adjoin',
+      password: 'first-password',
+      organizationalUnit: 'OU=Fleet,DC=corp,DC=example,DC=test',
+    });
+    await clock.advance(14_000);
+    await current();
+    expect(reads).toBe(1);
+  });
+
+  test('is read again when it is older than a poll, so that a rotation costs no refused bind', async () => {
+    await current();
+    present = {
+      versionId: 'v2',
+      text: secretOf('second-password', { directory_ou: 'OU=New,DC=corp,DC=example,DC=test' }),
+    };
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({
+      versionId: 'v2',
+      password: 'second-password',
+      organizationalUnit: 'OU=New,DC=corp,DC=example,DC=test',
+    });
+    expect(redactor.clean('second-password')).toBe('[redacted]');
+  });
+
+  test('serves on while the secret can not be read', async () => {
+    await current();
+    readFault = new AdjoinError('aws-unavailable', 'connect ETIMEDOUT');
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test('that another worker was refused with is not tried', async () => {
+    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'wrong' });
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+  });
+
+  test('that another worker was refused with is not handed out again, however fresh it is', async () => {
+    await current();
+    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+  });
+
+  test('that another worker was refused with does not serve on while the secret can not be read', async () => {
+    await current();
+    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    readFault = new AdjoinError('aws-unavailable', 'down');
+    await clock.advance(15_000);
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+    await expect(codeOf(current())).resolves.toBe('aws-unavailable');
+  });
+
+  test('is known to the redactor before anybody holds it', async () => {
+    expect(redactor.clean('first-password')).toBe('first-password');
+    await current();
+    expect(redactor.clean('first-password')).toBe('[redacted]');
+  });
+
+  test('that was refused is never handed out again', async () => {
+    await current();
+    await source.refused('v1', wrongPassword);
+    for (let look = 0; look < 10; look += 1) {
+      await expect(codeOf(current())).resolves.toBe('credential-refused');
+      await clock.advance(60_000);
+    }
+  });
+
+  test('that was refused is not handed out after a restart, either', async () => {
+    await current();
+    await source.refused('v1', wrongPassword);
+    const again = restarted();
+    await expect(codeOf(current(again))).resolves.toBe('credential-refused');
+    await expect(current(again)).rejects.toThrow("The secret's version v1 is not tried again.");
+  });
+
+  test('that was refused stays so when the refusal could not be stored', async () => {
+    const forgetful = createServiceCredential({
+      secret,
+      refusals: { read: async () => undefined, write: () => Promise.reject(new Error('no table')) },
+      redactor,
+      clock,
+      pollMs: 15_000,
+    });
+    await current(forgetful);
+    await expect(forgetful.refused('v1', wrongPassword)).rejects.toThrow('no table');
+    await expect(codeOf(current(forgetful))).resolves.toBe('credential-refused');
+  });
+
+  test('is looked up again while it is refused, but only as often as configured', async () => {
+    await current();
+    await source.refused('v1', wrongPassword);
+    for (let look = 0; look < 100; look += 1) {
+      await expect(codeOf(current())).resolves.toBe('credential-refused');
+      await clock.advance(600);
+    }
+    expect(reads).toBeGreaterThanOrEqual(4);
+    expect(reads).toBeLessThanOrEqual(6);
+  });
+
+  test('is the new version as soon as there is one', async () => {
+    await current();
+    await source.refused('v1', wrongPassword);
+    await codeOf(current());
+    present = { versionId: 'v2', text: secretOf('second-password') };
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v2', password: 'second-password' });
+    expect(redactor.clean('second-password')).toBe('[redacted]');
+  });
+
+  test('is not given up because an older version is refused late', async () => {
+    await current();
+    await source.refused('v1', wrongPassword);
+    present = { versionId: 'v2', text: secretOf('second-password') };
+    await current();
+    await source.refused('v1', wrongPassword);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v2' });
+    expect(reads).toBe(2);
+  });
+
+  test('whose new version has the same password stays hidden', async () => {
+    await current();
+    await source.refused('v1', new AdjoinError('credential-expired', 'data 532'));
+    present = { versionId: 'v2', text: secretOf('first-password') };
+    await current();
+    expect(redactor.clean('first-password')).toBe('[redacted]');
+  });
+
+  test('keeps the code with which it was refused', async () => {
+    await current();
+    await source.refused('v1', new AdjoinError('credential-expired', 'data 532'));
+    await expect(codeOf(current(restarted()))).resolves.toBe('credential-expired');
+    expect(refusalOf({ versionId: 'v1', code: 'toString', message: 'm' }).code).toBe('credential-refused');
+  });
+
+  test('that nobody hands out is asked for again after a while', async () => {
+    readFault = new AdjoinError('secret-unreadable', 'denied');
+    await expect(codeOf(current())).resolves.toBe('secret-unreadable');
+    await expect(codeOf(current())).resolves.toBe('secret-unreadable');
+    expect(reads).toBe(1);
+    readFault = undefined;
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test('is not asked for by somebody who has gone', async () => {
+    const stop = new AdjoinError('draining', 'stop');
+    await expect(source.current(AbortSignal.abort(stop))).rejects.toBe(stop);
+    expect(reads).toBe(0);
+  });
+
+  test('is not handed out while the stored refusals can not be read', async () => {
+    const blind = createServiceCredential({
+      secret,
+      refusals: { ...refusals, read: () => Promise.reject(new AdjoinError('aws-throttled', 'slow down')) },
+      redactor,
+      clock,
+      pollMs: 15_000,
+    });
+    await expect(codeOf(current(blind))).resolves.toBe('aws-throttled');
+  });
+});
+
+describe('a secret', () => {
+  test.each([
+    ['is not JSON', 'p4ss-in-the-clear'],
+    ['is no object', '"p4ss-in-the-clear"'],
+    ['is empty', '{}'],
+    ['has no password', secretOf('p4ss-in-the-clear', { domain_password: undefined })],
+    ['has an empty password', secretOf('')],
+    ['has a password that is no text', secretOf('', { domain_password: ['p4ss-in-the-clear'] })],
+    ['has an empty user', secretOf('p4ss-in-the-clear', { domain_user: '' })],
+    ['has a NetBIOS name for a domain', secretOf('p4ss-in-the-clear', { domain_name: 'CORP' })],
+    ['has a domain with more in it', secretOf('p4ss-in-the-clear', { domain_name: 'a.b;reboot' })],
+    ['has no distinguished name', secretOf('p4ss-in-the-clear', { directory_ou: 'Fleet' })],
+  ])('that %s is invalid, and the error does not show it', async (_what, text) => {
+    present = { versionId: 'v1', text };
+    const asked = current();
+    await expect(asked).rejects.toMatchObject({ code: 'secret-invalid' });
+    await expect(asked).rejects.not.toThrow('p4ss');
+  });
+
+  test('names every key that is wrong', async () => {
+    present = { versionId: 'v1', text: '{}' };
+    const asked = current();
+    for (const key of ['domain_name', 'domain_user', 'domain_password', 'directory_ou']) {
+      await expect(asked).rejects.toThrow(key);
+    }
+  });
+
+  test('that is mended is taken without a restart, with the same version or another', async () => {
+    present = { versionId: 'v1', text: '{}' };
+    await codeOf(current());
+    present = { versionId: 'v2', text: secretOf('first-password') };
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ password: 'first-password' });
+  });
+});
