@@ -24,7 +24,7 @@ interface Recorded {
 }
 
 const recorded: Recorded = JSON.parse(
-  await readFile(new URL('../../../../fixtures/ssm-agent-recorded.json', import.meta.url), 'utf8'),
+  await readFile(new URL('../../../fixtures/ssm-agent-recorded.json', import.meta.url), 'utf8'),
 );
 
 /** The recording's command and instance. */
