@@ -21,17 +21,18 @@ import { createMembershipTable, scanMemberships } from './aws/membership-table.t
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createRefusalStore } from './aws/refusal-store.ts';
 import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
-import { createProcess, type Ending } from './lifecycle/process.ts';
+import { createHandler } from './lifecycle/handler.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
 import { createNodes } from './nodes/nodes.ts';
 import type { Pauses } from './patience.ts';
 import type { Redactor } from './redact.ts';
-import { createSweepLease, type SweepLease } from './sweep/lease.ts';
+import { createSweepLeases, type SweepLeases } from './sweep/lease.ts';
 import type { SweepPorts } from './sweep/ports.ts';
 import type { SweepReport } from './sweep/report.ts';
 import { sweepOnSchedule } from './sweep/schedule.ts';
 import { sweep } from './sweep/sweep.ts';
+import type { Ending } from './terms.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 /** The lease ends before the message shows again, so that whoever receives it next finds it free. */
@@ -173,9 +174,7 @@ function openAdapters(config: Config, clock: Clock, redactor: Redactor, log: Log
 }
 
 export interface Sweeper {
-  readonly lease: SweepLease;
-  /** Milliseconds that the lease lasts without renewal. */
-  readonly leaseMs: number;
+  readonly leases: SweepLeases;
   sweep(dryRun: boolean, signal: AbortSignal): Promise<SweepReport>;
   close(): Promise<void>;
 }
@@ -199,13 +198,11 @@ function sweeperOf(config: Config, adapters: Adapters, clock: Clock, log: Log): 
   const limits = {
     ageGuardMs: config.sweep.ageGuardSeconds * 1000,
     maximumRemovals: config.sweep.maximumRemovals,
-    leaseMs,
     operationMs: config.directory.operationSeconds * 1000,
   };
   const store = createSweepLeaseStore(clients.dynamodb, table);
   return {
-    lease: createSweepLease({ store, clock, nextOwner, leaseMs }),
-    leaseMs,
+    leases: createSweepLeases({ store, clock, nextOwner, leaseMs }),
     sweep: (dryRun, signal) => sweep(ports, { ...limits, dryRun }, signal),
     close: () => adapters.close(),
   };
@@ -227,19 +224,19 @@ export interface Agent {
 
 export function createAgent(config: Config, clock: Clock, redactor: Redactor, log: Log): Agent {
   const adapters = openAdapters(config, clock, redactor, log);
-  const { autoScaling, clients, leaseMs, pauses } = adapters;
+  const { autoScaling, clients, pauses } = adapters;
   const queue = createQueue(clients.sqs, {
     url: config.queueUrl,
     waitSeconds: config.receive.waitSeconds,
     visibilitySeconds: config.receive.visibilitySeconds,
   });
   const endings = new Map<Ending, number>();
-  const messages = createProcess({
+  const messages = createHandler({
     expected: { accountId: config.accountId, region: config.region },
     queue,
     admission: {
       instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
-      group: (name, signal) => autoScaling.group(name, signal),
+      group: (name) => autoScaling.group(name),
       instanceTag: (instanceId, key, signal) => readInstanceTag(clients.ec2, instanceId, key, signal),
       heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
       clock,
@@ -258,7 +255,6 @@ export function createAgent(config: Config, clock: Clock, redactor: Redactor, lo
     clock,
     log,
     visibilityMs: config.receive.visibilitySeconds * 1000,
-    leaseMs,
     count: (ending) => endings.set(ending, (endings.get(ending) ?? 0) + 1),
   });
   const worker = createWorker({
@@ -280,8 +276,7 @@ export function createAgent(config: Config, clock: Clock, redactor: Redactor, lo
       if (!config.sweep.enabled) return;
       await sweepOnSchedule(
         {
-          lease: sweeper.lease,
-          leaseMs,
+          leases: sweeper.leases,
           intervalMs: config.sweep.intervalSeconds * 1000,
           sweep: (stopped) => sweeper.sweep(false, stopped),
           clock,

@@ -10,9 +10,10 @@ import {
 import { createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
-import type { LifecycleAction } from '../lifecycle/action.ts';
-import type { Group, InstanceState } from '../lifecycle/admit.ts';
+import type { AdmissionPorts, Group } from '../lifecycle/admit.ts';
+import type { CompletionPort } from '../lifecycle/work.ts';
 import { awsErrorOf, callAws } from './errors.ts';
+import type { InstanceState, LifecycleAction } from '../terms.ts';
 
 /** The most instance IDs that DescribeAutoScalingInstances takes (API reference). */
 const INSTANCES_PER_CALL = 50;
@@ -27,15 +28,7 @@ const GROUP_AGE_MS = 5_000;
 const DEFAULT_HEARTBEAT = 3600;
 const GLOBAL_CAP = 172_800;
 
-export type LifecycleResult = 'CONTINUE' | 'ABANDON';
-
-export interface AutoScaling {
-  instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
-  group(name: string, signal: AbortSignal): Promise<Group | undefined>;
-  heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
-  /** Answers the action. @throws AdjoinError `action-void` when it is no longer active: answered, timed out or never there. */
-  complete(action: LifecycleAction, result: LifecycleResult, signal?: AbortSignal): Promise<void>;
-}
+export type AutoScaling = Pick<AdmissionPorts, 'instance' | 'group' | 'heartbeat'> & CompletionPort;
 
 /** A finished or unknown action is a ValidationError with these words (seen; the API reference names no code of its own). */
 function isVoid(error: unknown): boolean {

@@ -8,23 +8,8 @@ import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeInstancesCommand, type EC2Client, type Reservation } from '@aws-sdk/client-ec2';
 import { AdjoinError } from '../errors.ts';
+import type { InstancesPort } from '../sweep/ports.ts';
 import { callAws } from './errors.ts';
-
-/** `gone`: terminated, or unknown to EC2, which forgets a terminated instance after about an hour. It never comes back. */
-export type Existence = 'living' | 'gone';
-
-export interface Instances {
-  /**
-   * Proves that the credentials are this account's, in this Region.
-   * @throws AdjoinError `account-unproven`, `aws-*`
-   */
-  proveAccount(signal: AbortSignal): Promise<void>;
-  /**
-   * Whether each of these instances (at most 200) exists. Rejects rather than leave one out.
-   * @throws AdjoinError `account-unproven`, `aws-*`
-   */
-  look(instanceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Existence>>;
-}
 
 export interface InstancesOptions {
   readonly ec2: EC2Client;
@@ -36,7 +21,7 @@ export interface InstancesOptions {
 /** The least that DescribeInstances takes for a page (API reference). */
 const FEWEST = 5;
 
-export function createInstances(options: InstancesOptions): Instances {
+export function createInstances(options: InstancesOptions): InstancesPort {
   const { ec2, autoScaling, accountId, region } = options;
 
   function checkOwner(reservation: Reservation): void {

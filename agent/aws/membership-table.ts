@@ -9,7 +9,7 @@ import {
 import { z } from 'zod';
 import { awsErrorOf, callAws } from './errors.ts';
 import { AdjoinError } from '../errors.ts';
-import type { Lease, MembershipTable } from '../ledger/ledger.ts';
+import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
 import type { ActionRecord, Membership } from '../ledger/membership.ts';
 
 function encode(value: unknown): AttributeValue {
@@ -82,7 +82,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   expiresAt: z.number().optional(),
 });
 
-function condition(expected: number | undefined, lease: Lease | undefined) {
+function condition(expected: number | undefined, lease: SeenLease | undefined) {
   if (expected === undefined) return { ConditionExpression: 'attribute_not_exists(instanceId)' };
   const token = { ':expected': { N: String(expected) } };
   const sameToken = 'fencingToken = :expected';
@@ -141,12 +141,6 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
 
 /** The table's other items (the refused credentials, the sweep's lease) have keys that no instance could have. */
 const INSTANCE_ID = /^i-[0-9a-f]+$/;
-
-export interface MembershipPage {
-  readonly memberships: readonly Membership[];
-  /** Instance IDs whose record is there and can't be read: nothing may be concluded about them. */
-  readonly unreadable: readonly string[];
-}
 
 /** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
 export async function* scanMemberships(

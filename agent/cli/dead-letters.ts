@@ -13,12 +13,13 @@ import { systemClock } from '../clock.ts';
 import { asAdjoinError } from '../errors.ts';
 import { createMembershipTable } from '../aws/membership-table.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { parseMessage, type Expectation, type LifecycleAction } from '../lifecycle/action.ts';
+import { parseMessage, type Expectation } from '../lifecycle/parse.ts';
 import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
 import { wrap } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage.ts';
+import type { LifecycleAction } from '../terms.ts';
 
 /** Messages that one command looks at; the rest of a longer queue waits for the next. */
 const MOST = 1_000;

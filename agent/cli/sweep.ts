@@ -5,7 +5,7 @@ import { createSweeper, type Sweeper } from '../compose.ts';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
 import type { SweepReport } from '../sweep/report.ts';
-import { sweepInTurn, sweepStops } from '../sweep/schedule.ts';
+import { sweepUnderLease, sweepStops } from '../sweep/schedule.ts';
 import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
 import { renderSweep } from './sweep-table.ts';
@@ -15,14 +15,14 @@ import { UsageError } from './usage.ts';
 async function sweepOnce(
   sweeper: Sweeper,
   dryRun: boolean,
-  log: Parameters<typeof sweepInTurn>[1]['log'],
+  log: Parameters<typeof sweepUnderLease>[1]['log'],
   signal: AbortSignal,
 ): Promise<SweepReport | string> {
   if (dryRun) return sweeper.sweep(true, signal);
-  const turn = await sweeper.lease.take(0);
-  if (!turn.taken) return `${turn.reason}; try again after ${new Date(turn.notBefore).toISOString()}.`;
-  const run = { sweep: (stopped: AbortSignal) => sweeper.sweep(false, stopped), leaseMs: sweeper.leaseMs };
-  return sweepInTurn(turn, { ...run, clock: systemClock, log }, signal);
+  const lease = await sweeper.leases.take(0);
+  if (!lease.taken) return `${lease.reason}; try again after ${new Date(lease.notBefore).toISOString()}.`;
+  const run = (stopped: AbortSignal): Promise<SweepReport> => sweeper.sweep(false, stopped);
+  return sweepUnderLease(lease, { sweep: run, clock: systemClock, log }, signal);
 }
 
 /** @returns the exit code: 0 when everything was looked at and nothing failed */

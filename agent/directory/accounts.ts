@@ -1,6 +1,7 @@
 /** Computer accounts in the organizational unit: making, resetting, reading and deleting those with our stamp. */
 import { AndFilter, Control, DN, EqualityFilter, OrFilter, SubstringFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
+import type { StagedAccount, StagingWrite } from '../terms.ts';
 import { SecretAttribute, type AttributeValues, type Row, type Write } from './connection.ts';
 import type { Session } from './controllers.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
@@ -15,18 +16,6 @@ import {
   type Stamp,
 } from './stamp.ts';
 import { generalizedTimeToDate, guidToBytes, guidToString, passwordValue, toInteger } from './values.ts';
-
-/** An account that waits for its computer to join. */
-export interface StagedAccount {
-  readonly computerName: string;
-  readonly distinguishedName: string;
-  /** In its canonical form, `01234567-89ab-cdef-0123-456789abcdef`. */
-  readonly objectGuid: string;
-  /** Host name of the domain controller that took the write, and that the join must use. */
-  readonly domainController: string;
-  /** `pwdLastSet` as that controller shows it after staging: a FILETIME, 100 ns since 1601. It moves with the join. */
-  readonly passwordLastSet: bigint;
-}
 
 export interface ComputerAccount extends StagedAccount {
   readonly enabled: boolean;
@@ -215,12 +204,6 @@ function isTaken(error: unknown): error is LdapResult {
   return (
     isResult(error, Result.constraintViolation) && /21c[78]|would cause a conflict/i.test(error.diagnostic)
   );
-}
-
-/** What is about to be written. */
-export interface StagingWrite {
-  readonly computerName: string;
-  readonly domainController: string;
 }
 
 interface Staging {

@@ -17,7 +17,7 @@
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { CredentialSource, ServiceCredential } from './credential.ts';
+import type { CredentialSource } from './credential.ts';
 import {
   ControllerFailure,
   credentialError,
@@ -26,6 +26,7 @@ import {
   LdapResult,
   Result,
 } from './failures.ts';
+import type { ServiceCredential } from '../terms.ts';
 
 /**
  * After a bind without an answer, an untried version waits this long, and any version after "locked out". Windows' default

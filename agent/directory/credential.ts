@@ -1,14 +1,5 @@
 import type { AdjoinError } from '../errors.ts';
-
-/** The service account, as one version of the secret gives it. */
-export interface ServiceCredential {
-  readonly versionId: string;
-  readonly domain: string;
-  /** `user`, `user@domain` or `DOMAIN\user`. */
-  readonly user: string;
-  readonly password: string;
-  readonly organizationalUnit: string;
-}
+import type { ServiceCredential } from '../terms.ts';
 
 export interface CredentialSource {
   /**

@@ -3,6 +3,7 @@ import type { SrvRecord } from 'node:dns';
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { EarlierStaging, RememberedAccounts, Removal, StagedAccount, StagingWrite } from '../terms.ts';
 import {
   findByGuid,
   findOwned,
@@ -12,8 +13,6 @@ import {
   stageAccount,
   type ComputerAccount,
   type OwnedAccount,
-  type StagedAccount,
-  type StagingWrite,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
@@ -23,37 +22,6 @@ import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
 import type { Stamp } from './stamp.ts';
-
-interface Removal {
-  /** Names of the computer accounts that were deleted. */
-  readonly accounts: readonly string[];
-  /** Fully qualified names whose DNS records were deleted. */
-  readonly dnsRecords: readonly string[];
-  /** Host name of the domain controller that took the deletes; the others follow when they replicate. */
-  readonly domainController: string;
-}
-
-/** What the ledger knows of an earlier staging, even if it did not come to its end. */
-export interface EarlierStaging {
-  readonly computerName?: string | undefined;
-  /** Host name of the domain controller that the write went to. */
-  readonly domainController?: string | undefined;
-}
-
-/** What the ledger knows of an account that is to go. */
-interface RememberedAccount {
-  /** Names that it may have had; those that no account of this instance could have had are ignored. */
-  readonly names: readonly string[];
-  /** Names that `beforeDelete` told of accounts of this instance, now or earlier: any name. */
-  readonly foundNames?: readonly string[];
-  /** Host name of the controller that took the staging write: it shows the account even if no other does yet. */
-  readonly domainController?: string | undefined;
-  /**
-   * objectGuid of an account to spare: all others of this instance go. When it is not shown, nothing is deleted, and the
-   * removal is refused.
-   */
-  readonly keep?: string | undefined;
-}
 
 /**
  * All operations may be repeated after any failure, and reject with an AdjoinError (`directory-*`, `credential-*`,
@@ -106,7 +74,7 @@ export interface Directory {
    */
   remove(
     instanceId: string,
-    remembered: RememberedAccount,
+    remembered: RememberedAccounts,
     beforeDelete: (computerName: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<Removal>;

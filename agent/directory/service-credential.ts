@@ -13,14 +13,7 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, errorCodes, type ErrorCode } from '../errors.ts';
 import type { Redactor } from '../redact.ts';
-
-export interface ServiceCredential {
-  readonly versionId: string;
-  readonly domain: string;
-  readonly user: string;
-  readonly password: string;
-  readonly organizationalUnit: string;
-}
+import type { ServiceCredential } from '../terms.ts';
 
 export interface Refusal {
   readonly versionId: string;

@@ -1,17 +1,19 @@
 /**
- * The ledger: memberships in a table, with a lease for whoever works on one.
+ * The ledger: memberships in a table, with a lease for the worker that works on one.
  *
- * Every write replaces the whole record under one condition: the fencing token is the one that was read. A worker that
- * slept through its lease finds a higher token there, and its write changes nothing. Who takes over replaces only what it
- * has read.
+ * Every write replaces the whole record under one condition: the fencing token is the one that was read. A worker that was
+ * suspended until its lease ran out finds a higher token there, and its write changes nothing. A worker that takes a lease
+ * over replaces only the record that it has read.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
-import type { LifecycleAction } from '../lifecycle/action.ts';
+import type { Renewable } from '../keep-alive.ts';
+import type { LifecycleAction } from '../terms.ts';
 import type { ActionRecord, Membership, MembershipChange, Step } from './membership.ts';
 
-export interface Lease {
-  /** Milliseconds since the Unix epoch; undefined when it was given back. */
+/** The end of a lease, as it was read. */
+export interface SeenLease {
+  /** Milliseconds since the Unix epoch; undefined when the lease was given back. */
   readonly expiresAt: number | undefined;
 }
 
@@ -20,15 +22,23 @@ export interface MembershipTable {
   read(instanceId: string): Promise<Membership | undefined>;
   /**
    * Writes the record if the stored fencing token is `expected` (undefined: if there is none).
-   * @param lease given by who takes over: the lease must still end at the time that was read, too. Otherwise its holder
-   * has written since, and what it wrote would be lost
-   * @returns false when it is another one.
+   * @param seen given when a lease is taken over: the stored lease must still end at the time that was read. Otherwise its
+   * owner has written since, and that write would be lost
+   * @returns false when the condition is not met
    */
-  write(membership: Membership, expected: number | undefined, lease?: Lease): Promise<boolean>;
+  write(membership: Membership, expected: number | undefined, seen?: SeenLease): Promise<boolean>;
 }
 
-export interface Holding {
-  /** The record as last written by this holder. */
+/** Memberships that were read together. */
+export interface MembershipPage {
+  readonly memberships: readonly Membership[];
+  /** Instance IDs whose record is there and can't be read: nothing may be concluded about them. */
+  readonly unreadable: readonly string[];
+}
+
+/** A worker's exclusive right to a membership. It lasts `lastsMs` from each renewal or update on. */
+export interface Lease extends Renewable {
+  /** The record as last written under this lease. */
   readonly membership: Membership;
   /** Applies a change, and marks a step as ended now. @throws AdjoinError `lease-lost` */
   update(change: MembershipChange, step?: Step): Promise<void>;
@@ -41,31 +51,31 @@ export interface Holding {
 export interface LedgerOptions {
   readonly table: MembershipTable;
   readonly clock: Clock;
-  /** A name for one holding: this process and a number that never comes again. */
+  /** A name for one lease: this process and a number that is never used again. */
   readonly nextOwner: () => string;
-  /** Milliseconds for which a lease holds without renewal. */
+  /** Milliseconds that a lease lasts without renewal. */
   readonly leaseMs: number;
 }
 
 export interface Ledger {
   find(instanceId: string): Promise<Membership | undefined>;
   /**
-   * Takes the lease on the instance of an action and opens the action's record.
-   * @throws AdjoinError `action-owned-elsewhere` while another holder's lease lasts
+   * Takes the lease on the membership of the action's instance and opens the action's record.
+   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts
    */
-  take(action: LifecycleAction): Promise<Holding>;
+  take(action: LifecycleAction): Promise<Lease>;
   /**
-   * Takes the lease on an instance outside any action, and changes nothing else. An instance without a record gets one,
-   * in the state `owed`: who claims it is about to remove an account.
-   * @throws AdjoinError `action-owned-elsewhere` while another holder's lease lasts
+   * Takes the lease on a membership outside any action, and changes nothing else. An instance without a record gets one,
+   * in the state `owed`: a claim comes before the removal of an account.
+   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts
    */
-  claim(instanceId: string): Promise<Holding>;
+  claim(instanceId: string): Promise<Lease>;
 }
 
 /** Looks before a record that keeps changing hands counts as owned by another. */
 const TAKE_ATTEMPTS = 3;
 
-/** What a new launch starts from: nothing of an earlier life but the token that must go on rising. */
+/** The record that an action starts with. The fencing token of an earlier life goes on rising. */
 function opened(action: LifecycleAction, stored: Membership | undefined, now: number): Membership {
   const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received: now } };
   const base = {
@@ -93,9 +103,9 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
 export function createLedger(options: LedgerOptions): Ledger {
   const { table, clock, nextOwner, leaseMs } = options;
 
-  function hold(first: Membership): Holding {
+  function leaseOf(first: Membership): Lease {
     let current = first;
-    /** Writes of one holder go one after the other: the renewal and the work share the record. */
+    /** Writes under one lease go one after the other: the renewal and the work share the record. */
     let queue: Promise<void> = Promise.resolve();
 
     async function write(change: (membership: Membership) => Membership): Promise<void> {
@@ -120,7 +130,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       }
     }
 
-    const leased = (membership: Membership): Membership => ({
+    const prolonged = (membership: Membership): Membership => ({
       ...membership,
       leaseExpiresAt: clock.now() + leaseMs,
     });
@@ -134,11 +144,14 @@ export function createLedger(options: LedgerOptions): Ledger {
     }
 
     return {
+      name: 'lease',
+      lastsMs: leaseMs,
       get membership() {
         return current;
       },
-      update: (change, step) => write((membership) => withStep(leased({ ...membership, ...change }), step)),
-      renew: () => write(leased),
+      update: (change, step) =>
+        write((membership) => withStep(prolonged({ ...membership, ...change }), step)),
+      renew: () => write(prolonged),
       async release() {
         try {
           await write((membership) => ({ ...membership, leaseOwner: undefined, leaseExpiresAt: undefined }));
@@ -149,16 +162,16 @@ export function createLedger(options: LedgerOptions): Ledger {
     };
   }
 
-  async function lease(
+  async function leaseWith(
     instanceId: string,
     open: (stored: Membership | undefined, now: number) => Membership,
-  ): Promise<Holding> {
+  ): Promise<Lease> {
     const owner = nextOwner();
     for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
       const stored = await table.read(instanceId);
       const now = clock.now();
       // Our own name there: the last write arrived and only its answer was lost.
-      if (stored?.leaseOwner === owner) return hold(stored);
+      if (stored?.leaseOwner === owner) return leaseOf(stored);
       if ((stored?.leaseExpiresAt ?? 0) > now) {
         throw new AdjoinError(
           'action-owned-elsewhere',
@@ -171,16 +184,16 @@ export function createLedger(options: LedgerOptions): Ledger {
         leaseExpiresAt: now + leaseMs,
       };
       const seen = stored && { expiresAt: stored.leaseExpiresAt };
-      if (await table.write(membership, stored?.fencingToken, seen)) return hold(membership);
+      if (await table.write(membership, stored?.fencingToken, seen)) return leaseOf(membership);
     }
     throw new AdjoinError('action-owned-elsewhere', `${instanceId} keeps changing hands.`);
   }
 
   return {
     find: (instanceId) => table.read(instanceId),
-    take: (action) => lease(action.instanceId, (stored, now) => opened(action, stored, now)),
+    take: (action) => leaseWith(action.instanceId, (stored, now) => opened(action, stored, now)),
     claim: (instanceId) =>
-      lease(instanceId, (stored) => ({
+      leaseWith(instanceId, (stored) => ({
         ...(stored ?? { instanceId, autoScalingGroup: '', state: 'owed' }),
         fencingToken: (stored?.fencingToken ?? 0) + 1,
       })),

@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import { isGivenUp, type Membership } from '../ledger/membership.ts';
-import type { LifecycleAction } from './action.ts';
+import type { InstanceState, LifecycleAction } from '../terms.ts';
 
 /** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
 export const OPT_IN_TAG = 'JoinAD';
@@ -29,15 +29,11 @@ export interface Group {
   readonly hooks: readonly Hook[];
 }
 
-export interface InstanceState {
-  readonly group: string;
-  readonly lifecycleState: string;
-}
-
 export interface AdmissionPorts {
   /** What Auto Scaling shows of an instance; undefined when it knows none. */
   instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
-  group(name: string, signal: AbortSignal): Promise<Group | undefined>;
+  /** Undefined when there is no such group. Not cancelled: the answer may be shared with others. */
+  group(name: string): Promise<Group | undefined>;
   instanceTag(instanceId: string, key: string, signal: AbortSignal): Promise<string | undefined>;
   /** @throws AdjoinError `action-void` when Auto Scaling does not know the token. */
   heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
@@ -136,7 +132,7 @@ async function optedIn(
   signal: AbortSignal,
 ): Promise<{ readonly group: Group; readonly hook: Hook }> {
   for (let look = 1; ; look += 1) {
-    const group = await ports.group(action.group, signal);
+    const group = await ports.group(action.group);
     const hook = group?.hooks.find((candidate) => candidate.name === action.hook);
     if (!group || !hook) {
       // A look from before the hook was attached says the same.

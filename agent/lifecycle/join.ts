@@ -6,19 +6,12 @@
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
+import { intendToStage } from '../ledger/staging.ts';
 import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import { retry, until } from '../patience.ts';
-import { intendToStage, removeAccountBy } from './removal.ts';
-import {
-  ANSWER_MARGIN_MS,
-  JOIN_MARGIN_MS,
-  noteError,
-  targetOf,
-  type StagedAccount,
-  type StagingWrite,
-  type Work,
-  type WorkPorts,
-} from './work.ts';
+import { removeAccountBy } from './removal.ts';
+import { ANSWER_MARGIN_MS, JOIN_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
+import type { StagedAccount, StagingWrite } from '../terms.ts';
 
 export type JoinOutcome =
   | { readonly result: 'CONTINUE' }
@@ -78,7 +71,7 @@ async function isVerified(
 
 /** The account that an earlier attempt joined, if node, ledger and directory agree on it. */
 async function canAdopt(work: Work, ports: WorkPorts, found: ProbeFacts, domain: string): Promise<boolean> {
-  const { computerName, objectGuid, domainController, stagedPasswordLastSet } = work.holding.membership;
+  const { computerName, objectGuid, domainController, stagedPasswordLastSet } = work.lease.membership;
   if (!computerName || !objectGuid || !domainController || !stagedPasswordLastSet) return false;
   if (found.domain.toLowerCase() !== domain || found.computerName.toUpperCase() !== computerName)
     return false;
@@ -98,11 +91,11 @@ async function stageAndJoin(
   found: ProbeFacts,
   domain: string,
 ): Promise<StagedAccount> {
-  const { action, holding, signal, log } = work;
+  const { action, lease, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
   try {
-    const intend = (write: StagingWrite): Promise<void> => intendToStage(holding, ports.clock, write);
-    const { computerName: earlierName, domainController: earlierController } = holding.membership;
+    const intend = (write: StagingWrite): Promise<void> => intendToStage(lease, ports.clock, write);
+    const { computerName: earlierName, domainController: earlierController } = lease.membership;
     const staged = await ports.directory.stage(
       action.instanceId,
       oneTimePassword.value,
@@ -110,7 +103,7 @@ async function stageAndJoin(
       intend,
       signal,
     );
-    await holding.update(
+    await lease.update(
       {
         state: 'staged',
         stagingBegan: undefined,
@@ -129,7 +122,7 @@ async function stageAndJoin(
     const entry = { instanceId: action.instanceId, computerName, sealed };
     const joined = await ports.nodes.join(targetOf(action), entry, { domain, domainController }, signal);
     checkJoin(action.instanceId, joined);
-    await holding.update({}, 'join');
+    await lease.update({}, 'join');
     return staged;
   } finally {
     oneTimePassword.forget();
@@ -137,7 +130,7 @@ async function stageAndJoin(
 }
 
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
-  const { action, holding, signal } = work;
+  const { action, lease, signal } = work;
   const { instanceId } = action;
   const late = (): AdjoinError =>
     new AdjoinError(
@@ -150,11 +143,11 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
       ports.nodes.readiness.wait(instanceId, limited),
     );
   }
-  await holding.update({}, 'node');
+  await lease.update({}, 'node');
 
   const domain = await ports.directory.domain(signal);
   const found = await ports.nodes.probe(targetOf(action), signal);
-  await holding.update({}, 'probe');
+  await lease.update({}, 'probe');
   checkNode(instanceId, found, domain);
 
   if (await canAdopt(work, ports, found, domain)) {
@@ -168,15 +161,15 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
       );
     }
   }
-  await holding.update({ state: 'member', lastError: undefined }, 'verify');
+  await lease.update({ state: 'member', lastError: undefined }, 'verify');
 }
 
 /** Takes back what was staged. What can't be taken back in time is owed, and the sweep pays. */
 async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
-  const { holding, signal, log } = work;
+  const { lease, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
-  if (!mayHaveAccount(holding.membership)) {
-    await holding.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError });
+  if (!mayHaveAccount(lease.membership)) {
+    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError });
     return;
   }
   const latest = work.admission.globalDeadline - ANSWER_MARGIN_MS;
@@ -189,11 +182,11 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
     );
     log.info('staged account removed', { ...removed });
     const { domainController } = removed;
-    await holding.update({ state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError });
+    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError });
   } catch (trouble) {
     signal.throwIfAborted();
     log.error('staged account is owed to the sweep', { error: trouble });
-    await holding.update({ state: 'owed', lastError });
+    await lease.update({ state: 'owed', lastError });
   }
 }
 
@@ -202,8 +195,8 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
  * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
  */
 export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
-  const { holding, admission, signal, log } = work;
-  const { membership } = holding;
+  const { lease, admission, signal, log } = work;
+  const { membership } = lease;
   if (membership.lastError && (membership.state === 'failed' || membership.state === 'owed')) {
     // An earlier worker gave up on this very action and died before it could answer.
     return { result: 'failed', error: new AdjoinError('join-exhausted', membership.lastError.message) };
@@ -212,14 +205,14 @@ export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
   const latest = admission.globalDeadline - JOIN_MARGIN_MS;
   const deadline = Math.min(began + ports.patience.joinMs, latest);
   const late = (): AdjoinError => {
-    const last = work.holding.membership.lastError;
+    const last = work.lease.membership.lastError;
     const because = last ? ` The last error: ${last.message}` : '';
     return new AdjoinError('join-exhausted', `The hook's global deadline is near.${because}`);
   };
   let counter = 0;
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
-    await noteError(work.holding, ports.clock, error);
+    await noteError(work.lease, ports.clock, error);
   };
   try {
     await retry(

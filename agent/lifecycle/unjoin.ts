@@ -34,18 +34,18 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
  * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
  */
 export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
-  const { admission, holding, signal, log } = work;
+  const { admission, lease, signal, log } = work;
   const { clock, patience } = ports;
-  if (holding.membership.state === 'removed' || holding.membership.state === 'owed') return;
+  if (lease.membership.state === 'removed' || lease.membership.state === 'owed') return;
   await leave(work, ports);
-  await holding.update({}, 'leave');
+  await lease.update({}, 'leave');
 
-  const began = holding.membership.terminate?.times.received ?? clock.now();
+  const began = lease.membership.terminate?.times.received ?? clock.now();
   const latest = admission.globalDeadline - ANSWER_MARGIN_MS;
   const deadline = Math.min(began + patience.unjoinMs, latest);
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
-    await noteError(holding, clock, error);
+    await noteError(lease, clock, error);
   };
   try {
     const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
@@ -53,7 +53,7 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
     );
     log.info('account removed', { ...removed });
     const { domainController } = removed;
-    await holding.update(
+    await lease.update(
       { state: 'removed', ...endedAt(clock.now()), domainController, lastError: undefined },
       'remove',
     );
@@ -62,7 +62,7 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
     const known = asAdjoinError(error);
     if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
     log.error('account removal is owed to the sweep', { error: known });
-    await holding.update(
+    await lease.update(
       { state: 'owed', lastError: { code: known.code, message: known.message, at: clock.now() } },
       'remove',
     );

@@ -1,14 +1,15 @@
 /**
  * The sweep's lease: one worker sweeps at a time, and all of them together once per interval.
  *
- *     free ──take──▶ held ──end──▶ free, swept at …
- *                     └──release, or the lease runs out──▶ free (somebody else goes on)
+ *     free ──take──▶ taken ──end──▶ free, swept at …
+ *                      └──release, or the lease runs out──▶ free (another worker goes on)
  *
- * Every write is conditioned on the fencing token that was read, and taking it raises the token, so a worker that slept
- * through its lease can't renew it.
+ * Every write is conditioned on the fencing token that was read, and taking it raises the token, so a worker that was
+ * suspended until its lease ran out can't renew it.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
+import type { Renewable } from '../keep-alive.ts';
 
 export interface SweepLeaseRecord {
   readonly fencingToken: number;
@@ -26,14 +27,14 @@ export interface SweepLeaseStore {
   write(record: SweepLeaseRecord, expected: number | undefined): Promise<boolean>;
 }
 
-/** The lease, held. */
-export interface Turn {
+/** A worker's exclusive right to sweep. */
+export interface SweepLease extends Renewable {
   readonly taken: true;
-  /** Milliseconds since the Unix epoch, from which on the lease lasts `leaseMs`. */
+  /** When it was taken, milliseconds since the Unix epoch. It lasts `lastsMs` from then on. */
   readonly since: number;
   /** @throws AdjoinError `lease-lost` */
   renew(): Promise<void>;
-  /** Gives the lease back; a sweep that came to its `end` counts for the interval. Never throws for a lost lease. */
+  /** Gives the lease back; a sweep that came to its `end` counts for the interval. Never throws for a lease that is lost. */
   release(end: boolean): Promise<void>;
 }
 
@@ -45,27 +46,30 @@ interface NotNow {
   readonly notBefore: number;
 }
 
-export interface SweepLease {
+export interface SweepLeases {
   /** @param intervalMs how long ago the last sweep must have ended; 0 for a person who wants one now */
-  take(intervalMs: number): Promise<Turn | NotNow>;
+  take(intervalMs: number): Promise<SweepLease | NotNow>;
 }
 
 export interface SweepLeaseOptions {
   readonly store: SweepLeaseStore;
   readonly clock: Clock;
-  /** A name for one holding that never comes again. */
+  /** A name for one lease: this process and a number that is never used again. */
   readonly nextOwner: () => string;
+  /** Milliseconds that a lease lasts without renewal. */
   readonly leaseMs: number;
 }
 
-export function createSweepLease({ store, clock, nextOwner, leaseMs }: SweepLeaseOptions): SweepLease {
-  function turn(first: SweepLeaseRecord, since: number): Turn {
+export function createSweepLeases({ store, clock, nextOwner, leaseMs }: SweepLeaseOptions): SweepLeases {
+  function leaseOf(first: SweepLeaseRecord, since: number): SweepLease {
     const write = async (change: Partial<SweepLeaseRecord>): Promise<void> => {
       if (await store.write({ ...first, ...change }, first.fencingToken)) return;
       throw new AdjoinError('lease-lost', 'Another worker has taken over the sweep.');
     };
     return {
       taken: true,
+      name: 'lease on the sweep',
+      lastsMs: leaseMs,
       since,
       renew: () => write({ leaseExpiresAt: clock.now() + leaseMs }),
       async release(end) {
@@ -100,7 +104,7 @@ export function createSweepLease({ store, clock, nextOwner, leaseMs }: SweepLeas
         leaseOwner: owner,
         leaseExpiresAt: now + leaseMs,
       };
-      if (await store.write(record, stored?.fencingToken)) return turn(record, now);
+      if (await store.write(record, stored?.fencingToken)) return leaseOf(record, now);
       return { taken: false, reason: 'another worker was faster', notBefore: now + leaseMs };
     },
   };

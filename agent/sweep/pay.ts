@@ -1,23 +1,25 @@
 /**
- * Paying a debt, the only way in which the sweep removes anything:
+ * Paying what is owed, the only way in which the sweep removes anything:
  *
  *     lease on the membership ─▶ `owed` in the ledger ─▶ account and DNS records removed ─▶ `removed` in the ledger
  *
- * Whoever dies in between leaves a debt behind, and the next sweep pays it. A member keeps its own account, and stays a
- * member, while the others go:
+ * A crash in between leaves `owed` behind, and the next sweep pays it. A member keeps its own account, and stays a member,
+ * while its other accounts go:
  *
  *     lease on the membership ─▶ the other accounts and their DNS records removed
  *
- * Whoever dies in between leaves the rest to be seen by the next sweep.
+ * After a crash in between, the next sweep finds the rest.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import type { Holding } from '../ledger/ledger.ts';
+import { createKeepAlive } from '../keep-alive.ts';
+import type { Lease } from '../ledger/ledger.ts';
 import { expiryFrom, nothingLeft } from '../ledger/membership.ts';
-import { createHold, type Hold } from '../lifecycle/lease.ts';
-import { awaitStraggler, beforeDelete, rememberedOf } from '../lifecycle/removal.ts';
-import type { Removed } from '../lifecycle/work.ts';
-import type { SweepLimits, SweepPorts } from './ports.ts';
+import { beforeDelete, rememberedOf } from '../ledger/remembered.ts';
+import { awaitStraggler } from '../ledger/staging.ts';
+import type { Removal } from '../terms.ts';
+import type { SweepPorts } from './ports.ts';
 
+/** What is to be removed. */
 export interface Debt {
   readonly instanceId: string;
   /** The fencing token that the record had when it was judged; undefined when there was none. */
@@ -28,41 +30,39 @@ export interface Debt {
   readonly keep?: string | undefined;
 }
 
-/** Removes what must go from the directory. */
+/** A debt under a lease. */
+interface Payment {
+  readonly debt: Debt;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  /** Asked before an effect: a process that was suspended must not act on a lease that ran out meanwhile. */
+  readonly check: () => void;
+}
+
+/** Removes from the directory what must go. */
 async function clear(
-  holding: Holding,
-  hold: Hold,
-  debt: Debt,
+  { debt, lease, signal, check }: Payment,
   { clock, directory }: SweepPorts,
   operationMs: number,
-  signal: AbortSignal,
-): Promise<Removed> {
-  await awaitStraggler(holding, clock, operationMs, signal);
-  // A process that was suspended must not act on a lease that ran out meanwhile.
-  const check = (): void => hold.check();
+): Promise<Removal> {
+  await awaitStraggler(lease, clock, operationMs, signal);
   check();
-  const remembered = { ...rememberedOf(holding.membership, debt.names), keep: debt.keep };
-  const removed = await directory.remove(debt.instanceId, remembered, beforeDelete(holding, check), signal);
+  const remembered = { ...rememberedOf(lease.membership, debt.names), keep: debt.keep };
+  const removed = await directory.remove(debt.instanceId, remembered, beforeDelete(lease, check), signal);
   signal.throwIfAborted();
   return removed;
 }
 
-async function remove(
-  holding: Holding,
-  hold: Hold,
-  debt: Debt,
-  ports: SweepPorts,
-  operationMs: number,
-  signal: AbortSignal,
-): Promise<Removed> {
+async function remove(payment: Payment, ports: SweepPorts, operationMs: number): Promise<Removal> {
+  const { lease, signal } = payment;
   const { clock } = ports;
-  const { keep } = debt;
-  if (keep === undefined && holding.membership.state !== 'owed') {
-    await holding.update({ state: 'owed', expiresAt: undefined });
+  const { keep } = payment.debt;
+  if (keep === undefined && lease.membership.state !== 'owed') {
+    await lease.update({ state: 'owed', expiresAt: undefined });
   }
   try {
-    const removed = await clear(holding, hold, debt, ports, operationMs, signal);
-    await holding.update(
+    const removed = await clear(payment, ports, operationMs);
+    await lease.update(
       keep === undefined
         ? {
             state: 'removed',
@@ -77,42 +77,45 @@ async function remove(
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = asAdjoinError(error);
-    await holding.update({ lastError: { code, message, at: clock.now() } });
+    await lease.update({ lastError: { code, message, at: clock.now() } });
     throw error;
   }
 }
 
 /**
+ * Pays one debt.
+ * @param operationMs milliseconds after which one operation of the directory is given up
  * @param signal aborts when the sweep must stop
- * @throws AdjoinError `action-owned-elsewhere` when the membership is in work, or has changed since it was judged
+ * @throws AdjoinError `action-owned-elsewhere` when another worker has the membership, or it has changed since it was judged
  */
 export async function pay(
   debt: Debt,
   ports: SweepPorts,
-  { leaseMs, operationMs }: Pick<SweepLimits, 'leaseMs' | 'operationMs'>,
+  operationMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const { instanceId } = debt;
   const { clock, log } = ports;
   const asked = clock.now();
-  const holding = await ports.ledger.claim(instanceId);
-  const hold = createHold(clock, (error) => log.warn('renewal failed, trying again', { instanceId, error }));
+  const lease = await ports.ledger.claim(instanceId);
+  const keepAlive = createKeepAlive(clock, (error) =>
+    log.warn('renewal failed, trying again', { instanceId, error }),
+  );
   try {
-    // Claiming raises the token by one; anything more is somebody's work, and our judgement is out of date.
-    if (holding.membership.fencingToken !== (debt.fencingToken ?? 0) + 1) {
+    // A claim raises the token by one. If it is higher, another worker was there, and the judgement is out of date.
+    if (lease.membership.fencingToken !== (debt.fencingToken ?? 0) + 1) {
       throw new AdjoinError(
         'action-owned-elsewhere',
         `${instanceId} has changed since the sweep looked at it.`,
       );
     }
-    hold.add({ name: 'lease', lastsMs: leaseMs, renew: () => holding.renew() }, asked);
-    const either = AbortSignal.any([signal, hold.signal]);
-    const removed = await remove(holding, hold, debt, ports, operationMs, either);
+    keepAlive.add(lease, asked);
+    const either = AbortSignal.any([signal, keepAlive.signal]);
+    const check = (): void => keepAlive.check();
+    const removed = await remove({ debt, lease, signal: either, check }, ports, operationMs);
     log.info('account removed by the sweep', { instanceId, ...removed });
   } finally {
-    await hold.stop();
-    await holding
-      .release()
-      .catch((error: unknown) => log.warn('lease not given back', { instanceId, error }));
+    await keepAlive.stop();
+    await lease.release().catch((error: unknown) => log.warn('lease not given back', { instanceId, error }));
   }
 }

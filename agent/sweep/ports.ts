@@ -1,11 +1,9 @@
 /** What a sweep is given to work with. */
-import type { Existence } from '../aws/instances.ts';
 import type { Clock } from '../clock.ts';
-import type { MembershipPage } from '../aws/membership-table.ts';
-import type { Holding } from '../ledger/ledger.ts';
-import type { Membership } from '../ledger/membership.ts';
-import type { DirectoryPort } from '../lifecycle/work.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Ledger, MembershipPage } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
+import type { Existence } from '../terms.ts';
 
 /** An account under our organizational unit, with a stamp of this deployment, account and Region. */
 export interface StampedAccount {
@@ -16,26 +14,33 @@ export interface StampedAccount {
   readonly stamp: { readonly instanceId: string };
 }
 
+/** What EC2 says about whether instances exist. "Not there" must be proof before anything is destroyed because of it. */
+export interface InstancesPort {
+  /**
+   * Proves that the credentials are this account's, in this Region.
+   * @throws AdjoinError `account-unproven`, `aws-*`
+   */
+  proveAccount(signal: AbortSignal): Promise<void>;
+  /**
+   * Whether each of these instances (at most `LOOK_TOGETHER`) exists. Rejects rather than leave one out.
+   * @throws AdjoinError `account-unproven`, `aws-*`
+   */
+  look(instanceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Existence>>;
+}
+
 export interface SweepPorts {
-  readonly directory: {
+  readonly directory: Pick<Directory, 'remove'> & {
     list(signal: AbortSignal): Promise<readonly StampedAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
     /** Which of these computers (at most `LOOK_TOGETHER`) have DNS records, and no account has the name. */
     strays(computerNames: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
-    remove: DirectoryPort['remove'];
   };
-  readonly instances: {
-    /** @throws AdjoinError when it is not proven that EC2's answers are about our account and Region */
-    proveAccount(signal: AbortSignal): Promise<void>;
-    /** Each of these (at most `LOOK_TOGETHER`), or an error. */
-    look(instanceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Existence>>;
-  };
+  readonly instances: InstancesPort;
   /** Whether an Auto Scaling group counts the instance as its own. */
   readonly isInAutoScaling: (instanceId: string, signal: AbortSignal) => Promise<boolean>;
-  readonly ledger: {
+  readonly ledger: Pick<Ledger, 'find' | 'claim'> & {
+    /** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
     pages(signal: AbortSignal): AsyncIterable<MembershipPage>;
-    find(instanceId: string): Promise<Membership | undefined>;
-    claim(instanceId: string): Promise<Holding>;
   };
   readonly clock: Clock;
   readonly log: Log;
@@ -49,8 +54,6 @@ export interface SweepLimits {
   readonly ageGuardMs: number;
   /** Removals in one run. */
   readonly maximumRemovals: number;
-  /** Milliseconds for which the lease on a membership lasts without renewal. */
-  readonly leaseMs: number;
   /** Milliseconds after which one operation of the directory is given up. */
   readonly operationMs: number;
 }

@@ -1,14 +1,13 @@
 /** The scheduled sweep of a worker: all workers together sweep once per interval, whichever is first. */
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { createHold } from '../lifecycle/lease.ts';
+import { createKeepAlive } from '../keep-alive.ts';
 import type { Log } from '../log.ts';
-import type { SweepLease, Turn } from './lease.ts';
+import type { SweepLease, SweepLeases } from './lease.ts';
 import { summaryOf, type SweepReport } from './report.ts';
 
 export interface ScheduleOptions {
-  readonly lease: SweepLease;
-  readonly leaseMs: number;
+  readonly leases: SweepLeases;
   readonly intervalMs: number;
   /** One sweep; whatever goes wrong is in its report. */
   readonly sweep: (signal: AbortSignal) => Promise<SweepReport>;
@@ -25,24 +24,24 @@ export interface ScheduleOptions {
 export const SPREAD_MS = 60_000;
 
 /** Sweeps under the lease, which is renewed meanwhile; its loss ends the sweep. @returns the report, which is logged. @throws AdjoinError `lease-lost` */
-export async function sweepInTurn(
-  turn: Turn,
-  { sweep, leaseMs, clock, log }: Pick<ScheduleOptions, 'sweep' | 'leaseMs' | 'clock' | 'log'>,
+export async function sweepUnderLease(
+  lease: SweepLease,
+  { sweep, clock, log }: Pick<ScheduleOptions, 'sweep' | 'clock' | 'log'>,
   signal: AbortSignal,
 ): Promise<SweepReport> {
-  const hold = createHold(clock, (error) => log.warn('renewal failed, trying again', { error }));
-  hold.add({ name: 'lease on the sweep', lastsMs: leaseMs, renew: () => turn.renew() }, turn.since);
+  const keepAlive = createKeepAlive(clock, (error) => log.warn('renewal failed, trying again', { error }));
+  keepAlive.add(lease, lease.since);
   let complete = false;
   try {
     // A process may have been suspended while it waited to hear that the lease is its own.
-    hold.check();
-    const report = await sweep(AbortSignal.any([signal, hold.signal]));
+    keepAlive.check();
+    const report = await sweep(AbortSignal.any([signal, keepAlive.signal]));
     ({ complete } = report);
     log[complete && report.errors.length === 0 ? 'info' : 'warn']('sweep ended', summaryOf(report));
     return report;
   } finally {
-    await hold.stop();
-    await turn
+    await keepAlive.stop();
+    await lease
       .release(complete)
       .catch((error: unknown) => log.warn('lease on the sweep not given back', { error }));
   }
@@ -50,15 +49,15 @@ export async function sweepInTurn(
 
 /** Sweeps when it is time, until the signal aborts. Never rejects. */
 export async function sweepOnSchedule(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
-  const { lease, intervalMs, clock, random, log } = options;
+  const { leases, intervalMs, clock, random, log } = options;
   const spread = (): number => random() * Math.min(SPREAD_MS, intervalMs);
 
   /** @returns milliseconds since the Unix epoch, before which there is nothing to do */
   async function attempt(): Promise<number> {
     try {
-      const turn = await lease.take(intervalMs);
-      if (!turn.taken) return turn.notBefore;
-      const { complete } = await sweepInTurn(turn, options, signal);
+      const lease = await leases.take(intervalMs);
+      if (!lease.taken) return lease.notBefore;
+      const { complete } = await sweepUnderLease(lease, options, signal);
       return clock.now() + (complete ? intervalMs : 0);
     } catch (error) {
       if (!signal.aborted) log.warn('no sweep', { error: asAdjoinError(error) });

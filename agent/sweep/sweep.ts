@@ -11,12 +11,12 @@
  * run's cap is not reached. A debt needs none of these proofs but the lease: the ledger itself says that it is due. Of a
  * member that lives, all accounts but the one that it joined as go, when they are old enough and nobody works on it.
  */
-import type { Existence } from '../aws/instances.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
 import { pay } from './pay.ts';
 import { LOOK_TOGETHER, type StampedAccount, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
+import type { Existence } from '../terms.ts';
 
 /** Errors that are about one account or one membership. After any other the next one would fare no better. */
 const ofOne: ReadonlySet<ErrorCode> = new Set([
@@ -112,7 +112,7 @@ export async function sweep(
     }
     const debt = { instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate), keep };
     try {
-      await pay(debt, ports, options, signal);
+      await pay(debt, ports, options.operationMs, signal);
       removals += 1;
       return find(kind, candidate, { result: 'removed' });
     } catch (error) {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import type { Ending } from '../../agent/lifecycle/process.ts';
 import { runs, search, seed } from '../support/schedule-check.ts';
+import type { Ending } from '../../agent/terms.ts';
 
 /** Every way in which a message can end, but for those that need a message of another kind. */
 const endings: readonly Ending[] = [

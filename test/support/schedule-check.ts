@@ -1,10 +1,10 @@
 /** Plays schedules until one breaks a promise, and tells its story in as few events as it takes. */
 import * as fc from 'fast-check';
-import type { Ending } from '../../agent/lifecycle/process.ts';
 import { promises, type Promised } from './schedule-invariants.ts';
 import type { Defect } from './schedule-ports.ts';
 import { play, story } from './schedule-run.ts';
 import { schedulesOf, type Schedule } from './schedule.ts';
+import type { Ending } from '../../agent/terms.ts';
 
 export interface Found {
   /** How many schedules were played before one broke a promise; all of them if none did. */

@@ -3,10 +3,10 @@
  * a heartbeat too late is too late, a receipt is good until the next receive, the twentieth receive is the last.
  */
 import { AdjoinError } from '../../agent/errors.ts';
-import type { Existence } from '../../agent/aws/instances.ts';
-import type { Group, InstanceState } from '../../agent/lifecycle/admit.ts';
+import type { Group } from '../../agent/lifecycle/admit.ts';
 import type { Kernel } from './schedule-kernel.ts';
 import type { Life } from './schedule.ts';
+import type { Existence, InstanceState } from '../../agent/terms.ts';
 
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';

@@ -1,14 +1,15 @@
 /** Mistakes that somebody could make in the core, put between it and its ports. The schedules must find each. */
 import { AdjoinError, asAdjoinError } from '../../agent/errors.ts';
-import type { Existence } from '../../agent/aws/instances.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
-import type { CompletionPort, MessagePort } from '../../agent/lifecycle/process.ts';
+import type { QueuePort } from '../../agent/lifecycle/handler.ts';
+import type { CompletionPort } from '../../agent/lifecycle/work.ts';
 import type { Delivery } from './schedule-cloud.ts';
 import { nameOf } from './schedule-domain.ts';
 import type { Defect, Ports } from './schedule-ports.ts';
+import type { Existence } from '../../agent/terms.ts';
 
 function deletingFirst({ queue, completion }: Ports): {
-  queue: MessagePort<Delivery>;
+  queue: QueuePort<Delivery>;
   completion: CompletionPort;
 } {
   const put = new Map<string, () => Promise<void>>();
@@ -88,14 +89,16 @@ export const defects = {
         ledger: {
           ...ports.ledger,
           async take(action) {
-            const holding = await ports.ledger.take(action);
+            const lease = await ports.ledger.take(action);
             return {
+              name: lease.name,
+              lastsMs: lease.lastsMs,
               get membership() {
-                return holding.membership;
+                return lease.membership;
               },
-              update: (change, step) => holding.update(change, step),
-              renew: () => deaf(holding.renew()),
-              release: () => holding.release(),
+              update: (change, step) => lease.update(change, step),
+              renew: () => deaf(lease.renew()),
+              release: () => lease.release(),
             };
           },
         },

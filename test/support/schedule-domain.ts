@@ -1,9 +1,9 @@
 /** The directory and the machines in simulated time. Whether a machine is a member is a fact here: one password in two places. */
 import { AdjoinError } from '../../agent/errors.ts';
-import type { StagedAccount } from '../../agent/lifecycle/work.ts';
 import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { Nodes } from './schedule-cloud.ts';
 import type { Kernel } from './schedule-kernel.ts';
+import type { StagedAccount } from '../../agent/terms.ts';
 
 export const DOMAIN = 'corp.example.test';
 export const CONTROLLER = `dc1.${DOMAIN}`;

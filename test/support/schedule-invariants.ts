@@ -1,10 +1,10 @@
 /** What must hold, whatever happens. Each is looked at after every step, or at the very call that could break it. */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { mayHaveAccount } from '../../agent/ledger/membership.ts';
-import type { LifecycleAction } from '../../agent/lifecycle/action.ts';
 import type { Action, Cloud, Delivery } from './schedule-cloud.ts';
 import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
+import type { LifecycleAction } from '../../agent/terms.ts';
 
 export const promises = {
   once: 'An action is completed at most once, no answer contradicts the one that was given, and each that is over was ended by somebody.',

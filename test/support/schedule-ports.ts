@@ -3,8 +3,9 @@ import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
 import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
-import type { CompletionPort, MessagePort } from '../../agent/lifecycle/process.ts';
-import type { DirectoryPort, NodesPort } from '../../agent/lifecycle/work.ts';
+import type { QueuePort } from '../../agent/lifecycle/handler.ts';
+import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { SweepLeaseRecord, SweepLeaseStore } from '../../agent/sweep/lease.ts';
 import type { SweepLimits, SweepPorts } from '../../agent/sweep/ports.ts';
 import type { Cloud, Delivery } from './schedule-cloud.ts';
@@ -17,12 +18,12 @@ import type { Wire, Worker } from './schedule-wire.ts';
 import type { Call } from './schedule.ts';
 
 export interface Ports {
-  readonly queue: MessagePort<Delivery>;
+  readonly queue: QueuePort<Delivery>;
   readonly admission: AdmissionPorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly directory: DirectoryPort;
-  readonly nodes: NodesPort;
+  readonly nodes: Nodes;
   readonly sweep: Pick<SweepPorts, 'directory' | 'instances' | 'isInAutoScaling' | 'ledger'>;
   readonly sweepLease: SweepLeaseStore;
   readonly sweepLimits: SweepLimits;
@@ -93,14 +94,14 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     return {
       ...ledger,
       async take(action) {
-        const holding = await ledger.take(action);
-        invariants.took(actor, action.instanceId, action.token, holding.membership.fencingToken);
-        return holding;
+        const lease = await ledger.take(action);
+        invariants.took(actor, action.instanceId, action.token, lease.membership.fencingToken);
+        return lease;
       },
       async claim(instanceId) {
-        const holding = await ledger.claim(instanceId);
-        invariants.took(actor, instanceId, undefined, holding.membership.fencingToken);
-        return holding;
+        const lease = await ledger.claim(instanceId);
+        invariants.took(actor, instanceId, undefined, lease.membership.fencingToken);
+        return lease;
       },
     };
   }
@@ -125,7 +126,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
       }
       const removed = accounts.map(({ name }) => name);
       const generated = ['A', 'B'].map((letter) => nameOf(instanceId, letter));
-      const names = [...removed, ...generated, ...remembered.foundNames];
+      const names = [...removed, ...generated, ...(remembered.foundNames ?? [])];
       const dnsRecords = await ask('directory.records', () => domain.free(names));
       for (const name of dnsRecords) {
         await beforeDelete(name);
@@ -222,7 +223,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     ledger: ledgerOf(worked),
     directory: {
       async stage(instanceId, oneTimePassword, _earlier, beforeWrite, signal) {
-        const computerName = domain.nameFor(instanceId);
+        // Where each name is taken, the last one was tried, too.
+        const computerName = domain.nameFor(instanceId) ?? nameOf(instanceId, 'B');
         await beforeWrite({ computerName, domainController: CONTROLLER });
         begins('stage', instanceId, signal);
         return wire.call(

@@ -3,12 +3,13 @@
  * invariants looked at after every step.
  */
 import type { Membership } from '../../agent/ledger/membership.ts';
-import { createProcess, type Ending } from '../../agent/lifecycle/process.ts';
+import { createHandler } from '../../agent/lifecycle/handler.ts';
 import type { Fields, Log } from '../../agent/log.ts';
-import { createSweepLease } from '../../agent/sweep/lease.ts';
+import { createSweepLeases } from '../../agent/sweep/lease.ts';
 import type { Finding, SweepReport } from '../../agent/sweep/report.ts';
 import { SPREAD_MS, sweepOnSchedule, sweepStops } from '../../agent/sweep/schedule.ts';
 import { sweep } from '../../agent/sweep/sweep.ts';
+import type { Ending } from '../../agent/terms.ts';
 import { createWorker } from '../../agent/worker.ts';
 import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
@@ -130,8 +131,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const nextOwner = (): string => `${process.name}/sweep/${(sweepOwners += 1)}`;
     return sweepOnSchedule(
       {
-        lease: createSweepLease({ store: ports.sweepLease, clock, nextOwner, leaseMs: LEASE_MS }),
-        leaseMs: LEASE_MS,
+        leases: createSweepLeases({ store: ports.sweepLease, clock, nextOwner, leaseMs: LEASE_MS }),
         intervalMs: SWEEP_INTERVAL_MS,
         async sweep(stopped) {
           tell(process.name, () => 'begins to sweep');
@@ -177,7 +177,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const hand: Worker = { process, stop, kill: ended };
     const defect = options.defect ?? {};
     const ports = createPorts({ kernel, cloud, domain, tables, wire, invariants, defect }, hand);
-    const messages = createProcess<Delivery>({
+    const messages = createHandler<Delivery>({
       expected: { accountId: ACCOUNT, region: REGION },
       queue: ports.queue,
       admission: ports.admission,
@@ -197,7 +197,6 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
       clock,
       log,
       visibilityMs: VISIBILITY_MS,
-      leaseMs: LEASE_MS,
       count: (ending) => {
         endings.push(ending);
         tell(process.name, () => `ends a message: ${ending}`);

@@ -1,11 +1,10 @@
 /** The ports of the sweep over the wire: what it reads of the world, and the one lease for which all workers compete. */
-import type { Existence } from '../../agent/aws/instances.ts';
-import type { MembershipPage } from '../../agent/aws/membership-table.ts';
-import type { Ledger } from '../../agent/ledger/ledger.ts';
+import type { Ledger, MembershipPage } from '../../agent/ledger/ledger.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Ports, PortsOptions } from './schedule-ports.ts';
-import { AGE_GUARD_MS, LEASE_MS, OPERATION_MS } from './schedule-settings.ts';
+import { AGE_GUARD_MS, OPERATION_MS } from './schedule-settings.ts';
 import type { Worker } from './schedule-wire.ts';
+import type { Existence } from '../../agent/terms.ts';
 
 /** More than there ever are: a run that is cut short by its cap would only take another run. */
 const MANY = 100;
@@ -101,7 +100,6 @@ export function createSweepPorts(
     sweepLimits: {
       ageGuardMs: AGE_GUARD_MS,
       maximumRemovals: MANY,
-      leaseMs: LEASE_MS,
       operationMs: OPERATION_MS,
     },
   };

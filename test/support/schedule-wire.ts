@@ -3,7 +3,7 @@ import { AdjoinError } from '../../agent/errors.ts';
 import type { Cloud } from './schedule-cloud.ts';
 import type { Domain } from './schedule-domain.ts';
 import type { Kernel, Process } from './schedule-kernel.ts';
-import { isFault, type Call, type Fault, type Schedule, type Turn } from './schedule.ts';
+import { isFault, type Call, type Fault, type Schedule, type SweepLease } from './schedule.ts';
 
 /** A worker as the world can get at it. */
 export interface Worker {
@@ -98,7 +98,7 @@ export function createWire(options: WireOptions): Wire {
     return next;
   }
 
-  function dueAt(name: Call): (Fault | Turn)[] {
+  function dueAt(name: Call): (Fault | SweepLease)[] {
     const now = [
       { call: name, nth: count(name) },
       { call: 'any', nth: count('any') },
@@ -108,13 +108,13 @@ export function createWire(options: WireOptions): Wire {
       .flatMap(({ what }) => what);
   }
 
-  function take(turn: Turn, worker: Worker, subject: string): void {
+  function take(turn: SweepLease, worker: Worker, subject: string): void {
     const [first = ''] = cloud.instances.keys();
     const instanceId = cloud.instances.has(subject) ? subject : first;
     tell('world', () => `${turn} (${instanceId})`);
     disturb(0);
     const all = [...cloud.actions.values()].filter((action) => action.instanceId === instanceId);
-    const turns: Record<Turn, () => void> = {
+    const turns: Record<SweepLease, () => void> = {
       'message again': () => cloud.again(all.at(-1)?.token),
       'old message again': () => cloud.again(all[0]?.token),
       'forged message': () => cloud.forge(instanceId),
@@ -178,7 +178,7 @@ export function createWire(options: WireOptions): Wire {
       ? new AdjoinError('directory-unavailable', 'The answer was lost.')
       : new AdjoinError('aws-unavailable', 'The answer was lost.');
 
-  function arrive<T>(name: Call, due: readonly (Fault | Turn)[], carryOut: () => T): Outcome<T> {
+  function arrive<T>(name: Call, due: readonly (Fault | SweepLease)[], carryOut: () => T): Outcome<T> {
     const refused = refusal(name, due.includes('refused'));
     if (refused) return { error: refused };
     let outcome = attempt(carryOut);

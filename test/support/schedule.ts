@@ -95,7 +95,7 @@ const turns = [
   /** What EC2 and Auto Scaling show of instances lags behind. */
   'view stale',
 ] as const;
-export type Turn = (typeof turns)[number];
+export type SweepLease = (typeof turns)[number];
 
 /** What an instance goes through, each as soon as it has come to rest after the last. */
 const lives = ['scale-in', 'root volume replaced', 'into the warm pool', 'out of the warm pool'] as const;
@@ -109,7 +109,7 @@ export type Moment =
 export interface Happening {
   readonly moment: Moment;
   /** A turn is taken right before the call's request is sent. */
-  readonly what: readonly (Fault | Turn)[];
+  readonly what: readonly (Fault | SweepLease)[];
 }
 
 export interface Schedule {
@@ -246,4 +246,4 @@ export const schedulesOf = (workers: Schedule['workers']): fc.Arbitrary<Schedule
 const isOneOf = <T extends string>(known: readonly T[], text: string): text is T =>
   known.some((candidate) => candidate === text);
 
-export const isFault = (what: Fault | Turn): what is Fault => isOneOf(faults, what);
+export const isFault = (what: Fault | SweepLease): what is Fault => isOneOf(faults, what);

@@ -5,12 +5,13 @@
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
-import type { LifecycleAction } from '../../agent/lifecycle/action.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
-import { createProcess, type Ending, type MessageProcess } from '../../agent/lifecycle/process.ts';
-import type { DirectoryPort, NodesPort } from '../../agent/lifecycle/work.ts';
+import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
+import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { Fields, Log } from '../../agent/log.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
+import type { Ending, LifecycleAction } from '../../agent/terms.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
@@ -34,7 +35,7 @@ interface Account {
 
 export interface World {
   readonly clock: VirtualClock;
-  readonly process: MessageProcess<WorldMessage>;
+  readonly process: Handler<WorldMessage>;
   readonly endings: Ending[];
   readonly log: { level: string; event: string; fields: Fields }[];
   /** Every effect on the outside, in order. */
@@ -66,7 +67,7 @@ export interface World {
   launch(): WorldMessage;
   terminate(): WorldMessage;
   /** Another worker over the same table, directory and nodes. */
-  anotherWorker(): MessageProcess<WorldMessage>;
+  anotherWorker(): Handler<WorldMessage>;
 }
 
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
@@ -74,7 +75,7 @@ export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
 export function createWorld(): World {
   const clock = createVirtualClock();
-  const world: Omit<World, 'process'> & { process?: MessageProcess<WorldMessage> } = {
+  const world: Omit<World, 'process'> & { process?: Handler<WorldMessage> } = {
     clock,
     endings: [],
     log: [],
@@ -192,7 +193,7 @@ export function createWorld(): World {
       const account = world.accounts.get(instanceId);
       return account && { passwordLastSet: account.passwordLastSet, enabled: true, ours: true };
     },
-    async remove(instanceId, { names, foundNames }, beforeDelete, signal) {
+    async remove(instanceId, { names, foundNames = [] }, beforeDelete, signal) {
       await call('directory.find');
       if (world.directory === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       const account = world.accounts.get(instanceId);
@@ -216,7 +217,7 @@ export function createWorld(): World {
     },
   };
 
-  const nodes: NodesPort = {
+  const nodes: Nodes = {
     readiness: {
       async isReady() {
         await call('nodes.isReady');
@@ -293,8 +294,8 @@ export function createWorld(): World {
     throw new AdjoinError('action-void', 'No active Lifecycle Action found');
   };
 
-  function workerOf(): MessageProcess<WorldMessage> {
-    return createProcess<WorldMessage>({
+  function workerOf(): Handler<WorldMessage> {
+    return createHandler<WorldMessage>({
       expected: { accountId: ACCOUNT, region: REGION },
       queue: {
         async remove(message) {
@@ -370,7 +371,6 @@ export function createWorld(): World {
       clock,
       log: log(),
       visibilityMs: 120_000,
-      leaseMs: 96_000,
       count: (ending) => world.endings.push(ending),
     });
   }

@@ -643,7 +643,7 @@ describe('notices', () => {
   });
 
   test("alarms count the words that the agent's log uses", () => {
-    const process = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/process.ts'), 'utf8');
+    const process = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/handler.ts'), 'utf8');
     const unjoin = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/unjoin.ts'), 'utf8');
     expect(process).toContain("return 'abandoned'");
     expect(process).toContain("return 'held'");

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../agent/clock.ts';
 import type { AdjoinError } from '../../../agent/errors.ts';
-import type { ServiceCredential } from '../../../agent/directory/credential.ts';
 import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
@@ -14,6 +13,7 @@ import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts'
 import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
+import type { ServiceCredential } from '../../../agent/terms.ts';
 
 const database = '/var/lib/samba/private/sam.ldb';
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };

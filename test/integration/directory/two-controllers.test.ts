@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../agent/clock.ts';
-import type { ServiceCredential } from '../../../agent/directory/credential.ts';
 import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
@@ -15,6 +14,7 @@ import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { network } from '../../../infra/sandbox/machine/network.ts';
 import { mustRun } from '../../../infra/sandbox/machine/process.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+import type { ServiceCredential } from '../../../agent/terms.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const signal = new AbortController().signal;

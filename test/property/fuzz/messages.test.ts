@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { Ending } from '../../../agent/lifecycle/process.ts';
 import {
   createWorld,
   GROUP,
@@ -11,6 +10,7 @@ import {
 } from '../../support/world.ts';
 import { broken, fuzz, LIMIT_MS } from './fuzz.ts';
 import { changes, damaged, essentials, strange, type Direction, type Fate } from './messages.ts';
+import type { Ending } from '../../../agent/terms.ts';
 
 /** What came of one message, in a world where one instance waits for one hook. */
 interface Outcome {

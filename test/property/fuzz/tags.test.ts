@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
-import type { LifecycleAction, Transition } from '../../../agent/lifecycle/action.ts';
 import {
   admit,
   type AdmissionPorts,
@@ -10,6 +9,7 @@ import {
 } from '../../../agent/lifecycle/admit.ts';
 import { GROUP, INSTANCE, LAUNCH_TOKEN } from '../../support/world.ts';
 import { broken, fuzz, hostile, LIMIT_MS } from './fuzz.ts';
+import type { LifecycleAction, Transition } from '../../../agent/terms.ts';
 
 const signal = new AbortController().signal;
 

@@ -4,8 +4,6 @@ import { expect, test } from '@jest/globals';
 import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
 import { startBench } from '../../sandbox/cloud/bench.ts';
 
-const open = new AbortController().signal;
-
 test('a group is looked at once for all that ask together, and a hook attached since is seen after five seconds', async () => {
   await using bench = await startBench();
   const operator = bench.as('operator').autoScaling;
@@ -14,7 +12,7 @@ test('a group is looked at once for all that ask together, and a hook attached s
   );
   const autoScaling = createAutoScaling(bench.as('worker').autoScaling, bench.clock);
   const before = bench.cloud.calls().length;
-  const looks = await Promise.all([1, 2, 3].map(() => autoScaling.group('fleet', open)));
+  const looks = await Promise.all([1, 2, 3].map(() => autoScaling.group('fleet')));
   expect(looks.map((group) => group?.hooks)).toEqual([[], [], []]);
   expect(bench.cloud.calls().length - before).toBe(2);
 
@@ -27,9 +25,9 @@ test('a group is looked at once for all that ask together, and a hook attached s
     }),
   );
   await bench.clock.advance(4_999);
-  expect((await autoScaling.group('fleet', open))?.hooks).toEqual([]);
+  expect((await autoScaling.group('fleet'))?.hooks).toEqual([]);
   await bench.clock.advance(1);
-  expect((await autoScaling.group('fleet', open))?.hooks).toEqual([
+  expect((await autoScaling.group('fleet'))?.hooks).toEqual([
     {
       name: 'hook',
       transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
@@ -42,11 +40,11 @@ test('a group is looked at once for all that ask together, and a hook attached s
 test('a group that does not exist is none, and is looked for again at once', async () => {
   await using bench = await startBench();
   const autoScaling = createAutoScaling(bench.as('worker').autoScaling, bench.clock);
-  await expect(autoScaling.group('fleet', open)).resolves.toBeUndefined();
+  await expect(autoScaling.group('fleet')).resolves.toBeUndefined();
   await bench
     .as('operator')
     .autoScaling.send(
       new CreateAutoScalingGroupCommand({ AutoScalingGroupName: 'fleet', MinSize: 0, MaxSize: 1 }),
     );
-  await expect(autoScaling.group('fleet', open)).resolves.toMatchObject({ hooks: [] });
+  await expect(autoScaling.group('fleet')).resolves.toMatchObject({ hooks: [] });
 });

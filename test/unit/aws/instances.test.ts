@@ -1,7 +1,8 @@
 import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createInstances, type Instances } from '../../../agent/aws/instances.ts';
+import { createInstances } from '../../../agent/aws/instances.ts';
+import type { InstancesPort } from '../../../agent/sweep/ports.ts';
 import { accountId, region, startBench, type Bench, type Clients } from '../../sandbox/cloud/bench.ts';
 
 const signal = new AbortController().signal;
@@ -31,7 +32,7 @@ afterEach(async () => {
   await bench[Symbol.asyncDispose]();
 });
 
-const instancesOf = (account = accountId): Instances =>
+const instancesOf = (account = accountId): InstancesPort =>
   createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId: account, region });
 
 async function fleet(size: number): Promise<string[]> {

@@ -3,8 +3,8 @@ import { InvalidCredentialsError } from 'ldapts';
 import type { Clock } from '../../../agent/clock.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { BindGate } from '../../../agent/directory/bind-gate.ts';
-import type { ServiceCredential } from '../../../agent/directory/credential.ts';
 import { ControllerFailure, fromLdapts, LdapResult } from '../../../agent/directory/failures.ts';
+import type { ServiceCredential } from '../../../agent/terms.ts';
 
 const signal = new AbortController().signal;
 const PASSWORD = 'Right-1';

@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ServiceCredential } from '../../../agent/directory/credential.ts';
 import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
@@ -19,6 +18,7 @@ import {
 } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import type { ServiceCredential } from '../../../agent/terms.ts';
 
 /** Where the model has an account with our instance's stamp that is not under our organizational unit. */
 const OTHER = `OU=Other,${BASE}`;

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { LifecycleAction } from '../../../agent/lifecycle/action.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import type { LifecycleAction } from '../../../agent/terms.ts';
 
 const NODE = 'i-0123456789abcdef0';
 const LEASE_MS = 96_000;
@@ -72,7 +72,7 @@ const record = (): Membership => {
 
 describe('taking an action', () => {
   test('never writes over what its holder wrote after it was read', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     await clock.advance(LEASE_MS - 1);
     const written = Promise.withResolvers<void>();
     fault = async (write) => {
@@ -86,16 +86,16 @@ describe('taking an action', () => {
     stored.set(NODE, { ...record(), stagingBegan: 7, leaseExpiresAt: clock.now() + LEASE_MS });
     written.resolve();
     await expect(taken).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
-    expect(record()).toMatchObject({ stagingBegan: 7, fencingToken: holding.membership.fencingToken });
+    expect(record()).toMatchObject({ stagingBegan: 7, fencingToken: lease.membership.fencingToken });
   });
 
   test('learns that its lease ran out from an answer that comes too late', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     fault = async (write) => {
       await clock.sleep(LEASE_MS);
       return write();
     };
-    await expect(clock.until(holding.update({ state: 'staged' }))).rejects.toMatchObject({
+    await expect(clock.until(lease.update({ state: 'staged' }))).rejects.toMatchObject({
       code: 'lease-lost',
     });
   });
@@ -125,8 +125,8 @@ describe('taking an action', () => {
   });
 
   test('goes through at once after a release', async () => {
-    const holding = await ledger.take(launch);
-    await holding.release();
+    const lease = await ledger.take(launch);
+    await lease.release();
     expect(record().leaseOwner).toBeUndefined();
     await ledger.take(launch);
     expect(record().fencingToken).toBe(2);
@@ -138,8 +138,8 @@ describe('taking an action', () => {
       write();
       return false;
     };
-    const holding = await ledger.take(launch);
-    await holding.renew();
+    const lease = await ledger.take(launch);
+    await lease.renew();
     expect(record()).toMatchObject({ fencingToken: 1, leaseOwner: 'worker/1' });
   });
 
@@ -233,16 +233,16 @@ describe('taking an action', () => {
 
 describe('a holder', () => {
   test('renews its lease with each write, and marks when a step ended', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     await clock.advance(30_000);
-    await holding.update({ computerName: 'A1' }, 'probe');
+    await lease.update({ computerName: 'A1' }, 'probe');
     expect(record()).toMatchObject({
       computerName: 'A1',
       leaseExpiresAt: clock.now() + LEASE_MS,
       launch: { times: { probe: clock.now() } },
     });
     await clock.advance(30_000);
-    await holding.renew();
+    await lease.renew();
     expect(record().leaseExpiresAt).toBe(clock.now() + LEASE_MS);
   });
 
@@ -259,41 +259,41 @@ describe('a holder', () => {
   });
 
   test('whose lease ran out while nobody else came may go on', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     await clock.advance(10 * LEASE_MS);
-    await holding.update({ state: 'member' });
+    await lease.update({ state: 'member' });
     expect(record().state).toBe('member');
   });
 
   test('writes one change after the other, so that none is lost', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     fault = async (write) => {
       await clock.sleep(1_000);
       return write();
     };
     const writes = Promise.all([
-      holding.update({ computerName: 'A1' }),
-      holding.renew(),
-      holding.update({ objectGuid: 'guid' }, 'stage'),
+      lease.update({ computerName: 'A1' }),
+      lease.renew(),
+      lease.update({ objectGuid: 'guid' }, 'stage'),
     ]);
     await clock.until(writes);
     expect(record()).toMatchObject({ computerName: 'A1', objectGuid: 'guid' });
   });
 
   test('goes on after a write that failed, with what was last written', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     fault = () => Promise.reject(new AdjoinError('aws-unavailable', 'no answer'));
-    await expect(holding.update({ computerName: 'A1' })).rejects.toMatchObject({ code: 'aws-unavailable' });
-    expect(holding.membership.computerName).toBeUndefined();
-    await holding.update({ objectGuid: 'guid' });
+    await expect(lease.update({ computerName: 'A1' })).rejects.toMatchObject({ code: 'aws-unavailable' });
+    expect(lease.membership.computerName).toBeUndefined();
+    await lease.update({ objectGuid: 'guid' });
     expect(record()).toMatchObject({ objectGuid: 'guid' });
     expect(record().computerName).toBeUndefined();
   });
 
   test('hears of a release that failed for another reason than a lost lease', async () => {
-    const holding = await ledger.take(launch);
+    const lease = await ledger.take(launch);
     fault = () => Promise.reject(new AdjoinError('aws-unavailable', 'no answer'));
-    await expect(holding.release()).rejects.toMatchObject({ code: 'aws-unavailable' });
+    await expect(lease.release()).rejects.toMatchObject({ code: 'aws-unavailable' });
   });
 });
 

@@ -4,12 +4,9 @@ import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/cli
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import dynalite from 'dynalite';
 import { AdjoinError } from '../../../agent/errors.ts';
-import {
-  createMembershipTable,
-  scanMemberships,
-  type MembershipPage,
-} from '../../../agent/aws/membership-table.ts';
+import { createMembershipTable, scanMemberships } from '../../../agent/aws/membership-table.ts';
 import { createLedger } from '../../../agent/ledger/ledger.ts';
+import type { MembershipPage } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
 import { createRefusalStore } from '../../../agent/aws/refusal-store.ts';
 import { createSweepLeaseStore } from '../../../agent/aws/sweep-lease-store.ts';
@@ -139,22 +136,22 @@ describe('a claim', () => {
       expiresAt: 9,
     };
     await table.write(membership, undefined);
-    const holding = await ledger().claim(instanceId);
-    expect(holding.membership).toEqual({
+    const lease = await ledger().claim(instanceId);
+    expect(lease.membership).toEqual({
       ...membership,
       fencingToken: 8,
       leaseOwner: `sweep/${owners}`,
       leaseExpiresAt: clock.now() + 90_000,
     });
     await expect(ledger().claim(instanceId)).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
-    await holding.release();
+    await lease.release();
     await expect(table.read(instanceId)).resolves.toEqual({ ...membership, fencingToken: 8 });
   });
 
   test('of an instance that nobody knows opens a debt', async () => {
     const instanceId = 'i-0bbbbbbbbbbbbbbbb';
-    const holding = await ledger().claim(instanceId);
-    expect(holding.membership).toMatchObject({ instanceId, state: 'owed', fencingToken: 1 });
-    await holding.release();
+    const lease = await ledger().claim(instanceId);
+    expect(lease.membership).toMatchObject({ instanceId, state: 'owed', fencingToken: 1 });
+    await lease.release();
   });
 });

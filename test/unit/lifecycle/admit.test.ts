@@ -1,15 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { LifecycleAction, Transition } from '../../../agent/lifecycle/action.ts';
-import {
-  type Admission,
-  admit,
-  type AdmissionPorts,
-  type Group,
-  type InstanceState,
-} from '../../../agent/lifecycle/admit.ts';
+import { type Admission, admit, type AdmissionPorts, type Group } from '../../../agent/lifecycle/admit.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import type { InstanceState, LifecycleAction, Transition } from '../../../agent/terms.ts';
 
 const hook = {
   name: 'hook',

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
-  createSweepLease,
-  type SweepLease,
+  createSweepLeases,
+  type SweepLeases,
   type SweepLeaseRecord,
-  type Turn,
+  type SweepLease,
 } from '../../../agent/sweep/lease.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -12,7 +12,7 @@ const HOUR = 3_600_000;
 
 let clock: VirtualClock;
 let stored: SweepLeaseRecord | undefined;
-let lease: SweepLease;
+let leases: SweepLeases;
 let beforeWrite: () => void;
 
 beforeEach(() => {
@@ -20,7 +20,7 @@ beforeEach(() => {
   stored = undefined;
   beforeWrite = () => undefined;
   let owners = 0;
-  lease = createSweepLease({
+  leases = createSweepLeases({
     store: {
       read: async () => stored,
       async write(record, expected) {
@@ -36,45 +36,45 @@ beforeEach(() => {
   });
 });
 
-async function taken(intervalMs = HOUR): Promise<Turn> {
-  const turn = await lease.take(intervalMs);
-  if (!turn.taken) throw new Error(turn.reason);
-  return turn;
+async function taken(intervalMs = HOUR): Promise<SweepLease> {
+  const lease = await leases.take(intervalMs);
+  if (!lease.taken) throw new Error(lease.reason);
+  return lease;
 }
 
 describe("the sweep's lease", () => {
   test('is one worker’s at a time', async () => {
     await taken();
     const until = clock.now() + LEASE_MS;
-    await expect(lease.take(0)).resolves.toMatchObject({
+    await expect(leases.take(0)).resolves.toMatchObject({
       taken: false,
       reason: 'worker/1 sweeps',
       notBefore: until,
     });
     await clock.advance(LEASE_MS - 1);
-    await expect(lease.take(0)).resolves.toMatchObject({ taken: false });
+    await expect(leases.take(0)).resolves.toMatchObject({ taken: false });
   });
 
   test('falls to the next one when its holder is gone', async () => {
     await taken();
     await clock.advance(LEASE_MS);
-    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: true });
+    await expect(leases.take(HOUR)).resolves.toMatchObject({ taken: true });
     expect(stored?.fencingToken).toBe(2);
   });
 
   test('lasts as long as it is renewed', async () => {
-    const turn = await taken();
+    const lease = await taken();
     await clock.advance(LEASE_MS - 1);
-    await turn.renew();
+    await lease.renew();
     await clock.advance(LEASE_MS - 1);
-    await expect(lease.take(0)).resolves.toMatchObject({ taken: false });
+    await expect(leases.take(0)).resolves.toMatchObject({ taken: false });
   });
 
   test('is given once per interval, counted from the end of the last sweep', async () => {
-    const turn = await taken();
+    const lease = await taken();
     await clock.advance(1_000);
-    await turn.release(true);
-    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: false, notBefore: clock.now() + HOUR });
+    await lease.release(true);
+    await expect(leases.take(HOUR)).resolves.toMatchObject({ taken: false, notBefore: clock.now() + HOUR });
     await clock.advance(HOUR);
     await taken();
   });
@@ -82,7 +82,7 @@ describe("the sweep's lease", () => {
   test('is given at once to a person, and to the next worker after a sweep that did not end', async () => {
     await (await taken()).release(true);
     await (await taken(0)).release(false);
-    await expect(lease.take(HOUR)).resolves.toMatchObject({ taken: false });
+    await expect(leases.take(HOUR)).resolves.toMatchObject({ taken: false });
     await clock.advance(HOUR);
     await (await taken()).release(false);
     await taken();
@@ -99,7 +99,7 @@ describe("the sweep's lease", () => {
   });
 
   test('goes to one of two that ask at once', async () => {
-    const [one, other] = await Promise.all([lease.take(HOUR), lease.take(HOUR)]);
+    const [one, other] = await Promise.all([leases.take(HOUR), leases.take(HOUR)]);
     expect(one.taken).not.toBe(other.taken);
   });
 
@@ -107,6 +107,6 @@ describe("the sweep's lease", () => {
     beforeWrite = () => {
       throw new Error('lost');
     };
-    await expect(lease.take(HOUR)).rejects.toThrow('lost');
+    await expect(leases.take(HOUR)).rejects.toThrow('lost');
   });
 });

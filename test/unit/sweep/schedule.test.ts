@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Fields, Log } from '../../../agent/log.ts';
-import { createSweepLease, type SweepLeaseRecord } from '../../../agent/sweep/lease.ts';
+import { createSweepLeases, type SweepLeaseRecord } from '../../../agent/sweep/lease.ts';
 import type { SweepReport } from '../../../agent/sweep/report.ts';
-import { sweepInTurn, sweepOnSchedule, type ScheduleOptions } from '../../../agent/sweep/schedule.ts';
+import { sweepUnderLease, sweepOnSchedule, type ScheduleOptions } from '../../../agent/sweep/schedule.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const LEASE_MS = 90_000;
@@ -57,7 +57,7 @@ function worker(name: string): ScheduleOptions {
   };
   let owners = 0;
   return {
-    lease: createSweepLease({
+    leases: createSweepLeases({
       store: {
         async read() {
           reading();
@@ -73,7 +73,6 @@ function worker(name: string): ScheduleOptions {
       nextOwner: () => `${name}/${(owners += 1)}`,
       leaseMs: LEASE_MS,
     }),
-    leaseMs: LEASE_MS,
     intervalMs: HOUR,
     async sweep(signal) {
       sweeps.push({ worker: name, at: clock.now() - start });
@@ -178,22 +177,22 @@ describe('a scheduled sweep', () => {
   });
 });
 
-describe('a sweep in turn', () => {
+describe('a sweep in lease', () => {
   test('does not begin in a process that was suspended until its lease had run out', async () => {
     const options = worker('one');
-    const turn = await options.lease.take(0);
-    if (!turn.taken) throw new Error(turn.reason);
+    const lease = await options.leases.take(0);
+    if (!lease.taken) throw new Error(lease.reason);
     clock.skip(LEASE_MS);
-    const swept = clock.until(sweepInTurn(turn, options, new AbortController().signal));
+    const swept = clock.until(sweepUnderLease(lease, options, new AbortController().signal));
     await expect(swept).rejects.toMatchObject({ code: 'lease-lost' });
     expect(sweeps).toEqual([]);
   });
 
   test('is told as one event, with its counts', async () => {
     const options = worker('one');
-    const turn = await options.lease.take(0);
-    if (!turn.taken) throw new Error(turn.reason);
-    await clock.until(sweepInTurn(turn, options, new AbortController().signal));
+    const lease = await options.leases.take(0);
+    if (!lease.taken) throw new Error(lease.reason);
+    await clock.until(sweepUnderLease(lease, options, new AbortController().signal));
     expect(said).toEqual([
       {
         level: 'info',
@@ -220,9 +219,9 @@ describe('a sweep in turn', () => {
   test('stops when the lease is lost', async () => {
     lasts = HOUR;
     const options = worker('one');
-    const turn = await options.lease.take(0);
-    if (!turn.taken) throw new Error(turn.reason);
-    const over = sweepInTurn(turn, options, new AbortController().signal);
+    const lease = await options.leases.take(0);
+    if (!lease.taken) throw new Error(lease.reason);
+    const over = sweepUnderLease(lease, options, new AbortController().signal);
     stored = { fencingToken: 9, leaseOwner: 'another', leaseExpiresAt: clock.now() + LEASE_MS };
     await expect(clock.until(over)).resolves.toMatchObject({ complete: false });
     expect(clock.now() - start).toBeLessThan(LEASE_MS);

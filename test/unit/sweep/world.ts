@@ -1,15 +1,14 @@
 /** A directory, EC2, Auto Scaling and a ledger in memory, strict enough to catch a sweep that takes what it may not. */
-import type { Existence } from '../../../agent/aws/instances.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import type { MembershipPage } from '../../../agent/aws/membership-table.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
+import type { MembershipPage } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { Removed } from '../../../agent/lifecycle/work.ts';
 import type { Fields, Log } from '../../../agent/log.ts';
 import type { StampedAccount, SweepPorts } from '../../../agent/sweep/ports.ts';
 import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
 import { sweep, type SweepOptions } from '../../../agent/sweep/sweep.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import type { Existence, Removal } from '../../../agent/terms.ts';
 
 export const HOUR = 3_600_000;
 export const LEASE_MS = 96_000;
@@ -149,7 +148,7 @@ export class SweepWorld {
           if (computerNames.length > 100) throw new TypeError('too many in one look');
           return computerNames.filter((name) => this.strays.has(name));
         },
-        remove: async (instanceId, { names, foundNames, keep }, beforeDelete, signal) => {
+        remove: async (instanceId, { names, foundNames = [], keep }, beforeDelete, signal) => {
           await this.call(`directory.remove ${instanceId}`, signal);
           signal.throwIfAborted();
           if (keep !== undefined) return this.#removeTwins(instanceId, keep, beforeDelete);
@@ -205,7 +204,7 @@ export class SweepWorld {
     instanceId: string,
     keep: string,
     beforeDelete: (computerName: string) => Promise<void>,
-  ): Promise<Removed> {
+  ): Promise<Removal> {
     const kept = this.accounts.get(instanceId)?.objectGuid === keep;
     const going = kept ? this.twins.filter(({ stamp }) => stamp.instanceId === instanceId) : [];
     for (const twin of going) {
@@ -229,7 +228,7 @@ export class SweepWorld {
   }
 
   sweep(change: Partial<SweepOptions> = {}, signal = new AbortController().signal): Promise<SweepReport> {
-    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, leaseMs: LEASE_MS, operationMs: 15_000 };
+    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, operationMs: 15_000 };
     const options = { dryRun: false, ...limits, ...change };
     return this.clock.until(sweep(this.ports, options, signal));
   }

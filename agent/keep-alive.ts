@@ -1,24 +1,26 @@
 /**
- * Holding an action: the message stays hidden, the hook's clock is restarted, the ledger's lease is renewed; all by one
- * loop, at a third of the shortest of the three. A hold that cannot be renewed in time is lost, and whoever works under
- * its signal stops at once: from then on somebody else may.
+ * Keeping work alive: the message stays hidden, the hook's time-out starts again, the ledger's lease is renewed. One loop
+ * renews all of them, at a third of the shortest. When one of them can't be renewed in time, the signal aborts, and the
+ * work under it stops at once: from then on another worker may have it.
  */
-import type { Clock } from '../clock.ts';
-import { AdjoinError, asAdjoinError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+import { AdjoinError, asAdjoinError } from './errors.ts';
 
+/** Something that lasts for a limited time, unless it is renewed. */
 export interface Renewable {
+  /** For messages, as in "The lease ran out". */
   readonly name: string;
   /** Milliseconds that it lasts from a renewal on. */
   readonly lastsMs: number;
   renew(): Promise<void>;
 }
 
-export interface Hold {
+export interface KeepAlive {
   /** Aborts with an AdjoinError: `lease-lost`, `action-void`, or the reason given to `abort`. */
   readonly signal: AbortSignal;
   /**
-   * Throws what the signal has aborted with, or `lease-lost` when something has run out by the clock. A process that was
-   * suspended may find answers before its alarms: whoever is about to act asks here, not the signal.
+   * Throws what the signal has aborted with, or `lease-lost` when something has run out by the clock. In a process that was
+   * suspended, answers may arrive before the timers fire: before an effect, ask here and not the signal.
    */
   check(): void;
   /** Renews this, too, from now on; it was fresh at `since`, milliseconds since the Unix epoch. */
@@ -28,17 +30,17 @@ export interface Hold {
   stop(): Promise<void>;
 }
 
-/** A third of the shortest: two renewals may fail before the hold is lost. */
+/** A third of the shortest: two renewals may fail before it runs out. */
 const SHARE = 3;
 
-/** These end the hold by themselves; anything else may pass. */
+/** Errors after which there is nothing left to renew; any other may pass. */
 const ends = (error: AdjoinError): boolean =>
   error.disposition === 'acknowledge' || error.disposition === 'yield';
 
 const ranOut = (renewable: Renewable): AdjoinError =>
   new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
 
-export function createHold(clock: Clock, onTrouble: (error: AdjoinError) => void): Hold {
+export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) => void): KeepAlive {
   const controller = new AbortController();
   const stopped = new AbortController();
   const renewables = new Map<Renewable, { until: number }>();

@@ -4,22 +4,7 @@
  */
 import { z } from 'zod';
 import { AdjoinError } from '../errors.ts';
-
-export type Transition = 'launching' | 'terminating';
-
-export interface LifecycleAction {
-  /** Names this action and no other; Auto Scaling makes a new one each time. Also the correlation ID of all that follows. */
-  readonly token: string;
-  readonly hook: string;
-  readonly group: string;
-  readonly instanceId: string;
-  readonly transition: Transition;
-  /** Where the instance comes from and goes to: `EC2`, `AutoScalingGroup` or `WarmPool`. */
-  readonly origin: string;
-  readonly destination: string;
-  /** When the action began, milliseconds since the Unix epoch. The hook's global deadline counts from here. */
-  readonly startedAt: number;
-}
+import type { LifecycleAction, Transition } from '../terms.ts';
 
 export type Message =
   | { readonly kind: 'action'; readonly action: LifecycleAction }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { type LifecycleAction, type Message, parseMessage } from '../../../agent/lifecycle/action.ts';
+import { type Message, parseMessage } from '../../../agent/lifecycle/parse.ts';
+import type { LifecycleAction } from '../../../agent/terms.ts';
 
 const expected = { accountId: '123456789012', region: 'eu-central-1' };
 const NOW = Date.UTC(2026, 0, 1, 12);

@@ -8,18 +8,19 @@
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import type { Holding, Ledger } from '../ledger/ledger.ts';
+import type { Lease, Ledger } from '../ledger/ledger.ts';
 import { endedAt, mayHaveAccount, type Membership } from '../ledger/membership.ts';
+import { awaitStraggler } from '../ledger/staging.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
-import type { LifecycleAction } from './action.ts';
-import { parseMessage, type Expectation } from './action.ts';
+import { parseMessage, type Expectation } from './parse.ts';
 import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import { join } from './join.ts';
-import { awaitStraggler, removeAccount } from './removal.ts';
-import { createHold, type Hold, type Renewable } from './lease.ts';
+import { removeAccount } from './removal.ts';
+import { createKeepAlive, type KeepAlive, type Renewable } from '../keep-alive.ts';
 import { unjoin } from './unjoin.ts';
-import { type Work, type WorkPorts } from './work.ts';
+import type { CompletionPort, Work, WorkPorts } from './work.ts';
+import type { Ending, LifecycleAction } from '../terms.ts';
 
 export interface QueueMessage {
   readonly messageId: string;
@@ -27,45 +28,25 @@ export interface QueueMessage {
   readonly receiveCount: number;
 }
 
-export interface MessagePort<M extends QueueMessage> {
+export interface QueuePort<M extends QueueMessage> {
   remove(message: M): Promise<void>;
   hide(message: M, seconds: number): Promise<void>;
 }
 
-export interface CompletionPort {
-  /** @throws AdjoinError `action-void` when the action is no longer active */
-  complete(action: LifecycleAction, result: 'CONTINUE' | 'ABANDON', signal?: AbortSignal): Promise<void>;
-}
-
-export interface ProcessOptions<M extends QueueMessage> {
+export interface HandlerOptions<M extends QueueMessage> {
   readonly expected: Expectation;
-  readonly queue: MessagePort<M>;
+  readonly queue: QueuePort<M>;
   readonly admission: AdmissionPorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly work: WorkPorts;
   readonly clock: Clock;
   readonly log: Log;
-  /** Milliseconds for which a receive hides a message, and for which a lease holds. */
+  /** Milliseconds for which a receive hides a message. */
   readonly visibilityMs: number;
-  readonly leaseMs: number;
   /** Told how each message ended. */
   readonly count: (ending: Ending) => void;
 }
-
-export type Ending =
-  | 'joined'
-  | 'abandoned'
-  | 'held'
-  | 'unjoined'
-  | 'owed'
-  | 'kept'
-  | 'void'
-  | 'not-opted-in'
-  | 'test-notification'
-  | 'malformed'
-  | 'handed-back'
-  | 'failed';
 
 /** Seconds after which SQS may hand out again what nobody could read: soon, so that it reaches the dead-letter queue. */
 const MALFORMED_PAUSE = 1;
@@ -86,25 +67,25 @@ const dead = /^(Warmed:)?Terminat/;
 
 interface Active {
   readonly action: LifecycleAction;
-  readonly hold: Hold;
+  readonly keepAlive: KeepAlive;
   readonly ended: Promise<void>;
 }
 
-export interface MessageProcess<M extends QueueMessage> {
+export interface Handler<M extends QueueMessage> {
   /** Never throws; the message is deleted, hidden or left for the dead-letter queue. */
   handle(message: M, receivedAt: number): Promise<void>;
   /** Stops all work in progress; each message goes back to the queue, visible at once. */
   abortAll(reason: AdjoinError): void;
 }
 
-export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>): MessageProcess<M> {
+export function createHandler<M extends QueueMessage>(options: HandlerOptions<M>): Handler<M> {
   const { queue, admission: admissionPorts, completion, ledger, work: workPorts, clock, count } = options;
-  const holds = new Set<Hold>();
+  const keepAlives = new Set<KeepAlive>();
   /** The action that this process works on, by instance. */
   const active = new Map<string, Active>();
 
-  const holdFor = (log: Log): Hold =>
-    createHold(clock, (error) => log.warn('renewal failed, trying again', { error }));
+  const keepAliveFor = (log: Log): KeepAlive =>
+    createKeepAlive(clock, (error) => log.warn('renewal failed, trying again', { error }));
 
   /** Hides a message for so many milliseconds, or for as long as it can still be hidden. */
   function hideUpTo(message: M, receivedAt: number, ms: number): Promise<void> {
@@ -116,8 +97,8 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   const isAged = (receivedAt: number): boolean =>
     clock.now() + options.visibilityMs > receivedAt + LONGEST_HIDE_MS;
 
-  function messageHold(message: M, receivedAt: number, log: Log): Hold {
-    const hold = holdFor(log);
+  function keepMessage(message: M, receivedAt: number, log: Log): KeepAlive {
+    const keepAlive = keepAliveFor(log);
     const visibility: Renewable = {
       name: 'message visibility',
       lastsMs: options.visibilityMs,
@@ -129,8 +110,8 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         await queue.hide(message, options.visibilityMs / 1000);
       },
     };
-    hold.add(visibility, receivedAt);
-    return hold;
+    keepAlive.add(visibility, receivedAt);
+    return keepAlive;
   }
 
   /** Pauses of AWS calls around the work: an outage of theirs is not the instance's fault. */
@@ -153,7 +134,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
       await completion.complete(action, result, signal);
     });
     log.info('lifecycle action completed', { result });
-    await work.holding.update({}, 'complete');
+    await work.lease.update({}, 'complete');
   }
 
   async function launch(work: Work): Promise<Ending> {
@@ -172,10 +153,10 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   async function terminate(work: Work): Promise<Ending> {
     if (work.action.destination === 'WarmPool') {
       // The instance is put to sleep, not terminated: it stays a member, and its account with it.
-      const { membership } = work.holding;
+      const { membership } = work.lease;
       const verified = membership.launch?.times.verify !== undefined;
       const state = verified ? 'member' : 'staged';
-      await work.holding.update(
+      await work.lease.update(
         mayHaveAccount(membership) ? { state } : { state: 'removed', ...endedAt(clock.now()) },
       );
       await answer(work, 'CONTINUE');
@@ -183,7 +164,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     }
     await unjoin(work, workPorts);
     await answer(work, 'CONTINUE');
-    return work.holding.membership.state === 'owed' ? 'owed' : 'unjoined';
+    return work.lease.membership.state === 'owed' ? 'owed' : 'unjoined';
   }
 
   /**
@@ -191,48 +172,48 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
    * instance does not live on, its account goes now; no later message is promised. If it shows nothing, that is no proof:
    * the sweep asks EC2.
    */
-  async function settleVoidLaunch(action: LifecycleAction, holding: Holding, log: Log): Promise<void> {
-    if (!mayHaveAccount(holding.membership)) return;
+  async function settleVoidLaunch(action: LifecycleAction, lease: Lease, log: Log): Promise<void> {
+    if (!mayHaveAccount(lease.membership)) return;
     const unsettled = (): AdjoinError =>
       new AdjoinError(
         'directory-unavailable',
         `${action.instanceId}: no answer within ${SETTLE_MS / 1000} s.`,
       );
-    // The action's own hold is over. What is done here is held by the lease alone, and each step is bounded by time.
-    const hold = holdFor(log);
+    // The action's own keepAlive is over. What is done here is held by the lease alone, and each step is bounded by time.
+    const keepAlive = keepAliveFor(log);
     const leasedAt = clock.now();
-    await holding.renew();
-    hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => holding.renew() }, leasedAt);
-    holds.add(hold);
+    await lease.renew();
+    keepAlive.add(lease, leasedAt);
+    keepAlives.add(keepAlive);
     const bounded = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-      until(clock, clock.now() + SETTLE_MS, hold.signal, unsettled, task);
+      until(clock, clock.now() + SETTLE_MS, keepAlive.signal, unsettled, task);
     try {
       const state = await bounded((signal) => admissionPorts.instance(action.instanceId, signal));
       if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
       if (!state || !dead.test(state.lifecycleState)) return;
-      await settleDead({ holding, action, check: () => hold.check() }, hold.signal, bounded, log);
+      await settleDead({ lease, action, check: () => keepAlive.check() }, keepAlive.signal, bounded, log);
     } finally {
-      await hold.stop();
-      holds.delete(hold);
+      await keepAlive.stop();
+      keepAlives.delete(keepAlive);
     }
   }
 
   async function settleDead(
-    settling: Pick<Work, 'holding' | 'action' | 'check'>,
+    settling: Pick<Work, 'lease' | 'action' | 'check'>,
     signal: AbortSignal,
     bounded: <T>(task: (signal: AbortSignal) => Promise<T>) => Promise<T>,
     log: Log,
   ): Promise<void> {
-    const { holding } = settling;
+    const { lease } = settling;
     try {
-      await awaitStraggler(holding, clock, workPorts.patience.operationMs, signal);
+      await awaitStraggler(lease, clock, workPorts.patience.operationMs, signal);
       const removed = await bounded((limited) => removeAccount(settling, workPorts, limited));
       log.info('account of a void launch removed', { ...removed });
       const { domainController } = removed;
-      await holding.update({ state: 'removed', ...endedAt(clock.now()), domainController });
+      await lease.update({ state: 'removed', ...endedAt(clock.now()), domainController });
     } catch (error) {
       log.error('account of a void launch is owed to the sweep', { error });
-      await holding.update({ state: 'owed' });
+      await lease.update({ state: 'owed' });
     }
   }
 
@@ -247,7 +228,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
         `${action.instanceId}: a later lifecycle action is worked on.`,
       );
     }
-    earlier.hold.abort(
+    earlier.keepAlive.abort(
       new AdjoinError('action-void', `${action.instanceId}: another lifecycle action has followed this one.`),
     );
     await earlier.ended;
@@ -260,59 +241,68 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   async function takeLease(
     action: LifecycleAction,
     admitted: Admission,
-    hold: Hold,
+    keepAlive: KeepAlive,
     log: Log,
-  ): Promise<{ readonly holding: Holding; readonly since: number }> {
-    const { signal } = hold;
+  ): Promise<{ readonly lease: Lease; readonly since: number }> {
+    const { signal } = keepAlive;
     return patiently(signal, admitted.globalDeadline, log, 'lease not taken yet', async (attempt) => {
       // Time has passed since the admission: somebody else may have answered, and seen to the instance's end.
       if (attempt > 1) await admissionPorts.heartbeat(action, signal);
       const since = clock.now();
-      return { holding: await ledger.take(action), since };
+      return { lease: await ledger.take(action), since };
     });
   }
 
   /** What an outage of the ledger's keeps waiting, for as long as the lease lasts. */
-  function withPatience(holding: Holding, deadline: number, hold: Hold, log: Log): Holding {
+  function withPatience(lease: Lease, deadline: number, keepAlive: KeepAlive, log: Log): Lease {
     return {
+      name: lease.name,
+      lastsMs: lease.lastsMs,
       get membership() {
-        return holding.membership;
+        return lease.membership;
       },
       update: (change, step) =>
-        patiently(hold.signal, deadline, log, 'ledger not written yet', () => holding.update(change, step)),
-      renew: () => holding.renew(),
-      release: () => holding.release(),
+        patiently(keepAlive.signal, deadline, log, 'ledger not written yet', () =>
+          lease.update(change, step),
+        ),
+      renew: () => lease.renew(),
+      release: () => lease.release(),
     };
   }
 
-  async function workOn(action: LifecycleAction, admitted: Admission, hold: Hold, log: Log): Promise<Ending> {
+  async function workOn(
+    action: LifecycleAction,
+    admitted: Admission,
+    keepAlive: KeepAlive,
+    log: Log,
+  ): Promise<Ending> {
     await supersede(action);
-    hold.signal.throwIfAborted();
+    keepAlive.signal.throwIfAborted();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const mine: Active = { action, hold, ended };
+    const mine: Active = { action, keepAlive, ended };
     // Superseded while it waits for the lease, too; but a second message of one action does not stand for the first.
     if (active.get(action.instanceId)?.action.token !== action.token) active.set(action.instanceId, mine);
-    let holding: Holding | undefined;
+    let lease: Lease | undefined;
     try {
-      const taken = await takeLease(action, admitted, hold, log);
-      holding = withPatience(taken.holding, admitted.globalDeadline, hold, log);
+      const taken = await takeLease(action, admitted, keepAlive, log);
+      lease = withPatience(taken.lease, admitted.globalDeadline, keepAlive, log);
       active.set(action.instanceId, mine);
-      hold.add({ name: 'lease', lastsMs: options.leaseMs, renew: () => taken.holding.renew() }, taken.since);
-      const { signal } = hold;
-      const check = (): void => hold.check();
-      const work: Work = { action, admission: admitted, holding, signal, check, log };
+      keepAlive.add(taken.lease, taken.since);
+      const { signal } = keepAlive;
+      const check = (): void => keepAlive.check();
+      const work: Work = { action, admission: admitted, lease, signal, check, log };
       try {
         return action.transition === 'launching' ? await launch(work) : await terminate(work);
       } catch (error) {
         if (asAdjoinError(error).code === 'action-void' && action.transition === 'launching') {
-          await settleVoidLaunch(action, taken.holding, log);
+          await settleVoidLaunch(action, taken.lease, log);
         }
         throw error;
       }
     } finally {
       if (active.get(action.instanceId) === mine) active.delete(action.instanceId);
-      await hold.stop();
-      await holding?.release().catch((error: unknown) => log.warn('lease not given back', { error }));
+      await keepAlive.stop();
+      await lease?.release().catch((error: unknown) => log.warn('lease not given back', { error }));
       end();
     }
   }
@@ -322,19 +312,19 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     action: LifecycleAction,
     admitted: Admission,
     admittedAt: number,
-    hold: Hold,
+    keepAlive: KeepAlive,
     log: Log,
   ): Promise<Ending> {
     const heartbeat: Renewable = {
       name: 'heartbeat',
       lastsMs: admitted.hook.heartbeatMs,
-      renew: () => admissionPorts.heartbeat(action, hold.signal),
+      renew: () => admissionPorts.heartbeat(action, keepAlive.signal),
     };
-    hold.add(heartbeat, admittedAt);
-    return workOn(action, admitted, hold, log);
+    keepAlive.add(heartbeat, admittedAt);
+    return workOn(action, admitted, keepAlive, log);
   }
 
-  async function process(message: M, receivedAt: number, hold: Hold, log: Log): Promise<Ending> {
+  async function process(message: M, receivedAt: number, keepAlive: KeepAlive, log: Log): Promise<Ending> {
     const parsed = parseMessage(message.body, options.expected, receivedAt);
     if (parsed.kind === 'test-notification') {
       log.info('test notification received', { group: parsed.group });
@@ -352,13 +342,21 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
     const known = (): Promise<Membership | undefined> => ledger.find(action.instanceId);
     const deadline = receivedAt + workPorts.patience.joinMs;
     let admittedAt = receivedAt;
-    const admitted = await patiently(hold.signal, deadline, actionLog, 'admission not decided yet', () => {
-      admittedAt = clock.now();
-      return admit(action, admissionPorts, known, hold.signal);
-    });
-    const ending = admitted.isHeld ? 'held' : await workAlive(action, admitted, admittedAt, hold, actionLog);
+    const admitted = await patiently(
+      keepAlive.signal,
+      deadline,
+      actionLog,
+      'admission not decided yet',
+      () => {
+        admittedAt = clock.now();
+        return admit(action, admissionPorts, known, keepAlive.signal);
+      },
+    );
+    const ending = admitted.isHeld
+      ? 'held'
+      : await workAlive(action, admitted, admittedAt, keepAlive, actionLog);
     // No renewal is on its way then that could shorten this.
-    await hold.stop();
+    await keepAlive.stop();
     if (ending === 'held') await hideUpTo(message, receivedAt, admitted.hook.heartbeatMs + HOLD_MARGIN_MS);
     else await queue.remove(message);
     actionLog.info('lifecycle action ended', { ending });
@@ -395,21 +393,21 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
 
   async function handle(message: M, receivedAt: number): Promise<void> {
     const log = options.log.with({ messageId: message.messageId });
-    const hold = messageHold(message, receivedAt, log);
-    holds.add(hold);
+    const keepAlive = keepMessage(message, receivedAt, log);
+    keepAlives.add(keepAlive);
     let ending: Ending = 'failed';
     try {
-      ending = await process(message, receivedAt, hold, log);
+      ending = await process(message, receivedAt, keepAlive, log);
     } catch (error) {
-      await hold.stop();
+      await keepAlive.stop();
       try {
         ending = await dispose(message, receivedAt, asAdjoinError(error), log);
       } catch (trouble) {
         log.warn('message not settled, SQS brings it back', { error: trouble });
       }
     } finally {
-      await hold.stop();
-      holds.delete(hold);
+      await keepAlive.stop();
+      keepAlives.delete(keepAlive);
       count(ending);
     }
   }
@@ -417,7 +415,7 @@ export function createProcess<M extends QueueMessage>(options: ProcessOptions<M>
   return {
     handle,
     abortAll(reason) {
-      for (const hold of holds) hold.abort(reason);
+      for (const keepAlive of keepAlives) keepAlive.abort(reason);
     },
   };
 }

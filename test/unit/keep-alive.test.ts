@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Clock } from '../../../agent/clock.ts';
-import { AdjoinError } from '../../../agent/errors.ts';
-import { createHold, type Hold, type Renewable } from '../../../agent/lifecycle/lease.ts';
-import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import type { Clock } from '../../agent/clock.ts';
+import { AdjoinError } from '../../agent/errors.ts';
+import { createKeepAlive, type KeepAlive, type Renewable } from '../../agent/keep-alive.ts';
+import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts';
 
 let clock: VirtualClock;
 let start: number;
 let trouble: AdjoinError[];
-let hold: Hold;
+let keepAlive: KeepAlive;
 /** Sleepers that have neither woken nor been called off. */
 let pending: number;
 
@@ -27,7 +27,7 @@ beforeEach(() => {
       }
     },
   };
-  hold = createHold(counting, (error) => trouble.push(error));
+  keepAlive = createKeepAlive(counting, (error) => trouble.push(error));
 });
 
 interface Recorded extends Renewable {
@@ -52,23 +52,23 @@ function renewable(name: string, lastsMs: number): Recorded {
 
 const never = (): Promise<void> => new Promise(() => undefined);
 const reason = (): string | undefined => {
-  const error: unknown = hold.signal.reason;
+  const error: unknown = keepAlive.signal.reason;
   return error instanceof AdjoinError ? `${error.code}: ${error.message}` : undefined;
 };
 
 describe('a hold', () => {
   test('is renewed at each third of what it lasts', async () => {
     const message = renewable('message visibility', 120_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(165_000);
     expect(message.at).toEqual([40_000, 80_000, 120_000, 160_000]);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
   });
 
   test('counts what was added from when it was fresh, not from when it was added', async () => {
     const message = renewable('message visibility', 120_000);
     await clock.advance(30_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(10_000);
     expect(message.at).toEqual([40_000]);
   });
@@ -79,12 +79,12 @@ describe('a hold', () => {
     message.behaviour = async () => {
       if (!answers.shift()) throw new AdjoinError('aws-unavailable', 'no answer');
     };
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(100_000);
     expect(trouble.map((error) => error.code)).toEqual(['aws-unavailable', 'aws-unavailable']);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
     await clock.advance(20_000);
-    expect(hold.signal.aborted).toBe(true);
+    expect(keepAlive.signal.aborted).toBe(true);
     expect(reason()).toBe('lease-lost: The message visibility ran out before it was renewed.');
   });
 
@@ -95,20 +95,20 @@ describe('a hold', () => {
       failures -= 1;
       if (failures >= 0) throw new AdjoinError('aws-throttled', 'slow down');
     };
-    hold.add(message, start);
+    keepAlive.add(message, start);
     // The third renewal must come before the end, so one more, shorter, hold sets the pace.
-    hold.add(renewable('lease', 96_000), start);
+    keepAlive.add(renewable('lease', 96_000), start);
     await clock.advance(600_000);
     expect(trouble).toHaveLength(2);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
   });
 
   test('is lost the moment a hung renewal outlasts it', async () => {
     const message = renewable('message visibility', 120_000);
     message.behaviour = never;
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(119_999);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
     await clock.advance(1);
     expect(reason()).toContain('lease-lost');
     expect(message.at).toHaveLength(1);
@@ -117,24 +117,24 @@ describe('a hold', () => {
   test('counts a renewal from its question, so that a slow answer is no longer hold', async () => {
     const message = renewable('message visibility', 120_000);
     message.behaviour = () => clock.sleep(30_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(75_000);
     message.behaviour = never;
     // Asked at 40 s and answered at 70 s: it lasts until 160 s.
     await clock.advance(84_000);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
     await clock.advance(1_000);
-    expect(hold.signal.aborted).toBe(true);
+    expect(keepAlive.signal.aborted).toBe(true);
   });
 
   test('renews the others while one renewal hangs', async () => {
     const message = renewable('message visibility', 120_000);
     const heartbeat = renewable('heartbeat', 7_200_000);
     heartbeat.behaviour = never;
-    hold.add(message, start);
-    hold.add(heartbeat, start);
+    keepAlive.add(message, start);
+    keepAlive.add(heartbeat, start);
     await clock.advance(3_600_000);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
     expect(message.at).toHaveLength(90);
     await clock.advance(3_600_000);
     expect(reason()).toBe('lease-lost: The heartbeat ran out before it was renewed.');
@@ -143,22 +143,22 @@ describe('a hold', () => {
   test('renews everything at the pace of the shortest, as soon as that is added', async () => {
     const heartbeat = renewable('heartbeat', 300_000);
     const lease = renewable('lease', 30_000);
-    hold.add(heartbeat, start);
+    keepAlive.add(heartbeat, start);
     await clock.advance(50_000);
     expect(heartbeat.at).toEqual([]);
-    hold.add(lease, clock.now());
+    keepAlive.add(lease, clock.now());
     await clock.advance(10_000);
     expect(lease.at.length).toBeGreaterThanOrEqual(1);
     const gaps = lease.at.slice(1).map((at, index) => at - (lease.at[index] ?? 0));
     await clock.advance(60_000);
     expect(gaps.every((gap) => gap <= 10_000)).toBe(true);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
   });
 
   test('is lost when the worker slept through it, without another renewal', async () => {
     const message = renewable('message visibility', 120_000);
     await clock.advance(500_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(1);
     expect(reason()).toContain('lease-lost');
     expect(message.at).toEqual([]);
@@ -170,9 +170,9 @@ describe('a hold', () => {
       const heartbeat = renewable('heartbeat', 300_000);
       const error = new AdjoinError(code, 'over');
       heartbeat.behaviour = () => Promise.reject(error);
-      hold.add(heartbeat, start);
+      keepAlive.add(heartbeat, start);
       await clock.advance(100_000);
-      expect(hold.signal.reason).toBe(error);
+      expect(keepAlive.signal.reason).toBe(error);
       expect(trouble).toEqual([]);
       await clock.advance(600_000);
       expect(heartbeat.at).toHaveLength(1);
@@ -181,23 +181,23 @@ describe('a hold', () => {
 
   test('that is aborted passes the reason on, and renews nothing more', async () => {
     const message = renewable('message visibility', 120_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     const stop = new AdjoinError('draining', 'The worker stops.');
-    hold.abort(stop);
+    keepAlive.abort(stop);
     await clock.advance(600_000);
-    expect(hold.signal.reason).toBe(stop);
+    expect(keepAlive.signal.reason).toBe(stop);
     expect(message.at).toEqual([]);
   });
 
   test('that is stopped renews nothing more, and leaves no timer', async () => {
     const message = renewable('message visibility', 120_000);
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(50_000);
-    await hold.stop();
+    await keepAlive.stop();
     expect(pending).toBe(0);
     await clock.advance(600_000);
     expect(message.at).toEqual([40_000]);
-    expect(hold.signal.aborted).toBe(false);
+    expect(keepAlive.signal.aborted).toBe(false);
   });
 
   test('stops only after a renewal that is under way, so that none lands later', async () => {
@@ -207,10 +207,10 @@ describe('a hold', () => {
       await clock.sleep(5_000);
       answered = true;
     };
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(42_000);
     expect(answered).toBe(false);
-    await clock.until(hold.stop());
+    await clock.until(keepAlive.stop());
     expect(answered).toBe(true);
     expect(pending).toBe(0);
   });
@@ -218,16 +218,16 @@ describe('a hold', () => {
   test('stops although a renewal hangs, as soon as that could do no more', async () => {
     const message = renewable('message visibility', 120_000);
     message.behaviour = never;
-    hold.add(message, start);
+    keepAlive.add(message, start);
     await clock.advance(50_000);
-    await clock.until(hold.stop());
+    await clock.until(keepAlive.stop());
     expect(clock.now() - start).toBe(120_000);
     expect(pending).toBe(0);
   });
 
   test('is over by the clock before its alarms have gone off', async () => {
     let asleep = 0;
-    const waking = createHold({ ...clock, now: () => clock.now() + asleep }, () => undefined);
+    const waking = createKeepAlive({ ...clock, now: () => clock.now() + asleep }, () => undefined);
     waking.add(renewable('message visibility', 120_000), start);
     waking.add(renewable('lease', 96_000), start);
     asleep = 95_999;
@@ -240,7 +240,7 @@ describe('a hold', () => {
   });
 
   test('that holds nothing stops, too', async () => {
-    await hold.stop();
+    await keepAlive.stop();
     expect(pending).toBe(0);
   });
 });
