@@ -10,6 +10,7 @@ import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createProcess, type Ending, type MessageProcess } from '../../agent/lifecycle/process.ts';
 import type { DirectoryPort, NodesPort } from '../../agent/lifecycle/work.ts';
 import type { Fields, Log } from '../../agent/log.ts';
+import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
@@ -151,17 +152,15 @@ export function createWorld(): World {
     await world.fault(name);
   }
 
+  const memory = createMemoryTable(world.table);
   const table: MembershipTable = {
     async read(instanceId) {
       await call('table.read');
-      return world.table.get(instanceId);
+      return memory.get(instanceId);
     },
-    async write(membership, expected) {
+    async write(membership, expected, lease) {
       await call(`table.write ${membership.state}`);
-      const stored = world.table.get(membership.instanceId);
-      if (stored?.fencingToken !== expected) return false;
-      world.table.set(membership.instanceId, structuredClone(membership));
-      return true;
+      return memory.put(membership, expected, lease);
     },
   };
 
