@@ -1,13 +1,13 @@
 /** The ports of the core over a wire to the world. */
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../agent/ledger/ledger.ts';
-import type { Membership } from '../../agent/ledger/membership.ts';
 import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
 import type { QueuePort } from '../../agent/lifecycle/handler.ts';
 import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
-import type { SweepLeaseRecord, SweepLeaseStore } from '../../agent/sweep/lease.ts';
+import type { SweepLeaseStore } from '../../agent/sweep/lease.ts';
 import type { SweepLimits, SweepPorts } from '../../agent/sweep/ports.ts';
+import type { MemorySweepLease, MemoryTable } from './memory-table.ts';
 import type { Cloud, Delivery } from './schedule-cloud.ts';
 import { CONTROLLER, DOMAIN, nameOf, type Domain } from './schedule-domain.ts';
 import type { Actor, Deed, Invariants } from './schedule-invariants.ts';
@@ -31,8 +31,8 @@ export interface Ports {
 
 /** What all workers share: the table in DynamoDB. */
 export interface Tables {
-  readonly memberships: Map<string, Membership>;
-  sweepLease: SweepLeaseRecord | undefined;
+  readonly memberships: MemoryTable;
+  readonly sweepLease: MemorySweepLease;
 }
 
 /** A mistake put between the core and its ports, for the tests of the test. */
@@ -75,10 +75,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
       write: (membership, expected, lease) =>
         wire.call(worker, 'table.write', membership.instanceId, () => {
           const stored = memberships.get(membership.instanceId);
-          if (stored?.fencingToken !== expected) return false;
-          if (lease && stored?.leaseExpiresAt !== lease.expiresAt) return false;
+          if (!memberships.put(membership, expected, lease)) return false;
           invariants.written(actor, membership, stored);
-          memberships.set(membership.instanceId, membership);
           return true;
         }),
     };

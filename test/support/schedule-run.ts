@@ -11,6 +11,7 @@ import { SPREAD_MS, sweepOnSchedule, sweepStops } from '../../agent/sweep/schedu
 import { sweep } from '../../agent/sweep/sweep.ts';
 import type { Ending } from '../../agent/terms.ts';
 import { createWorker } from '../../agent/worker.ts';
+import { createMemorySweepLease, createMemoryTable } from './memory-table.ts';
 import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
 import { createInvariants } from './schedule-invariants.ts';
@@ -71,8 +72,8 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const seconds = ((kernel.now() - began) / 1000).toFixed(3);
     options.tell(`${seconds.padStart(10)} s  ${who.padEnd(6)} ${what()}`);
   };
-  const table = new Map<string, Membership>();
-  const tables: Tables = { memberships: table, sweepLease: undefined };
+  const tables: Tables = { memberships: createMemoryTable(), sweepLease: createMemorySweepLease() };
+  const table = tables.memberships.memberships;
   const endings: Ending[] = [];
   const swept = new Set<string>();
   let sweepOwners = 0;

@@ -19,8 +19,8 @@ export function createSweepPorts(
   async function* pages(signal: AbortSignal): AsyncGenerator<MembershipPage> {
     for (let at = 0; ; at += 1) {
       const scan = (): MembershipPage | undefined => {
-        const found = [...tables.memberships.values()][at];
-        return found && { memberships: [found], unreadable: [] };
+        const memberships = tables.memberships.page(at, 1);
+        return memberships.length > 0 ? { memberships, unreadable: [] } : undefined;
       };
       const page = await wire.call(worker, 'table.scan', `page ${at + 1}`, scan, signal);
       if (!page) return;
@@ -89,13 +89,9 @@ export function createSweepPorts(
       },
     },
     sweepLease: {
-      read: () => wire.call(worker, 'sweep.read', '', () => tables.sweepLease),
+      read: () => wire.call(worker, 'sweep.read', '', () => tables.sweepLease.get()),
       write: (record, expected) =>
-        wire.call(worker, 'sweep.write', '', () => {
-          if (tables.sweepLease?.fencingToken !== expected) return false;
-          tables.sweepLease = record;
-          return true;
-        }),
+        wire.call(worker, 'sweep.write', '', () => tables.sweepLease.put(record, expected)),
     },
     sweepLimits: {
       ageGuardMs: AGE_GUARD_MS,

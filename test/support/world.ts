@@ -10,6 +10,7 @@ import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { Fields, Log } from '../../agent/log.ts';
+import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, LifecycleAction } from '../../agent/terms.ts';
 
@@ -152,17 +153,15 @@ export function createWorld(): World {
     await world.fault(name);
   }
 
+  const memory = createMemoryTable(world.table);
   const table: MembershipTable = {
     async read(instanceId) {
       await call('table.read');
-      return world.table.get(instanceId);
+      return memory.get(instanceId);
     },
-    async write(membership, expected) {
+    async write(membership, expected, lease) {
       await call(`table.write ${membership.state}`);
-      const stored = world.table.get(membership.instanceId);
-      if (stored?.fencingToken !== expected) return false;
-      world.table.set(membership.instanceId, structuredClone(membership));
-      return true;
+      return memory.put(membership, expected, lease);
     },
   };
 

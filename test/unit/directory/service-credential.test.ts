@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   createServiceCredential,
-  type Refusal,
   refusalOf,
   type RefusalStore,
   type SecretStore,
@@ -9,6 +8,7 @@ import {
 } from '../../../agent/directory/service-credential.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createRedactor, type Redactor } from '../../../agent/redact.ts';
+import { createMemoryRefusals } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
@@ -28,7 +28,7 @@ let redactor: Redactor;
 let present: { versionId: string; text: string };
 let reads: number;
 let readFault: Error | undefined;
-let kept: Map<string, Refusal>;
+let refusals: RefusalStore;
 let source: ServiceCredentialSource;
 
 const secret: SecretStore = {
@@ -37,12 +37,6 @@ const secret: SecretStore = {
     await clock.sleep(100);
     if (readFault) throw readFault;
     return present;
-  },
-};
-const refusals: RefusalStore = {
-  read: async (versionId) => kept.get(versionId),
-  async write(refusal) {
-    kept.set(refusal.versionId, refusal);
   },
 };
 
@@ -56,7 +50,7 @@ beforeEach(() => {
   present = { versionId: 'v1', text: secretOf('first-password') };
   reads = 0;
   readFault = undefined;
-  kept = new Map();
+  refusals = createMemoryRefusals();
   source = restarted();
 });
 
@@ -109,19 +103,19 @@ describe('the service credential', () => {
   });
 
   test('that another worker was refused with is not tried', async () => {
-    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'wrong' });
+    await refusals.write({ versionId: 'v1', code: 'credential-refused', message: 'wrong' });
     await expect(codeOf(current())).resolves.toBe('credential-refused');
   });
 
   test('that another worker was refused with is not handed out again, however fresh it is', async () => {
     await current();
-    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    await refusals.write({ versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
     await expect(codeOf(current())).resolves.toBe('credential-refused');
   });
 
   test('that another worker was refused with does not serve on while the secret can not be read', async () => {
     await current();
-    kept.set('v1', { versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
+    await refusals.write({ versionId: 'v1', code: 'credential-refused', message: 'data 52e' });
     readFault = new AdjoinError('aws-unavailable', 'down');
     await clock.advance(15_000);
     await expect(codeOf(current())).resolves.toBe('credential-refused');

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { createLedger, type Ledger, type MembershipTable } from '../../../agent/ledger/ledger.ts';
+import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
+import { createMemoryTable, type MemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { LifecycleAction } from '../../../agent/terms.ts';
 
@@ -26,35 +27,27 @@ const terminate: LifecycleAction = {
 };
 
 let clock: VirtualClock;
-let stored: Map<string, Membership>;
+let memory: MemoryTable;
 /** What the next write does, instead of working. */
 let fault: ((write: () => boolean) => boolean | Promise<boolean>) | undefined;
 let owners: number;
 let ledger: Ledger;
 
-const table: MembershipTable = {
-  read: async (instanceId) => structuredClone(stored.get(instanceId)),
-  async write(membership, expected, lease) {
-    const write = (): boolean => {
-      const found = stored.get(membership.instanceId);
-      if (found?.fencingToken !== expected) return false;
-      if (lease && found?.leaseExpiresAt !== lease.expiresAt) return false;
-      stored.set(membership.instanceId, structuredClone(membership));
-      return true;
-    };
-    const now = fault;
-    fault = undefined;
-    return now ? now(write) : write();
-  },
-};
-
 beforeEach(() => {
   clock = createVirtualClock();
-  stored = new Map();
+  memory = createMemoryTable();
   fault = undefined;
   owners = 0;
   ledger = createLedger({
-    table,
+    table: {
+      ...memory,
+      async write(...record) {
+        const write = (): boolean => memory.put(...record);
+        const now = fault;
+        fault = undefined;
+        return now ? now(write) : write();
+      },
+    },
     clock,
     nextOwner: () => {
       owners += 1;
@@ -65,7 +58,7 @@ beforeEach(() => {
 });
 
 const record = (): Membership => {
-  const found = stored.get(NODE);
+  const found = memory.get(NODE);
   if (!found) throw new Error('There is no record.');
   return found;
 };
@@ -83,7 +76,7 @@ describe('taking an action', () => {
     const taken = ledger.take(terminate);
     // The holder's last write arrives between the other's read and write.
     await clock.advance(0);
-    stored.set(NODE, { ...record(), stagingBegan: 7, leaseExpiresAt: clock.now() + LEASE_MS });
+    memory.memberships.set(NODE, { ...record(), stagingBegan: 7, leaseExpiresAt: clock.now() + LEASE_MS });
     written.resolve();
     await expect(taken).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
     expect(record()).toMatchObject({ stagingBegan: 7, fencingToken: lease.membership.fencingToken });

@@ -1,8 +1,6 @@
-/** What the ledger's table holds for the sweep: its lease, and a look at all memberships. */
-import type { Server } from 'node:http';
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+/** What the sweep asks of the ledger's table: a look at all memberships, and a claim. */
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import dynalite from 'dynalite';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createMembershipTable, scanMemberships } from '../../../agent/aws/membership-table.ts';
 import { createLedger } from '../../../agent/ledger/ledger.ts';
@@ -10,9 +8,9 @@ import type { MembershipPage } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
 import { createRefusalStore } from '../../../agent/aws/refusal-store.ts';
 import { createSweepLeaseStore } from '../../../agent/aws/sweep-lease-store.ts';
+import { startTable, TABLE, type DynaliteTable } from '../../support/dynalite-table.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
-const TABLE = 'adjoin';
 const signal = new AbortController().signal;
 
 async function allPages(stop = signal): Promise<MembershipPage[]> {
@@ -21,55 +19,14 @@ async function allPages(stop = signal): Promise<MembershipPage[]> {
   return pages;
 }
 
-let server: Server;
-let client: DynamoDBClient;
+let dynamodb: DynaliteTable;
+let client: DynaliteTable['client'];
 
 beforeAll(async () => {
-  server = dynalite({ createTableMs: 0 });
-  // It closes what is idle for five seconds, and on a busy machine a test may be: the client would write into the void.
-  server.keepAliveTimeout = 0;
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  client = new DynamoDBClient({
-    region: 'eu-central-1',
-    endpoint: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' },
-    maxAttempts: 1,
-  });
-  await client.send(
-    new CreateTableCommand({
-      TableName: TABLE,
-      KeySchema: [{ AttributeName: 'instanceId', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'instanceId', AttributeType: 'S' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  );
+  dynamodb = await startTable();
+  client = dynamodb.client;
 });
-afterAll(() => {
-  client.destroy();
-  server.close();
-});
-
-describe("the sweep's lease in DynamoDB", () => {
-  test('is written only over the fencing token that was read', async () => {
-    const store = createSweepLeaseStore(client, TABLE);
-    await expect(store.read()).resolves.toBeUndefined();
-    const first = { fencingToken: 1, leaseOwner: 'worker/1', leaseExpiresAt: 5, endedAt: 3 };
-    await expect(store.write(first, undefined)).resolves.toBe(true);
-    await expect(store.read()).resolves.toEqual(first);
-    await expect(store.write({ ...first, fencingToken: 2 }, undefined)).resolves.toBe(false);
-    await expect(store.write({ fencingToken: 2 }, 1)).resolves.toBe(true);
-    await expect(store.write({ fencingToken: 3 }, 1)).resolves.toBe(false);
-    await expect(store.read()).resolves.toEqual({
-      fencingToken: 2,
-      leaseOwner: undefined,
-      leaseExpiresAt: undefined,
-      endedAt: undefined,
-    });
-  });
-});
+afterAll(() => dynamodb.close());
 
 describe('a look at all memberships', () => {
   test('goes through every page, passes over what is none, and names what it cannot read', async () => {
@@ -96,7 +53,7 @@ describe('a look at all memberships', () => {
       code: 'credential-refused',
       message: 'no',
     });
-    await createSweepLeaseStore(client, TABLE).read();
+    await createSweepLeaseStore(client, TABLE).write({ fencingToken: 1 }, undefined);
 
     const pages = await allPages();
     expect(pages.length).toBeGreaterThan(1);

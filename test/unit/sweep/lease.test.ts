@@ -1,33 +1,27 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  createSweepLeases,
-  type SweepLeases,
-  type SweepLeaseRecord,
-  type SweepLease,
-} from '../../../agent/sweep/lease.ts';
+import { createSweepLeases, type SweepLeases, type SweepLease } from '../../../agent/sweep/lease.ts';
+import { createMemorySweepLease, type MemorySweepLease } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const LEASE_MS = 90_000;
 const HOUR = 3_600_000;
 
 let clock: VirtualClock;
-let stored: SweepLeaseRecord | undefined;
+let memory: MemorySweepLease;
 let leases: SweepLeases;
 let beforeWrite: () => void;
 
 beforeEach(() => {
   clock = createVirtualClock();
-  stored = undefined;
+  memory = createMemorySweepLease();
   beforeWrite = () => undefined;
   let owners = 0;
   leases = createSweepLeases({
     store: {
-      read: async () => stored,
+      ...memory,
       async write(record, expected) {
         beforeWrite();
-        if (stored?.fencingToken !== expected) return false;
-        stored = record;
-        return true;
+        return memory.put(record, expected);
       },
     },
     clock,
@@ -59,7 +53,7 @@ describe("the sweep's lease", () => {
     await taken();
     await clock.advance(LEASE_MS);
     await expect(leases.take(HOUR)).resolves.toMatchObject({ taken: true });
-    expect(stored?.fencingToken).toBe(2);
+    expect(memory.record?.fencingToken).toBe(2);
   });
 
   test('lasts as long as it is renewed', async () => {
@@ -92,10 +86,10 @@ describe("the sweep's lease", () => {
     const paused = await taken();
     await clock.advance(LEASE_MS);
     await taken();
-    const theirs = stored;
+    const theirs = memory.get();
     await expect(paused.renew()).rejects.toMatchObject({ code: 'lease-lost' });
     await paused.release(true);
-    expect(stored).toEqual(theirs);
+    expect(memory.record).toEqual(theirs);
   });
 
   test('goes to one of two that ask at once', async () => {

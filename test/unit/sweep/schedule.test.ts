@@ -1,16 +1,17 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Fields, Log } from '../../../agent/log.ts';
-import { createSweepLeases, type SweepLeaseRecord } from '../../../agent/sweep/lease.ts';
+import { createSweepLeases } from '../../../agent/sweep/lease.ts';
 import type { SweepReport } from '../../../agent/sweep/report.ts';
 import { sweepUnderLease, sweepOnSchedule, type ScheduleOptions } from '../../../agent/sweep/schedule.ts';
+import { createMemorySweepLease, type MemorySweepLease } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const LEASE_MS = 90_000;
 const HOUR = 3_600_000;
 
 let clock: VirtualClock;
-let stored: SweepLeaseRecord | undefined;
+let stored: MemorySweepLease;
 let reading: () => void;
 let said: { level: string; event: string; fields: Fields }[];
 let sweeps: { worker: string; at: number }[];
@@ -23,7 +24,7 @@ let start: number;
 beforeEach(() => {
   clock = createVirtualClock();
   start = clock.now();
-  stored = undefined;
+  stored = createMemorySweepLease();
   reading = () => undefined;
   said = [];
   sweeps = [];
@@ -59,14 +60,10 @@ function worker(name: string): ScheduleOptions {
   return {
     leases: createSweepLeases({
       store: {
+        ...stored,
         async read() {
           reading();
-          return stored;
-        },
-        async write(record, expected) {
-          if (stored?.fencingToken !== expected) return false;
-          stored = record;
-          return true;
+          return stored.get();
         },
       },
       clock,
@@ -125,7 +122,7 @@ describe('a scheduled sweep', () => {
   });
 
   test('is taken over when its worker is gone', async () => {
-    stored = { fencingToken: 5, leaseOwner: 'dead', leaseExpiresAt: clock.now() + 5 * 60_000 };
+    stored.record = { fencingToken: 5, leaseOwner: 'dead', leaseExpiresAt: clock.now() + 5 * 60_000 };
     const stop = new AbortController();
     const over = sweepOnSchedule(worker('one'), stop.signal);
     await clock.advance(4 * 60_000);
@@ -145,9 +142,9 @@ describe('a scheduled sweep', () => {
     const before = clock.now();
     await clock.until(over);
     expect(clock.now()).toBe(before);
-    expect(stored).toMatchObject({ fencingToken: 1 });
-    expect(stored?.endedAt).toBeUndefined();
-    expect(stored?.leaseExpiresAt).toBeUndefined();
+    expect(stored.record).toMatchObject({ fencingToken: 1 });
+    expect(stored.record?.endedAt).toBeUndefined();
+    expect(stored.record?.leaseExpiresAt).toBeUndefined();
   });
 
   test('that did not end is tried again after a pause, not at once', async () => {
@@ -222,9 +219,9 @@ describe('a sweep in lease', () => {
     const lease = await options.leases.take(0);
     if (!lease.taken) throw new Error(lease.reason);
     const over = sweepUnderLease(lease, options, new AbortController().signal);
-    stored = { fencingToken: 9, leaseOwner: 'another', leaseExpiresAt: clock.now() + LEASE_MS };
+    stored.record = { fencingToken: 9, leaseOwner: 'another', leaseExpiresAt: clock.now() + LEASE_MS };
     await expect(clock.until(over)).resolves.toMatchObject({ complete: false });
     expect(clock.now() - start).toBeLessThan(LEASE_MS);
-    expect(stored).toMatchObject({ fencingToken: 9, leaseOwner: 'another' });
+    expect(stored.record).toMatchObject({ fencingToken: 9, leaseOwner: 'another' });
   });
 });

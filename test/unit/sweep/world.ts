@@ -7,6 +7,7 @@ import type { Fields, Log } from '../../../agent/log.ts';
 import type { StampedAccount, SweepPorts } from '../../../agent/sweep/ports.ts';
 import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
 import { sweep, type SweepOptions } from '../../../agent/sweep/sweep.ts';
+import { createMemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { Existence, Removal } from '../../../agent/terms.ts';
 
@@ -28,7 +29,8 @@ export class SweepWorld {
   readonly twins: StampedAccount[] = [];
   /** Names with DNS records, though no account has them. */
   readonly strays = new Set<string>();
-  readonly table = new Map<string, Membership>();
+  readonly #memory = createMemoryTable();
+  readonly table = this.#memory.memberships;
   readonly unreadable: string[] = [];
   /** What EC2 shows; what is not here it does not know. */
   readonly ec2 = new Map<string, 'running' | 'stopped' | 'shutting-down' | 'terminated'>();
@@ -51,12 +53,11 @@ export class SweepWorld {
       table: {
         read: async (instanceId) => {
           await this.call(`table.read ${instanceId}`);
-          return this.table.get(instanceId);
+          return this.#memory.get(instanceId);
         },
-        write: async (membership, expected) => {
+        write: async (membership, expected, lease) => {
           await this.call(`table.write ${membership.instanceId} ${membership.state}`);
-          if (this.table.get(membership.instanceId)?.fencingToken !== expected) return false;
-          this.table.set(membership.instanceId, structuredClone(membership));
+          if (!this.#memory.put(membership, expected, lease)) return false;
           this.effects.push(`ledger ${membership.instanceId} ${membership.state}`);
           return true;
         },
@@ -219,10 +220,10 @@ export class SweepWorld {
   }
 
   async *#pages(): AsyncGenerator<MembershipPage> {
-    const all = [...this.table.values()];
-    for (let at = 0; at < all.length; at += this.pageSize) {
+    const count = this.table.size;
+    for (let at = 0; at < count; at += this.pageSize) {
       await this.call('ledger.page');
-      yield { memberships: structuredClone(all.slice(at, at + this.pageSize)), unreadable: [] };
+      yield { memberships: this.#memory.page(at, this.pageSize), unreadable: [] };
     }
     yield { memberships: [], unreadable: this.unreadable };
   }
