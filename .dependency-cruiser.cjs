@@ -1,35 +1,110 @@
-/** The direction of the house: a room imports only from rooms below it. */
+/**
+ * The floors of the house: a room imports only from rooms that stand below it. `on` names them; a room that is not named
+ * is out of reach, so rooms of one floor do not see each other. A new file or folder that belongs to no room is an error.
+ */
+const agent = {
+  ground: { path: '^agent/(batch|clock|config|errors|keep-alive|log|patience|redact|terms)\\.ts$', on: [] },
+
+  ledger: { path: '^agent/ledger/', on: ['ground'] },
+  directory: { path: '^agent/directory/', on: ['ground'] },
+  nodes: { path: '^agent/nodes/', on: ['ground'] },
+
+  lifecycle: { path: '^agent/lifecycle/', on: ['ground', 'ledger', 'directory', 'nodes'] },
+  sweep: { path: '^agent/sweep/', on: ['ground', 'ledger', 'directory'] },
+
+  // A port is declared by the room that calls it; the adapter that serves it stands above.
+  aws: { path: '^agent/aws/', on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep'] },
+  worker: { path: '^agent/worker\\.ts$', on: ['ground', 'lifecycle'] },
+
+  compose: {
+    path: '^agent/compose\\.ts$',
+    on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
+  },
+  // The dead letters are read without a worker: these commands reach the adapters themselves.
+  cli: { path: '^agent/cli/', on: ['ground', 'ledger', 'lifecycle', 'sweep', 'aws', 'compose'] },
+  main: { path: '^agent/main\\.ts$', on: ['cli'] },
+};
+
+/** The AWS CDK part of infra. */
+const constructs = {
+  // One concern each: the queue, the table, the worker, the credential …
+  parts: { path: '^infra/(?!(app|stack|attach-stack|acknowledged|domain-membership)\\.ts$)([^/]+\\.ts$|worker/)', on: [] },
+  construct: { path: '^infra/domain-membership\\.ts$', on: ['parts'] },
+  stacks: { path: '^infra/(stack|attach-stack|acknowledged)\\.ts$', on: ['parts', 'construct'] },
+  app: { path: '^infra/app\\.ts$', on: ['parts', 'stacks'] },
+};
+
+/** The sandbox: a guest, which knows nothing of the agent, of the constructs or of the documents. */
+const sandbox = {
+  ground: { path: '^infra/sandbox/(?!main\\.ts$)[^/]+$', on: [] },
+
+  cloud: { path: '^infra/sandbox/cloud/', on: ['ground'] },
+  iam: { path: '^infra/sandbox/iam/', on: ['ground'] },
+  machine: { path: '^infra/sandbox/machine/', on: ['ground'] },
+
+  domain: { path: '^infra/sandbox/domain/', on: ['ground', 'machine'] },
+  image: { path: '^infra/sandbox/image/', on: ['ground', 'machine'] },
+  stack: { path: '^infra/sandbox/stack/', on: ['ground', 'cloud', 'iam', 'machine'] },
+
+  host: { path: '^infra/sandbox/host/', on: ['ground', 'machine', 'image'] },
+  story: { path: '^infra/sandbox/story/', on: ['ground', 'domain'] },
+
+  inside: {
+    path: '^infra/sandbox/inside/',
+    on: ['ground', 'cloud', 'domain', 'host', 'machine', 'stack', 'story'],
+  },
+  chaos: {
+    path: '^infra/sandbox/chaos/',
+    on: ['ground', 'cloud', 'domain', 'host', 'inside', 'machine', 'stack', 'story'],
+  },
+  main: { path: '^infra/sandbox/main\\.ts$', on: ['ground', 'chaos', 'host', 'inside', 'story'] },
+};
+
+/** @param within everything that these rooms are rooms of; what lies outside is the business of other rules */
+function floorsOf(name, within, rooms) {
+  const paths = Object.values(rooms).map((room) => room.path);
+  return [
+    {
+      name: `${name}-every-file-has-a-room`,
+      severity: 'error',
+      from: { path: within, pathNot: paths },
+      to: {},
+    },
+    ...Object.entries(rooms).map(([room, { path, on }]) => ({
+      name: `${name}-${room}-stands-on-${on.join('-') || 'nothing'}`,
+      severity: 'error',
+      from: { path },
+      to: { path: within, pathNot: [path, ...on.map((below) => rooms[below].path)] },
+    })),
+  ];
+}
+
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'infra-never-imports-agent', severity: 'error', from: { path: '^infra' }, to: { path: '^agent' } },
-    { name: 'agent-never-imports-infra', severity: 'error', from: { path: '^agent' }, to: { path: '^(infra|documents|test|scripts)' } },
-    { name: 'nobody-imports-tests', severity: 'error', from: { pathNot: '^test' }, to: { path: '^test' } },
+
+    ...floorsOf('agent', '^agent/', agent),
+    ...floorsOf('constructs', '^infra/(?!sandbox/)', constructs),
+    ...floorsOf('sandbox', '^infra/sandbox/', sandbox),
+
+    { name: 'agent-imports-the-agent-alone', severity: 'error', from: { path: '^agent/' }, to: { path: '^(infra|documents|test|scripts)/' } },
+    { name: 'constructs-never-import-agent-or-sandbox', severity: 'error', from: { path: '^infra/(?!sandbox/)' }, to: { path: '^(agent|scripts|infra/sandbox)/' } },
+    { name: 'sandbox-is-a-guest', severity: 'error', from: { path: '^infra/sandbox/' }, to: { path: '^(agent|documents|scripts|infra/(?!sandbox/))' } },
+    { name: 'documents-import-nothing', severity: 'error', from: { path: '^documents/' }, to: { path: '^(agent|infra|scripts)/' } },
+    { name: 'nobody-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
+
     {
       name: 'only-the-directory-speaks-ldap',
       severity: 'error',
-      from: { path: '^agent', pathNot: '^agent/directory' },
+      from: { path: '^agent/', pathNot: '^agent/directory/' },
       to: { path: 'node_modules/ldapts' },
     },
     {
-      name: 'only-the-aws-adapters-make-clients',
+      name: 'only-the-aws-adapters-speak-to-aws',
       severity: 'error',
-      from: { path: '^agent/(lifecycle|nodes|directory|ledger|sweep|[a-z]+\\.ts)' },
-      to: { path: 'node_modules/@aws-sdk' },
+      from: { path: '^agent/', pathNot: '^agent/aws/' },
+      to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
     },
-    {
-      name: 'the-directory-stands-on-the-ground',
-      severity: 'error',
-      from: { path: '^agent/directory' },
-      to: { path: '^agent/(lifecycle|nodes|ledger|aws)' },
-    },
-    {
-      name: 'nodes-stand-on-the-ground',
-      severity: 'error',
-      from: { path: '^agent/nodes' },
-      to: { path: '^agent/(lifecycle|directory|ledger|aws)' },
-    },
-    { name: 'main-is-the-top', severity: 'error', from: { path: '^agent' }, to: { path: '^agent/main' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
