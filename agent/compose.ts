@@ -7,54 +7,122 @@ import { createAutoScaling, type AutoScaling } from './aws/auto-scaling.ts';
 import { createClients, destroyClients, type Clients } from './aws/clients.ts';
 import { readInstanceTag } from './aws/instance-tags.ts';
 import { createInstances } from './aws/instances.ts';
+import { createMembershipTable, scanMemberships } from './aws/membership-table.ts';
 import { createQueue } from './aws/queue.ts';
+import { createRefusalStore } from './aws/refusal-store.ts';
 import { createRunCommand } from './aws/run-command.ts';
 import { createSecretStore } from './aws/secret.ts';
+import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import { createServiceCredential, type ServiceCredentialSource } from './directory/service-credential.ts';
 import { openDirectory, type Directory } from './directory/directory.ts';
 import { oneTimePassword } from './directory/one-time-password.ts';
 import { seal } from './directory/seal.ts';
+import { createServiceCredential, type ServiceCredentialSource } from './directory/service-credential.ts';
 import { sameStamp } from './directory/stamp.ts';
-import { createMembershipTable, scanMemberships } from './aws/membership-table.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
-import { createRefusalStore } from './aws/refusal-store.ts';
-import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
 import { createHandler } from './lifecycle/handler.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
-import { createNodes } from './nodes/nodes.ts';
+import { createNodes, type Nodes } from './nodes/nodes.ts';
 import type { Pauses } from './patience.ts';
 import type { Redactor } from './redact.ts';
 import { createSweepLeases, type SweepLeases } from './sweep/lease.ts';
-import type { SweepPorts } from './sweep/ports.ts';
+import type { SweepLimits, SweepPorts } from './sweep/ports.ts';
 import type { SweepReport } from './sweep/report.ts';
 import { sweepOnSchedule } from './sweep/schedule.ts';
 import { sweep } from './sweep/sweep.ts';
 import type { Ending } from './terms.ts';
 import { createWorker, type Worker } from './worker.ts';
 
-/** The lease ends before the message shows again, so that whoever receives it next finds it free. */
+/** A lease ends before its message shows again, so that the next worker which receives it finds the lease free. */
 const LEASE_SHARE = 0.8;
 
-function directoryPort(
-  directory: Directory,
-  credential: ServiceCredentialSource,
-  config: Config,
-): DirectoryPort {
+/** What everything is made from. */
+interface Base {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly redactor: Redactor;
+  readonly log: Log;
+}
+
+/** What worker and sweep share. */
+interface Adapters extends Base {
+  readonly clients: Clients;
+  readonly pauses: Pauses;
+  readonly credential: ServiceCredentialSource;
+  readonly directory: Directory;
+  readonly autoScaling: AutoScaling;
+  readonly ledger: Ledger;
+  readonly sweepLeases: SweepLeases;
+  close(): Promise<void>;
+}
+
+function openDirectoryOf({ config, clock, log }: Base, credentials: ServiceCredentialSource): Directory {
+  return openDirectory({
+    deployment: config.deployment,
+    accountId: config.accountId,
+    region: config.region,
+    caFile: config.directory.caFile,
+    controllers: config.directory.controllers,
+    site: config.directory.site,
+    namePrefixes: config.directory.namePrefixes,
+    credentials,
+    clock,
+    randomBytes,
+    connectTimeoutMs: config.directory.connectSeconds * 1000,
+    operationTimeoutMs: config.directory.operationSeconds * 1000,
+    log,
+  });
+}
+
+function openAdapters(base: Base): Adapters {
+  const { config, clock, redactor } = base;
+  const clients = createClients(config.region);
+  const credential = createServiceCredential({
+    secret: createSecretStore(clients.secretsManager, config.secretId),
+    refusals: createRefusalStore(clients.dynamodb, config.table),
+    redactor,
+    clock,
+    pollMs: config.credentialPollSeconds * 1000,
+  });
+  const directory = openDirectoryOf(base, credential);
+  const leaseMs = config.receive.visibilitySeconds * 1000 * LEASE_SHARE;
+  const processName = `${hostname()}/${process.pid}`;
+  const nextOwner = (): string => `${processName}/${randomUUID()}`;
+  const table = createMembershipTable(clients.dynamodb, config.table);
+  const store = createSweepLeaseStore(clients.dynamodb, config.table);
   return {
-    stage: (instanceId, password, earlier, beforeWrite, signal) =>
-      directory.stage(instanceId, password, earlier, beforeWrite, signal),
-    remove: (instanceId, remembered, beforeDelete, signal) =>
-      directory.remove(instanceId, remembered, beforeDelete, signal),
+    ...base,
+    clients,
+    pauses: {
+      firstMs: config.patience.retrySeconds * 1000,
+      longestMs: config.patience.retryMaximumSeconds * 1000,
+      random: Math.random,
+    },
+    credential,
+    directory,
+    autoScaling: createAutoScaling(clients.autoScaling, clock),
+    ledger: createLedger({ table, clock, nextOwner, leaseMs }),
+    sweepLeases: createSweepLeases({ store, clock, nextOwner, leaseMs }),
+    async close() {
+      await directory.close();
+      destroyClients(clients);
+    },
+  };
+}
+
+function directoryPortOf({ config, directory, credential }: Adapters): DirectoryPort {
+  const { deployment, accountId, region } = config;
+  return {
+    stage: (...of) => directory.stage(...of),
+    remove: (...of) => directory.remove(...of),
     async domain(signal) {
       return (await credential.current(signal)).domain;
     },
     async inspect(instanceId, staged, signal) {
       const account = await directory.inspect(staged, signal);
       if (!account) return undefined;
-      const { deployment, accountId, region } = config;
       return {
         passwordLastSet: account.passwordLastSet,
         enabled: account.enabled,
@@ -64,35 +132,28 @@ function directoryPort(
   };
 }
 
-function workPorts(
-  config: Config,
-  clients: Clients,
-  directory: DirectoryPort,
-  clock: Clock,
-  redactor: Redactor,
-  pauses: Pauses,
-  log: Log,
-): WorkPorts {
-  const nodes = createNodes({
+function nodesOf({ config, clients, clock, log }: Adapters): Nodes {
+  const { nodes } = config;
+  return createNodes({
     runCommand: createRunCommand(clients.ssm),
     documents: config.documents,
     clock,
-    coalesceMs: config.nodes.coalesceSeconds * 1000,
-    commandPollMs: config.nodes.commandPollSeconds * 1000,
-    registrationPollMs: config.nodes.registrationPollSeconds * 1000,
-    deliverySeconds: config.nodes.deliverySeconds,
-    executionSeconds: {
-      probe: config.nodes.probeSeconds,
-      join: config.nodes.joinSeconds,
-      leave: config.nodes.leaveSeconds,
-    },
+    coalesceMs: nodes.coalesceSeconds * 1000,
+    commandPollMs: nodes.commandPollSeconds * 1000,
+    registrationPollMs: nodes.registrationPollSeconds * 1000,
+    deliverySeconds: nodes.deliverySeconds,
+    executionSeconds: { probe: nodes.probeSeconds, join: nodes.joinSeconds, leave: nodes.leaveSeconds },
     onCommand({ purpose, commandId, nodes: targets }) {
       for (const target of targets) log.info('command sent', { purpose, commandId, ...target });
     },
   });
+}
+
+function workPortsOf(adapters: Adapters): WorkPorts {
+  const { config, clock, pauses, redactor } = adapters;
   return {
-    directory,
-    nodes,
+    directory: directoryPortOf(adapters),
+    nodes: nodesOf(adapters),
     clock,
     patience: {
       joinMs: config.patience.joinSeconds * 1000,
@@ -111,66 +172,33 @@ function workPorts(
   };
 }
 
-/** What worker and sweep share. */
-interface Adapters {
-  readonly clients: Clients;
-  readonly pauses: Pauses;
-  readonly credential: ServiceCredentialSource;
-  readonly directory: Directory;
-  readonly autoScaling: AutoScaling;
-  readonly ledger: Ledger;
-  readonly leaseMs: number;
-  readonly nextOwner: () => string;
-  close(): Promise<void>;
-}
-
-function openAdapters(config: Config, clock: Clock, redactor: Redactor, log: Log): Adapters {
-  const clients = createClients(config.region);
-  const pauses: Pauses = {
-    firstMs: config.patience.retrySeconds * 1000,
-    longestMs: config.patience.retryMaximumSeconds * 1000,
-    random: Math.random,
-  };
-  const credential = createServiceCredential({
-    secret: createSecretStore(clients.secretsManager, config.secretId),
-    refusals: createRefusalStore(clients.dynamodb, config.table),
-    redactor,
-    clock,
-    pollMs: config.credentialPollSeconds * 1000,
+function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
+  const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
+  const handler = createHandler({
+    expected: { accountId: config.accountId, region: config.region },
+    admission: {
+      instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
+      group: (name) => autoScaling.group(name),
+      heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
+      instanceTag: (instanceId, key, signal) => readInstanceTag(clients.ec2, instanceId, key, signal),
+    },
+    completion: autoScaling,
+    ledger,
+    work: workPortsOf(adapters),
+    log,
+    count,
   });
-  const directory = openDirectory({
-    deployment: config.deployment,
-    accountId: config.accountId,
-    region: config.region,
-    caFile: config.directory.caFile,
-    controllers: config.directory.controllers,
-    site: config.directory.site,
-    namePrefixes: config.directory.namePrefixes,
-    credentials: credential,
+  const { waitSeconds, visibilitySeconds } = config.receive;
+  return createWorker({
+    queue: createQueue(clients.sqs, { url: config.queueUrl, waitSeconds, visibilitySeconds }),
+    visibilityMs: visibilitySeconds * 1000,
+    handler,
+    slots: config.concurrency,
+    drainMs: config.drainSeconds * 1000,
+    pauses,
     clock,
-    randomBytes,
-    connectTimeoutMs: config.directory.connectSeconds * 1000,
-    operationTimeoutMs: config.directory.operationSeconds * 1000,
     log,
   });
-  const leaseMs = config.receive.visibilitySeconds * 1000 * LEASE_SHARE;
-  const processName = `${hostname()}/${process.pid}`;
-  const nextOwner = (): string => `${processName}/${randomUUID()}`;
-  const table = createMembershipTable(clients.dynamodb, config.table);
-  return {
-    clients,
-    pauses,
-    credential,
-    directory,
-    autoScaling: createAutoScaling(clients.autoScaling, clock),
-    ledger: createLedger({ table, clock, nextOwner, leaseMs }),
-    leaseMs,
-    nextOwner,
-    async close() {
-      await directory.close();
-      destroyClients(clients);
-    },
-  };
 }
 
 export interface Sweeper {
@@ -179,30 +207,29 @@ export interface Sweeper {
   close(): Promise<void>;
 }
 
-function sweeperOf(config: Config, adapters: Adapters, clock: Clock, log: Log): Sweeper {
-  const { autoScaling, clients, directory, ledger, leaseMs, nextOwner } = adapters;
+function sweeperOf(adapters: Adapters): Sweeper {
+  const { autoScaling, clients, clock, config, directory, ledger, log, sweepLeases } = adapters;
   const { accountId, region, table } = config;
   const ports: SweepPorts = {
     directory,
     instances: createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId, region }),
-    isInAutoScaling: async (instanceId: string, signal: AbortSignal): Promise<boolean> =>
+    isInAutoScaling: async (instanceId, signal) =>
       (await autoScaling.instance(instanceId, signal)) !== undefined,
     ledger: {
-      pages: (signal: AbortSignal) => scanMemberships(clients.dynamodb, table, signal),
-      find: (instanceId: string) => ledger.find(instanceId),
-      claim: (instanceId: string) => ledger.claim(instanceId),
+      pages: (signal) => scanMemberships(clients.dynamodb, table, signal),
+      find: (instanceId) => ledger.find(instanceId),
+      claim: (instanceId) => ledger.claim(instanceId),
     },
     clock,
     log,
   };
-  const limits = {
+  const limits: SweepLimits = {
     ageGuardMs: config.sweep.ageGuardSeconds * 1000,
     maximumRemovals: config.sweep.maximumRemovals,
     operationMs: config.directory.operationSeconds * 1000,
   };
-  const store = createSweepLeaseStore(clients.dynamodb, table);
   return {
-    leases: createSweepLeases({ store, clock, nextOwner, leaseMs }),
+    leases: sweepLeases,
     sweep: (dryRun, signal) => sweep(ports, { ...limits, dryRun }, signal),
     close: () => adapters.close(),
   };
@@ -210,12 +237,12 @@ function sweeperOf(config: Config, adapters: Adapters, clock: Clock, log: Log): 
 
 /** The sweep alone, for a person who wants one now. */
 export function createSweeper(config: Config, clock: Clock, redactor: Redactor, log: Log): Sweeper {
-  return sweeperOf(config, openAdapters(config, clock, redactor, log), clock, log);
+  return sweeperOf(openAdapters({ config, clock, redactor, log }));
 }
 
 export interface Agent {
   readonly worker: Worker;
-  /** How many messages ended how, since the start. */
+  /** How many deliveries ended how, since the start. */
   readonly endings: ReadonlyMap<Ending, number>;
   /** Sweeps on schedule until the signal aborts, if the configuration says so. Never rejects. */
   sweepOnSchedule(signal: AbortSignal): Promise<void>;
@@ -223,52 +250,10 @@ export interface Agent {
 }
 
 export function createAgent(config: Config, clock: Clock, redactor: Redactor, log: Log): Agent {
-  const adapters = openAdapters(config, clock, redactor, log);
-  const { autoScaling, clients, pauses } = adapters;
-  const queue = createQueue(clients.sqs, {
-    url: config.queueUrl,
-    waitSeconds: config.receive.waitSeconds,
-    visibilitySeconds: config.receive.visibilitySeconds,
-  });
+  const adapters = openAdapters({ config, clock, redactor, log });
   const endings = new Map<Ending, number>();
-  const messages = createHandler({
-    expected: { accountId: config.accountId, region: config.region },
-    queue,
-    admission: {
-      instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
-      group: (name) => autoScaling.group(name),
-      instanceTag: (instanceId, key, signal) => readInstanceTag(clients.ec2, instanceId, key, signal),
-      heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
-      clock,
-    },
-    completion: autoScaling,
-    ledger: adapters.ledger,
-    work: workPorts(
-      config,
-      clients,
-      directoryPort(adapters.directory, adapters.credential, config),
-      clock,
-      redactor,
-      pauses,
-      log,
-    ),
-    clock,
-    log,
-    visibilityMs: config.receive.visibilitySeconds * 1000,
-    count: (ending) => endings.set(ending, (endings.get(ending) ?? 0) + 1),
-  });
-  const worker = createWorker({
-    receive: (maximum) => queue.receive(maximum),
-    handle: (message, receivedAt) => messages.handle(message, receivedAt),
-    abortAll: (reason) => messages.abortAll(reason),
-    handBack: (message) => queue.hide(message, 0),
-    slots: config.concurrency,
-    drainMs: config.drainSeconds * 1000,
-    pauses,
-    clock,
-    log,
-  });
-  const sweeper = sweeperOf(config, adapters, clock, log);
+  const worker = workerOf(adapters, (ending) => void endings.set(ending, (endings.get(ending) ?? 0) + 1));
+  const sweeper = sweeperOf(adapters);
   return {
     worker,
     endings,

@@ -1,5 +1,5 @@
 /**
- * The worker: receives as many messages as it has free slots, works on them side by side, and drains when it is told to.
+ * The worker: receives as many messages as it has free slots, has them handled side by side, and drains when it is told to.
  *
  *     running ──stop()──▶ draining ──all done, or the time is up──▶ stopped
  *
@@ -7,19 +7,19 @@
  */
 import type { Clock } from './clock.ts';
 import { AdjoinError, asAdjoinError } from './errors.ts';
+import { createDelivery, type Delivery, type QueueMessage, type QueuePort } from './lifecycle/delivery.ts';
+import type { Handler } from './lifecycle/handler.ts';
 import type { Log } from './log.ts';
 import { pauseAfter, type Pauses } from './patience.ts';
 
-export interface WorkerOptions<M> {
-  /** Long poll for at most this many messages. */
-  readonly receive: (maximum: number) => Promise<readonly M[]>;
-  /** Never throws. */
-  readonly handle: (message: M, receivedAt: number) => Promise<void>;
-  /** Stops all work in progress. */
-  readonly abortAll: (reason: AdjoinError) => void;
-  /** Makes a message visible again that came after the stop. */
-  readonly handBack: (message: M) => Promise<void>;
+export interface WorkerOptions<M extends QueueMessage> {
+  readonly queue: QueuePort<M>;
+  /** Milliseconds for which a receive hides a message. */
+  readonly visibilityMs: number;
+  readonly handler: Handler;
+  /** Messages that are handled at a time. */
   readonly slots: number;
+  /** Milliseconds that messages in progress may take after a stop. */
   readonly drainMs: number;
   readonly pauses: Pauses;
   readonly clock: Clock;
@@ -32,27 +32,33 @@ export interface Worker {
   stop(): void;
 }
 
-export function createWorker<M>(options: WorkerOptions<M>): Worker {
-  const { clock, log } = options;
+/** Milliseconds that an answer of SQS may take to arrive after the messages were picked. */
+const RECEIVE_DELAY_MS = 1_000;
+
+export function createWorker<M extends QueueMessage>(options: WorkerOptions<M>): Worker {
+  const { queue, handler, clock, log } = options;
   const stopping = new AbortController();
   const inProgress = new Set<Promise<void>>();
   let failures = 0;
   /** Settles when a slot becomes free, or the worker is told to stop. */
   let change = Promise.withResolvers<void>();
 
-  function start(message: M, receivedAt: number): void {
-    const task = options.handle(message, receivedAt).finally(() => {
+  function start(delivery: Delivery): void {
+    const task = handler.handle(delivery).finally(() => {
       inProgress.delete(task);
       change.resolve();
     });
     inProgress.add(task);
   }
 
-  async function receive(maximum: number): Promise<readonly M[]> {
+  async function receive(maximum: number): Promise<readonly Delivery[]> {
+    // Asked before the poll: a message may have been picked, and its time may run, long before the answer arrives.
+    const asked = clock.now();
     try {
-      const messages = await options.receive(maximum);
+      const messages = await queue.receive(maximum);
       failures = 0;
-      return messages;
+      const receivedAt = Math.max(asked, clock.now() - RECEIVE_DELAY_MS);
+      return messages.map((message) => createDelivery(message, receivedAt, options));
     } catch (error) {
       failures += 1;
       const pause = pauseAfter(failures, options.pauses);
@@ -70,20 +76,18 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
         await change.promise;
         continue;
       }
-      // Asked before the poll: a message may have been picked, and its time may run, long before the answer arrives.
-      const asked = clock.now();
-      const messages = await receive(free);
+      const deliveries = await receive(free);
       if (stopping.signal.aborted) {
-        await Promise.allSettled(messages.map((message) => options.handBack(message)));
+        // They came after the stop: another worker may have them at once.
+        await Promise.allSettled(deliveries.map((delivery) => delivery.hide(0)));
         return;
       }
-      const receivedAt = messages.length > 0 ? Math.max(asked, clock.now() - RECEIVE_DELAY_MS) : asked;
-      for (const message of messages) start(message, receivedAt);
+      for (const delivery of deliveries) start(delivery);
     }
   }
 
   const drained = new AbortController();
-  /** Counted from the stop: whoever sent the signal waits for a long poll, too, that may hang. */
+  /** Counted from the stop and not from the end of the long poll, which may hang. */
   async function timeUp(): Promise<void> {
     try {
       await clock.sleep(options.drainMs, drained.signal);
@@ -91,7 +95,7 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
       return;
     }
     log.warn('time is up, handing back what is in progress', { inProgress: inProgress.size });
-    options.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
   }
   let alarm: Promise<void> | undefined;
 
@@ -111,6 +115,3 @@ export function createWorker<M>(options: WorkerOptions<M>): Worker {
     },
   };
 }
-
-/** Milliseconds that an answer of SQS may take to arrive after the messages were picked. */
-const RECEIVE_DELAY_MS = 1_000;

@@ -6,23 +6,12 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { AdjoinError } from '../errors.ts';
+import type { QueueMessage, QueuePort } from '../lifecycle/delivery.ts';
 import { awsErrorOf, callAws } from './errors.ts';
 
-export interface ReceivedMessage {
-  readonly messageId: string;
+export interface ReceivedMessage extends QueueMessage {
   /** Valid for this receive alone; a later one makes it stale. */
   readonly receiptHandle: string;
-  readonly body: string;
-  /** How often the message has been received, this time included. */
-  readonly receiveCount: number;
-}
-
-export interface Queue {
-  /** Long poll for up to `maximum` (at most 10) messages. It is not cancelled: an aborted poll can hide its messages. */
-  receive(maximum: number): Promise<ReceivedMessage[]>;
-  remove(message: ReceivedMessage): Promise<void>;
-  /** Hides the message for this long from now. @throws AdjoinError `lease-lost` when the receipt is stale. */
-  hide(message: ReceivedMessage, seconds: number): Promise<void>;
 }
 
 /** The most that one ReceiveMessage hands out (SQS). */
@@ -34,7 +23,7 @@ export interface QueueOptions {
   readonly visibilitySeconds: number;
 }
 
-export function createQueue(client: SQSClient, options: QueueOptions): Queue {
+export function createQueue(client: SQSClient, options: QueueOptions): QueuePort<ReceivedMessage> {
   const QueueUrl = options.url;
   return {
     async receive(maximum) {

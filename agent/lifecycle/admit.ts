@@ -1,5 +1,5 @@
 /**
- * Admission: a message is only a rumour. Auto Scaling must show the instance in this group and in the matching wait state,
+ * Admission: a message alone proves nothing. Auto Scaling must show the instance in this group and in the matching wait state,
  * must know the token, and the group or the instance must have opted in.
  */
 import type { Clock } from '../clock.ts';
@@ -37,13 +37,20 @@ export interface AdmissionPorts {
   instanceTag(instanceId: string, key: string, signal: AbortSignal): Promise<string | undefined>;
   /** @throws AdjoinError `action-void` when Auto Scaling does not know the token. */
   heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
+}
+
+/** What an admission is decided with. */
+export interface AdmissionContext extends AdmissionPorts {
+  /** What the ledger has of the instance: a member is let go even if the tag was taken away since. */
+  known(): Promise<Membership | undefined>;
   readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 export interface Admission {
   readonly hook: Hook;
   readonly failurePolicy: FailurePolicy;
-  /** A launch that failed and is not answered: it is left to the hook's time-out, which nobody may move on. */
+  /** A launch that failed and is not answered: it is left to the hook's time-out, which no heartbeat may prolong. */
   readonly isHeld: boolean;
   /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
   readonly globalDeadline: number;
@@ -72,20 +79,17 @@ function voided(action: LifecycleAction, why: string): AdjoinError {
 }
 
 /** What in Auto Scaling's view of the instance speaks against the action, if anything does. */
-async function doubt(
-  action: LifecycleAction,
-  ports: AdmissionPorts,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+async function doubt(action: LifecycleAction, context: AdmissionContext): Promise<string | undefined> {
+  const { clock, signal } = context;
   for (let look = 1; ; look += 1) {
-    const state = await ports.instance(action.instanceId, signal);
+    const state = await context.instance(action.instanceId, signal);
     if (!state) return 'Auto Scaling does not know the instance.';
     if (state.group !== action.group) return 'the instance is in another group.';
     if (waitStates[action.transition].has(state.lifecycleState)) return undefined;
     if (!earlyStates[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
       return `the instance is ${state.lifecycleState}, not waiting for the hook.`;
     }
-    await ports.clock.sleep(EARLY_PAUSE_MS, signal);
+    await clock.sleep(EARLY_PAUSE_MS, signal);
   }
 }
 
@@ -93,81 +97,62 @@ async function doubt(
  * The view is eventually consistent, the token is not: an action that the view speaks against is given up on the token's
  * word alone, for its message is deleted then.
  */
-async function settleDoubt(
-  action: LifecycleAction,
-  why: string,
-  ports: AdmissionPorts,
-  signal: AbortSignal,
-): Promise<never> {
+async function settleDoubt(action: LifecycleAction, why: string, context: AdmissionContext): Promise<never> {
   try {
-    await ports.heartbeat(action, signal);
+    await context.heartbeat(action, context.signal);
   } catch (error) {
-    // Auto Scaling will not hear of a token for this group or hook at all: then nothing of it is ours.
+    // Auto Scaling accepts no token at all for this group or hook: then the action is not ours.
     if (error instanceof AdjoinError && /^aws-(denied|refused)$/.test(error.code)) throw voided(action, why);
     throw error;
   }
   throw new AdjoinError('aws-unavailable', `${action.instanceId}: ${why} Its action is active all the same.`);
 }
 
-/** Whether the group, the ledger or the instance says that the instance is ours to look after. */
-async function isOptedIn(
-  action: LifecycleAction,
-  group: Group,
-  ports: AdmissionPorts,
-  known: () => Promise<Membership | undefined>,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Whether the group, the ledger or the instance says that the instance has opted in. */
+async function isOptedIn(action: LifecycleAction, group: Group, context: AdmissionContext): Promise<boolean> {
   return (
     asksFor(group.tags.get(OPT_IN_TAG)) ||
-    (action.transition === 'terminating' && (await known()) !== undefined) ||
-    asksFor(await ports.instanceTag(action.instanceId, OPT_IN_TAG, signal))
+    (action.transition === 'terminating' && (await context.known()) !== undefined) ||
+    asksFor(await context.instanceTag(action.instanceId, OPT_IN_TAG, context.signal))
   );
 }
 
 /** The action's group and hook, once one of the looks shows that it has opted in. @throws AdjoinError */
 async function optedIn(
   action: LifecycleAction,
-  ports: AdmissionPorts,
-  known: () => Promise<Membership | undefined>,
-  signal: AbortSignal,
+  context: AdmissionContext,
 ): Promise<{ readonly group: Group; readonly hook: Hook }> {
   for (let look = 1; ; look += 1) {
-    const group = await ports.group(action.group);
+    const group = await context.group(action.group);
     const hook = group?.hooks.find((candidate) => candidate.name === action.hook);
     if (!group || !hook) {
       // A look from before the hook was attached says the same.
       const missing = group ? `the group has no hook ${action.hook}.` : 'the group does not exist.';
-      return settleDoubt(action, missing, ports, signal);
+      return settleDoubt(action, missing, context);
     }
-    if (await isOptedIn(action, group, ports, known, signal)) return { group, hook };
+    if (await isOptedIn(action, group, context)) return { group, hook };
     if (look === EARLY_LOOKS) {
       throw new AdjoinError(
         'action-not-opted-in',
         `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.`,
       );
     }
-    await ports.clock.sleep(EARLY_PAUSE_MS, signal);
+    await context.clock.sleep(EARLY_PAUSE_MS, context.signal);
   }
 }
 
 /**
  * Admits an action, or says why not.
- * @param known what the ledger has of the instance: a member is let go whether or not somebody took the tag away since.
  * @throws AdjoinError `action-void`, `action-not-opted-in`, or what AWS answered
  */
-export async function admit(
-  action: LifecycleAction,
-  ports: AdmissionPorts,
-  known: () => Promise<Membership | undefined>,
-  signal: AbortSignal,
-): Promise<Admission> {
-  const against = await doubt(action, ports, signal);
-  if (against !== undefined) return settleDoubt(action, against, ports, signal);
-  const { group, hook } = await optedIn(action, ports, known, signal);
+export async function admit(action: LifecycleAction, context: AdmissionContext): Promise<Admission> {
+  const against = await doubt(action, context);
+  if (against !== undefined) return settleDoubt(action, against, context);
+  const { group, hook } = await optedIn(action, context);
   const failurePolicy = group.tags.get(FAILURE_POLICY_TAG)?.toUpperCase() === 'HOLD' ? 'HOLD' : 'ABANDON';
-  const isHeld = failurePolicy === 'HOLD' && isGivenUp(action, await known());
-  // Only the true token moves the time-out: this is the proof that the message is Auto Scaling's own. The ledger's word is
-  // another.
-  if (!isHeld) await ports.heartbeat(action, signal);
+  const isHeld = failurePolicy === 'HOLD' && isGivenUp(action, await context.known());
+  // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
+  // the ledger's record of the same token proves it.
+  if (!isHeld) await context.heartbeat(action, context.signal);
   return { hook, failurePolicy, isHeld, globalDeadline: action.startedAt + hook.globalMs };
 }

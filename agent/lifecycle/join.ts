@@ -1,8 +1,9 @@
 /**
- * A launch: probe, stage, join, verify. What comes out is the answer that the action deserves; giving it is not done here.
+ * A launch: probe, stage, join, verify. The verdict says which answer the action gets; the handler gives it.
  *
- * Every attempt begins by looking: at the node, and at the account that the ledger knows. A join that an earlier attempt,
- * or an earlier worker, has brought about is adopted; a staged account whose one-time password is lost is staged again.
+ * Every attempt first looks at the node, and at the account that the ledger knows. If an earlier attempt, or an earlier
+ * worker, has joined the node already, that join is adopted; if the one-time password of a staged account is lost, the
+ * account is staged again.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
@@ -10,17 +11,20 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import { retry, until } from '../patience.ts';
 import { removeAccountBy } from './removal.ts';
-import { ANSWER_MARGIN_MS, JOIN_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
+import {
+  ANSWER_MARGIN_MS,
+  JOIN_MARGIN_MS,
+  noteError,
+  targetOf,
+  type Verdict,
+  type Work,
+  type WorkPorts,
+} from './work.ts';
 import type { StagedAccount, StagingWrite } from '../terms.ts';
-
-export type JoinOutcome =
-  | { readonly result: 'CONTINUE' }
-  /** Nothing is left in the directory, or the ledger says that something is owed. */
-  | { readonly result: 'failed'; readonly error: AdjoinError };
 
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
 const counted = new Set(['join-failed', 'join-unverified', 'command-failed', 'node-facts-invalid']);
-/** Milliseconds that removing a failed join's account may take before it is left to the sweep. */
+/** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
 function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
@@ -164,7 +168,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   await lease.update({ state: 'member', lastError: undefined }, 'verify');
 }
 
-/** Takes back what was staged. What can't be taken back in time is owed, and the sweep pays. */
+/** Removes what was staged. What can't be removed in time is owed to the sweep. */
 async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<void> {
   const { lease, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
@@ -190,16 +194,24 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
   }
 }
 
+/** The verdict on a launch that failed, as the group's policy has it. */
+function failed({ admission, log }: Work, error: AdjoinError): Verdict {
+  log.error('join failed', { error, policy: admission.failurePolicy });
+  // No answer: Auto Scaling's own time-out decides, and people can look at the instance until then.
+  if (admission.failurePolicy === 'HOLD') return { answer: undefined, ending: 'held' };
+  return { answer: 'ABANDON', ending: 'abandoned' };
+}
+
 /**
- * Brings a launch to its outcome.
+ * Joins the instance of a launch, or removes what was staged for it.
  * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
  */
-export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
+export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
   if (membership.lastError && (membership.state === 'failed' || membership.state === 'owed')) {
     // An earlier worker gave up on this very action and died before it could answer.
-    return { result: 'failed', error: new AdjoinError('join-exhausted', membership.lastError.message) };
+    return failed(work, new AdjoinError('join-exhausted', membership.lastError.message));
   }
   const began = membership.launch?.times.received ?? ports.clock.now();
   const latest = admission.globalDeadline - JOIN_MARGIN_MS;
@@ -232,12 +244,12 @@ export async function join(work: Work, ports: WorkPorts): Promise<JoinOutcome> {
         }
       },
     );
-    return { result: 'CONTINUE' };
+    return { answer: 'CONTINUE', ending: 'joined' };
   } catch (error) {
     signal.throwIfAborted();
     const known = asAdjoinError(error);
     if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
     await undo(work, ports, known);
-    return { result: 'failed', error: known };
+    return failed(work, known);
   }
 }

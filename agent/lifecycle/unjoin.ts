@@ -1,14 +1,14 @@
 /**
- * A termination: the node leaves, if it can; the account and its DNS records go, whether or not it could. It ends with
- * both gone, or with the debt in the ledger.
+ * A termination: the node leaves, if it can; its account and DNS records are removed, whether or not it could. At the end
+ * they are gone, or the ledger says that the removal is owed.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { endedAt } from '../ledger/membership.ts';
+import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import { retry, until } from '../patience.ts';
 import { removeAccountBy } from './removal.ts';
-import { ANSWER_MARGIN_MS, noteError, targetOf, type Work, type WorkPorts } from './work.ts';
+import { ANSWER_MARGIN_MS, noteError, targetOf, type Verdict, type Work, type WorkPorts } from './work.ts';
 
-/** A courtesy to the machine: its caches and keys go with it. Nothing depends on it, so nothing about it is an error. */
+/** Best effort: the node deletes its caches and keys. Nothing depends on it, so its failure is not an error. */
 async function leave(work: Work, ports: WorkPorts): Promise<void> {
   const { action, signal, log } = work;
   const { instanceId } = action;
@@ -18,7 +18,7 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
     await until(ports.clock, deadline, signal, late, async (limited) => {
       if (!(await ports.nodes.readiness.isReady(instanceId, limited))) return;
       const domain = await ports.directory.domain(limited);
-      // Late, it could meet the next life of the same instance.
+      // A late command could reach the next life of the same instance.
       work.check();
       const facts = await ports.nodes.leave(targetOf(action), domain, deadline, limited);
       log.info('node left', { result: facts.result, detail: facts.detail });
@@ -29,11 +29,16 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
   }
 }
 
-/**
- * Brings a termination to its end: `removed` or `owed` in the ledger. Both are answered `CONTINUE`.
- * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
- */
-export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
+/** A termination into a warm pool: the instance is stopped, not terminated. It stays a member, and its account stays. */
+async function keep({ lease }: Work, { clock }: WorkPorts): Promise<void> {
+  const { membership } = lease;
+  const verified = membership.launch?.times.verify !== undefined;
+  const state = verified ? 'member' : 'staged';
+  await lease.update(mayHaveAccount(membership) ? { state } : { state: 'removed', ...endedAt(clock.now()) });
+}
+
+/** Ends with `removed` or `owed` in the ledger. */
+async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const { admission, lease, signal, log } = work;
   const { clock, patience } = ports;
   if (lease.membership.state === 'removed' || lease.membership.state === 'owed') return;
@@ -67,4 +72,17 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<void> {
       'remove',
     );
   }
+}
+
+/**
+ * Takes the instance of a termination out of the domain. Whatever comes of it is answered `CONTINUE`.
+ * @throws AdjoinError with disposition `yield` or `acknowledge` when the work must stop where it is
+ */
+export async function unjoin(work: Work, ports: WorkPorts): Promise<Verdict> {
+  if (work.action.destination === 'WarmPool') {
+    await keep(work, ports);
+    return { answer: 'CONTINUE', ending: 'kept' };
+  }
+  await leaveAndRemove(work, ports);
+  return { answer: 'CONTINUE', ending: work.lease.membership.state === 'owed' ? 'owed' : 'unjoined' };
 }

@@ -7,18 +7,25 @@ import type { Directory } from '../directory/directory.ts';
 import type { Nodes, Target } from '../nodes/nodes.ts';
 import type { Pauses } from '../patience.ts';
 import type { Admission } from './admit.ts';
-import type { LifecycleAction, LifecycleResult, StagedAccount } from '../terms.ts';
+import type { Ending, LifecycleAction, LifecycleResult, StagedAccount } from '../terms.ts';
 
-/** One admitted action, held. */
+/** One admitted action, under its lease. */
 export interface Work {
   readonly action: LifecycleAction;
   readonly admission: Admission;
   readonly lease: Lease;
-  /** Aborts when the hold is lost, the action is void, or the worker stops. */
+  /** Aborts when a lease, visibility or heartbeat is lost, the action is void, or the worker stops. */
   readonly signal: AbortSignal;
-  /** Asked right before something on the outside begins that no fencing token guards. Throws what `Hold.check` does. */
+  /** Called right before an effect that no fencing token guards. Throws what `KeepAlive.check` throws. */
   readonly check: () => void;
   readonly log: Log;
+}
+
+/** What a join or an unjoin has come to. */
+export interface Verdict {
+  /** What Auto Scaling is answered; undefined for a launch that is held. */
+  readonly answer: LifecycleResult | undefined;
+  readonly ending: Ending;
 }
 
 /** What a join and an unjoin ask of the directory. */

@@ -35,7 +35,7 @@ export interface Message {
 }
 
 /** One receive of a message, as a worker holds it in its hand. */
-export interface Delivery {
+export interface ReceivedMessage {
   readonly messageId: string;
   readonly body: string;
   readonly receiveCount: number;
@@ -93,11 +93,11 @@ export interface Cloud {
   /** Shows instances as they were a while ago, for so many milliseconds. */
   lag(ms: number): void;
 
-  receive(maximum: number): Delivery[];
+  receive(maximum: number): ReceivedMessage[];
   /** Milliseconds until a message becomes visible; Infinity when none will by itself. */
   nextVisible(): number;
-  remove(delivery: Delivery): void;
-  hide(delivery: Delivery, seconds: number): void;
+  remove(received: ReceivedMessage): void;
+  hide(received: ReceivedMessage, seconds: number): void;
   instance(instanceId: string): InstanceState | undefined;
   /** As EC2 shows it. */
   existence(instanceId: string): Existence;
@@ -295,8 +295,8 @@ export function createCloud(options: CloudOptions): Cloud {
     else vanish(instance);
   }
 
-  function held(delivery: Delivery): Message | undefined {
-    return messages.find((message) => message.messageId === delivery.messageId);
+  function held(received: ReceivedMessage): Message | undefined {
+    return messages.find((message) => message.messageId === received.messageId);
   }
 
   return {
@@ -367,7 +367,7 @@ export function createCloud(options: CloudOptions): Cloud {
 
     receive(maximum) {
       const now = kernel.now();
-      const found: Delivery[] = [];
+      const found: ReceivedMessage[] = [];
       for (const message of messages) {
         if (message.gone || message.visibleAt > now || found.length === maximum) continue;
         if (message.receiveCount === MAXIMUM_RECEIVES) {
@@ -388,17 +388,17 @@ export function createCloud(options: CloudOptions): Cloud {
       const times = messages.filter((message) => !message.gone).map((message) => message.visibleAt);
       return Math.max(0, Math.min(...times) - kernel.now());
     },
-    remove(delivery) {
+    remove(received) {
       // A stale receipt may still delete (SQS promises neither): the worse of the two for a worker that deletes early.
-      const message = held(delivery);
+      const message = held(received);
       if (message && !message.gone) message.gone = 'deleted';
     },
-    hide(delivery, seconds) {
-      const message = held(delivery);
+    hide(received, seconds) {
+      const message = held(received);
       const now = kernel.now();
-      const stale = message?.receipt !== delivery.receipt || message.gone || message.visibleAt <= now;
+      const stale = message?.receipt !== received.receipt || message.gone || message.visibleAt <= now;
       if (!message || stale || now + seconds * 1000 > message.receivedAt + LONGEST_HIDE_MS) {
-        throw new AdjoinError('lease-lost', `Message ${delivery.messageId} is no longer this worker's.`);
+        throw new AdjoinError('lease-lost', `Message ${received.messageId} is no longer this worker's.`);
       }
       message.visibleAt = now + seconds * 1000;
     },

@@ -1,17 +1,11 @@
 /** Mistakes that somebody could make in the core, put between it and its ports. The schedules must find each. */
 import { AdjoinError, asAdjoinError } from '../../agent/errors.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
-import type { QueuePort } from '../../agent/lifecycle/handler.ts';
-import type { CompletionPort } from '../../agent/lifecycle/work.ts';
-import type { Delivery } from './schedule-cloud.ts';
 import { nameOf } from './schedule-domain.ts';
 import type { Defect, Ports } from './schedule-ports.ts';
 import type { Existence } from '../../agent/terms.ts';
 
-function deletingFirst({ queue, completion }: Ports): {
-  queue: QueuePort<Delivery>;
-  completion: CompletionPort;
-} {
+function deletingFirst({ queue, completion }: Ports): Pick<Ports, 'queue' | 'completion'> {
   const put = new Map<string, () => Promise<void>>();
   return {
     completion: {
@@ -22,9 +16,9 @@ function deletingFirst({ queue, completion }: Ports): {
     },
     queue: {
       ...queue,
-      async remove(delivery) {
-        await queue.remove(delivery);
-        for (const [token, complete] of put) if (delivery.body.includes(token)) await complete();
+      async remove(received) {
+        await queue.remove(received);
+        for (const [token, complete] of put) if (received.body.includes(token)) await complete();
       },
     },
   };
@@ -76,7 +70,7 @@ export const defects = {
       const admitted = new Set<string>();
       return {
         ...ports,
-        queue: { ...ports.queue, hide: (delivery, seconds) => deaf(ports.queue.hide(delivery, seconds)) },
+        queue: { ...ports.queue, hide: (received, seconds) => deaf(ports.queue.hide(received, seconds)) },
         admission: {
           ...ports.admission,
           async heartbeat(action, signal) {

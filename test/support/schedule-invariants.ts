@@ -1,7 +1,7 @@
 /** What must hold, whatever happens. Each is looked at after every step, or at the very call that could break it. */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { mayHaveAccount } from '../../agent/ledger/membership.ts';
-import type { Action, Cloud, Delivery } from './schedule-cloud.ts';
+import type { Action, Cloud, ReceivedMessage } from './schedule-cloud.ts';
 import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
 import type { LifecycleAction } from '../../agent/terms.ts';
@@ -49,7 +49,7 @@ export interface Invariants {
   /** A worker's answer has arrived; Auto Scaling takes it if the action is still active. */
   answering(action: LifecycleAction, result: string): void;
   completed(action: LifecycleAction, result: string): void;
-  deleting(actor: Actor, delivery: Delivery): void;
+  deleting(actor: Actor, received: ReceivedMessage): void;
   /** A sweep begins, under this signal. @returns a function for its end */
   sweeping(process: Process, signal: AbortSignal): () => void;
 }
@@ -146,8 +146,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
     }
   }
 
-  const actionOf = (delivery: Delivery): Action | undefined => {
-    const token = /"LifecycleActionToken":"([^"]+)"/.exec(delivery.body)?.[1];
+  const actionOf = (received: ReceivedMessage): Action | undefined => {
+    const token = /"LifecycleActionToken":"([^"]+)"/.exec(received.body)?.[1];
     return token === undefined ? undefined : cloud.actions.get(token);
   };
 
@@ -247,12 +247,12 @@ export function createInvariants(options: InvariantOptions): Invariants {
       sweeps.add(mine);
       return () => void sweeps.delete(mine);
     },
-    deleting(actor, delivery) {
-      const action = actionOf(delivery);
+    deleting(actor, received) {
+      const action = actionOf(received);
       must(
         !action || action.ended !== undefined,
         'deleted',
-        `${actor.name} deletes ${delivery.messageId}, but ${action?.token} still waits.`,
+        `${actor.name} deletes ${received.messageId}, but ${action?.token} still waits.`,
       );
     },
   };

@@ -2,13 +2,13 @@
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
-import type { QueuePort } from '../../agent/lifecycle/handler.ts';
+import type { QueuePort } from '../../agent/lifecycle/delivery.ts';
 import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { SweepLeaseStore } from '../../agent/sweep/lease.ts';
 import type { SweepLimits, SweepPorts } from '../../agent/sweep/ports.ts';
 import type { MemorySweepLease, MemoryTable } from './memory-table.ts';
-import type { Cloud, Delivery } from './schedule-cloud.ts';
+import type { Cloud, ReceivedMessage } from './schedule-cloud.ts';
 import { CONTROLLER, DOMAIN, nameOf, type Domain } from './schedule-domain.ts';
 import type { Actor, Deed, Invariants } from './schedule-invariants.ts';
 import type { Kernel } from './schedule-kernel.ts';
@@ -18,7 +18,7 @@ import type { Wire, Worker } from './schedule-wire.ts';
 import type { Call } from './schedule.ts';
 
 export interface Ports {
-  readonly queue: QueuePort<Delivery>;
+  readonly queue: Pick<QueuePort<ReceivedMessage>, 'remove' | 'hide'>;
   readonly admission: AdmissionPorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
@@ -179,13 +179,13 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
 
   const ports: Ports = {
     queue: {
-      remove: (delivery) =>
-        wire.call(worker, 'queue.remove', subjectOf(delivery), () => {
-          invariants.deleting(worked, delivery);
-          cloud.remove(delivery);
+      remove: (received) =>
+        wire.call(worker, 'queue.remove', subjectOf(received), () => {
+          invariants.deleting(worked, received);
+          cloud.remove(received);
         }),
-      hide: (delivery, seconds) =>
-        wire.call(worker, 'queue.hide', subjectOf(delivery), () => cloud.hide(delivery, seconds)),
+      hide: (received, seconds) =>
+        wire.call(worker, 'queue.hide', subjectOf(received), () => cloud.hide(received, seconds)),
     },
     admission: {
       instance: (instanceId, signal) =>
@@ -200,7 +200,6 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
           () => cloud.heartbeat(action.token),
           signal,
         ),
-      clock,
     },
     completion: {
       complete(action, result, signal) {
@@ -266,6 +265,6 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
   return defect.ports ? defect.ports(ports, domain) : ports;
 }
 
-function subjectOf(delivery: Delivery): string {
-  return /i-[0-9a-f]{17}/.exec(delivery.body)?.[0] ?? '';
+function subjectOf(received: ReceivedMessage): string {
+  return /i-[0-9a-f]{17}/.exec(received.body)?.[0] ?? '';
 }

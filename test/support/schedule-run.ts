@@ -12,7 +12,14 @@ import { sweep } from '../../agent/sweep/sweep.ts';
 import type { Ending } from '../../agent/terms.ts';
 import { createWorker } from '../../agent/worker.ts';
 import { createMemorySweepLease, createMemoryTable } from './memory-table.ts';
-import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud, type Delivery } from './schedule-cloud.ts';
+import {
+  ACCOUNT,
+  createCloud,
+  REGION,
+  VISIBILITY_MS,
+  type Cloud,
+  type ReceivedMessage,
+} from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
 import { createInvariants } from './schedule-invariants.ts';
 import { createKernel, type Process } from './schedule-kernel.ts';
@@ -112,7 +119,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
   }
 
   /** A long poll: SQS looks again whenever a message may have become visible. */
-  async function receive(worker: Worker, maximum: number): Promise<readonly Delivery[]> {
+  async function receive(worker: Worker, maximum: number): Promise<readonly ReceivedMessage[]> {
     const clock = kernel.clockOf(worker.process);
     const end = kernel.now() + LONG_POLL_MS;
     for (;;) {
@@ -178,9 +185,8 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const hand: Worker = { process, stop, kill: ended };
     const defect = options.defect ?? {};
     const ports = createPorts({ kernel, cloud, domain, tables, wire, invariants, defect }, hand);
-    const messages = createHandler<Delivery>({
+    const handler = createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
-      queue: ports.queue,
       admission: ports.admission,
       completion: ports.completion,
       ledger: ports.ledger,
@@ -195,23 +201,23 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         },
         seal,
       },
-      clock,
       log,
-      visibilityMs: VISIBILITY_MS,
       count: (ending) => {
         endings.push(ending);
         tell(process.name, () => `ends a message: ${ending}`);
       },
     });
-    const worker = createWorker<Delivery>({
-      receive: (maximum) => receive(hand, Math.min(10, maximum)),
-      async handle(message, receivedAt) {
-        inHand(1);
-        await messages.handle(message, receivedAt);
-        inHand(-1);
+    const worker = createWorker({
+      queue: { ...ports.queue, receive: (maximum) => receive(hand, Math.min(10, maximum)) },
+      visibilityMs: VISIBILITY_MS,
+      handler: {
+        ...handler,
+        async handle(delivery) {
+          inHand(1);
+          await handler.handle(delivery);
+          inHand(-1);
+        },
       },
-      abortAll: (reason) => messages.abortAll(reason),
-      handBack: (message) => ports.queue.hide(message, 0),
       slots: 8,
       drainMs: DRAIN_MS,
       pauses,

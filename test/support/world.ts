@@ -6,6 +6,7 @@ import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
+import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
@@ -36,7 +37,7 @@ interface Account {
 
 export interface World {
   readonly clock: VirtualClock;
-  readonly process: Handler<WorldMessage>;
+  readonly handler: Handler;
   readonly endings: Ending[];
   readonly log: { level: string; event: string; fields: Fields }[];
   /** Every effect on the outside, in order. */
@@ -68,7 +69,9 @@ export interface World {
   launch(): WorldMessage;
   terminate(): WorldMessage;
   /** Another worker over the same table, directory and nodes. */
-  anotherWorker(): Handler<WorldMessage>;
+  anotherWorker(): Handler;
+  /** A message as SQS delivers it now. */
+  deliver(message: WorldMessage): Delivery;
 }
 
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
@@ -76,7 +79,7 @@ export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
 export function createWorld(): World {
   const clock = createVirtualClock();
-  const world: Omit<World, 'process'> & { process?: Handler<WorldMessage> } = {
+  const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
     endings: [],
     log: [],
@@ -147,6 +150,7 @@ export function createWorld(): World {
       return world.message({ transition: 'terminating', token: TERMINATE_TOKEN }, 'terminate');
     },
     anotherWorker: () => workerOf(),
+    deliver: (message) => createDelivery(message, clock.now(), { queue, clock, visibilityMs: 120_000 }),
   };
 
   async function call(name: string): Promise<void> {
@@ -293,20 +297,21 @@ export function createWorld(): World {
     throw new AdjoinError('action-void', 'No active Lifecycle Action found');
   };
 
-  function workerOf(): Handler<WorldMessage> {
-    return createHandler<WorldMessage>({
+  const queue: Pick<QueuePort<WorldMessage>, 'remove' | 'hide'> = {
+    async remove(message) {
+      await call('queue.remove');
+      world.removed.push(message.messageId);
+      world.effects.push('delete');
+    },
+    async hide(message, seconds) {
+      await call('queue.hide');
+      world.hidden.push({ messageId: message.messageId, seconds });
+    },
+  };
+
+  function workerOf(): Handler {
+    return createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
-      queue: {
-        async remove(message) {
-          await call('queue.remove');
-          world.removed.push(message.messageId);
-          world.effects.push('delete');
-        },
-        async hide(message, seconds) {
-          await call('queue.hide');
-          world.hidden.push({ messageId: message.messageId, seconds });
-        },
-      },
       admission: {
         async instance(instanceId) {
           await call('autoscaling.instance');
@@ -324,7 +329,6 @@ export function createWorld(): World {
           await call('autoscaling.heartbeat');
           known(action);
         },
-        clock,
       },
       completion: {
         async complete(action, result) {
@@ -367,11 +371,9 @@ export function createWorld(): World {
         },
         seal: (_key, password) => `sealed:${password}`,
       },
-      clock,
       log: log(),
-      visibilityMs: 120_000,
       count: (ending) => world.endings.push(ending),
     });
   }
-  return Object.assign(world, { process: workerOf() });
+  return Object.assign(world, { handler: workerOf() });
 }

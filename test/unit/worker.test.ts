@@ -43,30 +43,40 @@ beforeEach(() => {
   events = [];
   const note = (event: string, fields: Fields = {}): void => void events.push({ event, fields });
   const log: Log = { debug: note, info: note, warn: note, error: note, with: () => log };
-  worker = createWorker<string>({
-    async receive(maximum) {
-      polls.push({ maximum, at: clock.now() - start });
-      receiveFault?.();
-      const deadline = clock.now() + POLL_MS;
-      while (silent || (queue.length === 0 && clock.now() < deadline)) await clock.sleep(500);
-      return queue.splice(0, Math.min(10, maximum));
+  worker = createWorker({
+    queue: {
+      async receive(maximum) {
+        polls.push({ maximum, at: clock.now() - start });
+        receiveFault?.();
+        const deadline = clock.now() + POLL_MS;
+        while (silent || (queue.length === 0 && clock.now() < deadline)) await clock.sleep(500);
+        const picked = queue.splice(0, Math.min(10, maximum));
+        return picked.map((messageId) => ({ messageId, body: '', receiveCount: 1 }));
+      },
+      async hide({ messageId }, seconds) {
+        if (seconds > 0) throw new RangeError('A worker hides nothing by itself.');
+        handedBack.push(messageId);
+        if (handBackFault) throw handBackFault;
+      },
+      async remove() {
+        throw new TypeError('A worker deletes nothing by itself.');
+      },
     },
-    async handle(message, receivedAt) {
-      received.set(message, receivedAt - start);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      working.set(message, resolve);
-      peak = Math.max(peak, working.size);
-      await promise;
-      working.delete(message);
+    handler: {
+      async handle({ messageId, receivedAt }) {
+        received.set(messageId, receivedAt - start);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        working.set(messageId, resolve);
+        peak = Math.max(peak, working.size);
+        await promise;
+        working.delete(messageId);
+      },
+      abortAll(reason) {
+        aborted.push(reason);
+        for (const end of working.values()) end();
+      },
     },
-    abortAll(reason) {
-      aborted.push(reason);
-      for (const end of working.values()) end();
-    },
-    async handBack(message) {
-      handedBack.push(message);
-      if (handBackFault) throw handBackFault;
-    },
+    visibilityMs: 120_000,
     slots: SLOTS,
     drainMs: DRAIN_MS,
     pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },

@@ -643,12 +643,12 @@ describe('notices', () => {
   });
 
   test("alarms count the words that the agent's log uses", () => {
-    const process = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/handler.ts'), 'utf8');
-    const unjoin = readFileSync(join(import.meta.dirname, '../../../agent/lifecycle/unjoin.ts'), 'utf8');
-    expect(process).toContain("return 'abandoned'");
-    expect(process).toContain("return 'held'");
-    expect(process).toContain("('lifecycle action ended', { ending })");
-    expect(unjoin).toContain("'account removal is owed to the sweep'");
+    const source = (name: string): string =>
+      readFileSync(join(import.meta.dirname, '../../../agent/lifecycle', name), 'utf8');
+    expect(source('join.ts')).toContain("ending: 'abandoned'");
+    expect(source('join.ts')).toContain("ending: 'held'");
+    expect(source('handler.ts')).toContain("('lifecycle action ended', { ending })");
+    expect(source('unjoin.ts')).toContain("'account removal is owed to the sweep'");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
     );

@@ -22,7 +22,7 @@ interface Outcome {
 }
 
 async function deliver(world: World, text: string): Promise<Outcome> {
-  const handled = world.process.handle({ messageId: 'm', body: text, receiveCount: 1 }, world.clock.now());
+  const handled = world.handler.handle(world.deliver({ messageId: 'm', body: text, receiveCount: 1 }));
   await world.clock.until(handled);
   return {
     endings: world.endings,

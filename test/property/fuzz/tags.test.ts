@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
 import {
   admit,
-  type AdmissionPorts,
+  type AdmissionContext,
   FAILURE_POLICY_TAG,
   OPT_IN_TAG,
 } from '../../../agent/lifecycle/admit.ts';
@@ -115,7 +115,7 @@ test(
         if (group) tags.set(OPT_IN_TAG, group.value);
         if (policy) tags.set(FAILURE_POLICY_TAG, policy.value);
         let heartbeats = 0;
-        const ports: AdmissionPorts = {
+        const context: AdmissionContext = {
           instance: async () => ({
             group: GROUP,
             lifecycleState: transition === 'launching' ? 'Pending:Wait' : 'Terminating:Wait',
@@ -128,7 +128,9 @@ test(
           heartbeat: async () => {
             heartbeats += 1;
           },
+          known: async () => (isMember ? membership : undefined),
           clock: { now: () => 0, sleep: async () => undefined },
+          signal,
         };
         const action: LifecycleAction = {
           token: LAUNCH_TOKEN,
@@ -144,8 +146,7 @@ test(
           group?.means === true || instance?.means === true || (transition === 'terminating' && isMember);
         let verdict: string;
         try {
-          const known = async () => (isMember ? membership : undefined);
-          verdict = (await admit(action, ports, known, signal)).failurePolicy;
+          verdict = (await admit(action, context)).failurePolicy;
         } catch (error) {
           if (!(error instanceof AdjoinError)) throw error;
           verdict = error.code;

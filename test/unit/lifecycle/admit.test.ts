@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import { type Admission, admit, type AdmissionPorts, type Group } from '../../../agent/lifecycle/admit.ts';
+import { type Admission, admit, type AdmissionContext, type Group } from '../../../agent/lifecycle/admit.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { InstanceState, LifecycleAction, Transition } from '../../../agent/terms.ts';
 
@@ -31,7 +31,7 @@ beforeEach(() => {
   heartbeatError = undefined;
 });
 
-const ports = (): AdmissionPorts => ({
+const context = (signal = new AbortController().signal): AdmissionContext => ({
   async instance() {
     calls.push('instance');
     return states.length > 1 ? states.shift() : states[0];
@@ -48,7 +48,9 @@ const ports = (): AdmissionPorts => ({
     calls.push('heartbeat');
     if (heartbeatError) throw heartbeatError;
   },
+  known: async () => membership,
   clock,
+  signal,
 });
 
 const actionOf = (transition: Transition = 'launching'): LifecycleAction => ({
@@ -63,7 +65,7 @@ const actionOf = (transition: Transition = 'launching'): LifecycleAction => ({
 });
 
 const tried = (transition?: Transition, signal = new AbortController().signal): Promise<Admission> =>
-  clock.until(admit(actionOf(transition), ports(), async () => membership, signal));
+  clock.until(admit(actionOf(transition), context(signal)));
 
 const record = (state: Membership['state'], over: Partial<Membership> = {}): Membership => ({
   instanceId: 'i-0123456789abcdef0',
@@ -220,9 +222,9 @@ describe('a tag that is not shown yet', () => {
   test('of the instance is looked for again', async () => {
     group = { tags: new Map(), hooks: [hook] };
     let looks = 0;
-    const late = { ...ports(), instanceTag: async () => ((looks += 1) < 5 ? undefined : 'true') };
+    const late = { ...context(), instanceTag: async () => ((looks += 1) < 5 ? undefined : 'true') };
     const began = clock.now();
-    const admission = admit(actionOf(), late, async () => membership, new AbortController().signal);
+    const admission = admit(actionOf(), late);
     await expect(clock.until(admission)).resolves.toMatchObject({ hook });
     expect(clock.now() - began).toBe(8_000);
   });
@@ -231,8 +233,8 @@ describe('a tag that is not shown yet', () => {
     const untagged = { tags: new Map(), hooks: [hook] };
     const tagged = { tags: new Map([['JoinAD', 'true']]), hooks: [hook] };
     const began = clock.now();
-    const late = { ...ports(), group: async () => (clock.now() - began < 5_000 ? untagged : tagged) };
-    const admission = admit(actionOf(), late, async () => membership, new AbortController().signal);
+    const late = { ...context(), group: async () => (clock.now() - began < 5_000 ? untagged : tagged) };
+    const admission = admit(actionOf(), late);
     await expect(clock.until(admission)).resolves.toMatchObject({ hook });
   });
 

@@ -14,8 +14,8 @@ beforeEach(() => {
   world = createWorld();
 });
 
-const handle = (message = world.launch(), process = world.process): Promise<void> =>
-  world.clock.until(process.handle(message, world.clock.now()));
+const handle = (message = world.launch(), handler = world.handler): Promise<void> =>
+  world.clock.until(handler.handle(world.deliver(message)));
 
 /** A fault that happens on the first `times` calls of this name. */
 function failing(call: string, error: Error, times = Infinity): void {
@@ -73,7 +73,7 @@ describe('a launch', () => {
     world.fault = (name) => {
       if (name === 'autoscaling.heartbeat') beats.push(world.clock.now());
     };
-    const handled = world.process.handle(world.launch(), world.clock.now());
+    const handled = world.handler.handle(world.deliver(world.launch()));
     await world.clock.advance(600_000);
     world.node.registered = true;
     await world.clock.until(handled);
@@ -324,9 +324,9 @@ describe('a launch', () => {
 
   test('is handed back visible at once when the worker drains', async () => {
     world.node.registered = false;
-    const handled = world.process.handle(world.launch(), world.clock.now());
+    const handled = world.handler.handle(world.deliver(world.launch()));
     await world.clock.advance(10_000);
-    world.process.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
     await world.clock.until(handled);
     expect(world.hidden.at(-1)).toEqual({ messageId: 'launch', seconds: 0 });
     expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
@@ -335,7 +335,7 @@ describe('a launch', () => {
 
   test('is dropped at once by a worker that another has followed', async () => {
     world.node.registered = false;
-    const handled = world.process.handle(world.launch(), world.clock.now());
+    const handled = world.handler.handle(world.deliver(world.launch()));
     await world.clock.advance(5_000);
     const stored = world.table.get(INSTANCE);
     if (stored)
@@ -643,9 +643,9 @@ describe('a termination', () => {
       }
     };
     world.node.leaves = 'hangs';
-    const launched = world.process.handle(launch, world.clock.now());
+    const launched = world.handler.handle(world.deliver(launch));
     await world.clock.advance(1_000);
-    const terminated = world.process.handle(world.terminate(), world.clock.now());
+    const terminated = world.handler.handle(world.deliver(world.terminate()));
     await world.clock.advance(5_000);
     tell();
     await world.clock.until(launched);
@@ -656,7 +656,7 @@ describe('a termination', () => {
 
   test('ends a launch of the same instance that is still under way', async () => {
     world.node.registered = false;
-    const launched = world.process.handle(world.launch(), world.clock.now());
+    const launched = world.handler.handle(world.deliver(world.launch()));
     await world.clock.advance(3_000);
     await handle(world.terminate());
     await world.clock.until(launched);
@@ -712,7 +712,7 @@ describe('a message', () => {
   test('is looked at again when it overtook the state that it speaks of', async () => {
     const message = world.launch();
     world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Pending', token: LAUNCH_TOKEN });
-    const handled = world.process.handle(message, world.clock.now());
+    const handled = world.handler.handle(world.deliver(message));
     await world.clock.advance(3_000);
     world.launch();
     await world.clock.until(handled);
