@@ -3,8 +3,8 @@ import {
   AutoScalingClient,
   CompleteLifecycleActionCommand,
   DescribeAutoScalingGroupsCommand,
-  DescribeAutoScalingInstancesCommand,
   DescribeLifecycleHooksCommand,
+  paginateDescribeAutoScalingInstances,
   RecordLifecycleActionHeartbeatCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { createBatch } from '../batch.ts';
@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { AdmissionPorts, Group } from '../lifecycle/admit.ts';
 import type { CompletionPort } from '../lifecycle/work.ts';
-import { awsErrorOf, callAws } from './errors.ts';
+import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 import type { InstanceState, LifecycleAction } from '../terms.ts';
 
 /** The most instance IDs that DescribeAutoScalingInstances takes (API reference). */
@@ -55,19 +55,12 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
     async run(instanceIds) {
       const wanted = [...new Set(instanceIds)];
       const found = new Map<string, InstanceState>();
-      let NextToken: string | undefined;
-      do {
-        const page = await callAws(
-          `autoscaling:DescribeAutoScalingInstances of ${wanted.length}`,
-          undefined,
-          () =>
-            client.send(
-              new DescribeAutoScalingInstancesCommand({
-                InstanceIds: wanted,
-                ...(NextToken ? { NextToken } : {}),
-              }),
-            ),
-        );
+      const pages = pagesOfAws(
+        `autoscaling:DescribeAutoScalingInstances of ${wanted.length}`,
+        undefined,
+        paginateDescribeAutoScalingInstances({ client }, { InstanceIds: wanted }),
+      );
+      for await (const page of pages) {
         for (const instance of page.AutoScalingInstances ?? []) {
           if (!instance.InstanceId || !instance.AutoScalingGroupName || !instance.LifecycleState) continue;
           found.set(instance.InstanceId, {
@@ -75,8 +68,7 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
             lifecycleState: instance.LifecycleState,
           });
         }
-        NextToken = page.NextToken;
-      } while (NextToken);
+      }
       return instanceIds.map((instanceId) => found.get(instanceId) ?? 'unknown');
     },
   });

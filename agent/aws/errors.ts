@@ -1,11 +1,11 @@
-/** Foreign errors of the AWS SDK become adjoin's, once, here. */
+/** Errors of the AWS SDK become adjoin's, once, here. */
+import { isThrottlingError } from '@smithy/core/retry';
 import { AdjoinError, reasonOf, type ErrorCode } from '../errors.ts';
 
-/** Names that the services give to throttling; the list is the SDK's own (`@smithy/service-error-classification`). */
-const THROTTLED =
-  /^(BandwidthLimitExceeded|EC2ThrottledException|LimitExceededException|PriorRequestNotComplete|ProvisionedThroughputExceededException|RequestLimitExceeded|RequestThrottled|RequestThrottledException|SlowDown|ThrottledException|Throttling|ThrottlingException|TooManyRequestsException|TransactionInProgressException|RateExceeded)$/;
+/** A service's name for throttling that the SDK's list does not have. */
+const ALSO_THROTTLED = 'RateExceeded';
 const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/;
-/** Says nothing about what was asked for: the caller is not believed to be who it says. */
+/** The credentials were not accepted, so the answer says nothing about what was asked for. */
 const UNAUTHENTICATED =
   /^(AuthFailure|CredentialsProviderError|ExpiredToken|ExpiredTokenException|IncompleteSignature|InvalidClientTokenId|InvalidSignatureException|MissingAuthenticationToken|MissingAuthenticationTokenException|RequestExpired|SignatureDoesNotMatch|UnrecognizedClientException)$/;
 
@@ -18,15 +18,25 @@ export function awsErrorOf(error: unknown): { name: string; status: number | und
   return { name: error.name, status: typeof status === 'number' ? status : undefined };
 }
 
+/** The SDK's classification looks at fields that any error may have, and expects none of them. */
+const isError = (error: unknown): error is Parameters<typeof isThrottlingError>[0] => error instanceof Error;
+
 function codeOf(error: unknown): ErrorCode {
   const known = awsErrorOf(error);
-  // A mistake in our own code is nobody's outage.
+  // A mistake in our own code is no outage.
   if (!known || error instanceof TypeError || error instanceof RangeError) return 'unexpected';
-  if (THROTTLED.test(known.name) || known.status === 429) return 'aws-throttled';
+  if ((isError(error) && isThrottlingError(error)) || known.name === ALSO_THROTTLED) return 'aws-throttled';
   if (DENIED.test(known.name)) return 'aws-denied';
   if (UNAUTHENTICATED.test(known.name)) return 'aws-unauthenticated';
   if (known.status === undefined || known.status >= 500) return 'aws-unavailable';
   return 'aws-refused';
+}
+
+function translated(error: unknown, what: string, signal: AbortSignal | undefined): unknown {
+  if (error instanceof AdjoinError) return error;
+  if (signal?.aborted) return signal.reason;
+  const name = error instanceof Error ? error.name : 'Error';
+  return new AdjoinError(codeOf(error), `${what}: ${name}: ${reasonOf(error)}`, { cause: error });
 }
 
 /**
@@ -42,9 +52,23 @@ export async function callAws<T>(
   try {
     return await call();
   } catch (error) {
-    if (error instanceof AdjoinError) throw error;
-    if (signal?.aborted) throw signal.reason;
-    const name = error instanceof Error ? error.name : 'Error';
-    throw new AdjoinError(codeOf(error), `${what}: ${name}: ${reasonOf(error)}`, { cause: error });
+    throw translated(error, what, signal);
+  }
+}
+
+/**
+ * The pages of one listing (one of the SDK's `paginate…`), each asked for when it is wanted. Errors of the calls are
+ * translated as by `callAws`; those of the code that reads the pages are not.
+ * @throws AdjoinError as `callAws`
+ */
+export async function* pagesOfAws<Page>(
+  what: string,
+  signal: AbortSignal | undefined,
+  pages: AsyncIterable<Page>,
+): AsyncGenerator<Page, void, undefined> {
+  try {
+    yield* pages;
+  } catch (error) {
+    throw translated(error, what, signal);
   }
 }

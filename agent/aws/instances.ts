@@ -6,10 +6,15 @@
  */
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
-import { DescribeInstancesCommand, type EC2Client, type Reservation } from '@aws-sdk/client-ec2';
+import {
+  DescribeInstancesCommand,
+  paginateDescribeInstances,
+  type EC2Client,
+  type Reservation,
+} from '@aws-sdk/client-ec2';
 import { AdjoinError } from '../errors.ts';
 import type { InstancesPort } from '../sweep/ports.ts';
-import { callAws } from './errors.ts';
+import { callAws, pagesOfAws } from './errors.ts';
 
 export interface InstancesOptions {
   readonly ec2: EC2Client;
@@ -57,26 +62,21 @@ export function createInstances(options: InstancesOptions): InstancesPort {
 
     async look(instanceIds, signal) {
       const states = new Map<string, string | undefined>();
-      let NextToken: string | undefined;
-      do {
-        const page = await callAws(`ec2:DescribeInstances of ${instanceIds.length}`, signal, () =>
-          ec2.send(
-            new DescribeInstancesCommand({
-              // Named as instances, one unknown ID would fail the whole call.
-              Filters: [{ Name: 'instance-id', Values: [...instanceIds] }],
-              ...(NextToken ? { NextToken } : {}),
-            }),
-            { abortSignal: signal },
-          ),
-        );
+      const pages = paginateDescribeInstances(
+        { client: ec2 },
+        // Named as instances, one unknown ID would fail the whole call.
+        { Filters: [{ Name: 'instance-id', Values: [...instanceIds] }] },
+        { abortSignal: signal },
+      );
+      const what = `ec2:DescribeInstances of ${instanceIds.length}`;
+      for await (const page of pagesOfAws(what, signal, pages)) {
         for (const reservation of page.Reservations ?? []) {
           checkOwner(reservation);
           for (const instance of reservation.Instances ?? []) {
             if (instance.InstanceId) states.set(instance.InstanceId, instance.State?.Name);
           }
         }
-        NextToken = page.NextToken;
-      } while (NextToken);
+      }
       return new Map(
         instanceIds.map((instanceId) => {
           const isGone = !states.has(instanceId) || states.get(instanceId) === 'terminated';

@@ -3,46 +3,15 @@ import {
   type AttributeValue,
   type DynamoDBClient,
   GetItemCommand,
+  paginateScan,
   PutItemCommand,
-  ScanCommand,
 } from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
-import { awsErrorOf, callAws } from './errors.ts';
-import { AdjoinError } from '../errors.ts';
+import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
+import { AdjoinError, reasonOf } from '../errors.ts';
 import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
 import type { ActionRecord, Membership } from '../ledger/membership.ts';
-
-function encode(value: unknown): AttributeValue {
-  if (typeof value === 'string') return { S: value };
-  if (typeof value === 'number') return { N: String(value) };
-  if (typeof value === 'boolean') return { BOOL: value };
-  if (value === null) return { NULL: true };
-  if (Array.isArray(value)) return { L: value.map(encode) };
-  if (typeof value === 'object') return { M: encodeMap(value) };
-  throw new TypeError(`A membership can't hold a ${typeof value}.`);
-}
-
-function encodeMap(map: object): Record<string, AttributeValue> {
-  return Object.fromEntries(
-    Object.entries(map).flatMap(([key, value]: [string, unknown]) =>
-      value === undefined ? [] : [[key, encode(value)]],
-    ),
-  );
-}
-
-function decode(value: AttributeValue): unknown {
-  if (value.S !== undefined) return value.S;
-  if (value.N !== undefined) return Number(value.N);
-  if (value.M !== undefined) return decodeMap(value.M);
-  if (value.L !== undefined) return value.L.map(decode);
-  if (value.NULL !== undefined) return null;
-  // No release writes sets or binaries.
-  return value.BOOL;
-}
-
-function decodeMap(map: Record<string, AttributeValue>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, decode(value)]));
-}
 
 const step = z.number().optional();
 const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
@@ -82,6 +51,14 @@ const record: z.ZodType<Membership> = z.looseObject({
   expiresAt: z.number().optional(),
 });
 
+/** @throws Error when this release cannot read the item */
+const membershipOf = (item: Record<string, AttributeValue>): Membership =>
+  // Every number is a JavaScript number: what the ledger keeps are times and counters.
+  record.parse(unmarshall(item, { wrapNumbers: Number }));
+
+const itemOf = (membership: Membership): Record<string, AttributeValue> =>
+  marshall(membership, { removeUndefinedValues: true, allowImpreciseNumbers: true });
+
 function condition(expected: number | undefined, lease: SeenLease | undefined) {
   if (expected === undefined) return { ConditionExpression: 'attribute_not_exists(instanceId)' };
   const token = { ':expected': { N: String(expected) } };
@@ -112,21 +89,19 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
         ),
       );
       if (!answer.Item) return undefined;
-      const parsed = record.safeParse(decodeMap(answer.Item));
-      if (!parsed.success) {
-        throw new AdjoinError(
-          'unexpected',
-          `The ledger's record of ${instanceId} can't be read: ${parsed.error.message}`,
-        );
+      try {
+        return membershipOf(answer.Item);
+      } catch (error) {
+        const message = `The ledger's record of ${instanceId} can't be read: ${reasonOf(error)}`;
+        throw new AdjoinError('unexpected', message, { cause: error });
       }
-      return parsed.data;
     },
     async write(membership, expected, lease) {
       try {
         await client.send(
           new PutItemCommand({
             TableName: tableName,
-            Item: encodeMap(membership),
+            Item: itemOf(membership),
             ...condition(expected, lease),
           }),
         );
@@ -148,28 +123,23 @@ export async function* scanMemberships(
   tableName: string,
   signal: AbortSignal,
 ): AsyncGenerator<MembershipPage> {
-  let from: Record<string, AttributeValue> | undefined;
-  do {
-    const page = await callAws(`dynamodb:Scan ${tableName}`, signal, () =>
-      client.send(
-        new ScanCommand({
-          TableName: tableName,
-          ConsistentRead: true,
-          ...(from ? { ExclusiveStartKey: from } : {}),
-        }),
-        { abortSignal: signal },
-      ),
-    );
+  const pages = paginateScan(
+    { client },
+    { TableName: tableName, ConsistentRead: true },
+    { abortSignal: signal },
+  );
+  for await (const page of pagesOfAws(`dynamodb:Scan ${tableName}`, signal, pages)) {
     const memberships: Membership[] = [];
     const unreadable: string[] = [];
     for (const item of page.Items ?? []) {
       const instanceId = item['instanceId']?.S ?? '';
       if (!INSTANCE_ID.test(instanceId)) continue;
-      const parsed = record.safeParse(decodeMap(item));
-      if (parsed.success) memberships.push(parsed.data);
-      else unreadable.push(instanceId);
+      try {
+        memberships.push(membershipOf(item));
+      } catch {
+        unreadable.push(instanceId);
+      }
     }
     yield { memberships, unreadable };
-    from = page.LastEvaluatedKey;
-  } while (from);
+  }
 }

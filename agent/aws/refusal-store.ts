@@ -1,35 +1,39 @@
 import { GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { z } from 'zod';
 import { callAws } from './errors.ts';
 import { refusalOf, type RefusalStore } from '../directory/service-credential.ts';
 
 /** The items of the ledger's table that are not memberships: no instance ID looks like these. */
 const keyOf = (versionId: string): string => `refused-credential/${versionId}`;
 
+/** A refusal that is there counts, whatever another release has written into it. */
+const record = z.object({
+  code: z.string().catch(''),
+  message: z.string().catch('The directory refused the service account.'),
+});
+
 /** The versions of the service credential that the directory has refused, shared by all workers. */
 export function createRefusalStore(client: DynamoDBClient, tableName: string): RefusalStore {
   return {
     async read(versionId) {
       const key = keyOf(versionId);
-      const answer = await callAws(`dynamodb:GetItem ${key}`, undefined, () =>
+      const { Item } = await callAws(`dynamodb:GetItem ${key}`, undefined, () =>
         client.send(
-          new GetItemCommand({ TableName: tableName, Key: { instanceId: { S: key } }, ConsistentRead: true }),
+          new GetItemCommand({
+            TableName: tableName,
+            Key: marshall({ instanceId: key }),
+            ConsistentRead: true,
+          }),
         ),
       );
-      if (!answer.Item) return undefined;
-      return refusalOf({
-        versionId,
-        code: answer.Item['code']?.S ?? '',
-        message: answer.Item['message']?.S ?? 'The directory refused the service account.',
-      });
+      return Item && refusalOf({ versionId, ...record.parse(unmarshall(Item, { wrapNumbers: Number })) });
     },
-    async write(refusal) {
-      const key = keyOf(refusal.versionId);
+    async write({ versionId, code, message }) {
+      const key = keyOf(versionId);
       await callAws(`dynamodb:PutItem ${key}`, undefined, () =>
         client.send(
-          new PutItemCommand({
-            TableName: tableName,
-            Item: { instanceId: { S: key }, code: { S: refusal.code }, message: { S: refusal.message } },
-          }),
+          new PutItemCommand({ TableName: tableName, Item: marshall({ instanceId: key, code, message }) }),
         ),
       );
     },

@@ -1,14 +1,14 @@
 /** Run Command, as adjoin uses it. */
 import {
-  DescribeInstanceInformationCommand,
-  ListCommandInvocationsCommand,
+  paginateDescribeInstanceInformation,
+  paginateListCommandInvocations,
   SendCommandCommand,
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import { AdjoinError } from '../errors.ts';
 import type { Invocation } from '../nodes/poller.ts';
 import type { CommandRequest, RunCommand } from '../nodes/nodes.ts';
-import { awsErrorOf, callAws } from './errors.ts';
+import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 
 /** The largest page of ListCommandInvocations and DescribeInstanceInformation (API reference). */
 const PAGE = 50;
@@ -79,18 +79,12 @@ export function createRunCommand(client: SSMClient): RunCommand {
     },
     async list(commandId) {
       const invocations: Invocation[] = [];
-      let NextToken: string | undefined;
-      do {
-        const page = await callAws(`ssm:ListCommandInvocations of ${commandId}`, undefined, () =>
-          client.send(
-            new ListCommandInvocationsCommand({
-              CommandId: commandId,
-              Details: true,
-              MaxResults: PAGE,
-              ...(NextToken ? { NextToken } : {}),
-            }),
-          ),
-        );
+      const pages = pagesOfAws(
+        `ssm:ListCommandInvocations of ${commandId}`,
+        undefined,
+        paginateListCommandInvocations({ client, pageSize: PAGE }, { CommandId: commandId, Details: true }),
+      );
+      for await (const page of pages) {
         for (const invocation of page.CommandInvocations ?? []) {
           invocations.push({
             instanceId: invocation.InstanceId ?? '',
@@ -99,31 +93,24 @@ export function createRunCommand(client: SSMClient): RunCommand {
             output: (invocation.CommandPlugins ?? []).map((plugin) => plugin.Output ?? '').join('\n'),
           });
         }
-        NextToken = page.NextToken;
-      } while (NextToken);
+      }
       return invocations;
     },
     async registered(instanceIds) {
       const found = new Set<string>();
-      let NextToken: string | undefined;
-      do {
-        const page = await callAws(
-          `ssm:DescribeInstanceInformation of ${instanceIds.length}`,
-          undefined,
-          () =>
-            client.send(
-              new DescribeInstanceInformationCommand({
-                Filters: [{ Key: 'InstanceIds', Values: [...instanceIds] }],
-                MaxResults: PAGE,
-                ...(NextToken ? { NextToken } : {}),
-              }),
-            ),
-        );
+      const pages = pagesOfAws(
+        `ssm:DescribeInstanceInformation of ${instanceIds.length}`,
+        undefined,
+        paginateDescribeInstanceInformation(
+          { client, pageSize: PAGE },
+          { Filters: [{ Key: 'InstanceIds', Values: [...instanceIds] }] },
+        ),
+      );
+      for await (const page of pages) {
         for (const node of page.InstanceInformationList ?? []) {
           if (node.InstanceId && node.PingStatus !== 'Inactive') found.add(node.InstanceId);
         }
-        NextToken = page.NextToken;
-      } while (NextToken);
+      }
       return found;
     },
   };

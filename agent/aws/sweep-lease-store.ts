@@ -4,47 +4,45 @@ import {
   PutItemCommand,
   type DynamoDBClient,
 } from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { z } from 'zod';
 import { callAws } from './errors.ts';
 import type { SweepLeaseStore } from '../sweep/lease.ts';
 
 /** No instance ID looks like this. */
-const KEY = { instanceId: { S: 'sweep-lease' } };
+const KEY = { instanceId: 'sweep-lease' };
 
-const numberOf = (text: string | undefined): number | undefined =>
-  text === undefined ? undefined : Number(text);
+const number = z.number().optional().catch(undefined);
+const record = z.object({
+  fencingToken: z.number().catch(0),
+  leaseOwner: z.string().optional().catch(undefined),
+  leaseExpiresAt: number,
+  endedAt: number,
+});
 
 /** The sweep's lease: one item in the ledger's table, shared by all workers. */
 export function createSweepLeaseStore(client: DynamoDBClient, tableName: string): SweepLeaseStore {
   return {
     async read() {
       const { Item } = await callAws('dynamodb:GetItem sweep-lease', undefined, () =>
-        client.send(new GetItemCommand({ TableName: tableName, Key: KEY, ConsistentRead: true })),
+        client.send(new GetItemCommand({ TableName: tableName, Key: marshall(KEY), ConsistentRead: true })),
       );
-      if (!Item) return undefined;
-      return {
-        fencingToken: Number(Item['fencingToken']?.N ?? '0'),
-        leaseOwner: Item['leaseOwner']?.S,
-        leaseExpiresAt: numberOf(Item['leaseExpiresAt']?.N),
-        endedAt: numberOf(Item['endedAt']?.N),
-      };
+      return Item && record.parse(unmarshall(Item, { wrapNumbers: Number }));
     },
     async write({ fencingToken, leaseOwner, leaseExpiresAt, endedAt }, expected) {
       try {
         await client.send(
           new PutItemCommand({
             TableName: tableName,
-            Item: {
-              ...KEY,
-              fencingToken: { N: String(fencingToken) },
-              ...(leaseOwner === undefined ? {} : { leaseOwner: { S: leaseOwner } }),
-              ...(leaseExpiresAt === undefined ? {} : { leaseExpiresAt: { N: String(leaseExpiresAt) } }),
-              ...(endedAt === undefined ? {} : { endedAt: { N: String(endedAt) } }),
-            },
+            Item: marshall(
+              { ...KEY, fencingToken, leaseOwner, leaseExpiresAt, endedAt },
+              { removeUndefinedValues: true },
+            ),
             ...(expected === undefined
               ? { ConditionExpression: 'attribute_not_exists(instanceId)' }
               : {
                   ConditionExpression: 'fencingToken = :expected',
-                  ExpressionAttributeValues: { ':expected': { N: String(expected) } },
+                  ExpressionAttributeValues: marshall({ ':expected': expected }),
                 }),
           }),
         );

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isThrottlingError } from '@smithy/core/retry';
-import { awsErrorOf, callAws } from '../../../agent/aws/errors.ts';
+import { awsErrorOf, callAws, pagesOfAws } from '../../../agent/aws/errors.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 
 function sdkError(name: string, status?: number): Error {
@@ -17,12 +16,14 @@ async function translated(error: unknown, signal?: AbortSignal): Promise<unknown
   return call.catch((reason: unknown) => reason);
 }
 
+/** All that the services are known to call it. */
 const throttlingNames = [
   'BandwidthLimitExceeded',
   'EC2ThrottledException',
   'LimitExceededException',
   'PriorRequestNotComplete',
   'ProvisionedThroughputExceededException',
+  'RateExceeded',
   'RequestLimitExceeded',
   'RequestThrottled',
   'RequestThrottledException',
@@ -35,10 +36,17 @@ const throttlingNames = [
 ];
 
 describe('an error of an AWS service', () => {
-  test.each(throttlingNames)('named %s is throttling, to the SDK and to us', async (name) => {
-    const error = sdkError(name, 400);
-    expect(isThrottlingError({ name, message: error.message, $fault: 'client', $metadata: {} })).toBe(true);
+  test.each(throttlingNames)('named %s is throttling', async (name) => {
+    await expect(translated(sdkError(name, 400))).resolves.toMatchObject({ code: 'aws-throttled' });
+    // The whole name counts.
+    await expect(translated(sdkError(`${name}s`, 400))).resolves.toMatchObject({ code: 'aws-refused' });
+  });
+
+  test('that the SDK marks as throttling is throttling, whatever its name', async () => {
+    const error = Object.assign(sdkError('Unheard', 400), { $retryable: { throttling: true } });
     await expect(translated(error)).resolves.toMatchObject({ code: 'aws-throttled' });
+    Object.assign(error, { $retryable: {} });
+    await expect(translated(error)).resolves.toMatchObject({ code: 'aws-refused' });
   });
 
   test.each([
@@ -70,12 +78,14 @@ describe('an error of an AWS service', () => {
     });
   });
 
-  test.each([new TypeError('x is not a function'), new RangeError('too deep'), 'text', undefined])(
-    'that is a mistake of our own (%s) is unexpected',
-    async (error) => {
-      await expect(translated(error)).resolves.toMatchObject({ code: 'unexpected' });
-    },
-  );
+  test.each([
+    ['a TypeError', new TypeError('x is not a function')],
+    ['a RangeError', new RangeError('too deep')],
+    ['a text', 'text'],
+    ['nothing', undefined],
+  ])('that is a mistake of our own (%s) is unexpected', async (_what, error) => {
+    await expect(translated(error)).resolves.toMatchObject({ code: 'unexpected' });
+  });
 
   test('that adjoin has named already stays as it is', async () => {
     const error = new AdjoinError('action-void', 'over');
@@ -95,6 +105,55 @@ describe('an error of an AWS service', () => {
 
 test('a call that works passes its answer on', async () => {
   await expect(callAws('what', undefined, async () => 7)).resolves.toBe(7);
+});
+
+/** Two pages, and a third that fails. */
+async function* pages(last: Error) {
+  yield 1;
+  yield 2;
+  throw last;
+}
+
+describe('a listing', () => {
+  test('gives its pages, and translates the error of a page like that of a call', async () => {
+    const seen: number[] = [];
+    const read = async (): Promise<void> => {
+      for await (const page of pagesOfAws('ssm:List', undefined, pages(sdkError('Throttling', 400))))
+        seen.push(page);
+    };
+    await expect(read()).rejects.toMatchObject({
+      code: 'aws-throttled',
+      message: 'ssm:List: Throttling: as the service says it',
+    });
+    expect(seen).toEqual([1, 2]);
+  });
+
+  test("after an abort fails with the signal's own reason", async () => {
+    const stop = new AdjoinError('draining', 'stop');
+    const listing = pagesOfAws('ssm:List', AbortSignal.abort(stop), pages(sdkError('AbortError')));
+    await listing.next();
+    await listing.next();
+    await expect(listing.next()).rejects.toBe(stop);
+  });
+
+  test('leaves an error of the code that reads it as it is, and asks for no further page', async () => {
+    const own = new TypeError('of the reader');
+    let closed = false;
+    async function* endless() {
+      try {
+        for (;;) yield 1;
+      } finally {
+        closed = true;
+      }
+    }
+    const read = async (): Promise<void> => {
+      for await (const page of pagesOfAws('ssm:List', undefined, endless())) {
+        if (page === 1) throw own;
+      }
+    };
+    await expect(read()).rejects.toBe(own);
+    expect(closed).toBe(true);
+  });
 });
 
 describe('name and status', () => {
