@@ -1,75 +1,66 @@
 /**
  * Looks up SRV records. Node's own resolver (c-ares since 1.34.7) rejects an answer whose SRV target is compressed,
  * with EBADRESP. RFC 2782 forbids senders to compress it, but Samba's DNS server and several forwarders do. For these
- * the question is asked again here, over TCP, and the answer read as RFC 3597 wants receivers to: leniently.
+ * the question is asked again here, over TCP, and the answer is read as RFC 3597 wants receivers to: leniently.
  */
 import type { SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { connect } from 'node:net';
+import { decode, encode, RECURSION_DESIRED } from 'dns-packet';
 import { reasonOf } from '../errors.ts';
 
-const TYPE_SRV = 33;
-const CLASS_IN = 1;
+/** RFC 1035, section 4.1.1. */
 const HEADER_BYTES = 12;
-/** A name has at most 127 labels; more jumps than that are a loop. */
-const MOST_LABELS = 127;
+const RESPONSE_CODE = 0x000f;
+/** The longest label (RFC 1035, section 2.3.4). */
+const LABEL_BYTES = 63;
+/** The least that a question and a record take: a name of one byte, and the fields of fixed length. */
+const QUESTION_BYTES = 5;
+const RECORD_BYTES = 11;
 
 /** The bytes of a question for SRV records, recursion desired. @throws RangeError when it is no DNS name */
 export function srvQuestion(name: string, id: number): Buffer {
-  const labels = name.split('.').map((label) => Buffer.from(label, 'latin1'));
-  if (labels.some((label) => label.length === 0 || label.length > 63))
+  const lengths = name.split('.').map((label) => Buffer.byteLength(label));
+  if (lengths.some((length) => length === 0 || length > LABEL_BYTES))
     throw new RangeError(`Not a DNS name: ${name}`);
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt16BE(id, 0);
-  header.writeUInt16BE(0x0100, 2);
-  header.writeUInt16BE(1, 4);
-  const question = labels.flatMap((label) => [Buffer.from([label.length]), label]);
-  return Buffer.concat([header, ...question, Buffer.from([0, 0, TYPE_SRV, 0, CLASS_IN])]);
+  return encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type: 'SRV', name }] });
 }
 
-function readName(message: Buffer, start: number): { readonly name: string; readonly end: number } {
-  const labels: string[] = [];
-  let at = start;
-  let end: number | undefined;
-  for (let steps = 0; steps <= MOST_LABELS; steps += 1) {
-    const length = message.readUInt8(at);
-    if (length >= 0xc0) {
-      end ??= at + 2;
-      at = message.readUInt16BE(at) & 0x3fff;
-    } else if (length === 0) {
-      return { name: labels.join('.'), end: end ?? at + 1 };
-    } else {
-      labels.push(message.toString('latin1', at + 1, at + 1 + length));
-      at += 1 + length;
-    }
-  }
-  throw new RangeError('A name in the DNS answer does not end');
+/** @throws Error when the bytes are no DNS message, up to its answers */
+function decodeAnswers(message: Buffer): ReturnType<typeof decode> {
+  const header = message.subarray(0, HEADER_BYTES);
+  const room = header.readUInt16BE(4) * QUESTION_BYTES + header.readUInt16BE(6) * RECORD_BYTES;
+  // The decoder makes room for as many records as the header announces, so a false number ends here.
+  if (room > message.length - HEADER_BYTES) throw new Error('it announces more records than it can hold');
+  // Nothing after the answers is used, so nothing there can spoil them: the numbers of these records are set to zero.
+  const answersOnly = Buffer.from(message);
+  answersOnly.fill(0, 8, HEADER_BYTES);
+  return decode(answersOnly);
 }
 
 /** The SRV records of an answer. @throws RangeError when it is not a good answer to the question with this ID */
 export function srvAnswer(message: Buffer, id: number): SrvRecord[] {
-  const flags = message.readUInt16BE(2);
-  if (message.readUInt16BE(0) !== id || (flags & 0x8000) === 0)
-    throw new RangeError('Not an answer to the question');
-  const code = flags & 0x000f;
-  if (code !== 0) throw new RangeError(`The DNS server answers with code ${code}`);
-  let at = HEADER_BYTES;
-  for (let left = message.readUInt16BE(4); left > 0; left -= 1) at = readName(message, at).end + 4;
-  const records: SrvRecord[] = [];
-  for (let left = message.readUInt16BE(6); left > 0; left -= 1) {
-    at = readName(message, at).end;
-    const data = at + 10;
-    if (message.readUInt16BE(at) === TYPE_SRV && message.readUInt16BE(at + 2) === CLASS_IN) {
-      records.push({
-        priority: message.readUInt16BE(data),
-        weight: message.readUInt16BE(data + 2),
-        port: message.readUInt16BE(data + 4),
-        name: readName(message, data + 6).name,
-      });
-    }
-    at = data + message.readUInt16BE(at + 8);
+  let packet: ReturnType<typeof decode>;
+  try {
+    packet = decodeAnswers(message);
+  } catch (error) {
+    throw new RangeError(`The DNS answer can't be read: ${reasonOf(error)}`, { cause: error });
   }
-  return records;
+  if (packet.id !== id || packet.type !== 'response') throw new RangeError('Not an answer to the question');
+  const code = (packet.flags ?? 0) & RESPONSE_CODE;
+  if (code !== 0) throw new RangeError(`The DNS server answers with code ${code}`);
+  return (packet.answers ?? []).flatMap((record) =>
+    record.type === 'SRV' && record.class === 'IN'
+      ? [
+          {
+            priority: record.data.priority ?? 0,
+            weight: record.data.weight ?? 0,
+            port: record.data.port,
+            name: record.data.target,
+          },
+        ]
+      : [],
+  );
 }
 
 function parseServer(server: string): { readonly host: string; readonly port: number } {

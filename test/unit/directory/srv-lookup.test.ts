@@ -42,15 +42,31 @@ describe('looking up SRV records', () => {
     const loop = Buffer.from(compressed);
     const at = loop.indexOf(Buffer.from('c021', 'hex'));
     loop.writeUInt16BE(0xc000 | at, at);
-    expect(() => srvAnswer(loop, 7)).toThrow(/does not end/);
+    expect(() => srvAnswer(loop, 7)).toThrow(/can't be read: .*bad pointer/);
   });
 
   test('an answer that is cut short is refused at every length', () => {
     for (let length = 0; length < 80; length += 1) {
-      expect(() => srvAnswer(compressed.subarray(0, length), 7)).toThrow(
-        /outside buffer bounds|out of range/,
-      );
+      expect(() => srvAnswer(compressed.subarray(0, length), 7)).toThrow(/^The DNS answer can't be read: /);
     }
+  });
+
+  test('what is broken behind the answers does not matter', () => {
+    // The answers end at byte 80; the header still announces an authority record.
+    expect(srvAnswer(compressed.subarray(0, 80), 7)).toHaveLength(1);
+  });
+
+  test('an answer that announces more records than it can hold is refused', () => {
+    const boasting = Buffer.from(compressed);
+    boasting.writeUInt16BE(0xffff, 6);
+    expect(() => srvAnswer(boasting, 7)).toThrow(/can't be read: it announces more records/);
+  });
+
+  test('other records among the answers are passed over', () => {
+    const other = Buffer.from(compressed);
+    // The type of the answer, two bytes after its name.
+    other.writeUInt16BE(65_280, 58);
+    expect(srvAnswer(other, 7)).toEqual([]);
   });
 
   test.each(['a..b', `${'x'.repeat(64)}.test`, ''])('%j is no DNS name', (text) => {
