@@ -1,53 +1,124 @@
-/**
- * The commands. Exit codes are those of sysexits.h (exit.ts): 0 done; 64 bad arguments; 70 failed; 75 somebody else is
- * at it; 78 bad configuration.
- */
-import { AdjoinError, reasonOf } from '../errors.ts';
-import { deadLetters } from './dead-letters.ts';
+/** What can be typed: commands, options and their help. Exit codes are those of sysexits.h (exit.ts). */
+import { Command, CommanderError } from 'commander';
+import type { Config } from '../config.ts';
+import { AdjoinError } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import { readConfig } from './config.ts';
+import { deadLetters, type DeadLetterRequest } from './dead-letters.ts';
 import { EXIT } from './exit.ts';
 import { run } from './run.ts';
 import { sweepNow } from './sweep.ts';
+import { WIDTH } from './table.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
 
-type Command = (argv: readonly string[], terminal: Terminal) => Promise<number>;
+interface ConfigOption {
+  readonly config: string;
+}
 
-const commands: Readonly<Record<string, Command>> = { run, sweep: sweepNow, 'dead-letters': deadLetters };
+interface QueueOptions extends ConfigOption {
+  readonly queue: string;
+  readonly message?: string;
+}
 
-const USAGE = `usage: adjoin [run] --config FILE
-       adjoin sweep [--dry-run] --config FILE
-       adjoin dead-letters list --config FILE --queue URL
-       adjoin dead-letters replay --config FILE --queue URL [--message ID]
-       adjoin dead-letters discard --config FILE --queue URL --message ID --yes
-`;
+type Perform = (options: ConfigOption, work: (config: Config) => Promise<number>) => Promise<void>;
 
-/** Errors of `parseArgs`, and our own, are about the arguments. */
-const isUsage = (error: unknown): boolean =>
-  error instanceof UsageError ||
-  (typeof error === 'object' &&
-    error !== null &&
-    'code' in error &&
-    String(error.code).startsWith('ERR_PARSE_ARGS'));
+const withConfig = (command: Command): Command =>
+  command.requiredOption('--config <file>', 'the configuration, a JSON file');
+
+function addDeadLetters(program: Command, terminal: Terminal, perform: Perform): void {
+  const parent = program
+    .command('dead-letters')
+    .description('Look after the messages that no worker could handle.');
+  const verb = (name: string, description: string): Command =>
+    withConfig(parent.command(name).description(description)).requiredOption(
+      '--queue <url>',
+      'URL of the dead-letter queue',
+    );
+  const work = (command: Command, options: QueueOptions, request: Omit<DeadLetterRequest, 'queue'>) =>
+    perform(options, async (config) => {
+      const { queue } = options;
+      if (queue === config.queueUrl) {
+        command.error('error: --queue names the main queue; its messages are the worker’s');
+      }
+      return deadLetters(config, { ...request, queue }, terminal);
+    });
+
+  const list = verb('list', 'Show each message with the reason why it is here.');
+  list.action((options: QueueOptions) => work(list, options, { verb: 'list' }));
+
+  const replay = verb('replay', 'Send messages back to the main queue: all that a worker can read.').option(
+    '--message <id>',
+    'this one alone, whatever it is',
+  );
+  replay.action((options: QueueOptions) =>
+    work(replay, options, { verb: 'replay', messageId: options.message }),
+  );
+
+  const discard = verb('discard', 'Delete one message for good.')
+    .requiredOption('--message <id>', 'ID of the message')
+    .option('--yes', 'confirm it: a discarded message does not come back');
+  discard.action((options: QueueOptions & { readonly yes?: true }) => {
+    if (!options.yes) discard.error('error: discard deletes for good: confirm with --yes');
+    return work(discard, options, { verb: 'discard', messageId: options.message });
+  });
+}
+
+function createProgram(terminal: Terminal, end: (code: number) => void): Command {
+  const perform: Perform = async (options, work) => {
+    const config = readConfig(options.config, terminal);
+    end(config ? await work(config) : EXIT.config);
+  };
+  // Subcommands inherit how errors and help are written, so that comes first.
+  const program = new Command('adjoin')
+    .exitOverride()
+    .showHelpAfterError()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHelpWidth: () => WIDTH,
+      getErrHelpWidth: () => WIDTH,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  program
+    .description(
+      'Active Directory membership as part of an EC2 Auto Scaling lifecycle.\nWithout a command, it is `adjoin run`.',
+    )
+    .version(VERSION, '-V, --version', 'print the version');
+  withConfig(program.command('run').description('Run the agent until it is told to stop.')).action(
+    (options: ConfigOption) => perform(options, (config) => run(config, terminal)),
+  );
+  withConfig(
+    program.command('sweep').description('Find and remove accounts of dead instances, once and now.'),
+  )
+    .option('--dry-run', 'only say what would be removed')
+    .action((options: ConfigOption & { readonly dryRun?: true }) =>
+      perform(options, (config) => sweepNow(config, { dryRun: options.dryRun ?? false }, terminal)),
+    );
+  addDeadLetters(program, terminal, perform);
+  return program;
+}
+
+/** Options that belong to no command. */
+const OF_PROGRAM = ['-h', '--help', '-V', '--version'];
+
+const namesCommand = ([first]: readonly string[]): boolean =>
+  first !== undefined && (!first.startsWith('-') || OF_PROGRAM.includes(first));
 
 /** Runs the command that the arguments name; without one, the agent. @returns the exit code */
 export async function cli(argv: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
-  const [first = ''] = argv;
-  if (first === 'help' || argv.includes('--help')) {
-    terminal.out(USAGE);
-    return EXIT.ok;
-  }
-  const isNamed = first !== '' && !first.startsWith('-');
-  const command = isNamed ? (Object.hasOwn(commands, first) ? commands[first] : undefined) : run;
+  let code: number = EXIT.ok;
+  const program = createProgram(terminal, (result) => {
+    code = result;
+  });
   try {
-    if (!command) throw new UsageError(`there is no command ${JSON.stringify(first.slice(0, 40))}`);
-    return await command(isNamed ? argv.slice(1) : argv, terminal);
+    await program.parseAsync(namesCommand(argv) ? argv : ['run', ...argv], { from: 'user' });
+    return code;
   } catch (error) {
-    if (error instanceof AdjoinError) {
-      terminal.err(`${error.code}: ${error.message}\n${error.hint}\n`);
-      return EXIT.failed;
-    }
-    if (!isUsage(error)) throw error;
-    terminal.err(`${reasonOf(error)}\n${USAGE}`);
-    return EXIT.usage;
+    // What was wrong, or the help that was asked for, is printed already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof AdjoinError)) throw error;
+    terminal.err(`${error.code}: ${error.message}\n${error.hint}\n`);
+    return EXIT.failed;
   }
 }

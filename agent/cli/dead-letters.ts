@@ -2,10 +2,9 @@
  * `adjoin dead-letters`: what no worker could handle, and why.
  *
  * - `list` shows each message with its reason.
- * - `replay` sends those that are lifecycle actions back to the main queue, or the one named, whatever it is.
- * - `discard` deletes the one named, for good.
+ * - `replay` sends back to the main queue what a worker can read, or the message that is named, whatever it is.
+ * - `discard` deletes the message that is named, for good.
  */
-import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
 import { createDeadLetters, type DeadLetter, type DeadLetters } from '../aws/dead-letters.ts';
 import { createClients, destroyClients } from '../aws/clients.ts';
@@ -14,18 +13,15 @@ import { asAdjoinError } from '../errors.ts';
 import { createMembershipTable } from '../aws/membership-table.ts';
 import type { Membership } from '../ledger/membership.ts';
 import { parseMessage, type Expectation } from '../lifecycle/parse.ts';
-import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
 import { wrap } from './table.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
 import type { LifecycleAction } from '../terms.ts';
 
 /** Messages that one command looks at; the rest of a longer queue waits for the next. */
 const MOST = 1_000;
 
-const verbs = ['list', 'replay', 'discard'] as const;
-export type Verb = (typeof verbs)[number];
+export type Verb = 'list' | 'replay' | 'discard';
 
 export interface DeadLetterPorts {
   readonly letters: DeadLetters;
@@ -61,7 +57,7 @@ async function reasonOfAction(
   }
 }
 
-/** Why a message ended here: it can't be read, or what the ledger remembers of the work on it. */
+/** Why a message ended here: it can't be read, or what the ledger has of the work on it. */
 async function judge(message: DeadLetter, ports: DeadLetterPorts): Promise<Judged> {
   try {
     const parsed = parseMessage(message.body, ports.expected, message.sentAt ?? ports.now());
@@ -125,11 +121,16 @@ export async function workOnDeadLetters(
       terminal.err(`There is no message ${messageId} among the ${all.length} that are visible.\n`);
       return EXIT.failed;
     }
-    for (const one of meant) {
+    for (const one of verb === 'replay' && messageId === undefined ? judged : meant) {
       terminal.out(render(one));
       if (verb === 'list') continue;
+      if (!meant.includes(one)) {
+        const { messageId: id } = one.message;
+        terminal.out(wrap(`→ not sent: no worker can read it; --message ${id} sends it all the same`, '  '));
+        continue;
+      }
       await letters[verb](one.message);
-      // Only now: one that could not be sent shows again, and is not hidden from the next who tries.
+      // Only now: a message that could not be sent is shown again below, so that the next attempt finds it.
       taken.add(one.message.messageId);
       terminal.out(verb === 'replay' ? '  → sent to the main queue\n' : '  → discarded\n');
     }
@@ -141,37 +142,17 @@ export async function workOnDeadLetters(
     return EXIT.ok;
   } finally {
     const rest = all.filter((message) => !taken.has(message.messageId));
-    // Should that fail, they show again by themselves.
+    // If that fails, SQS shows them again when their time is up.
     await Promise.allSettled(rest.map((message) => letters.show(message)));
   }
 }
 
-interface Request {
+export interface DeadLetterRequest {
   readonly verb: Verb;
-  readonly config: string;
+  /** URL of the dead-letter queue. */
   readonly queue: string;
-  readonly message: string | undefined;
-}
-
-function parse(argv: readonly string[]): Request {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      config: { type: 'string' },
-      queue: { type: 'string' },
-      message: { type: 'string' },
-      yes: { type: 'boolean', default: false },
-    },
-  });
-  const verb = verbs.find((known) => known === positionals[0]);
-  if (!verb || positionals.length > 1) throw new UsageError(`say one of ${verbs.join(', ')}`);
-  if (!values.config) throw new UsageError('--config is missing');
-  if (!values.queue) throw new UsageError('--queue is missing: the URL of the dead-letter queue');
-  if (verb === 'discard' && !values.message)
-    throw new UsageError('--message is missing: discard deletes one');
-  if (verb === 'discard' && !values.yes) throw new UsageError('discard deletes for good: confirm with --yes');
-  return { verb, config: values.config, queue: values.queue, message: values.message };
+  /** The one message that is meant; without it, all. */
+  readonly messageId?: string | undefined;
 }
 
 function portsOf(config: Config, queue: string, clients: ReturnType<typeof createClients>): DeadLetterPorts {
@@ -185,17 +166,14 @@ function portsOf(config: Config, queue: string, clients: ReturnType<typeof creat
 }
 
 /** @returns the exit code */
-export async function deadLetters(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const request = parse(argv);
-  const config = readConfig(request.config, terminal);
-  if (!config) return EXIT.config;
-  if (request.queue === config.queueUrl) {
-    throw new UsageError('--queue names the main queue; its messages are the worker’s');
-  }
+export async function deadLetters(
+  config: Config,
+  { verb, queue, messageId }: DeadLetterRequest,
+  terminal: Terminal,
+): Promise<number> {
   const clients = createClients(config.region);
   try {
-    const ports = portsOf(config, request.queue, clients);
-    return await workOnDeadLetters(request.verb, request.message, ports, terminal);
+    return await workOnDeadLetters(verb, messageId, portsOf(config, queue, clients), terminal);
   } finally {
     destroyClients(clients);
   }

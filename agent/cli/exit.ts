@@ -5,7 +5,7 @@ export const EXIT = {
   usage: 64,
   /** The work failed. */
   failed: 70,
-  /** Somebody else is at it; try again later. */
+  /** Another worker is sweeping; try again later. */
   busy: 75,
   /** Bad configuration. */
   config: 78,

@@ -1,26 +1,20 @@
 /** `adjoin run`: the agent, until it is told to stop. */
-import { parseArgs } from 'node:util';
 import { systemClock } from '../clock.ts';
 import { createAgent } from '../compose.ts';
+import type { Config } from '../config.ts';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
 import { sweepStops } from '../sweep/schedule.ts';
-import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
-import { processTerminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
+import type { Terminal } from './terminal.ts';
 
 /** @returns the exit code: 0 drained after SIGTERM or SIGINT */
-export async function run(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: { config: { type: 'string' } } });
-  if (!values.config) throw new UsageError('--config is missing');
-  const config = readConfig(values.config, processTerminal);
-  if (!config) return EXIT.config;
+export async function run(config: Config, terminal: Terminal): Promise<number> {
   const redactor = createRedactor();
   const log = createLog({
     level: config.logLevel,
     redactor,
-    write: (line) => processTerminal.out(line),
+    write: (line) => terminal.out(line),
     now: () => systemClock.now(),
   });
   const agent = createAgent(config, systemClock, redactor, log);
@@ -34,10 +28,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     stop();
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  let unheard = false;
-  process.stdout.on('error', () => {
-    // Nobody reads the log any more. Work that leaves no trace is not done; whoever restarts us opens a new one.
-    unheard = true;
+  let isLogClosed = false;
+  terminal.onClosed(() => {
+    // The log has no reader any more, and work without a trace is not done. The supervisor's restart opens a new log.
+    isLogClosed = true;
     stop();
   });
   log.info('agent started', {
@@ -49,7 +43,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     await agent.worker.run();
     log.info('agent stopped', { endings: Object.fromEntries(agent.endings) });
-    return unheard ? EXIT.failed : EXIT.ok;
+    return isLogClosed ? EXIT.failed : EXIT.ok;
   } catch (error) {
     log.error('agent failed', { error });
     return EXIT.failed;
@@ -57,5 +51,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     stopping.abort(sweepStops());
     await sweeping;
     await agent.close();
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
 }

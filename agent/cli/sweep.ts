@@ -1,16 +1,14 @@
 /** `adjoin sweep`: one sweep now. With `--dry-run` it changes nothing: no account, no record, no lease. */
-import { parseArgs } from 'node:util';
 import { systemClock } from '../clock.ts';
 import { createSweeper, type Sweeper } from '../compose.ts';
+import type { Config } from '../config.ts';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
 import type { SweepReport } from '../sweep/report.ts';
 import { sweepUnderLease, sweepStops } from '../sweep/schedule.ts';
-import { readConfig } from './config.ts';
 import { EXIT } from './exit.ts';
 import { renderSweep } from './sweep-table.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage.ts';
 
 async function sweepOnce(
   sweeper: Sweeper,
@@ -26,16 +24,13 @@ async function sweepOnce(
 }
 
 /** @returns the exit code: 0 when everything was looked at and nothing failed */
-export async function sweepNow(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: { config: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },
-  });
-  if (!values.config) throw new UsageError('--config is missing');
-  const config = readConfig(values.config, terminal);
-  if (!config) return EXIT.config;
+export async function sweepNow(
+  config: Config,
+  { dryRun }: { readonly dryRun: boolean },
+  terminal: Terminal,
+): Promise<number> {
   const redactor = createRedactor();
-  // The table is the answer; the log goes to the side, as the worker's would.
+  // The table is the answer, so the log goes to the error output.
   const log = createLog({
     level: config.logLevel,
     redactor,
@@ -47,7 +42,7 @@ export async function sweepNow(argv: readonly string[], terminal: Terminal): Pro
   process.on('SIGTERM', stop).on('SIGINT', stop);
   const sweeper = createSweeper(config, systemClock, redactor, log);
   try {
-    const report = await sweepOnce(sweeper, values['dry-run'], log, stopping.signal);
+    const report = await sweepOnce(sweeper, dryRun, log, stopping.signal);
     if (typeof report === 'string') {
       terminal.err(`${report}\n`);
       return EXIT.busy;

@@ -1,10 +1,13 @@
-/** Where a command speaks to a person. Answers go out, what explains or asks goes to the side. */
+/** Where a command writes: answers to the output, explanations and questions to the error output. */
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** Calls back when the output can no longer be written: its reader has closed it. */
+  onClosed(listener: () => void): void;
 }
 
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  onClosed: (listener) => void process.stdout.on('error', listener),
 };

@@ -30,6 +30,7 @@ import type { Membership, MembershipState } from '../../../agent/ledger/membersh
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { describeReal, testDomain } from '../../support/sandbox.ts';
+import { recordTerminal } from '../../support/terminal.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const TABLE = 'adjoin-memberships';
@@ -62,10 +63,9 @@ describeReal('adjoin sweep', (ground) => {
   const saved = { ...process.env };
 
   async function adjoin(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-    let out = '';
-    let err = '';
-    const code = await cli(argv, { out: (text) => void (out += text), err: (text) => void (err += text) });
-    return { code, out, err };
+    const terminal = recordTerminal();
+    const code = await cli(argv, terminal);
+    return { code, ...terminal.written };
   }
   const ldbadd = async (...lines: string[]): Promise<void> => {
     const { code, stderr } = await domain.controller.exec(['ldbadd', '-H', database, '--relax'], {

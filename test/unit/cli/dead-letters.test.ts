@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeadLetter } from '../../../agent/aws/dead-letters.ts';
 import { workOnDeadLetters, type DeadLetterPorts, type Verb } from '../../../agent/cli/dead-letters.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
+import { recordTerminal } from '../../support/terminal.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
 
 const INSTANCE = 'i-0123456789abcdef0';
@@ -64,10 +65,9 @@ const tokenOf = (body: string): string => /"LifecycleActionToken":"([^"]+)"/.exe
 const put = (messageId: string, body: string): void => void queue.set(messageId, { body, hidden: false });
 
 async function run(verb: Verb, messageId?: string): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const terminal = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) };
-  return { code: await workOnDeadLetters(verb, messageId, ports, terminal), out, err };
+  const terminal = recordTerminal();
+  const code = await workOnDeadLetters(verb, messageId, ports, terminal);
+  return { code, ...terminal.written };
 }
 
 describe('listing dead letters', () => {
@@ -130,10 +130,26 @@ describe('replaying dead letters', () => {
     expect(out).toContain('1 of 2 messages; 1 left as they are.');
   });
 
+  test('says of each that it leaves why, and how to send it all the same', async () => {
+    put('m1', 'garbage');
+    const { code, out } = await run('replay');
+    expect(code).toBe(0);
+    expect(out).toBe(
+      'm1  2026-01-01T00:00:00.000Z\n' +
+        '  no lifecycle action\n' +
+        '  message-malformed: The message is not JSON.\n' +
+        '  → not sent: no worker can read it; --message m1 sends it all the same\n' +
+        '0 of 1 messages; 1 left as they are.\n',
+    );
+    expect(queue.get('m1')?.hidden).toBe(false);
+  });
+
   test('sends back the one that is named, whatever it is', async () => {
     put('m1', action);
     put('m2', 'garbage');
-    await run('replay', 'm2');
+    const { out } = await run('replay', 'm2');
+    // Nothing is said of those that were not asked for.
+    expect(out).not.toContain('m1');
     expect(main).toEqual(['garbage']);
     expect([...queue.keys()]).toEqual(['m1']);
   });

@@ -1,2 +1,0 @@
-/** Arguments that can't be understood. */
-export class UsageError extends Error {}
