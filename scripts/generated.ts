@@ -1,7 +1,7 @@
 /** A file that is made from the code: written, or with `--check` compared. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 
 function present(file: string): string | undefined {
   try {
@@ -20,7 +20,11 @@ export async function generate(
   make: (text: string | undefined) => string | Promise<string>,
   command: string,
 ): Promise<number> {
-  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+  const { check } = new Command(command)
+    .description(`Writes ${relative(process.cwd(), file)} from the code.`)
+    .option('--check', 'write nothing: end with 1 when the file is not what the code says', false)
+    .parse()
+    .opts<{ check: boolean }>();
   const name = relative(process.cwd(), file);
   const old = present(file);
   let text: string;
@@ -31,7 +35,7 @@ export async function generate(
     return 1;
   }
   if (text === old) return 0;
-  if (values.check) {
+  if (check) {
     process.stderr.write(`${name} is not what the code says. Run \`${command}\`.\n`);
     return 1;
   }

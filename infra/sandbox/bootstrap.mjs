@@ -58,10 +58,16 @@ const orphanLimitMs = 2_000;
 const verb = process.argv[2];
 const rest = process.argv.slice(3);
 if (!verbs.includes(verb)) {
-  console.error(`Usage: node infra/sandbox/bootstrap.mjs ${verbs.join('|')} [ARGUMENT…]`);
-  process.exit(2);
+  const asked = isHelp(verb);
+  const say = asked ? console.log : console.error;
+  say(`Usage: node infra/sandbox/bootstrap.mjs ${verbs.join('|')} [ARGUMENT…]`);
+  process.exit(asked ? 0 : 2);
 }
 process.chdir(root);
+
+const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex');
+/** What the stamp says of packages that belong to this clone on this machine. */
+const wanted = `${lock} ${process.platform}-${process.arch}\n`;
 
 const problems = findProblems();
 const access = rootAccess();
@@ -71,11 +77,13 @@ if (verb === 'test') {
   if (problems.length > 0) process.env.SANDBOX_UNAVAILABLE = problems.join(' ');
 } else {
   if (access === 'none') {
+    const command = ['sudo node infra/sandbox/bootstrap.mjs', verb, ...rest.map(quoted)].join(' ');
     problems.push(
-      `It needs root, for namespaces and mounts of its own: run \`sudo node infra/sandbox/bootstrap.mjs ${verb}\`, or allow sudo without a password.`,
+      `It needs root, for namespaces and mounts of its own: run \`${command}\`, or allow sudo without a password.`,
     );
   }
   if (problems.length > 0) {
+    await answerUsage();
     console.error("The sandbox can't run on this system. Nothing was changed.");
     for (const problem of problems) console.error(`  - ${problem}`);
     process.exit(1);
@@ -84,6 +92,24 @@ if (verb === 'test') {
 
 await installPackages();
 handOver();
+
+function isHelp(argument) {
+  return argument === '--help' || argument === '-h';
+}
+
+/** An argument as it is typed into a shell. */
+function quoted(argument) {
+  return /^[\w./:=@-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Help and wrong usage are answered on every machine that has the packages, or can have them. */
+async function answerUsage() {
+  if (process.platform === 'linux' && rest.some(isHelp)) await installPackages();
+  if (!isInstalled()) return;
+  const env = { ...process.env, SANDBOX_UNAVAILABLE: problems.join(' ') };
+  const { status } = spawnSync(pinnedNode, [main, verb, ...rest], { stdio: 'inherit', env });
+  if (status === 0 || status === 2) process.exit(status);
+}
 
 /** What this machine lacks, as sentences that say what to do. Changes nothing. */
 function findProblems() {
@@ -140,13 +166,15 @@ function rootAccess() {
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? 'sudo' : 'none';
 }
 
+/** Whether what is installed belongs to this very package-lock.json. */
+function isInstalled() {
+  const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+  return installed === wanted && existsSync(pinnedNode);
+}
+
 /** Runs `npm ci` unless what is installed belongs to this very package-lock.json. */
 async function installPackages() {
-  const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex');
-  const wanted = `${lock} ${process.platform}-${process.arch}\n`;
-  const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
-  if (installed === wanted && existsSync(pinnedNode)) return;
-
+  if (isInstalled()) return;
   console.error('Installing the Node packages into the clone …');
   const started = Date.now();
   rmSync(stamp, { force: true });

@@ -3,12 +3,13 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { chaosCommand } from './chaos/command.ts';
+import { UsageError } from './command-line.ts';
 import { giveToOwner } from './host/namespace.ts';
 import { currentGround, type Ground } from './host/ground.ts';
 import { reportOf } from './story/report.ts';
 import { closingLines, tellStory } from './story/story.ts';
 import { createView, type Screen, terminal } from './story/view.ts';
-import { type Arguments, parseArguments, UsageError } from './inside/arguments.ts';
+import { type Arguments, parseArguments } from './inside/arguments.ts';
 import { agentCommand, commandsToTry } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
 import { region, accountId, startSandbox, systemClock, type Sandbox } from './inside/sandbox.ts';
@@ -28,7 +29,8 @@ async function main(): Promise<number> {
   const ground = currentGround();
   if (!ground) throw new Error('This program runs inside the sandbox. Use `npm start` or `npm run sandbox`.');
   if (verb === 'chaos') return chaosCommand(rest, ground, directory);
-  const args = parseArguments(process.argv.slice(2));
+  if (verb !== 'start' && verb !== 'sandbox') throw new Error(`There is no verb ${verb ?? ''}.`);
+  const args = parseArguments(verb, rest);
 
   const interrupt = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -197,8 +199,12 @@ async function stayOpen(
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
+    if (error instanceof UsageError) {
+      error.print();
+      process.exit(error.exitCode);
+    }
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`${error instanceof UsageError ? error.message : message}\n`);
-    process.exit(error instanceof UsageError ? 2 : 1);
+    process.stderr.write(`${message}\n`);
+    process.exit(1);
   },
 );

@@ -111,7 +111,12 @@ describeReal('the story of a fleet', (ground) => {
   test('the fleet is proven to be in the domain, goes, and leaves nothing behind', async () => {
     let told = '';
     const view = createView(
-      { live: false, write: (text) => void (told += text), size: () => ({ columns: 80, rows: 24 }) },
+      {
+        live: false,
+        color: false,
+        write: (text) => void (told += text),
+        size: () => ({ columns: 80, rows: 24 }),
+      },
       Date.now(),
       Date.now,
     );

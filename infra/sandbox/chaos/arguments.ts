@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../inside/arguments.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { parseCommand } from '../command-line.ts';
 
 /** What `npm run chaos` may be told. */
 export interface ChaosArguments {
@@ -9,7 +9,6 @@ export interface ChaosArguments {
   readonly report: string | undefined;
 }
 
-const usage = '  npm run chaos -- [--minutes M] [--seed S] [--report DIRECTORY]';
 /** Enough for every kind of fault to meet something. */
 const defaultMinutes = 5;
 /** A day: the machines' disks are in memory, and so is the record. */
@@ -19,22 +18,34 @@ const longestSeed = 40;
 
 /** @param makeUp a seed for a run without one @throws UsageError */
 export function parseChaosArguments(argv: readonly string[], makeUp: () => string): ChaosArguments {
-  const { minutes, seed, report } = parse([...argv]);
-  const count = minutes === undefined ? defaultMinutes : Number(minutes);
-  if (!(count > 0 && count <= mostMinutes))
-    throw new UsageError(`--minutes takes a number up to ${mostMinutes}.\n${usage}`);
-  if (seed !== undefined && !new RegExp(`^[\\w.-]{1,${longestSeed}}$`).test(seed))
-    throw new UsageError(`--seed takes up to ${longestSeed} letters, digits, dots or hyphens.\n${usage}`);
-  return { minutes: count, seed: seed ?? makeUp(), report };
+  const { minutes, seed, report } = parseCommand<{ minutes: number; seed?: string; report?: string }>(
+    chaosCommand(),
+    argv,
+    'npm run chaos -- --help',
+  );
+  return { minutes, seed: seed ?? makeUp(), report };
 }
 
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: { minutes: { type: 'string' }, seed: { type: 'string' }, report: { type: 'string' } },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-  }
+function chaosCommand(): Command {
+  return new Command('npm run chaos --')
+    .description('Everything goes wrong for some minutes; then nothing may be lost.')
+    .option(
+      '--minutes <m>',
+      `how long, above 0 and up to ${mostMinutes}; when it is too short for every kind of fault, the run fails`,
+      minutesOf,
+      defaultMinutes,
+    )
+    .option('--seed <s>', 'repeat the plan of faults of an earlier run (default: made up)', seedOf)
+    .option('--report <directory>', 'where the picture and the record go (default: .sandbox)');
+}
+
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (minutes > 0 && minutes <= mostMinutes) return minutes;
+  throw new InvalidArgumentError(`It takes a number above 0 and up to ${mostMinutes}.`);
+}
+
+function seedOf(text: string): string {
+  if (new RegExp(`^[\\w.-]{1,${longestSeed}}$`).test(text)) return text;
+  throw new InvalidArgumentError(`It takes up to ${longestSeed} letters, digits, dots or hyphens.`);
 }

@@ -109,7 +109,7 @@ export class FrontDoor {
     }
     const { service } = route;
     const now = this.#parts.timers.now();
-    const verdict = verifySignature(
+    const verdict = await verifySignature(
       request,
       now,
       this.#parts.place.region,

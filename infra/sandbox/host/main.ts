@@ -1,10 +1,13 @@
+import { parseChaosArguments } from '../chaos/arguments.ts';
+import { UsageError } from '../command-line.ts';
 import { ensureImage } from '../image/image.ts';
-import { enterNamespace, SandboxBusyError, sweepUp, type NamespaceOptions } from './namespace.ts';
+import { parseArguments } from '../inside/arguments.ts';
+import { enterNamespace, sweepUp, type NamespaceOptions } from './namespace.ts';
 import { runTests } from './tests.ts';
 
 /**
- * The host's half of the sandbox, on the pinned Node and as root: brings the image, makes the outer namespace, passes
- * signals in and the exit code out. `bootstrap.mjs` starts it.
+ * The host's half of the sandbox, on the pinned Node and as root: reads the command line, brings the image, makes the outer
+ * namespace, passes signals in and the exit code out. `bootstrap.mjs` starts it.
  *
  *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/main.ts)
  *   main.ts chaos [ARGUMENT…]            the sandbox, with everything going wrong
@@ -16,10 +19,17 @@ const forwards = ['aws', 'vpc', 'ldaps'];
 /** What a chaos run leaves for people. */
 const chaosFiles = ['chaos.json', 'chaos.svg'];
 
+/** The arguments are fine, but this machine can't run the sandbox. */
+const unavailableCode = 1;
+
 /** Ctrl-C reaches us from the terminal and again from npm, within milliseconds. Later than this it is a person's second one. */
 const secondInterruptMs = 1_000;
 
 async function main(verb: string, rest: readonly string[]): Promise<number> {
+  // Help and complaints need neither root nor the image nor the lock.
+  checkArguments(verb, rest);
+  // bootstrap.mjs asked for help or complaints alone, and says itself what the machine lacks. Tests skip what can't run.
+  if (process.env['SANDBOX_UNAVAILABLE'] !== undefined && verb !== 'test') return unavailableCode;
   switch (verb) {
     case 'start':
     case 'sandbox':
@@ -34,6 +44,12 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
       console.error('Usage: main.ts start|sandbox|chaos|test|inside [ARGUMENT…]');
       return 2;
   }
+}
+
+/** The program inside reads the same arguments again. @throws UsageError */
+function checkArguments(verb: string, rest: readonly string[]): void {
+  if (verb === 'start' || verb === 'sandbox') parseArguments(verb, rest);
+  if (verb === 'chaos') parseChaosArguments(rest, () => '');
 }
 
 async function inNamespace(
@@ -72,7 +88,7 @@ function report(line: string): void {
 try {
   process.exitCode = await main(process.argv[2] ?? '', process.argv.slice(3));
 } catch (error) {
-  if (error instanceof SandboxBusyError) console.error(error.message);
+  if (error instanceof UsageError) error.print();
   else console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? error.exitCode : 1;
 }

@@ -46,7 +46,7 @@ async function synthesize(folder: string): Promise<void> {
   await removeOld();
   const work = await mkdtemp(join(process.cwd(), cacheDirectory, 'synthesizing-'));
   try {
-    await mustRun([process.execPath, 'scripts/synth.ts', work]);
+    await mustRun([process.execPath, 'scripts/synth.ts', '--output', work]);
     await rename(work, folder);
   } catch (error) {
     // Another process may have been faster; then it is there.

@@ -1,6 +1,6 @@
 /**
- * The live view: one line an instance. On a terminal it is redrawn in place; in a pipe or with NO_COLOR it is plain lines,
- * one whenever something changed, without escape codes.
+ * The live view: one line an instance. On a terminal it is redrawn in place, without colours when NO_COLOR is set; in a pipe
+ * it is plain lines, one whenever something changed, without escape codes.
  */
 import { currentStep, launchSteps, terminateSteps } from './memberships.ts';
 import type { Watched } from './watch.ts';
@@ -9,17 +9,20 @@ export interface Screen {
   write(text: string): void;
   /** True for a terminal that may be redrawn. */
   readonly live: boolean;
+  /** Whether it shows colours and other styles. */
+  readonly color: boolean;
   /** Asked before each frame: a terminal can be resized. */
   size(): { readonly columns: number; readonly rows: number };
 }
 
 /** Standard output as a screen. */
 export function terminal(stream: NodeJS.WriteStream, environment: NodeJS.ProcessEnv): Screen {
-  const noColor = environment['NO_COLOR'] !== undefined && environment['NO_COLOR'] !== '';
-  const live = stream.isTTY && !noColor && environment['TERM'] !== 'dumb';
+  const live = stream.isTTY && environment['TERM'] !== 'dumb';
   return {
     write: (text) => void stream.write(text),
     live,
+    // https://no-color.org: any value but an empty one
+    color: live && (environment['NO_COLOR'] ?? '') === '',
     size() {
       // getWindowSize asks the kernel; the stream's own figures wait for a SIGWINCH that may go to another process.
       const [columns, rows] = stream.isTTY ? stream.getWindowSize() : [80, 24];
@@ -138,6 +141,11 @@ export interface FrameInput {
   readonly instances: readonly Watched[];
 }
 
+/** Says what the dots and the time behind them are. */
+const legend: Line = [
+  { text: '      ● a step that is done, ○ one to come; then the present step and its time', style: 'dim' },
+];
+
 /** The lines of one frame, at most `rows` − 1 of them and each within `columns`. */
 export function frame(input: FrameInput, size: { columns: number; rows: number }, color: boolean): string[] {
   const inService = input.instances.filter((instance) => instance.lifecycleState === 'InService').length;
@@ -149,15 +157,16 @@ export function frame(input: FrameInput, size: { columns: number; rows: number }
   ];
   const error = input.instances.find((instance) => progressOf(instance).trouble)?.membership?.lastError;
   const footer: Line[] = error ? [[{ text: `${error.code}: ${error.message}`, style: 'yellow' }]] : [];
+  const head = [title, legend];
   // One line stays free for the cursor; without it the terminal scrolls and the frame leaves copies behind.
-  const room = Math.max(1, size.rows - 2 - footer.length);
+  const room = Math.max(1, size.rows - 1 - head.length - footer.length);
   let shown = input.instances;
   const more: Line[] = [];
   if (shown.length > room) {
     shown = shown.toSorted((a, b) => urgency(a) - urgency(b)).slice(0, room - 1);
     more.push([{ text: `… and ${input.instances.length - shown.length} more`, style: 'dim' }]);
   }
-  return [title, ...shown.map((watched) => row(watched, input.now)), ...more, ...footer].map((line) =>
+  return [...head, ...shown.map((watched) => row(watched, input.now)), ...more, ...footer].map((line) =>
     render(line, size.columns, color),
   );
 }
@@ -215,7 +224,7 @@ export function createView(screen: Screen, startedAt: number, now: () => number)
           instances: instances.filter((watched) => !gone.has(watched.instanceId)),
         },
         screen.size(),
-        true,
+        screen.color,
       );
       const up = drawn > 0 ? `${escape}[${drawn}A` : '';
       // Clear what an earlier, longer frame left below.

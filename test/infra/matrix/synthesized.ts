@@ -26,7 +26,7 @@ export interface Synthesized {
 export function synthesize(): Synthesized {
   const folder = mkdtempSync(join(tmpdir(), 'adjoin-synth-'));
   try {
-    execFileSync(process.execPath, [join(import.meta.dirname, '../../../scripts/synth.ts'), folder], {
+    execFileSync(process.execPath, [join(import.meta.dirname, '../../../scripts/synth.ts'), '--output', folder], {
       stdio: 'pipe',
     });
     const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');

@@ -103,7 +103,7 @@ describe('cdk synth', () => {
 
   test('names another deployment in the service control policies when it is told so', () => {
     const branch = mkdtempSync(join(tmpdir(), 'adjoin-branch-'));
-    const made = run(process.execPath, ['scripts/synth.ts', '--deployment', 'branch', branch]);
+    const made = run(process.execPath, ['scripts/synth.ts', '--deployment', 'branch', '--output', branch]);
     expect([made.status, made.stderr]).toEqual([0, '']);
     for (const name of denyPolicies) {
       const file = join('policies', `${name}.json`);
@@ -111,8 +111,11 @@ describe('cdk synth', () => {
       expect([name, told]).toEqual([name, read(file)]);
     }
     rmSync(branch, { recursive: true });
-    const refused = run(process.execPath, ['scripts/synth.ts', '--deployment', 'Branch', branch]);
-    expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('--deployment: "Branch"')]);
+    const refused = run(process.execPath, ['scripts/synth.ts', '--deployment', 'Branch', '--output', branch]);
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining("argument 'Branch' is invalid"),
+    ]);
   }, 60_000);
 
   test("cdk-nag's AwsSolutions rules and CloudFormation's own find nothing that is not justified", () => {

@@ -4,7 +4,7 @@ import { closingLines, holds, missingKinds } from '../../../infra/sandbox/chaos/
 import { drawTimeline, type Mark, type Timeline } from '../../../infra/sandbox/chaos/picture.ts';
 import { type Fault, makePlan } from '../../../infra/sandbox/chaos/plan.ts';
 import { callTable, faultTable, type Tally } from '../../../infra/sandbox/chaos/table.ts';
-import { UsageError } from '../../../infra/sandbox/inside/arguments.ts';
+import { UsageError } from '../../../infra/sandbox/command-line.ts';
 
 const killed: Fault = { kind: 'worker-killed', worker: 1 };
 const throttled: Fault = { kind: 'call-throttled', operation: 'ssm:SendCommand', times: 2 };
@@ -136,12 +136,26 @@ describe('the command line', () => {
     [['--minutes', '0']],
     [['--minutes', 'many']],
     [['--minutes', '1441']],
+    [['--minutes', '']],
     [['--seed', 'a b']],
     [['--seed', '']],
     [['--workers', '2']],
     [['five']],
   ])('%j is refused with the usage', (argv) => {
     expect(() => parse(...argv)).toThrow(UsageError);
-    expect(() => parse(...argv)).toThrow(/npm run chaos --/);
+    expect(() => parse(...argv)).toThrow(/npm run chaos -- --help/);
+  });
+
+  test('a refused number of minutes says which are taken', () => {
+    expect(() => parse('--minutes', '0')).toThrow(/'--minutes <m>' argument '0' is invalid.*up to 1440/);
+  });
+
+  test('help is no failure, and lists every option', () => {
+    expect(() => parse('--help')).toThrow(
+      expect.objectContaining({
+        exitCode: 0,
+        message: expect.stringMatching(/npm run chaos --.*--minutes.*--seed.*--report/s),
+      }),
+    );
   });
 });

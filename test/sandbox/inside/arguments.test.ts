@@ -1,45 +1,67 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseArguments, UsageError } from '../../../infra/sandbox/inside/arguments.ts';
+import { UsageError } from '../../../infra/sandbox/command-line.ts';
+import { parseArguments } from '../../../infra/sandbox/inside/arguments.ts';
 
 describe('the command line of the sandbox', () => {
   test('the story has six instances unless told otherwise', () => {
-    expect(parseArguments(['start'])).toEqual({
+    expect(parseArguments('start', [])).toEqual({
       verb: 'start',
       instances: 6,
       report: undefined,
       workers: 1,
     });
-    expect(parseArguments(['start', '--instances', '12', '--report', 'run.json'])).toMatchObject({
+    expect(parseArguments('start', ['--instances', '12', '--report', 'run.json'])).toMatchObject({
       instances: 12,
       report: 'run.json',
     });
   });
 
   test('the agent can be left to the person', () => {
-    expect(parseArguments(['sandbox', '--no-agent']).workers).toBe(0);
-    expect(parseArguments(['sandbox']).workers).toBe(1);
+    expect(parseArguments('sandbox', ['--no-agent']).workers).toBe(0);
+    expect(parseArguments('sandbox', []).workers).toBe(1);
   });
 
   test('several workers can share the queue', () => {
-    expect(parseArguments(['sandbox', '--workers', '3']).workers).toBe(3);
+    expect(parseArguments('sandbox', ['--workers', '3']).workers).toBe(3);
   });
 
   test.each([
-    [[]],
-    [['stop']],
-    [['start', '--instances', '0']],
-    [['start', '--instances', '2.5']],
-    [['start', '--instances', 'many']],
-    [['start', '--instances', '251']],
-    [['start', '--no-agent']],
-    [['start', '--workers', '2']],
-    [['sandbox', '--workers', '0']],
-    [['sandbox', '--workers', '9']],
-    [['sandbox', '--workers', '2', '--no-agent']],
-    [['start', 'six']],
-    [['sandbox', '--report', 'x']],
-  ])('%j is refused with the usage', (argv) => {
-    expect(() => parseArguments(argv)).toThrow(UsageError);
-    expect(() => parseArguments(argv)).toThrow(/npm start --/);
+    ['start', ['--instances', '0']],
+    ['start', ['--instances', '2.5']],
+    ['start', ['--instances', 'many']],
+    ['start', ['--instances', '']],
+    ['start', ['--instances', '251']],
+    ['start', ['--no-agent']],
+    ['start', ['--workers', '2']],
+    ['start', ['six']],
+  ] as const)('%s %j is refused, with what to type for help', (verb, argv) => {
+    expect(() => parseArguments(verb, argv)).toThrow(UsageError);
+    expect(() => parseArguments(verb, argv)).toThrow(/`npm start -- --help`/);
+  });
+
+  test.each([
+    [['--workers', '0']],
+    [['--workers', '9']],
+    [['--workers', '2', '--no-agent']],
+    [['--report', 'x']],
+  ])('sandbox %j is refused, with what to type for help', (argv) => {
+    expect(() => parseArguments('sandbox', argv)).toThrow(UsageError);
+    expect(() => parseArguments('sandbox', argv)).toThrow(/`npm run sandbox -- --help`/);
+  });
+
+  test('a misspelt option is answered with the near one', () => {
+    expect(() => parseArguments('start', ['--instnces', '2'])).toThrow(
+      expect.objectContaining({ exitCode: 2, message: expect.stringContaining('Did you mean --instances?') }),
+    );
+  });
+
+  test.each(['-h', '--help'])('%s is no failure, and lists the options', (flag) => {
+    expect(() => parseArguments('start', [flag])).toThrow(
+      expect.objectContaining({
+        exitCode: 0,
+        message: expect.stringMatching(/Usage: npm start -- \[options\].*--instances.*--report/s),
+      }),
+    );
+    expect(() => parseArguments('sandbox', [flag])).toThrow(/Usage: npm run sandbox -- .*--no-agent/s);
   });
 });

@@ -89,7 +89,12 @@ function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean
     },
   };
   const view = createView(
-    { live: false, write: (text) => void (written += text), size: () => ({ columns: 80, rows: 24 }) },
+    {
+      live: false,
+      color: false,
+      write: (text) => void (written += text),
+      size: () => ({ columns: 80, rows: 24 }),
+    },
     time,
     clock.now,
   );

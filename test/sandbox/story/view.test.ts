@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createView, frame, progressOf, type Screen } from '../../../infra/sandbox/story/view.ts';
+import { createView, frame, progressOf, type Screen, terminal } from '../../../infra/sandbox/story/view.ts';
 import { watched } from './fixtures.ts';
 
 const joining = (n: number, step: Record<string, number> = { received: 0, node: 1_000 }) =>
@@ -12,10 +12,10 @@ const joining = (n: number, step: Record<string, number> = { received: 0, node: 
     },
   });
 
-function recorder(live: boolean, columns = 80, rows = 24): { screen: Screen; text: () => string } {
+function recorder(live: boolean, color = live): { screen: Screen; text: () => string } {
   let text = '';
   return {
-    screen: { live, write: (more) => void (text += more), size: () => ({ columns, rows }) },
+    screen: { live, color, write: (more) => void (text += more), size: () => ({ columns: 80, rows: 24 }) },
     text: () => text,
   };
 }
@@ -74,6 +74,17 @@ describe('a frame', () => {
     expect(lines.join('\n')).not.toContain('…');
   });
 
+  test('says what the dots are, and whose the time is', () => {
+    const lines = frame(
+      { title: 'scale out to 1', startedAt: 0, now: 3_300, instances: [joining(1)] },
+      { columns: 80, rows: 24 },
+      false,
+    );
+    expect(lines[1]).toMatch(/● a step that is done, ○ one to come; then the present step and its time$/);
+    // one of six steps ended at 1.0 s
+    expect(lines[2]).toMatch(/ ●○○○○○ probe +2\.3 s$/);
+  });
+
   test('a low terminal shows the instances that move and counts the others', () => {
     const resting = Array.from({ length: 40 }, (_, n) => watched(n, { lifecycleState: 'InService' }));
     const lines = frame(
@@ -82,8 +93,8 @@ describe('a frame', () => {
       false,
     );
     expect(lines).toHaveLength(9);
-    expect(lines[1]).toContain('probe');
-    expect(lines.at(-1)).toBe('… and 34 more');
+    expect(lines[2]).toContain('probe');
+    expect(lines.at(-1)).toBe('… and 35 more');
   });
 });
 
@@ -133,8 +144,8 @@ describe('the live view', () => {
     view.begin('scale out to 2');
     view.update([joining(1), joining(2)]);
     view.update([joining(1), joining(2)]);
-    // A title and two rows.
-    expect(text()).toContain('\u001b[3A');
+    // A title, what the signs mean, and two rows.
+    expect(text()).toContain('\u001b[4A');
   });
 
   test('a line that stays ends the block, and the next frame is drawn below it', () => {
@@ -144,7 +155,28 @@ describe('the live view', () => {
     view.update([joining(1)]);
     view.say('✔ done');
     view.update([joining(1)]);
-    expect(text()).not.toContain('\u001b[2A');
+    expect(text()).not.toContain('\u001b[3A');
+  });
+
+  test('without colours it is drawn in place all the same', () => {
+    const { screen, text } = recorder(true, false);
+    const view = createView(screen, 0, () => 0);
+    view.begin('scale out to 1');
+    view.update([joining(1)]);
+    view.update([joining(1)]);
+    expect(text()).toContain('\u001b[3A');
+    // eslint-disable-next-line no-control-regex
+    expect(text()).not.toMatch(/\u001b\[[0-9;]*m/);
+  });
+
+  test.each([
+    [{}, { live: true, color: true }],
+    [{ NO_COLOR: '1' }, { live: true, color: false }],
+    [{ NO_COLOR: '' }, { live: true, color: true }],
+    [{ TERM: 'dumb' }, { live: false, color: false }],
+  ])('a terminal with %j is %j', (environment, screen) => {
+    const stream = Object.create(process.stdout, { isTTY: { value: true } });
+    expect(terminal(stream, environment)).toMatchObject(screen);
   });
 
   test('what was gone before a block began is not shown in it', () => {
