@@ -62,7 +62,7 @@ const schema = z.strictObject({
     .min(1)
     .max(1000)
     .default(64)
-    .describe('Lifecycle actions worked on at once. They wait for the network most of their time.'),
+    .describe('Lifecycle actions worked on at once. Most of their time they wait for the network.'),
   receive: z
     .strictObject({
       waitSeconds: z.int().min(0).max(20).default(20).describe('Long poll of SQS. Seconds.'),
@@ -84,14 +84,14 @@ const schema = z.strictObject({
         0.1,
         60,
         2,
-        'How often the nodes that are waited for are looked up together.',
+        'How often the nodes that are not registered yet are looked up, all in one call.',
       ),
-      commandPollSeconds: seconds(0.1, 60, 1, 'How often running commands are looked up.'),
+      commandPollSeconds: seconds(0.1, 60, 1, 'How often the state of running commands is looked up.'),
       coalesceSeconds: seconds(
         0,
         5,
         0.2,
-        'How long a command waits for other nodes to share it with (at most 50 nodes a command).',
+        'How long a command waits for other nodes that can share it (at most 50 nodes for each command).',
       ),
       deliverySeconds: z
         .int()
@@ -107,7 +107,7 @@ const schema = z.strictObject({
         .max(600)
         .default(20)
         .describe(
-          'Execution time-out of a leave, which is a courtesy: the unjoin goes on without it. Seconds.',
+          'Execution time-out of a leave, which is best effort: the unjoin goes on without it. Seconds.',
         ),
     })
     .prefault({})
@@ -136,7 +136,9 @@ const schema = z.strictObject({
         .min(1)
         .max(26)
         .default(['A', 'B', 'C'])
-        .describe('First letters of computer names, tried in this order when a name is taken by a stranger.'),
+        .describe(
+          'First letters of computer names, tried in this order when a name belongs to another account.',
+        ),
       connectSeconds: seconds(0.1, 60, 5, 'Time-out of a connection to a domain controller.'),
       operationSeconds: seconds(0.1, 15, 15, 'Time-out of one LDAP operation.'),
     })
@@ -148,13 +150,13 @@ const schema = z.strictObject({
         1,
         36000,
         1800,
-        'How long a launch is held by heartbeats while it cannot be joined, before it is answered as the policy of its group says.',
+        'How long a launch is kept waiting by heartbeats while it cannot be joined, before it is answered as the policy of its group says.',
       ),
       unjoinSeconds: seconds(
         1,
         36000,
         3600,
-        'How long a termination is held while the directory cannot be cleaned, before the debt is written down for the sweep.',
+        'How long a termination is kept waiting by heartbeats while the account cannot be removed, before the ledger records the removal as owed and leaves it to the sweep.',
       ),
       leaveSeconds: seconds(0, 600, 15, 'How long an unjoin waits for the node to leave by itself.'),
       joinAttempts: z
@@ -162,7 +164,7 @@ const schema = z.strictObject({
         .min(1)
         .max(100)
         .default(5)
-        .describe('How often a join is tried on a node that answers that it failed.'),
+        .describe('How often a join is tried when the node answers that it failed.'),
       retrySeconds: seconds(0.1, 600, 2, 'First pause before a retry; it doubles each time, with jitter.'),
       retryMaximumSeconds: seconds(0.1, 3600, 30, 'Longest pause before a retry.'),
     })
@@ -188,17 +190,17 @@ const schema = z.strictObject({
         .min(0)
         .max(100000)
         .default(100)
-        .describe(
-          'Most accounts that one sweep removes: what limits the damage of a mistake nobody foresaw.',
-        ),
+        .describe('Most accounts that one sweep removes. It limits the damage of an unforeseen mistake.'),
     })
     .prefault({})
-    .describe('The sweep: removing the accounts of instances that ended past their hook, and paying debts.'),
+    .describe(
+      'The sweep: removing the accounts of instances that ended without their hook, and removals that are owed.',
+    ),
   credentialPollSeconds: seconds(
     0.1,
     3600,
     15,
-    'How long the secret that was read is believed to be the newest: the longest that a new version stays unseen.',
+    'How often the secret is read again. A new version is seen after this time at the latest.',
   ),
   drainSeconds: seconds(
     1,

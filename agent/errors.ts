@@ -5,13 +5,13 @@
 
 /**
  * What becomes of the lifecycle action when an error reaches the worker:
- * - `retry`: nothing is wrong with the action; hold it with heartbeats, wait, try again until its patience ends.
+ * - `retry`: nothing is wrong with the action; keep it alive with heartbeats, wait, and try again up to the limits in `patience`.
  * - `abandon`: this launch cannot succeed; remove what was staged and answer as the group's policy says.
  * - `acknowledge`: the action is void or finished; delete the message.
  * - `dead-letter`: the message can't be understood; leave it, so that SQS moves it to the dead-letter queue.
  * - `yield`: another worker owns the action, or this one stops; make the message visible again.
- * - `report`: no lifecycle action is concerned; it is said in the log and in the sweep's report, and looked at again by
- *   the next sweep.
+ * - `report`: no lifecycle action is concerned; it is in the log and in the sweep's report, and the next sweep looks
+ *   again.
  * - `fatal`: the process can't work at all; exit non-zero and let the supervisor restart it.
  */
 export type Disposition = 'retry' | 'abandon' | 'acknowledge' | 'dead-letter' | 'yield' | 'report' | 'fatal';
@@ -47,7 +47,7 @@ const codes = {
     disposition: 'acknowledge',
     meaning:
       'Auto Scaling does not show the instance in the wait state that the message claims: the action is over, or never was.',
-    hint: 'Nothing to do. A steady stream of these means that somebody sends forged or replayed messages, or that hooks time out before a worker sees them.',
+    hint: 'Nothing to do. A steady stream of these means that forged or replayed messages are sent, or that hooks time out before a worker sees them.',
   },
   'action-not-opted-in': {
     disposition: 'acknowledge',
@@ -62,7 +62,7 @@ const codes = {
   'lease-lost': {
     disposition: 'yield',
     meaning:
-      'This worker lost its hold on the action: a lease, visibility or heartbeat renewal failed or came too late.',
+      'This worker may no longer work on the action: a renewal of lease, visibility or heartbeat failed or came too late.',
     hint: 'Nothing to do if it is rare. Otherwise look for a starved or suspended worker, or for throttling.',
   },
   draining: {
@@ -94,7 +94,7 @@ const codes = {
   },
   'node-facts-invalid': {
     disposition: 'retry',
-    meaning: 'The node answered a command with something that is not the one line of facts it owes.',
+    meaning: 'The node answered a command with something other than the one line of facts that is expected.',
     hint: 'Read the invocation with `aws ssm list-command-invocations --details`. Check that the documents and the agent are of the same release.',
   },
   'command-failed': {
@@ -111,7 +111,7 @@ const codes = {
     disposition: 'retry',
     meaning:
       'A command document is missing, or is not the version and hash that the agent is configured for.',
-    hint: 'Deploy the documents and the agent together. If nobody deployed, somebody changed a document: look into CloudTrail.',
+    hint: 'Deploy the documents and the agent together. If there was no deployment, a document was changed by hand: look into CloudTrail.',
   },
   'join-failed': {
     disposition: 'retry',
@@ -121,12 +121,12 @@ const codes = {
   'join-unverified': {
     disposition: 'retry',
     meaning: 'The node says that it joined, but the directory does not show it.',
-    hint: 'Check replication between domain controllers and that nobody resets the computer account.',
+    hint: 'Check replication between domain controllers, and that nothing else resets the computer account.',
   },
   'join-exhausted': {
     disposition: 'abandon',
-    meaning: 'The join was tried as often, or held as long, as the configuration allows.',
-    hint: 'The message carries the last error; its code and hint say what to mend.',
+    meaning: 'The join was tried as often, or for as long, as the configuration allows.',
+    hint: 'The message carries the last error; its code and hint say what to correct.',
   },
 
   // the directory
@@ -138,8 +138,8 @@ const codes = {
   'credential-locked': {
     disposition: 'retry',
     meaning:
-      'The service account is locked out (LDAP 49, data 775): somebody tried wrong passwords. That says nothing of the one in the secret.',
-    hint: 'Find out who else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
+      'The service account is locked out (LDAP 49, data 775), because wrong passwords were tried. The one in the secret may still be right.',
+    hint: 'Find out what else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
   },
   'credential-expired': {
     disposition: 'retry',
@@ -150,13 +150,13 @@ const codes = {
     disposition: 'retry',
     meaning:
       'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
-    hint: 'Enable the account in the directory, then write the secret again, also if it is unchanged.',
+    hint: 'Enable the account in the directory, then write the secret again, even if its value is unchanged.',
   },
   'secret-invalid': {
     disposition: 'retry',
     meaning:
       'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
-    hint: 'Write the secret with those four keys; it is read again by itself.',
+    hint: 'Write the secret with those four keys; the agent reads it again by itself.',
   },
   'secret-unreadable': {
     disposition: 'retry',
@@ -186,7 +186,8 @@ const codes = {
   },
   'name-taken': {
     disposition: 'abandon',
-    meaning: 'All candidate computer names for this instance belong to accounts that are not ours.',
+    meaning:
+      'All candidate computer names for this instance belong to accounts that adjoin did not make for it.',
     hint: 'Look at those accounts; adjoin never touches an account without its own stamp.',
   },
   'directory-refused': {
@@ -226,12 +227,12 @@ const codes = {
   'account-unproven': {
     disposition: 'report',
     meaning:
-      "It is not proven that the agent's credentials belong to the configured account and Region, so nothing that EC2 does not show counts as gone.",
-    hint: "Compare accountId and region in the configuration with the worker's role. The account must have an instance or an Auto Scaling group to show.",
+      "It is not proven that the agent's credentials belong to the configured account and Region, so an instance that EC2 does not show may still exist elsewhere.",
+    hint: "Compare accountId and region in the configuration with the worker's role. The account must have at least one instance or Auto Scaling group.",
   },
   'account-vanished': {
     disposition: 'report',
-    meaning: 'The computer account of an instance that lives is gone from the directory.',
+    meaning: 'The computer account of a running instance is missing from the directory.',
     hint: 'Find out who deleted it. Restore it from the recycle bin, or terminate the instance, so that its group replaces it.',
   },
 

@@ -7,8 +7,8 @@ import { parameters, type Purpose } from './parameters.ts';
  * The command documents (schema 2.2), with their scripts inside. Each has one step for each platform; a step for another
  * platform is skipped by its precondition, so Windows fits beside Linux without a change of parameters or facts.
  *
- * A script answers with one JSON line of facts on standard output and exit code 0, also when the facts say `failed`. Any
- * other exit code means that it could not even say what is wrong; standard error then does.
+ * A script answers with one JSON line of facts on standard output and exit code 0, even when the facts say `failed`. Any
+ * other exit code means that it could not report facts at all; standard error then has the reason.
  */
 export interface CommandDocument {
   readonly purpose: Purpose;
@@ -63,7 +63,7 @@ const assignments: Readonly<Record<Purpose, readonly string[]>> = {
   leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
 };
 
-/** The script with its assignments ahead and what it includes in place: on a node there is no file beside it. */
+/** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
   const packages = `PACKAGES='${linuxPackages()}'`;
   const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
@@ -85,7 +85,7 @@ interface OperatingSystem {
   readonly packages: Readonly<Record<string, string>>;
 }
 
-/** One line for each Linux distribution: `debian adcli=adcli realmd=realm …`. Names come in the distribution's words. */
+/** One line for each Linux distribution: `debian adcli=adcli realmd=realm …`. The names are those of the distribution. */
 function linuxPackages(): string {
   const path = join(import.meta.dirname, '..', 'config', 'operating-systems.json');
   const systems: Record<string, OperatingSystem> = JSON.parse(readFileSync(path, 'utf8'));

@@ -30,7 +30,7 @@ const domain: StringParameter = {
   allowedPattern: domainName,
 };
 
-/** The SSM agent takes less than 5 seconds for 3600, silently; 4 digits are the two hours that a hook can be held. */
+/** The SSM agent silently uses 3600 for less than 5 seconds. Four digits are enough: a heartbeat lasts two hours at most. */
 function executionTimeout(seconds: number): StringParameter {
   return {
     type: 'String',
@@ -43,7 +43,7 @@ function executionTimeout(seconds: number): StringParameter {
 
 /** The parameters of each document; the same on every platform. */
 export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parameter>>>> = {
-  // What it may wait for adds up to 21: the lock 15, realm 6. A key takes a second or two.
+  // Its waits add up to 21 seconds: the lock 15, realm 6. A key takes a second or two.
   probe: { executionTimeout: executionTimeout(60) },
   join: {
     domain,
@@ -62,7 +62,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
       allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
     },
-    // What it may wait for adds up to 163: the lock 45, adcli twice 16, sssd's end 7 and start 26, the host name 6, realm 47.
+    // Its waits add up to 163 seconds: the lock 45, adcli twice 16, sssd's stop 7 and start 26, the host name 6, realm 47.
     executionTimeout: executionTimeout(180),
   },
   leave: {
@@ -70,11 +70,11 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
     notAfter: {
       type: 'String',
       description:
-        'From when on the script does nothing, by the clock of the node; seconds since the Unix epoch',
+        'The time after which the script does nothing, by the clock of the node; seconds since the Unix epoch',
       maxChars: 10,
       allowedPattern: '^[1-9][0-9]{9}$',
     },
-    // What it may wait for adds up to 14: the lock 7, sssd's end 7. The agent gives it 20.
+    // Its waits add up to 14 seconds: the lock 7, sssd's stop 7. The agent gives it 20.
     executionTimeout: executionTimeout(30),
   },
 };

@@ -2,13 +2,13 @@ import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 import type { DomainMembership } from './domain-membership.ts';
 
-/** A wildcard in a policy, and why it stays. */
+/** An accepted wildcard in a policy, with its reason. */
 type Wildcard = readonly [resource: string, reason: string];
 
 const anyResource: Wildcard = ['*', 'These calls know no resources: IAM takes nothing but * for them'];
 const instances = 'Instances come and go; a condition on their tags decides';
 
-/** What cdk-nag's AwsSolutions rules object to, and why it stays. */
+/** The findings of cdk-nag's AwsSolutions rules that are accepted, each with its reason. */
 export function acknowledge({ credential, sessions, worker }: DomainMembership): void {
   accept(credential.secret, 'SMG4', "The directory's owners change the password and put it as a new version");
   accept(

@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 export interface AgentFile {
   readonly bucketName: string;
   readonly objectKey: string;
-  /** SHA-256 of the file, in hexadecimal. A worker runs no other. */
+  /** SHA-256 of the file, in hexadecimal. A worker runs no other file. */
   readonly sha256: string;
 }
 

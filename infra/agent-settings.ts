@@ -4,8 +4,8 @@ import type { Construct } from 'constructs';
 type Numbers<Names extends string> = Readonly<Partial<Record<Names, number>>>;
 
 /**
- * The agent's settings that a stack leaves open; config/schema.json says what each means. What is not given is as the agent
- * has it.
+ * The agent's settings that a stack leaves open; config/schema.json says what each means. A setting that is not given has the
+ * agent's own default.
  */
 export interface AgentSettings {
   readonly concurrency?: number;
@@ -21,7 +21,7 @@ export interface AgentSettings {
   >;
   readonly directory?: Numbers<'connectSeconds' | 'operationSeconds'> & {
     readonly controllers?: readonly string[];
-    /** With a condition: none where it does not hold. */
+    /** With a condition, the setting is left out where the condition is false. */
     readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
     readonly namePrefixes?: readonly string[];
   };
@@ -36,7 +36,7 @@ export interface AgentSettings {
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug';
 }
 
-/** What follows from the stack, and nobody chooses. */
+/** Settings that follow from the stack and can't be chosen. */
 export interface FixedSettings {
   readonly directory: { readonly caFile: string };
   readonly [setting: string]: unknown;
@@ -65,7 +65,7 @@ export function agentConfig(scope: Construct, fixed: FixedSettings, settings: Ag
   });
 }
 
-/** One of two JSON texts. JSON writes numbers without quotes, so the choice poses as one. */
+/** One of two JSON texts. A placeholder number marks the place, because JSON writes numbers without quotes. */
 function either(condition: CfnCondition, then: string, otherwise: string): number {
   return Token.asNumber(Fn.conditionIf(condition.logicalId, then, otherwise));
 }

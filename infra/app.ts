@@ -1,6 +1,6 @@
 /**
- * The CDK app: two templates without assets and without bootstrap, for everybody. Those who have CDK apps of their own use
- * the construct `DomainMembership` in them.
+ * The CDK app: two templates that need no assets and no bootstrap. A CDK app of another project uses the construct
+ * `DomainMembership` instead.
  */
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -11,7 +11,7 @@ import { MembershipStack } from './stack.ts';
 
 export interface AppProps {
   readonly outdir: string;
-  /** The bundled agent; the template holds its hash. */
+  /** The bundled agent; the template contains its hash. */
   readonly agentFile: string;
 }
 
@@ -19,7 +19,7 @@ export function createApp({ outdir, agentFile }: AppProps): App {
   const app = new App({
     outdir,
     analyticsReporting: false,
-    // The old style knows no bootstrap: the templates stand alone.
+    // The legacy synthesizer needs no bootstrap, so that the templates can be deployed by themselves.
     context: { '@aws-cdk/core:newStyleStackSynthesis': false },
   });
   const stack = new MembershipStack(app, 'adjoin', { agentSha256: sha256Of(agentFile) });

@@ -5,11 +5,11 @@ import { type CfnManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { IDependable } from 'constructs';
 import { Construct } from 'constructs';
 
-/** What becomes of the instances of one group. Each scenario is a pair of these. */
+/** What adjoin does with the instances of one group. */
 export interface AttachOptions {
   /** Instances join before they are in service. @default true */
   readonly join?: boolean;
-  /** Instances leave the directory before they are gone, however they joined. @default true */
+  /** Instances are removed from the directory before they end, however they joined. @default true */
   readonly unjoin?: boolean;
   /**
    * How long Auto Scaling waits for a heartbeat of the agent, which renews at a third of it or earlier. 30 seconds to 2 hours.
@@ -17,20 +17,20 @@ export interface AttachOptions {
    */
   readonly heartbeat?: Duration;
   /**
-   * What becomes of a launch that cannot join: `ABANDON` terminates and replaces it, `HOLD` leaves it waiting for people
-   * until the hook's own time-out.
+   * How a launch that cannot join is answered: `ABANDON` terminates and replaces the instance, `HOLD` gives no answer, so
+   * that people can look at the instance until the hook's own time-out.
    * @default ABANDON
    */
   readonly onJoinFailure?: 'ABANDON' | 'HOLD';
 }
 
-/** Where hooks send, and as whom. */
+/** The queue that hooks send to, and the role that they use. */
 export interface HookTarget {
   readonly queueArn: string;
   readonly publisherRoleArn: string;
-  /** Must be there before a hook is, because Auto Scaling sends a test message at once. */
+  /** Must exist before a hook does, because Auto Scaling sends a test message as soon as a hook is made. */
   readonly readiness: readonly IDependable[];
-  /** What a managed node needs; given to the role of a group that is made in the same app. */
+  /** The rights that a managed node needs. They are attached to the role of a group that is made in the same app. */
   readonly nodePolicy?: CfnManagedPolicy;
 }
 
@@ -41,7 +41,7 @@ export interface Hook {
   readonly heartbeatTimeout: number;
 }
 
-/** The launch hook. Nothing may enter service unverified, so no answer means no. */
+/** The launch hook. Nothing may enter service unverified, so the default result is `ABANDON`. */
 export function launchHook(heartbeatTimeout: number): Hook {
   return {
     lifecycleHookName: 'adjoin-launch',
@@ -51,7 +51,7 @@ export function launchHook(heartbeatTimeout: number): Hook {
   };
 }
 
-/** The terminate hook. Both results terminate; `ABANDON` would skip other people's hooks as well. */
+/** The terminate hook. Both results terminate the instance; `ABANDON` would also skip the remaining hooks of others. */
 export function terminateHook(heartbeatTimeout: number): Hook {
   return {
     lifecycleHookName: 'adjoin-terminate',
@@ -62,11 +62,11 @@ export function terminateHook(heartbeatTimeout: number): Hook {
 }
 
 /**
- * Attaches a group. Its security groups stay as they are: neither the worker nor the directory connects to an instance.
+ * Attaches a group. Its security groups are not changed: neither the worker nor the directory connects to an instance.
  *
- * The hooks of a group that is made here are part of the group, so that its very first instances join, too. The hooks of
- * an imported one are resources of their own, hold for instances launched from then on, and its tag `JoinAD=true`
- * (propagated to instances) and the node policy are for its owner to add.
+ * If the group is made in this app, its hooks are part of it, so that its very first instances join, too. If it is imported,
+ * its hooks are resources of their own and apply to instances that are launched later; its owner adds the node policy and the
+ * tag `JoinAD=true` (propagated to instances).
  */
 export function attachGroup(group: IAutoScalingGroup, target: HookTarget, options: AttachOptions = {}): void {
   const { join = true, unjoin = true, heartbeat = Duration.minutes(5) } = options;

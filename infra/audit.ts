@@ -10,13 +10,13 @@ export interface AuditProps {
   readonly key: CfnKey;
 }
 
-/** Denied calls come with either code, as the service's protocol has it. */
+/** Error codes of a denied call. Which one it is depends on the service's protocol. */
 const denied = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
 /**
- * Calls that change who may do what, what is done, or what is remembered of it. Without CreateGrant: the keys' policies
- * allow it to nobody, so that PutKeyPolicy comes first, and grants of other keys (one for each sealed volume) would drown
- * the rest.
+ * Calls that change permissions, behaviour or records. CreateGrant is left out on purpose: the keys' policies allow it to no
+ * one, so that an attacker needs PutKeyPolicy first, and the grants of other keys (one for each encrypted volume) would be
+ * most of the notices.
  */
 const changes = `
   AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
@@ -38,10 +38,10 @@ const changes = `
   .split(/\s+/);
 
 /**
- * What CloudTrail saw and somebody should know, sent to a topic for chat, SIEM or ticketing. It needs a trail that records
+ * Rules that send security-relevant CloudTrail events to a topic for chat, SIEM or ticketing. They need a trail that records
  * management events in this Region. IAM's own events exist in us-east-1 only: forward them from there.
  *
- * Messages hold who, what, when and from where: no request and no answer.
+ * A message says who did what, when and from where. It contains neither the request nor the response.
  */
 export class Audit extends Construct {
   readonly topic: CfnTopic;
@@ -56,7 +56,7 @@ export class Audit extends Construct {
       const made = new CfnRule(this, name, {
         name: `${site.deployment}-audit-${name}`,
         description: `adjoin: ${description}`,
-        // The plain ENABLED does not see reads, and a read of the secret is the first thing to see.
+        // The plain ENABLED leaves out read calls, and reads of the secret matter most.
         state: 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS',
         eventPattern: { 'detail-type': ['AWS API Call via CloudTrail'], detail },
         targets: [
@@ -88,7 +88,7 @@ export class Audit extends Construct {
       requestParameters: { secretId: [{ wildcard: `*${site.deployment}/service-account*` }] },
     };
 
-    // A denied call may come without its parameters, but its message names the secret.
+    // The event of a denied call may lack the parameters, but its error message names the secret.
     rule('secret-read', 'a denied or unusual read of the secret', {
       eventSource: ['secretsmanager.amazonaws.com'],
       eventName: ['GetSecretValue', 'BatchGetSecretValue'],
@@ -103,7 +103,7 @@ export class Audit extends Construct {
       eventSource: ['ssm.amazonaws.com', 'ecs.amazonaws.com'],
       eventName: ['StartSession', 'ResumeSession', 'ExecuteCommand'],
     });
-    // A rule cannot know which instances are workers. The worker sends all the commands there should be.
+    // A rule cannot know which instances are workers. So it matches every command that the worker did not send.
     rule('command', 'a command that the worker did not send, on the worker or elsewhere', {
       eventSource: ['ssm.amazonaws.com'],
       eventName: ['SendCommand', 'CreateAssociation', 'StartAutomationExecution'],
@@ -137,7 +137,7 @@ function issuer(match: unknown) {
   return { userIdentity: { sessionContext: { sessionIssuer: { arn: [match] } } } };
 }
 
-/** A sealed topic that only one service may publish to; its policy is `<name>-topic.json`. */
+/** An encrypted topic that only one service may publish to; its policy is `<name>-topic.json`. */
 export function topic(
   scope: Construct,
   id: string,

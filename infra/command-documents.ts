@@ -5,7 +5,7 @@ import { commandDocuments } from '../documents/index.ts';
 import type { Purpose } from '../documents/parameters.ts';
 import type { Site } from './site.ts';
 
-/** A document as Run Command must find it; it refuses any other version or content. */
+/** The version and content of a document that Run Command must find; it refuses any other. */
 export interface PinnedDocument {
   readonly name: string;
   readonly version: string;
@@ -16,11 +16,11 @@ export interface PinnedDocument {
 /**
  * The command documents.
  *
- * Each name ends in the content's hash: other content is another document, so the version is 1 for ever and its hash is
+ * Each name ends in the hash of the content. Changed content is a new document, so the version is always 1 and the hash is
  * known before anything is deployed. During an update the old documents stay until the old workers are gone.
  *
- * The content is given to CloudFormation as text in its shortest form, so that the stored bytes are these whether
- * CloudFormation passes text on or writes the JSON anew.
+ * CloudFormation gets the content as text in its shortest form. The stored bytes are then the same whether CloudFormation
+ * passes the text on or parses and serializes the JSON again.
  */
 export class CommandDocuments extends Construct {
   readonly pinned: Readonly<Record<Purpose, PinnedDocument>>;
@@ -37,9 +37,9 @@ export class CommandDocuments extends Construct {
         targetType: '/AWS::EC2::Instance',
         content: {},
       });
-      // CloudFormation takes text here, CDK's own check does not.
+      // CloudFormation accepts text here; the CDK's type does not.
       document.addPropertyOverride('Content', shortest);
-      // Its rule cannot read text here; a test shows it the same document as an object.
+      // cfn-lint can't check text here; a test gives it the same document as an object.
       document.addMetadata('cfn-lint', { config: { ignore_checks: ['E3051'] } });
       return [purpose, { name: document.ref, version: '1', hash }];
     });

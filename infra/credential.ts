@@ -7,9 +7,9 @@ import { fillPolicy } from './policy-file.ts';
 import type { Site } from './site.ts';
 
 /**
- * The service account's secret. It is made without a value, so that no password ever stands in a template: an
- * administrator puts it afterwards, as JSON with the keys `domain_name`, `domain_user`, `domain_password` and
- * `directory_ou`. Until then launches are held.
+ * The service account's secret. It is made without a value, so that no password is ever in a template. An administrator
+ * writes the value afterwards, as JSON with the keys `domain_name`, `domain_user`, `domain_password` and `directory_ou`.
+ * Until then, launches wait.
  */
 export class Credential extends Construct {
   readonly secret: CfnSecret;
@@ -28,7 +28,7 @@ export class Credential extends Construct {
     this.secret.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   }
 
-  /** Locks the secret to the worker's role and to one endpoint of Secrets Manager. */
+  /** Limits reading the secret to the worker's role, through one endpoint of Secrets Manager. */
   lock(endpointId: string): void {
     new CfnResourcePolicy(this, 'Policy', {
       secretId: this.secret.ref,

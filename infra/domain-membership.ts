@@ -23,17 +23,17 @@ import { Sessions, type SessionsProps } from './sessions.ts';
 import { site, type SiteProps } from './site.ts';
 import { Worker, workerLogGroup } from './worker.ts';
 
-/** The endpoints of a VPC that has them already. */
+/** Existing endpoints of the VPC. */
 export interface ExistingEndpoints {
-  /** ID of the interface endpoint of Secrets Manager: the secret is read through it, and through nothing else. */
+  /** ID of the interface endpoint of Secrets Manager: the secret can be read only through it. */
   readonly secretsManagerId: string;
-  /** The security group of the interface endpoints; it must let the worker's in on 443. */
+  /** The security group of the interface endpoints; it must let the worker's group in on 443. */
   readonly securityGroupId: string;
 }
 
 export interface DomainMembershipProps extends SiteProps {
   readonly vpcId: string;
-  /** Subnets for the workers, in two zones or more. They need no way to the internet. */
+  /** Subnets for the workers, in two zones or more. They need no route to the internet. */
   readonly subnetIds: string[];
   /** The domain controllers' networks, in CIDR notation. */
   readonly directoryCidrs: readonly (string | { readonly cidr: string; readonly condition: CfnCondition })[];
@@ -41,15 +41,15 @@ export interface DomainMembershipProps extends SiteProps {
   readonly directoryCaBase64: string;
   /** The bundled agent; `agentAsset` uploads it with the stack. */
   readonly agent: AgentFile;
-  /** Managed prefix lists of S3 and DynamoDB in this Region, for the worker's way out. */
+  /** Managed prefix lists of S3 and DynamoDB in this Region, for the worker's egress rules. */
   readonly prefixListIds: readonly string[];
-  /** The VPC's own endpoints. @default - endpoints are made; their policies admit only what this system does */
+  /** Existing endpoints. @default - endpoints are made; their policies allow only this system's calls */
   readonly endpoints?: ExistingEndpoints;
   /** Route tables for the gateway endpoints that are made. @default - none */
   readonly routeTableIds?: string[];
-  /** Makes endpoints when it holds, and uses `endpoints` when not: for templates with parameters. @default - none */
+  /** For templates with parameters: if true, endpoints are made; if false, `endpoints` are used. @default - none */
   readonly createEndpoints?: CfnCondition;
-  /** Security groups of nodes that use the endpoints that are made. @default - none */
+  /** Security groups of nodes that may use the endpoints that are made. @default - none */
   readonly nodeSecurityGroups?: readonly (
     string | { readonly id: string; readonly condition: CfnCondition }
   )[];
@@ -68,13 +68,13 @@ export interface DomainMembershipProps extends SiteProps {
 }
 
 /**
- * The whole system in one account and Region: queue, ledger, credential, documents, workers, and who may do what.
+ * The whole system in one account and Region: queue, ledger, credential, documents, workers, and all permissions.
  *
  *     const membership = new DomainMembership(this, 'Membership', { … });
  *     membership.attach(group, { join: true, unjoin: true });
  *
- * After the deployment an administrator puts the service account into `secret`; until then launches are held.
- * Key material, secret, table and records stay when the stack is deleted, but for what a failed first deployment made.
+ * After the deployment an administrator writes the service account into `secret`; until then, launches wait.
+ * Keys, secret, table and records are kept when the stack is deleted, except those of a failed first deployment.
  */
 export class DomainMembership extends Construct {
   readonly queue: LifecycleQueue;
@@ -87,7 +87,7 @@ export class DomainMembership extends Construct {
   readonly audit: Audit;
   readonly monitoring: Monitoring;
   readonly publisherRole: CfnRole;
-  /** Administrators take it, with MFA unless told otherwise, to send dead letters back. */
+  /** Administrators assume it to send dead letters back, with MFA by default. */
   readonly deadLetterOperatorRole: CfnRole;
   /** The agent's configuration file, as each worker has it. */
   readonly agentConfig: string;
@@ -97,7 +97,7 @@ export class DomainMembership extends Construct {
     super(scope, id);
     const here = site(props);
     Tags.of(this).add('adjoin:deployment', here.deployment, {
-      // CloudFormation knows no tags on dashboards.
+      // CloudFormation does not support tags on dashboards.
       excludeResourceTypes: ['AWS::CloudWatch::Dashboard'],
     });
 
@@ -200,8 +200,8 @@ export class DomainMembership extends Construct {
   }
 
   /**
-   * Makes membership part of the life of a group's instances: join and unjoin, unjoin only (for those who join by other
-   * means), or join only.
+   * Makes membership part of the lifecycle of a group's instances: join and unjoin, unjoin only (for instances that join by
+   * other means), or join only.
    */
   attach(group: IAutoScalingGroup, options: AttachOptions = {}): void {
     attachGroup(

@@ -5,23 +5,23 @@ import { fillPolicy, type PolicyValues } from './policy-file.ts';
 
 export interface EndpointsProps {
   readonly vpcId: string;
-  /** One subnet a zone: where the worker's are. */
+  /** The workers' subnets, one for each zone. */
   readonly subnetIds: string[];
   /** Route tables of the worker's and the nodes' subnets. */
   readonly routeTableIds: string[];
   readonly policyValues: PolicyValues;
-  /** Makes the endpoints only if it holds. @default - always */
+  /** Makes the endpoints only if it is true. @default - always */
   readonly condition?: CfnCondition;
 }
 
-/** Beside Secrets Manager's, which the secret's policy names. */
+/** Besides Secrets Manager, whose endpoint is made separately because the secret's policy names it. */
 const interfaceServices = ['autoscaling', 'ec2', 'kms', 'logs', 'sqs', 'ssm', 'ssmmessages'] as const;
 const gatewayServices = ['dynamodb', 's3'] as const;
 
 /**
- * The AWS services that the worker and the nodes speak to, inside the VPC. Each endpoint's policy admits this account's
- * principals, and only the calls that this system makes: with private DNS on, everything else in the VPC that calls these
- * services goes through them, too, and is refused. For a VPC that is shared with other systems, use its own endpoints.
+ * VPC endpoints for the AWS services that the worker and the nodes use. The policy of each endpoint allows only principals of
+ * this account, and only the calls that this system makes. With private DNS, all other callers in the VPC go through these
+ * endpoints as well, and are refused. In a VPC that is shared with other systems, use its existing endpoints instead.
  */
 export class Endpoints extends Construct {
   readonly secretsManagerId: string;
@@ -31,7 +31,7 @@ export class Endpoints extends Construct {
   constructor(scope: Construct, id: string, props: EndpointsProps) {
     super(scope, id);
     this.#condition = props.condition;
-    // Without an egress rule of its own, EC2 gives a group one that allows everything. Endpoints never connect out.
+    // A group without an egress rule gets one from EC2 that allows everything. Endpoints never connect out, so this one allows nothing.
     const group = new CfnSecurityGroup(this, 'SecurityGroup', {
       groupDescription: 'adjoin: interface endpoints',
       vpcId: props.vpcId,

@@ -4,10 +4,10 @@ import type { Construct } from 'constructs';
 import { fillPolicy } from './policy-file.ts';
 import type { Site } from './site.ts';
 
-/** The longest that KMS waits: a key deleted by mistake takes everything it sealed with it. */
+/** Days until KMS deletes a key, the most it allows: what the key encrypted can't be read without it. */
 const pendingWindowInDays = 30;
 
-/** A rotating key whose policy is a file of its own: what it does not allow, no IAM policy can. */
+/** A rotating key with a policy file of its own. IAM policies can't allow what that file does not. */
 export function key(scope: Construct, id: string, site: Site, file: string, description: string): CfnKey {
   const made = new CfnKey(scope, id, {
     description,

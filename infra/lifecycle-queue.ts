@@ -15,25 +15,25 @@ export interface LifecycleQueueProps {
 }
 
 /**
- * A message that a worker can't read comes back each second and is there soon, however many these are. One that it can
- * read uses one up whenever a worker dies over it, is stopped, or finds the action in another's hands, and must not get
- * there while its action waits: the second message of a launch that is held for 30 minutes comes back 15 times.
+ * A message that can't be parsed comes back each second, so it reaches any limit soon. A message that can be parsed uses up one
+ * receive whenever a worker dies while it works on it, is stopped, or finds that another worker has the lease. It must not
+ * become a dead letter while its action waits: a second message of a launch that waits for 30 minutes comes back 15 times.
  */
 export const defaultReceives = 20;
-/** The agent asks for its own visibility when it receives; this is what a reader without one gets. Seconds. */
+/** Visibility time-out for readers that ask for none, in seconds; the agent asks for its own when it receives. */
 const visibilityTimeout = 120;
-/** Lifecycle actions last 48 hours at most, so anything older is a rumour of the past; SQS's own default is 4 days. */
+/** Lifecycle actions last 48 hours at most, so older messages are of no use; SQS's own default is 4 days. */
 const retentionSeconds = 4 * 24 * 3600;
-/** The most that SQS keeps: a dead letter should outlive a holiday. */
+/** The longest that SQS allows: a dead letter should still be there after a holiday. */
 const deadLetterRetentionSeconds = 14 * 24 * 3600;
-/** How long SQS reuses a data key, in seconds: at 300, KMS is asked 12 times an hour and is no bottleneck. */
+/** How long SQS reuses a data key, in seconds: at 300, it calls KMS 12 times an hour, which is far below KMS's limits. */
 const kmsDataKeyReusePeriodSeconds = 300;
 
-/** Where lifecycle hooks send, and what the worker reads. */
+/** The queue that lifecycle hooks send to and the worker receives from, with its dead-letter queue. */
 export class LifecycleQueue extends Construct {
   readonly queue: CfnQueue;
   readonly deadLetterQueue: CfnQueue;
-  /** To send to a queue whose policy is not there yet is refused, so whatever sends depends on it. */
+  /** Sending to the queue is refused until this policy exists, so every sender depends on it. */
   readonly policy: CfnQueuePolicy;
 
   constructor(scope: Construct, id: string, props: LifecycleQueueProps) {

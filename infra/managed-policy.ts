@@ -10,13 +10,13 @@ export interface FilePolicyProps {
   readonly deployment: string;
   readonly description: string;
   readonly values: PolicyValues;
-  /** Names of the roles that get it. @default - none: people attach it */
+  /** Names of the roles that it is attached to. @default - none: administrators attach it */
   readonly roles?: string[];
-  /** Whether the file's demands for MFA stand. @default true */
+  /** Whether the file's MFA conditions apply. @default true */
   readonly requireMfa?: boolean | CfnCondition;
 }
 
-/** A managed policy out of a file. */
+/** A managed policy, made from a file. */
 export function filePolicy(scope: Construct, id: string, props: FilePolicyProps): CfnManagedPolicy {
   return new CfnManagedPolicy(scope, id, {
     managedPolicyName: `${props.deployment}-${props.file}`,

@@ -4,13 +4,13 @@ import type { Construct } from 'constructs';
 import type { Site } from './site.ts';
 
 /**
- * The ledger's table. It outlives the stack: it says what the directory is still owed.
+ * The ledger's table. It is kept when the stack is deleted, because it says which removals are still owed.
  *
- * Sealed with DynamoDB's key of this account, not one of ours: records hold no secret, and the worker needs no right to
- * any key for them.
+ * It is encrypted with the AWS managed key of DynamoDB, not with a key of this stack: records contain no secret, and the worker
+ * needs no rights on a key.
  *
- * What a failed first deployment made goes again, so that the next try finds its names free; but this table does not
- * without a hand: its deletion protection has to be turned off first.
+ * A failed first deployment removes what it made, so that the names are free for the next try. This table is the exception:
+ * its deletion protection has to be turned off by hand first.
  */
 export function memberships(scope: Construct, id: string, site: Site): CfnTable {
   const table = new CfnTable(scope, id, {

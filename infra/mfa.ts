@@ -4,8 +4,8 @@ import type { PolicyDocument } from './policy-file.ts';
 const present = 'aws:MultiFactorAuthPresent';
 
 /**
- * A policy with the demands for MFA that its file makes; or without them, for those whose sessions never say that there was
- * MFA, however they signed on: IAM Identity Center and SAML.
+ * A policy with the MFA conditions of its file, or without them. Without them is for organizations with IAM Identity Center or
+ * SAML: their sessions never show MFA to AWS, even if the person used it to sign on.
  */
 export function demandMfa(policy: PolicyDocument, demanded: boolean | CfnCondition): object {
   if (demanded === true) return policy;

@@ -15,7 +15,7 @@ export interface MonitoringProps {
   readonly workerGroupName: string;
   readonly logGroupName: string;
   readonly auditRuleNames: readonly string[];
-  /** How long the agent tries. @default - as the agent has it */
+  /** How long the agent tries. @default - the agent's own defaults */
   readonly patience?: Partial<Patience>;
 }
 
@@ -29,7 +29,7 @@ interface AlarmProps {
   readonly metrics: CfnAlarm.MetricDataQueryProperty[];
   readonly threshold: number;
   readonly comparison: 'GreaterThanOrEqualToThreshold' | 'LessThanThreshold';
-  /** Periods of five minutes that are looked at. @default 1 */
+  /** How many periods of five minutes are evaluated. @default 1 */
   readonly periods?: number;
   /** How many of them must be beyond the threshold. @default - all */
   readonly beyond?: number;
@@ -39,12 +39,12 @@ interface AlarmProps {
 
 /** The agent's own defaults of `patience.joinSeconds` and `patience.unjoinSeconds`. */
 const defaultPatience: Patience = { joinSeconds: 1800, unjoinSeconds: 3600 };
-/** Seconds beyond the longest patience: a step that is under way is ended, a worker that died is replaced. */
+/** Seconds on top of the longest time limit, in which a running step ends and a dead worker is replaced. */
 const grace = 600;
 /** Seconds: the shortest period in which SQS's free metrics are complete. */
 const period = 300;
 
-/** Alarms, each with what to do in its description, and one page to look at. */
+/** Alarms, each with instructions in its description, and one dashboard. */
 export class Monitoring extends Construct {
   readonly topic: CfnTopic;
   readonly #site: Site;
@@ -65,7 +65,7 @@ export class Monitoring extends Construct {
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
       description:
-        'A lifecycle action waits longer than any patience, or HOLD holds a launch for you. Is a worker running, does the directory answer?',
+        'A lifecycle action waits longer than the limits in patience, or the policy HOLD keeps a failed launch for you to look at. Is a worker running? Does the directory answer?',
       metrics: [measured('m', ofQueue('ApproximateAgeOfOldestMessage'), 'Maximum')],
       threshold: Math.max(joinSeconds, unjoinSeconds) + grace,
       comparison: 'GreaterThanOrEqualToThreshold',
@@ -92,11 +92,11 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    // An instance can be healthy and its agent dead. A worker that lives asks the queue at least every 20 seconds, unless
-    // all that it can do at once is under way.
+    // An instance can be healthy while its agent is dead. A live worker receives from the queue at least every 20 seconds,
+    // unless it already works on as many actions as it may.
     this.#alarm('no-worker', {
       description:
-        'Nobody asks the queue: no worker runs, or all their slots are busy. Look at the worker group, at the log of the worker, and whether the directory answers.',
+        'No worker receives from the queue: none runs, or all their slots are busy. Look at the worker group, at the log of the worker, and whether the directory answers.',
       metrics: [
         measured('full', ofQueue('NumberOfMessagesReceived'), 'Sum', false),
         measured('empty', ofQueue('NumberOfEmptyReceives'), 'Sum', false),
@@ -107,7 +107,7 @@ export class Monitoring extends Construct {
       periods: 2,
       missing: 'breaching',
     });
-    // Replacing the workers of an update leaves a gap or two; a set-up that fails, again and again, leaves more.
+    // An update that replaces the workers causes a gap or two; a set-up that keeps failing causes more.
     this.#alarm('few-workers', {
       description:
         'There are fewer workers than wanted. Look at the activities of the worker group. A worker that could not be set up powers itself off: its console output (aws ec2 get-console-output) says why.',
@@ -123,7 +123,7 @@ export class Monitoring extends Construct {
     });
     this.#alarm('lost-notices', {
       description:
-        'EventBridge could not send an audit notice. Do the policies of the audit topic and of its key still let it?',
+        'EventBridge could not send an audit notice. Do the policies of the audit topic and of its key still allow it?',
       metrics: [
         ...props.auditRuleNames.map((name, index) =>
           measured(`rule${index}`, failedInvocations(name), 'Sum', false),
@@ -207,7 +207,7 @@ export class Monitoring extends Construct {
   }
 }
 
-/** A metric as dashboards write it: namespace, name, and dimensions by turns. */
+/** A metric in the syntax of dashboards: namespace, name, then name and value of each dimension. */
 function row({ namespace, metricName, dimensions }: CfnAlarm.MetricProperty): unknown[] {
   const named = Array.isArray(dimensions) ? dimensions : [];
   const flat = named.flatMap((dimension) => ('name' in dimension ? [dimension.name, dimension.value] : []));

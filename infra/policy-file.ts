@@ -1,6 +1,6 @@
 /**
- * The policies are files in policies/: IAM JSON with named placeholders, `${WorkerRoleArn}`. IAM's own variables, such as
- * `${aws:userid}`, have a colon or begin in lower case, and stay.
+ * The policies are files in policies/: IAM JSON with named placeholders such as `${WorkerRoleArn}`. IAM's own variables, such
+ * as `${aws:userid}`, have a colon or begin in lower case; they are not replaced.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ export interface PolicyDocument {
   readonly Statement: readonly PolicyStatement[];
 }
 
-/** What the placeholders stand for. A list replaces a placeholder that is a whole value, never a part of one. */
+/** The values of the placeholders. A list can replace a placeholder only where that is the whole value. */
 export type PolicyValues = Readonly<Record<string, string | string[]>>;
 
 /** The folder of the policies. */
@@ -30,7 +30,7 @@ type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 /**
  * The policy of one file with its placeholders filled.
- * @throws Error when a placeholder has no value, or a list stands where only text fits.
+ * @throws Error when a placeholder has no value, or a list is given where only text fits.
  */
 export function fillPolicy(name: string, values: PolicyValues): PolicyDocument {
   const valueOf = (key: string): string | string[] => {

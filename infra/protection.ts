@@ -4,13 +4,13 @@ import { filePolicy } from './managed-policy.ts';
 import { fillPolicy, type PolicyDocument } from './policy-file.ts';
 import type { Site } from './site.ts';
 
-/** The files in policies/ that take rights away from people. */
+/** The files in policies/ that deny rights to people. */
 export const denyPolicies = ['deny-worker-access', 'deny-tampering', 'deny-disarming'] as const;
 export type DenyPolicy = (typeof denyPolicies)[number];
 
 /**
- * Explicit denials for users, groups and roles of this account: attached to somebody, they win over whatever else that
- * somebody is allowed. Nobody can take them off but those who do not have them.
+ * Explicit denials for users, groups and roles of this account. A denial wins over everything that a principal is otherwise
+ * allowed to do. Only principals without these policies can detach them.
  */
 export class Protection extends Construct {
   readonly policies: Readonly<Record<DenyPolicy, CfnManagedPolicy>>;
@@ -29,12 +29,12 @@ export class Protection extends Construct {
 
 export interface ServiceControlPolicyProps {
   readonly deployment: string;
-  /** ARNs of the roles that it spares, `*` for any characters: the system's own, and the few people who run it. */
+  /** ARNs of exempt roles, `*` for any characters: the system's own roles, and those of the few people who run it. */
   readonly exempt: readonly string[];
 }
 
 /**
- * The same denials as a service control policy: for every principal of every account below it, but those spared.
+ * The same denials as a service control policy: for every principal of every account below it, except the exempt roles.
  * Service-linked roles (Auto Scaling's own, for one) are never subject to such policies.
  */
 export function serviceControlPolicy(file: DenyPolicy, props: ServiceControlPolicyProps): PolicyDocument {
@@ -53,7 +53,7 @@ export function serviceControlPolicy(file: DenyPolicy, props: ServiceControlPoli
   };
 }
 
-/** The roles that a service control policy spares unless told otherwise: the system's, and people by agreed names. */
+/** The roles that are exempt by default: the system's own, and the administrators' roles by their documented names. */
 export function defaultExemptions(deployment: string): string[] {
   return [
     'worker',

@@ -18,11 +18,11 @@ export interface SessionsProps {
   readonly notBefore?: string;
   /** Operators start sessions only before this time (ISO 8601). @default 2100-01-01T00:00:00Z */
   readonly notAfter?: string;
-  /** Operators reach only what carries the tag `adjoin:sessions` with this value. @default allowed */
+  /** Operators reach only resources with the tag `adjoin:sessions` and this value. @default allowed */
   readonly tagValue?: string;
   /**
-   * The user on Linux that a session is; it must be there already, because the SSM agent makes no user that it was told to
-   * run as. @default ssm-user, which the agent makes with the first session
+   * The Linux user that a session runs as. It must exist, because the SSM agent does not create a user that is configured.
+   * @default ssm-user, which the SSM agent creates with the first session
    */
   readonly runAsUser?: string;
   /** The one host that the database document forwards to. @default localhost, the node itself */
@@ -31,18 +31,18 @@ export interface SessionsProps {
   readonly databasePort?: string;
 }
 
-/** Minutes. Long enough to read a page of a manual, too short for lunch; Session Manager allows 1 to 60. */
+/** Minutes without input until a session ends: enough to read a page of a manual. Session Manager allows 1 to 60. */
 const idleSessionTimeout = '15';
-/** Minutes. A working day: a session that lasts longer was forgotten. Session Manager allows 1 to 1,440. */
+/** Minutes until any session ends, a working day: a longer one was forgotten. Session Manager allows 1 to 1,440. */
 const maxSessionDuration = '480';
 /** Days that records of sessions are kept: a year, as audits ask for. */
 const retentionDays = 365;
 
 /**
- * Session Manager instead of SSH and RDP: what a session is, where it is recorded, and who may start one.
+ * Session Manager instead of SSH and RDP: the session documents, the records, and who may start a session.
  *
- * Key, log group, bucket and preferences are made together. When they contradict each other ("encryption is not set up on
- * the selected CloudWatch Logs log group"), nobody gets a session any more.
+ * Key, log group, bucket and preferences are made together. If they contradict each other ("encryption is not set up on the
+ * selected CloudWatch Logs log group"), no session can be started any more.
  */
 export class Sessions extends Construct {
   readonly key: CfnKey;
@@ -50,13 +50,13 @@ export class Sessions extends Construct {
   readonly bucket: CfnBucket;
   /** For the nodes' instance profiles. */
   readonly nodePolicy: CfnManagedPolicy;
-  /** For task roles whose containers are reached by ECS Exec. */
+  /** For the roles of tasks that operators reach with ECS Exec. */
   readonly taskPolicy: CfnManagedPolicy;
   /** For people, by purpose. */
   readonly operatorPolicies: Readonly<Record<'session' | 'portForwarding' | 'ecsExec', CfnManagedPolicy>>;
   /** For the one role that may open a shell on the worker. */
   readonly workerAdministratorPolicy: CfnManagedPolicy;
-  /** What policies may name of this. */
+  /** Values for the placeholders in policies. */
   readonly policyValues: PolicyValues;
 
   constructor(scope: Construct, id: string, props: SessionsProps) {
@@ -171,7 +171,7 @@ export class Sessions extends Construct {
   }
 }
 
-/** The only thing that people choose: the port on their own machine. */
+/** The only parameter that operators can choose: the port on their own machine. */
 const localPortNumber = {
   type: 'String',
   description: 'Port on your machine; 0 takes a free one',

@@ -1,42 +1,42 @@
 import { Aws, type CfnCondition, Token } from 'aws-cdk-lib';
 import type { PolicyValues } from './policy-file.ts';
 
-/** Who is named in the policies of one deployment. */
+/** The names and principals that the policies of one deployment refer to. */
 export interface SiteProps {
   /**
-   * Name of the deployment: part of the stamp on each computer account, and the beginning of every resource's name. One
-   * account can hold several. 2 to 21 lower-case letters, digits and hyphens, a letter first: a bucket's name begins with it,
-   * ends with account and Region, and has 63 characters at most.
+   * Name of the deployment. It is part of the stamp on each computer account, and every resource's name begins with it. One AWS
+   * account can have several deployments. 2 to 21 lower-case letters, digits and hyphens, a letter first: a bucket's name
+   * consists of it, of account and Region, and has 63 characters at most.
    */
   readonly deployment: string;
   /**
-   * Roles (`*` stands for any characters) that write the secret's value and policy, look after dead letters, and deploy
+   * Roles (`*` stands for any characters) that write the secret's value and policy, handle dead letters, and deploy
    * this stack. None of them can read the secret.
    */
   readonly administratorArns: string[];
-  /** A role for emergencies, used by nobody otherwise: without it, a mistake in a policy locks its owner out. */
+  /** A role for emergencies only: without it, a mistake in a policy could lock out its own authors. */
   readonly breakGlassRoleArn: string;
   /**
-   * Sessions, a shell on the worker and sending dead letters back take MFA. Not for people of IAM Identity Center or SAML: what
-   * AWS knows of their sessions says nothing of MFA, so demand it where they sign on.
+   * Whether sessions, a shell on the worker and sending dead letters back require MFA. Set it to false with IAM Identity Center
+   * or SAML: their sessions do not show MFA to AWS, so require it where people sign on.
    * @default true
    */
   readonly requireMfa?: boolean | CfnCondition;
 }
 
-/** Names and ARNs that follow from the deployment's name, so that policies can name what is not made yet. */
+/** Names and ARNs that follow from the deployment's name, so that policies can name resources that are not made yet. */
 export interface Site extends SiteProps {
   readonly workerRoleName: string;
   readonly publisherRoleName: string;
   readonly deadLetterOperatorRoleName: string;
-  /** What every policy file may name. */
+  /** Values for the placeholders in every policy file. */
   readonly policyValues: PolicyValues;
 }
 
-/** The names that a deployment can have. */
+/** Valid names of a deployment. */
 export const deploymentPattern = '^[a-z][a-z0-9-]{1,20}$';
 
-/** @throws Error when the deployment has a name that some resource could not have. */
+/** @throws Error when a resource could not have a name that begins with the deployment's name. */
 export function site(props: SiteProps): Site {
   const { deployment, administratorArns, breakGlassRoleArn } = props;
   if (!Token.isUnresolved(deployment) && !new RegExp(deploymentPattern).test(deployment)) {

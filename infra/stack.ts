@@ -5,14 +5,14 @@ import { defaultReceives } from './lifecycle-queue.ts';
 import { deploymentPattern } from './site.ts';
 
 export interface MembershipStackProps extends StackProps {
-  /** SHA-256 of the bundled agent, which its owner uploads: a worker runs no other file. */
+  /** SHA-256 of the bundled agent, which the person who deploys uploads. A worker runs no other file. */
   readonly agentSha256: string;
 }
 
 const cidr = '^([0-9]{1,3}\\.){3}[0-9]{1,3}/[0-9]{1,2}$';
 const roleArn = '^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/*-]+$';
 
-/** The system as a template for those without CDK: whatever differs between deployments is a parameter. */
+/** The system as a template that can be deployed without the CDK: everything that differs between deployments is a parameter. */
 export class MembershipStack extends Stack {
   readonly membership: DomainMembership;
 
@@ -79,17 +79,17 @@ export class MembershipStack extends Stack {
     );
     const administrators = list(
       'AdministratorArns',
-      'Roles that write the secret, look after dead letters and deploy this stack; * stands for any characters',
+      'Roles that write the secret, handle dead letters and deploy this stack; * stands for any characters',
       roleArn,
     );
     const breakGlass = text(
       'BreakGlassRoleArn',
-      'Role for emergencies: repairs policies that lock out',
+      'Role for emergencies: repairs policies that lock everyone out',
       roleArn,
     );
     const requireMfa = flag(
       'RequireMfa',
-      'Sessions, a shell on workers and sending dead letters back take MFA; false for IAM Identity Center and SAML, which demand it at sign-on',
+      'Sessions, a shell on workers and sending dead letters back require MFA; false with IAM Identity Center and SAML, which have to require it at sign-on',
       'true',
     );
     const agentBucket = text('AgentBucket', 'Bucket with the bundled agent', '^[a-z0-9.-]{3,63}$');
@@ -101,7 +101,7 @@ export class MembershipStack extends Stack {
     );
     const createEndpoints = flag(
       'CreateEndpoints',
-      'Make VPC endpoints. Their policies admit nothing but this system: false for a VPC that others use, too',
+      'Make VPC endpoints. Their policies allow only the calls of this system: use false in a VPC with other systems',
       'true',
     );
     const secretEndpoint = text(
@@ -137,7 +137,7 @@ export class MembershipStack extends Stack {
     ];
     const workerShell = flag(
       'WorkerShell',
-      'Let the holder of the worker-administrator policy open a shell on workers; false leaves them without SSM agent',
+      'Let principals with the worker-administrator policy open a shell on workers; with false, workers have no SSM agent',
       'false',
     );
     const number = (name: string, description: string, value: number, minimum: number) =>
@@ -146,13 +146,13 @@ export class MembershipStack extends Stack {
     const maximum = number('WorkerMaximum', 'Workers at most', 6, 1);
     const receives = number(
       'MaxReceiveCount',
-      'Receives before a message is a dead letter',
+      'Receives after which a message becomes a dead letter',
       defaultReceives,
       1,
     );
     const sweepEnabled = flag(
       'SweepEnabled',
-      'Sweep on a schedule: remove stamped accounts whose instances are proven gone, and pay what is owed',
+      'Sweep on a schedule: remove stamped accounts whose instances are proven gone, and do the removals that are owed',
       'true',
     );
     const directorySite = text(
@@ -171,7 +171,7 @@ export class MembershipStack extends Stack {
     const notAfter = text('SessionsNotAfter', 'No sessions after', time, '2100-01-01T00:00:00Z');
     const tagValue = text(
       'SessionTagValue',
-      'Operators reach what has the tag adjoin:sessions with this value',
+      'Operators reach resources with the tag adjoin:sessions and this value',
       '^[A-Za-z0-9_.-]{1,64}$',
       'allowed',
     );
@@ -253,12 +253,16 @@ export class MembershipStack extends Stack {
     output(
       'DeadLetterOperatorRoleArn',
       membership.deadLetterOperatorRole.attrArn,
-      'For administrators to take: sends dead letters back',
+      'Role that administrators assume to send dead letters back',
     );
     output('TableName', membership.table.ref, 'The ledger of memberships');
     output('SecretArn', membership.credential.secret.ref, 'Put the service account here');
     output('WorkerRoleArn', membership.worker.role.attrArn, 'The role of the workers');
-    output('WorkerSecurityGroupId', membership.worker.securityGroup.attrGroupId, 'Nothing comes in here');
+    output(
+      'WorkerSecurityGroupId',
+      membership.worker.securityGroup.attrGroupId,
+      'Security group of the workers, without inbound rules',
+    );
     output('NodePolicyArn', membership.sessions.nodePolicy.attrPolicyArn, "For the nodes' roles");
     output('EcsExecTaskPolicyArn', membership.sessions.taskPolicy.attrPolicyArn, 'For task roles');
     const { session, portForwarding, ecsExec } = membership.sessions.operatorPolicies;
@@ -274,19 +278,19 @@ export class MembershipStack extends Stack {
     output(
       'DenyWorkerAccessPolicyArn',
       policies['deny-worker-access'].attrPolicyArn,
-      'Keeps its holder off the worker',
+      'Denies access to the workers',
     );
     output(
       'DenyTamperingPolicyArn',
       policies['deny-tampering'].attrPolicyArn,
-      'Keeps its holder off the system',
+      'Denies changes to the system',
     );
     output(
       'DenyDisarmingPolicyArn',
       policies['deny-disarming'].attrPolicyArn,
-      'Keeps its holder off what guards the system',
+      'Denies changes to logs, trail, alarms and network rules',
     );
     output('AuditTopicArn', membership.audit.topic.ref, 'Subscribe chat, SIEM, ticketing');
-    output('AlarmTopicArn', membership.monitoring.topic.ref, 'Subscribe whoever is on call');
+    output('AlarmTopicArn', membership.monitoring.topic.ref, 'Subscribe the people on call');
   }
 }

@@ -11,11 +11,11 @@ import { filePolicy } from './managed-policy.ts';
 import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import type { Site } from './site.ts';
 
-/** Amazon's name for the newest Amazon Linux 2023 for arm64; read at each launch, so a replaced worker is a patched one. */
+/** The newest Amazon Linux 2023 for arm64. It is looked up at each launch, so that a new worker has the newest patches. */
 const image = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
 /** GiB. The image needs 8; the rest is for logs that could not be delivered. */
 const volumeSize = 16;
-/** Seconds that the agent may take to end after its drain: its long poll and its last answers. */
+/** Seconds that the agent may take to end after its drain: for its long poll and its last calls. */
 const afterDrain = 30;
 /** Days that the agent's log is kept. */
 const retentionDays = 365;
@@ -29,7 +29,7 @@ export interface WorkerProps {
   readonly agentConfig: string;
   /** The CA of the LDAPS certificates: base64 of its PEM file. */
   readonly directoryCaBase64: string;
-  /** The agent's own, so that systemd waits longer. @default 60, as the agent's */
+  /** The agent's own setting, so that systemd waits longer than that. @default 60, the agent's default */
   readonly drainSeconds?: number;
   readonly logGroup: CfnLogGroup;
   readonly queueName: string;
@@ -42,7 +42,7 @@ export interface WorkerProps {
   readonly count?: number | string;
   /** @default 6 */
   readonly maximum?: number | string;
-  /** @default t4g.small: the work is waiting, and 64 actions fit into 2 GiB many times */
+  /** @default t4g.small: the agent mostly waits, and 64 actions need far less than its 2 GiB */
   readonly instanceType?: string;
   /** Lets the worker be managed by Systems Manager, so that its administrator can open a shell. @default false */
   readonly shell?: boolean | CfnCondition;
@@ -51,8 +51,8 @@ export interface WorkerProps {
 /**
  * Instances that run the agent, in an Auto Scaling group of their own.
  *
- * Nothing names a worker by instance: a replaced one has the same role, and no policy changes. Nothing reaches it: its
- * security group has no inbound rule, it has no key pair, and unless told otherwise no SSM agent.
+ * No policy names a worker by its instance ID, so a replacement needs no change: it has the same role. Nothing can connect to
+ * a worker: its security group has no inbound rule, it has no key pair, and by default no SSM agent.
  */
 export class Worker extends Construct {
   readonly group: CfnAutoScalingGroup;
@@ -79,7 +79,7 @@ export class Worker extends Construct {
       vpcZoneIdentifier: props.subnetIds,
       minSize: count,
       maxSize: String(props.maximum ?? 6),
-      // Five minutes to install and start; a dead instance is found by EC2's own checks.
+      // Five minutes to install and start. EC2's own checks find a dead instance.
       healthCheckType: 'EC2',
       healthCheckGracePeriod: 300,
       metricsCollection: [{ granularity: '1Minute' }],
@@ -89,7 +89,7 @@ export class Worker extends Construct {
         { key: 'adjoin:deployment', value: site.deployment, propagateAtLaunch: true },
       ],
     });
-    // One at a time. The queue keeps the work while there is none at all.
+    // One at a time. The queue keeps the messages even if there is no worker at all.
     this.group.cfnOptions.updatePolicy = {
       autoScalingRollingUpdate: {
         maxBatchSize: 1,
@@ -100,7 +100,7 @@ export class Worker extends Construct {
     this.#scaling(props);
   }
 
-  /** Opens the way out to a domain controller: DNS, to find them all, and LDAPS. Kerberos is not used. */
+  /** Allows connections to domain controllers: DNS, to discover them, and LDAPS. Kerberos is not used. */
   reach(id: string, cidr: string, condition?: CfnCondition): void {
     for (const [name, ipProtocol, port] of [
       ['DnsUdp', 'udp', 53],
@@ -160,7 +160,7 @@ export class Worker extends Construct {
       toPort: 443,
       description: 'adjoin: interface endpoints',
     });
-    // A parameter's default may be empty where a condition does not use it.
+    // cfn-lint: the parameter's default is empty where a condition leaves it unused.
     toEndpoints.addMetadata('cfn-lint', { config: { ignore_checks: ['W1030'] } });
     return group;
   }
@@ -206,7 +206,7 @@ export class Worker extends Construct {
     });
   }
 
-  /** One worker for each 100 waiting messages; far below what one can do, far above what a quiet hour brings. */
+  /** One worker for each 100 waiting messages: far less than one can do, far more than a quiet hour brings. */
   #scaling({ queueName }: WorkerProps): void {
     new CfnScalingPolicy(this, 'Backlog', {
       autoScalingGroupName: this.group.ref,
@@ -263,7 +263,7 @@ export function workerLogGroup(scope: Construct, id: string, site: Site, keyArn:
   return group;
 }
 
-/** Values stand between single quotes, or in a quoted here-document; the parameters' patterns allow no quote. */
+/** Values are written between single quotes or in a quoted here-document; the parameters' patterns allow no quote. */
 function userData(props: WorkerProps): string {
   const shell = props.shell ?? false;
   const allowed =

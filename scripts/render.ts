@@ -3,12 +3,12 @@ import type { Disposition } from '../agent/errors.ts';
 
 /** What the agent does about an error, in words for an operator. */
 const conduct: Readonly<Record<Disposition, string>> = {
-  retry: 'Holds the action with heartbeats and tries again until its patience ends.',
-  abandon: "Gives the launch up: removes what it staged and answers as the group's policy says.",
+  retry: 'Keeps the action waiting with heartbeats and tries again.',
+  abandon: "Gives the launch up: removes what it staged, and answers as the group's policy says.",
   acknowledge: 'Deletes the message.',
   'dead-letter': 'Leaves the message, so that SQS moves it to the dead-letter queue.',
   yield: 'Makes the message visible again, for another worker or a later try.',
-  report: 'Says so in the log and the report of the sweep, and looks again at the next one.',
+  report: 'Reports it in the log and in the report of the sweep; the next sweep looks again.',
   fatal: 'Exits with a code other than 0.',
 };
 

@@ -4,8 +4,8 @@
 # The document assigns GIVEN_DOMAIN, GIVEN_CONTROLLER and GIVEN_ENTRIES, the JSON text of a list of
 # `instance-ID:computer-name:sealed-one-time-password`.
 #
-# It may be killed at any point and run again. A working membership is never joined anew: the one-time password died with
-# its first use, and only what is missing around it is completed.
+# It may be killed at any point and run again. A working membership is never joined again, because the one-time password is
+# dead after its first use; only what is missing around the membership is completed.
 
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
@@ -24,7 +24,7 @@ controller=$(lower "$GIVEN_CONTROLLER")
 computer=''
 
 open_state
-# The key serves this attempt only, whatever becomes of it. The journal holds what the tools said, never a secret.
+# The key is for this attempt only, however it ends. The journal has the output of the tools, never a secret.
 work=$state/join
 journal=$state/join.log
 trap 'rm -rf "$key" "$key.new" "$journal" "$work" "$sssd_conf.adjoin"' EXIT
@@ -65,7 +65,7 @@ account_works() {
   timeout --foreground -k 1 15 adcli testjoin --domain="$domain" --domain-controller="$controller" >>"$journal" 2>&1 9>&-
 }
 
-# Of a name with capitals, realm keeps the spelling that the domain controller told.
+# Ignores case: realm writes the name as the domain controller spells it.
 configured() {
   grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
     [ "$(hostname)" = "$host" ]
@@ -79,18 +79,18 @@ set_host_name() {
   if has_systemd; then
     timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" >>"$journal" 2>&1 9>&- || :
   fi
-  # 127.0.1.1 is the distributions' place for a host's own name: it makes the name resolve before DNS knows it.
+  # Distributions use 127.0.1.1 for a host's own name: the name then resolves before DNS knows it.
   { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; printf '127.0.1.1 %s %s\n' "$fqdn" "$host"; } >/etc/hosts.adjoin
   chmod 0644 /etc/hosts.adjoin
-  # Written in place where a container holds the file by a mount.
+  # In a container the file may be a mount, which can't be replaced; then it is written in place.
   mv /etc/hosts.adjoin /etc/hosts 2>/dev/null || { cat /etc/hosts.adjoin >/etc/hosts; rm -f /etc/hosts.adjoin; }
 }
 
-# `realm join` takes a one-time password only as an argument, where every user of the node could read it. But realmd
-# hands it to adcli on standard input. So realm is given a placeholder, and adcli is covered by a few lines that give it
-# the pipe which the first process here was started with. The mount and PID namespaces end with the join: nothing stays
-# mounted, and nothing goes on running when the script is killed.
-# With the word `keep` in place of `join`, adcli is not run at all: the account works, and only the rest is set up.
+# `realm join` takes a one-time password only as an argument, which every user of the node could read. But realmd passes it
+# to adcli on standard input. So realm gets a placeholder, and a small script is mounted over adcli: it runs adcli with the pipe
+# that the first process here was started with, where the real password is. The mount and PID namespaces end with the join:
+# nothing stays mounted, and nothing goes on running when the script is killed.
+# With the word `keep` in place of `join`, adcli does not run at all: the account works, and only the rest is set up.
 # shellcheck disable=SC2016
 joiner='
   set -eu
@@ -117,15 +117,15 @@ run_realm() {
       "$(command -v adcli)" "$work" >>"$journal" 2>&1 9>&-
 }
 
-# The line in which a tool complains first; realm only repeats in other words what adcli had to say.
+# The first line in which a tool reports an error; realm only repeats adcli's error in other words.
 complaint() {
   { grep -E '^( ! |adcli: |realm: |mount: |unshare: )' "$journal" || tail -n 1 "$journal"; } | head -n 1
 }
 
-# realm pins sssd to the domain controller it was given. Staging needs that once; afterwards the node must find any.
-# Without an offset of 0, sssd registers the node's address only up to 5 minutes later. Names in reverse zones, which it
-# registers too unless told not to, would stay when the account and its addresses are removed.
-# The steps are chained, since whoever asks for the result of a function switches `set -e` off in it.
+# realm pins sssd to the domain controller that it was given. The join needs that one; afterwards the node must find any.
+# Without an offset of 0, sssd may register the node's address only 5 minutes later. Records in reverse zones, which sssd
+# registers by default, would stay when the account and its addresses are removed.
+# The steps are chained with &&, because `set -e` has no effect in a function whose result is tested.
 finish_sssd_conf() {
   awk -v section="[domain/$domain]" -v fqdn="$fqdn" '
     /^\[/ { inside = (tolower($0) == section) }
@@ -143,7 +143,7 @@ finish_sssd_conf() {
     mv "$sssd_conf.adjoin" "$sssd_conf"
 }
 
-# Without systemd, sssd is left behind as a daemon in a session of its own that holds none of the command's files.
+# Without systemd, sssd is started as a daemon in a session of its own, with none of the command's files open.
 start_sssd() {
   if has_systemd; then
     timeout --foreground -k 1 15 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
@@ -166,9 +166,9 @@ if [ "$member_name" = "$computer" ]; then
   account_works || code=$?
   case $code in
   0) works=true ;;
-  # adcli's word for credentials that the domain controller refuses: the account was staged anew, or is another one.
+  # adcli's exit code when the domain controller refuses the credentials: the account was staged again, or is another one.
   3) ;;
-  # Nobody knows. A membership that may be sound is not thrown away because a domain controller can't be asked.
+  # Unknown. A membership that may still work is not removed only because a domain controller can't be asked.
   *) fail realm-failed "$(complaint)" ;;
   esac
   : >"$journal"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Takes this node out of the domain without asking the directory: the account is removed by the worker, which needs no
-# help from here. Needs no credential and no network, and may run twice.
+# Takes this node out of the domain without asking the directory: the worker removes the account by itself. This script needs
+# no credential and no network, and may run twice.
 # The document assigns GIVEN_DOMAIN and GIVEN_NOT_AFTER.
 
 # Included by the document, as there is nothing beside the script on a node.
@@ -14,10 +14,10 @@ say() {
 
 domain=$(lower "$GIVEN_DOMAIN")
 open_state
-# A root volume can be replaced under the same instance ID. A command that was held up on its way would then take the new
-# member out of the domain, with the account that it has just been given. Asked only now, since the wait for other
-# commands counts too. A clock that is ahead refuses a leave, which is a courtesy; one that is behind lets through what is
-# late by as much. Seconds are no matter: a new life takes longer than that to boot.
+# The root volume of an instance can be replaced while its ID stays. A delayed leave would then take the new member, with its
+# new account, out of the domain. So a leave has an expiry time. It is checked only now, after the wait for other commands.
+# A clock that is ahead refuses a leave, which is best effort anyway; one that is behind accepts a leave that is late by as
+# much. A few seconds do not matter: a new system takes longer than that to boot.
 if [ "$(date +%s)" -ge "$GIVEN_NOT_AFTER" ]; then say late 'The time for this leave is over.'; fi
 rm -f "$key" "$key.new"
 read_membership

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
+# Reports what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
 
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
@@ -12,7 +12,7 @@ read_membership
 
 ready=false public=''
 if [ "$supported" = true ] && [ -z "$missing" ]; then
-  # A key serves one attempt: a new probe replaces it, so what was sealed for an earlier one stays shut.
+  # A key is for one attempt: a new probe replaces it, so a password that was sealed for an earlier one can't be opened.
   rm -f "$key" "$key.new"
   openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null ||
     openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null

@@ -1,11 +1,11 @@
-# What every Linux script starts from: a known environment, and the root-only directory of adjoin.
+# Included by every Linux script: a known environment, and the root-only directory of adjoin.
 # The document assigns TIME_LIMIT: seconds after which the SSM agent kills the script.
 # shellcheck disable=SC2034 # the scripts that include this file read what it sets
 
 set -eu
 umask 077
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# Whoever started the SSM agent may have left these; they would send Kerberos or OpenSSL elsewhere.
+# The SSM agent may have inherited these; they would make Kerberos or OpenSSL use other files.
 unset KRB5_CONFIG KRB5CCNAME KRB5_KTNAME OPENSSL_CONF
 
 state=/run/adjoin
@@ -15,7 +15,7 @@ sssd_conf=/etc/sssd/sssd.conf
 # In lower case; a probe is given none.
 domain=''
 
-# Text from elsewhere, made safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters.
+# Makes any text safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters.
 clean() {
   printf '%s' "$1" | tr -s '[:space:]' ' ' | tr -cd ' -~' | tr -d '"\134' | cut -c 1-300
 }
@@ -24,8 +24,8 @@ lower() {
   printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
 }
 
-# Opens the root-only directory of adjoin, which must never reach a disk, and waits for other commands on this node: Run
-# Command delivers twice after a lost answer.
+# Opens the root-only directory of adjoin, which must never be on a disk, and waits for other commands on this node: after a
+# lost answer, Run Command may deliver a command twice.
 open_state() {
   if [ "$(stat -f -c %T /run)" != tmpfs ]; then
     echo 'adjoin: /run is not a tmpfs; the private key must not reach a disk' >&2
@@ -38,7 +38,7 @@ open_state() {
   fi
   chmod 0700 "$state"
   exec 9>"$state/lock"
-  # A quarter of the time there is leaves enough to do the work, or to say that it can't be done.
+  # A quarter of the time limit. The rest is enough to do the work, or to say that it can't be done.
   if ! flock -w "$((TIME_LIMIT / 4))" 9; then
     echo 'adjoin: another command of adjoin is still at work on this node' >&2
     return 1

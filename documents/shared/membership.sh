@@ -1,14 +1,14 @@
-# What this node is a member of, and how to make it forget.
+# What this node is a member of, and how to remove that membership from it.
 # Needs base.sh.
 # shellcheck disable=SC2034,SC2154 # the scripts that include this file read what it sets, and include base.sh
 
-# Sets member_domain and member_name to what this node believes to be, without asking the network. A machine's keys in the
-# keytab are the membership. Whatever else keytab and sssd know a domain by is somebody's all the same, and where there is
-# something that does not belong to a membership in the domain given, that is named: it is not ours to take away.
+# Sets member_domain and member_name from the node's own files, without the network. A machine's keys in the keytab are the
+# membership. If keytab or sssd's configuration contain anything else of a domain, they were set up by others. So if anything
+# there is not part of a membership in the domain given, member_domain names it: it must not be removed.
 read_membership() {
   principals=$(klist -k "$keytab" 2>/dev/null | sed -n 's/^ *[0-9][0-9]* *\([^ ]*@[^ ]*\)$/\1/p')
   member_name=$(printf '%s\n' "$principals" | sed -n 's/^\([^/]*\)\$@.*/\1/p' | head -n 1)
-  # adcli writes the machine's own keys first, so without them the others were never part of a join.
+  # adcli writes the machine's own keys first, so other keys without them were never part of a join.
   services=''
   if [ -z "$member_name" ]; then services=' (keys of services)'; fi
   domains=$(
@@ -21,7 +21,7 @@ read_membership() {
   if [ -z "$member_domain" ] && [ -n "$domains" ]; then member_domain=$domain; fi
 }
 
-# The domains that sssd is configured for, a line each. One of which the node is no member has its provider behind it.
+# The domains that sssd is configured for, one a line. One without the AD provider is no membership; its provider follows.
 sssd_domains() {
   [ ! -f "$sssd_conf" ] || awk '
     function tell() { if (name != "") print name (provider == "ad" ? "" : " (" provider ")") }
@@ -32,8 +32,8 @@ sssd_domains() {
     END { tell() }' "$sssd_conf"
 }
 
-# Domains that Samba is a member of by itself. --install=/ makes realm bring its own realmd along: the same code path with
-# and without D-Bus and systemd. In the foreground, it stays in the process group that the SSM agent kills.
+# Domains that Samba joined by itself. --install=/ makes realm start its own realmd: the same code path with and without
+# D-Bus and systemd. In the foreground, it stays in the process group that the SSM agent kills.
 samba_domains() {
   if [ ! -s /etc/samba/smb.conf ]; then return 0; fi
   timeout --foreground -k 1 5 realm --install=/ list --name-only </dev/null 2>/dev/null 9>&- | sed 's/$/ (samba)/'
@@ -64,7 +64,7 @@ stop_sssd() {
   fi
 }
 
-# Takes a domain out of sssd's configuration, and nothing else. The account's keys stay, which `realm leave` would take too.
+# Removes a domain from sssd's configuration, and nothing else. `realm leave` would remove the account's keys as well.
 forget_in_sssd() {
   if [ -z "$(sssd_domains)" ]; then return 0; fi
   awk -v domain="$1" '
@@ -82,8 +82,8 @@ forget_in_sssd() {
   mv "$sssd_conf.adjoin" "$sssd_conf"
 }
 
-# Takes a membership off the node; the directory is not asked. It may be killed at any point: what tells of the membership
-# goes last, so that the next command finds it and goes on.
+# Removes a membership from the node; the directory is not asked. It may be killed at any point: what shows the membership is
+# removed last, so that the next command finds it and goes on.
 forget_membership() {
   stop_sssd
   rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.*

@@ -1,4 +1,4 @@
-# Which operating system this is, and which packages it lacks for a join.
+# Which operating system this is, and which packages of a join are missing.
 # The document assigns PACKAGES: one line for each operating system, `ID package=proof package=proof …`.
 # shellcheck disable=SC2034 # the scripts that include this file read what it sets
 

@@ -1,21 +1,21 @@
 #!/bin/bash
 # Makes an Amazon Linux 2023 instance a worker, at its first boot. Everything comes through the S3 gateway endpoint: packages
-# from the distribution's own repositories, the agent from its bucket. The text ahead of this assigns what varies.
+# from the distribution's own repositories, the agent from its bucket. The lines before this file assign the variables.
 set -euo pipefail
 
-# shellcheck disable=SC2154 # AGENT_BUCKET and the others are assigned ahead of this text
+# shellcheck disable=SC2154 # AGENT_BUCKET and the others are assigned before this file
 : "$AGENT_BUCKET" "$AGENT_KEY" "$AGENT_SHA256" "$AWS_REGION" "$LOG_GROUP" "$CA_BASE64" "$AGENT_CONFIG" "$SHELL_ALLOWED" "$UNIT"
 
-# A worker that is not set up does nothing, and EC2 finds it healthy for ever. One that is off is replaced.
+# To EC2, an instance whose set-up failed would stay healthy for ever. One that is powered off is replaced.
 trap '[ $? -eq 0 ] || { echo "set-up failed: power off" >&2; systemctl poweroff; }' EXIT
 
-# A worker that nobody may enter has no door: without the agent there are no sessions and no commands.
+# Without WorkerShell the SSM agent is off for good: then there are no sessions and no commands.
 if [ "$SHELL_ALLOWED" != true ]; then
   systemctl disable --now amazon-ssm-agent
   systemctl mask amazon-ssm-agent
 fi
 
-# Endpoints of a stack that is being made may still be on their way: for ten minutes.
+# In a new stack the endpoints may not be ready yet: try for ten minutes.
 patiently() {
   local attempt
   for attempt in $(seq 1 40); do
@@ -31,10 +31,10 @@ patiently dnf install --assumeyes --quiet nodejs24 amazon-cloudwatch-agent logro
 
 useradd --system --no-create-home --shell /sbin/nologin adjoin
 install --directory --mode=0755 /opt/adjoin /etc/adjoin
-# systemd opens the unit's log before it makes LogsDirectory, and starts nothing that has no log.
+# systemd opens the unit's log file before it makes LogsDirectory, and does not start the unit if that fails.
 install --directory --mode=0750 --owner=adjoin --group=adjoin /var/log/adjoin
 patiently aws s3 cp --only-show-errors --region "$AWS_REGION" "s3://$AGENT_BUCKET/$AGENT_KEY" /opt/adjoin/agent.mjs
-# What runs is what was reviewed: the hash comes from the template, not from the bucket.
+# The hash comes from the template, not from the bucket, so that only the reviewed file can run.
 echo "$AGENT_SHA256  /opt/adjoin/agent.mjs" | sha256sum --check --quiet
 chmod 0644 /opt/adjoin/agent.mjs
 
@@ -64,7 +64,7 @@ DELIVERY
 systemctl daemon-reload
 systemctl enable --now amazon-cloudwatch-agent adjoin
 
-# To systemd a service is started when its process is there, whatever becomes of it; one that ends is started again for ever.
+# To systemd a service counts as started when its process exists, and it restarts one that ends for ever.
 stays() {
   sleep 20
   systemctl is-active --quiet adjoin && [ "$(systemctl show --property=NRestarts --value adjoin)" = 0 ]

@@ -22,7 +22,7 @@ describe('the troubleshooting table', () => {
       [
         '| Code | What it means | What to do | What adjoin does |',
         '| --- | --- | --- | --- |',
-        '| `node-lost` | It is lost. | Look for it. | Holds the action with heartbeats and tries again until its patience ends. |',
+        '| `node-lost` | It is lost. | Look for it. | Keeps the action waiting with heartbeats and tries again. |',
         String.raw`| ` + '`odd`' + String.raw` | A \| bar. | A line. | Exits with a code other than 0. |`,
       ].join('\n'),
     );

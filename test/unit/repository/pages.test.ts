@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { anchorsOf, commandsOf, faultOf, pages, pathsOf, root, targetsOf } from './pages.ts';
+
+test('the pages that a reader looks for are there', () => {
+  expect(pages.map(({ file }) => file)).toEqual(
+    expect.arrayContaining([
+      '.github/pull_request_template.md',
+      'CHANGELOG.md',
+      'README.md',
+      'SECURITY.md',
+      'policies/README.md',
+    ]),
+  );
+});
+
+describe.each(pages)('$file', (page) => {
+  const { text } = page;
+
+  test('has no link that leads nowhere', () => {
+    expect(targetsOf(text).flatMap((target) => faultOf(page, target) ?? [])).toEqual([]);
+  });
+});
+
+// What an earlier release was made of may have moved since, so the changelog is not among them.
+test.each(pages.filter(({ file }) => file !== 'CHANGELOG.md'))(
+  '$file names no file and no folder that is not there',
+  ({ text }) => {
+    expect(pathsOf(text).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  },
+);
+
+describe('what a page points at', () => {
+  test('is found in links, pictures and definitions, and not in code', () => {
+    const text =
+      '[a](b.md) ![c](d.svg "e")\n[f]: g.md\n`[h](i)`\n```\n[j](k)\n```\n[`l`](m#n) [o](<p q.md>)\n';
+    expect(targetsOf(text)).toEqual(['b.md', 'd.svg', 'g.md', 'm#n', 'p q.md']);
+  });
+
+  test('is a heading by the anchor that GitHub gives it', () => {
+    const text =
+      "# Who can show `MFA`?\n## deny-tampering.json\n## It's [a link](b)\n## Twice\n## Twice\n```\n# no\n```\n";
+    expect([...anchorsOf(text)]).toEqual([
+      'who-can-show-mfa',
+      'deny-tamperingjson',
+      'its-a-link',
+      'twice',
+      'twice-1',
+    ]);
+  });
+
+  test('is a path in code, unless it stands for several', () => {
+    const text =
+      '`agent/worker.ts`, `infra/sandbox/`, `policies/*.json`, `docs/NAME.md`, `cdk.out/agent/a.mjs`\n';
+    expect(pathsOf(text)).toEqual(['agent/worker.ts', 'infra/sandbox/']);
+  });
+
+  test('is an npm script, or a pattern of tests', () => {
+    const text =
+      '`npm run test:e2e`, `npm run test:unit -- ledger`, `npm test -- PATTERN`, `npm test -- a/b -t c`\n';
+    expect(commandsOf(text)).toEqual({ scripts: ['test:e2e', 'test:unit'], patterns: ['ledger', 'a/b'] });
+  });
+
+  test('is missed when it is not there', () => {
+    const page = { file: 'docs/a.md', text: '# Here\n' };
+    expect(faultOf(page, '#here')).toBeUndefined();
+    expect(faultOf(page, '#there')).toBe('#there leads to no heading');
+    expect(faultOf(page, '../README.md#try-it')).toBeUndefined();
+    expect(faultOf(page, 'README.md')).toBe('README.md leads to no file');
+    expect(faultOf(page, '../../README.md')).toBe('../../README.md leads out of the repository');
+    expect(faultOf(page, 'https://example.com/x')).toBeUndefined();
+  });
+});
