@@ -3,7 +3,7 @@
  * is out of reach, so rooms of one floor do not see each other. A new file or folder that belongs to no room is an error.
  */
 const agent = {
-  ground: { path: '^agent/(batch|clock|config|errors|keep-alive|log|patience|redact|terms)\\.ts$', on: [] },
+  ground: { path: '^agent/(batch|clock|config|errors|keep-alive|log|patience|redact|terms|version)\\.ts$', on: [] },
 
   ledger: { path: '^agent/ledger/', on: ['ground'] },
   directory: { path: '^agent/directory/', on: ['ground'] },
@@ -38,6 +38,7 @@ const constructs = {
 const sandbox = {
   ground: { path: '^infra/sandbox/(?!main\\.ts$)[^/]+$', on: [] },
 
+  'command-line': { path: '^infra/sandbox/command-line/', on: ['ground'] },
   cloud: { path: '^infra/sandbox/cloud/', on: ['ground'] },
   iam: { path: '^infra/sandbox/iam/', on: ['ground'] },
   machine: { path: '^infra/sandbox/machine/', on: ['ground'] },
@@ -46,7 +47,7 @@ const sandbox = {
   image: { path: '^infra/sandbox/image/', on: ['ground', 'machine'] },
   stack: { path: '^infra/sandbox/stack/', on: ['ground', 'cloud', 'iam', 'machine'] },
 
-  host: { path: '^infra/sandbox/host/', on: ['ground', 'machine', 'image'] },
+  host: { path: '^infra/sandbox/host/', on: ['ground', 'command-line', 'machine', 'image'] },
   story: { path: '^infra/sandbox/story/', on: ['ground', 'domain'] },
 
   inside: {
@@ -55,9 +56,9 @@ const sandbox = {
   },
   chaos: {
     path: '^infra/sandbox/chaos/',
-    on: ['ground', 'cloud', 'domain', 'host', 'inside', 'machine', 'stack', 'story'],
+    on: ['ground', 'command-line', 'cloud', 'domain', 'host', 'inside', 'machine', 'stack', 'story'],
   },
-  main: { path: '^infra/sandbox/main\\.ts$', on: ['ground', 'chaos', 'host', 'inside', 'story'] },
+  main: { path: '^infra/sandbox/main\\.ts$', on: ['ground', 'command-line', 'chaos', 'host', 'inside', 'story'] },
 };
 
 /** @param within everything that these rooms are rooms of; what lies outside is the business of other rules */

@@ -22,8 +22,8 @@ export interface AwsFailure {
   readonly queryError?: string;
 }
 
-/** JSON, or XML for a service that speaks it; `silence` keeps the connection open without an answer. */
-export type AwsAnswer = object | string | AwsFailure | 'silence';
+/** JSON, or XML for a service that speaks it; the word `silence` keeps the connection open without an answer. */
+export type AwsAnswer = object | string;
 
 export interface AwsEndpoint extends AsyncDisposable {
   readonly requests: readonly AwsRequest[];

@@ -7,7 +7,7 @@ import { giveToOwner } from '../host/namespace.ts';
 import { createProgress } from '../inside/progress.ts';
 import { proofLines } from '../story/proof.ts';
 import { terminal } from '../story/view.ts';
-import { parseChaosArguments } from './arguments.ts';
+import { parseChaosArguments } from '../command-line/chaos-arguments.ts';
 import { type ChaosResult, runChaos } from './chaos.ts';
 import { drawTimeline } from './picture.ts';
 import { faultLine } from './plan.ts';

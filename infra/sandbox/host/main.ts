@@ -1,7 +1,7 @@
-import { parseChaosArguments } from '../chaos/arguments.ts';
-import { UsageError } from '../command-line.ts';
+import { parseChaosArguments } from '../command-line/chaos-arguments.ts';
+import { UsageError } from '../command-line/parse.ts';
 import { ensureImage } from '../image/image.ts';
-import { parseArguments } from '../inside/arguments.ts';
+import { parseArguments } from '../command-line/arguments.ts';
 import { enterNamespace, sweepUp, type NamespaceOptions } from './namespace.ts';
 import { runTests } from './tests.ts';
 

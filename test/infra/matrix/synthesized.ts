@@ -26,9 +26,13 @@ export interface Synthesized {
 export function synthesize(): Synthesized {
   const folder = mkdtempSync(join(tmpdir(), 'adjoin-synth-'));
   try {
-    execFileSync(process.execPath, [join(import.meta.dirname, '../../../scripts/synth.ts'), '--output', folder], {
-      stdio: 'pipe',
-    });
+    execFileSync(
+      process.execPath,
+      [join(import.meta.dirname, '../../../scripts/synth.ts'), '--output', folder],
+      {
+        stdio: 'pipe',
+      },
+    );
     const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
     return {
       template: read('adjoin.template.json'),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseChaosArguments } from '../../../infra/sandbox/chaos/arguments.ts';
+import { parseChaosArguments } from '../../../infra/sandbox/command-line/chaos-arguments.ts';
 import { closingLines, holds, missingKinds } from '../../../infra/sandbox/chaos/command.ts';
 import { drawTimeline, type Mark, type Timeline } from '../../../infra/sandbox/chaos/picture.ts';
 import { type Fault, makePlan } from '../../../infra/sandbox/chaos/plan.ts';
 import { callTable, faultTable, type Tally } from '../../../infra/sandbox/chaos/table.ts';
-import { UsageError } from '../../../infra/sandbox/command-line.ts';
+import { UsageError } from '../../../infra/sandbox/command-line/parse.ts';
 
 const killed: Fault = { kind: 'worker-killed', worker: 1 };
 const throttled: Fault = { kind: 'call-throttled', operation: 'ssm:SendCommand', times: 2 };

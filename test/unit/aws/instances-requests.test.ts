@@ -182,9 +182,10 @@ describe('the account', () => {
   });
 });
 
+const tags = (inner: string): string =>
+  `<DescribeTagsResponse><tagSet>${inner}</tagSet></DescribeTagsResponse>`;
+
 describe('a tag of an instance', () => {
-  const tags = (inner: string): string =>
-    `<DescribeTagsResponse><tagSet>${inner}</tagSet></DescribeTagsResponse>`;
 
   test('is asked for by instance and key', async () => {
     const { endpoint, ec2 } = await start(

@@ -32,6 +32,11 @@ const item = {
   fencingToken: { N: '3' },
 };
 
+const get = (key: string) => ({
+  operation: 'GetItem',
+  input: { TableName: 'ledger', Key: { instanceId: { S: key } }, ConsistentRead: true },
+});
+
 describe('every read', () => {
   test('is strongly consistent: a stale lease would be taken for a free one', async () => {
     const { endpoint, table, sweepLease, refusals } = await start({});
@@ -39,10 +44,6 @@ describe('every read', () => {
     await table.read(instanceId);
     await sweepLease.read();
     await refusals.read('v1');
-    const get = (key: string) => ({
-      operation: 'GetItem',
-      input: { TableName: 'ledger', Key: { instanceId: { S: key } }, ConsistentRead: true },
-    });
     expect(asked(endpoint)).toEqual([get(instanceId), get('sweep-lease'), get('refused-credential/v1')]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { UsageError } from '../../../infra/sandbox/command-line.ts';
-import { parseArguments } from '../../../infra/sandbox/inside/arguments.ts';
+import { UsageError } from '../../../infra/sandbox/command-line/parse.ts';
+import { parseArguments } from '../../../infra/sandbox/command-line/arguments.ts';
 
 describe('the command line of the sandbox', () => {
   test('the story has six instances unless told otherwise', () => {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { count, parseCommand } from '../command-line.ts';
+import { count, parseCommand } from './parse.ts';
 
 /** What `npm start` and `npm run sandbox` may be told. */
 export interface Arguments {

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { parseCommand } from '../command-line.ts';
+import { parseCommand } from './parse.ts';
 
 /** What `npm run chaos` may be told. */
 export interface ChaosArguments {
