@@ -186,7 +186,6 @@ const tags = (inner: string): string =>
   `<DescribeTagsResponse><tagSet>${inner}</tagSet></DescribeTagsResponse>`;
 
 describe('a tag of an instance', () => {
-
   test('is asked for by instance and key', async () => {
     const { endpoint, ec2 } = await start(
       tags('<item><key>JoinAD</key><value>true</value></item>'),
