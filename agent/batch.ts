@@ -1,15 +1,15 @@
 import type { Clock } from './clock.ts';
 
 /**
- * Gathers calls that come close together into one. Each caller gets its own answer; a failure of the shared call is
- * everybody's. An aborted caller leaves at once, the others go on.
+ * Gathers calls that come close together into one. Each caller gets its own answer; when the shared call fails, each of
+ * them fails. An aborted caller leaves at once, the others go on.
  */
 export interface BatchOptions<Item, Answer> {
   /** Calls with different keys never share. */
   readonly keyOf: (item: Item) => string;
   /** Most items that one call carries. */
   readonly maximum: number;
-  /** Milliseconds that the first item waits for company. */
+  /** Milliseconds that the first item waits for others. */
   readonly windowMs: number;
   readonly clock: Clock;
   /** Answers in the order of the items; an answer may be an error for its item alone. */

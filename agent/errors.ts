@@ -12,7 +12,7 @@
  * - `yield`: another worker owns the action, or this one stops; make the message visible again.
  * - `report`: no lifecycle action is concerned; it is in the log and in the sweep's report, and the next sweep looks
  *   again.
- * - `fatal`: the process can't work at all; exit non-zero and let the supervisor restart it.
+ * - `fatal`: the command can't start: it says why and exits with a code other than 0. No message has been received by then.
  */
 export type Disposition = 'retry' | 'abandon' | 'acknowledge' | 'dead-letter' | 'yield' | 'report' | 'fatal';
 

@@ -33,7 +33,7 @@ function printableFields(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, printable(name, value)]));
 }
 
-/** An error as a log shows it: code, message and hint; the stack only where adjoin has no name for it. */
+/** An error as a log shows it: code, message and hint; the stack only when adjoin has no code for it. */
 export function describeError(error: unknown): Record<string, unknown> {
   const known = asAdjoinError(error);
   const cause = known.cause instanceof AdjoinError ? describeError(known.cause) : undefined;

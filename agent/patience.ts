@@ -10,7 +10,7 @@ export interface Pauses {
   readonly random: () => number;
 }
 
-/** The pause after the n-th failure (from 1): doubling, and shortened by up to half so that workers do not march in step. */
+/** The pause after the n-th failure (from 1): doubling, and shortened by up to half so that workers do not retry at the same time. */
 export function pauseAfter(failures: number, pauses: Pauses): number {
   const full = Math.min(pauses.longestMs, pauses.firstMs * 2 ** Math.min(30, failures - 1));
   return full * (1 - pauses.random() / 2);

@@ -1,6 +1,6 @@
 /**
  * The last line of defence for secrets in text: values that are known to be secret are replaced wherever they appear.
- * The first line is that nobody puts them there.
+ * The first line of defence is never to put them there.
  */
 export interface Redactor {
   /** Hides this value from now on. Values under 4 characters are refused: they would blank out ordinary text. */

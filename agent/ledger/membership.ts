@@ -9,22 +9,22 @@
  *
  * - `joining`: a launch is worked on. `stagingBegan` says that an account may exist: it is written before the account is
  *   made, and stands until the outcome is known.
- * - `staged`: the account exists and holds a one-time password.
+ * - `staged`: the account exists, with a one-time password.
  * - `member`: the directory showed the join.
  * - `leaving`: a termination is worked on.
  * - `removed`: account and DNS records are gone.
  * - `failed`: the join failed; nothing is left in the directory.
  * - `owed`: an account may be left in the directory; the sweep removes it.
  *
- * The worker that holds the lease takes every step but `owed → removed`, which is the sweep's. The sweep turns any state
- * whose instance is gone for good into `owed` before it pays. A new launch of the same instance ID (root-volume
+ * The worker that has the lease takes every step but `owed → removed`, which is the sweep's. When an instance is gone for
+ * good, the sweep turns its state into `owed` before it removes anything. A new launch of the same instance ID (root-volume
  * replacement, warm pool) starts again at `joining` from any state.
  */
 export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'removed' | 'failed' | 'owed';
 
-export const launchSteps = ['received', 'node', 'probe', 'stage', 'join', 'verify', 'complete'] as const;
-export const terminateSteps = ['received', 'leave', 'remove', 'complete'] as const;
-export type Step = (typeof launchSteps)[number] | (typeof terminateSteps)[number];
+type LaunchStep = 'received' | 'node' | 'probe' | 'stage' | 'join' | 'verify' | 'complete';
+type TerminateStep = 'received' | 'leave' | 'remove' | 'complete';
+export type Step = LaunchStep | TerminateStep;
 
 /** One lifecycle action, as the ledger remembers it. */
 export interface ActionRecord {
@@ -38,7 +38,7 @@ export interface Membership {
   readonly instanceId: string;
   readonly autoScalingGroup: string;
   readonly state: MembershipState;
-  /** Goes up with each change of hands. A write by an earlier holder is refused. */
+  /** Goes up with each change of hands. A write under an earlier lease is refused. */
   readonly fencingToken: number;
   readonly leaseOwner?: string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -62,13 +62,13 @@ export interface Membership {
   readonly expiresAt?: number | undefined;
 }
 
-/** What a holder of the lease may change. */
+/** What may be changed under a lease. */
 export type MembershipChange = Partial<
   Omit<Membership, 'instanceId' | 'fencingToken' | 'leaseOwner' | 'leaseExpiresAt' | 'launch' | 'terminate'>
 >;
 
 /** What an ended membership forgets: account and DNS records are gone. */
-export const nothingLeft = { stagingBegan: undefined, foundNames: undefined } satisfies MembershipChange;
+export const NOTHING_LEFT = { stagingBegan: undefined, foundNames: undefined } satisfies MembershipChange;
 
 /** Days for which an ended membership stays readable. */
 const KEEP_DAYS = 30;
@@ -76,8 +76,8 @@ const KEEP_DAYS = 30;
 /** `expiresAt` of a membership that ends now. @param now milliseconds since the Unix epoch */
 export const expiryFrom = (now: number): number => Math.round(now / 1000) + KEEP_DAYS * 86_400;
 
-/** What a membership that ends at this time becomes, besides its state. Written at once: nobody may come back to it. */
-export const endedAt = (now: number): MembershipChange => ({ ...nothingLeft, expiresAt: expiryFrom(now) });
+/** What a membership that ends at this time becomes, besides its state. All in one write, because no other may follow. */
+export const endedAt = (now: number): MembershipChange => ({ ...NOTHING_LEFT, expiresAt: expiryFrom(now) });
 
 /** Whether an account may exist in the directory for this membership. */
 export function mayHaveAccount(membership: Membership): boolean {

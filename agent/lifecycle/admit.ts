@@ -56,18 +56,18 @@ export interface Admission {
   readonly globalDeadline: number;
 }
 
-const waitStates = {
+const WAIT_STATES = {
   launching: new Set(['Pending:Wait', 'Warmed:Pending:Wait']),
   terminating: new Set(['Terminating:Wait', 'Warmed:Terminating:Wait', 'ReplacingRootVolume:Wait']),
 };
 /** The message can overtake the state it speaks of: what DescribeAutoScalingInstances answers is eventually consistent. */
-const earlyStates = {
+const EARLY_STATES = {
   launching: new Set(['Pending', 'Warmed:Pending', 'ReplacingRootVolume:Proceed']),
   terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
 };
 /**
- * Looks, two seconds apart, before a message whose state is early counts as void, or whose tag is missing as not opted in:
- * tags are eventually consistent, too, and a group's are remembered for a few seconds.
+ * Looks, two seconds apart, at a state that is early, before the action counts as void; and at a missing tag, before the
+ * instance counts as not opted in: tags are eventually consistent, too, and a group's are cached for a few seconds.
  */
 const EARLY_LOOKS = 5;
 const EARLY_PAUSE_MS = 2_000;
@@ -78,15 +78,15 @@ function voided(action: LifecycleAction, why: string): AdjoinError {
   return new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${why}`);
 }
 
-/** What in Auto Scaling's view of the instance speaks against the action, if anything does. */
+/** What in Auto Scaling's view of the instance contradicts the action, if anything does. */
 async function doubt(action: LifecycleAction, context: AdmissionContext): Promise<string | undefined> {
   const { clock, signal } = context;
   for (let look = 1; ; look += 1) {
     const state = await context.instance(action.instanceId, signal);
     if (!state) return 'Auto Scaling does not know the instance.';
     if (state.group !== action.group) return 'the instance is in another group.';
-    if (waitStates[action.transition].has(state.lifecycleState)) return undefined;
-    if (!earlyStates[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
+    if (WAIT_STATES[action.transition].has(state.lifecycleState)) return undefined;
+    if (!EARLY_STATES[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
       return `the instance is ${state.lifecycleState}, not waiting for the hook.`;
     }
     await clock.sleep(EARLY_PAUSE_MS, signal);
@@ -94,8 +94,8 @@ async function doubt(action: LifecycleAction, context: AdmissionContext): Promis
 }
 
 /**
- * The view is eventually consistent, the token is not: an action that the view speaks against is given up on the token's
- * word alone, for its message is deleted then.
+ * The view is eventually consistent, the token is not. Because the message is deleted then, an action that the view
+ * contradicts is given up only when Auto Scaling does not accept its token either.
  */
 async function settleDoubt(action: LifecycleAction, why: string, context: AdmissionContext): Promise<never> {
   try {

@@ -56,15 +56,63 @@ export function createHandler(options: HandlerOptions): Handler {
   const { clock, patience } = ports;
   const inProgress = createInProgress();
 
-  /** Retries a call to AWS that is needed around the work: an outage of theirs is not the instance's fault. */
-  function patiently<T>(
-    { keepAlive, log }: Task,
-    deadline: number,
-    event: string,
-    call: (attempt: number) => Promise<T>,
-  ): Promise<T> {
-    const onRetry = (error: AdjoinError): void => log.warn(event, { error });
-    return retry({ clock, pauses: patience.pauses, deadline, signal: keepAlive.signal, onRetry }, call);
+  async function handle(delivery: Delivery): Promise<void> {
+    const log = options.log.with({ messageId: delivery.messageId });
+    const keepAlive = createKeepAlive(clock, (error) => log.warn('renewal failed, trying again', { error }));
+    keepAlive.add(delivery.visibility, delivery.receivedAt);
+    inProgress.add(keepAlive);
+    let ending: Ending = 'failed';
+    try {
+      ending = await runSteps(delivery, keepAlive, log);
+    } catch (error) {
+      await keepAlive.stop();
+      try {
+        ending = await dispose(delivery, asAdjoinError(error), log);
+      } catch (trouble) {
+        log.warn('message not settled, SQS brings it back', { error: trouble });
+      }
+    } finally {
+      await keepAlive.stop();
+      inProgress.remove(keepAlive);
+      count(ending);
+    }
+  }
+
+  /** The way of a message, step by step. @throws AdjoinError when the message does not come to its end */
+  async function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log): Promise<Ending> {
+    // 1. Parse.
+    const message = parseMessage(delivery.body, expected, delivery.receivedAt);
+    if (message.kind === 'test-notification') {
+      log.info('test notification received', { group: message.group });
+      await delivery.remove();
+      return 'test-notification';
+    }
+    const { action } = message;
+    const { token: correlationId, instanceId, group, transition } = action;
+    const task = { action, keepAlive, log: log.with({ correlationId, instanceId, group, transition }) };
+    task.log.info('lifecycle action received', { receiveCount: delivery.receiveCount });
+
+    // 2. Admit.
+    const admission = await admitted(task, delivery.receivedAt);
+
+    let ending: Ending = 'held';
+    if (!admission.isHeld) {
+      // 3. Lease.
+      ending = await underLease(task, admission, async (work) => {
+        // 4. Work.
+        const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
+        // 5. Answer.
+        if (verdict.answer) await answer(work, task, verdict.answer);
+        return verdict.ending;
+      });
+    }
+
+    // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
+    await keepAlive.stop();
+    if (ending === 'held') await delivery.hide(admission.hook.heartbeatMs + HELD_MARGIN_MS);
+    else await delivery.remove();
+    task.log.info('lifecycle action ended', { ending });
+    return ending;
   }
 
   /** Admits the action. From then on its heartbeats are sent, whatever the work has to wait for first. */
@@ -84,37 +132,6 @@ export function createHandler(options: HandlerOptions): Handler {
       keepAlive.add({ name: 'heartbeat', lastsMs, renew }, admittedAt);
     }
     return admission;
-  }
-
-  /**
-   * Takes the lease, however long the ledger is out of reach: the action is kept alive meanwhile. A message that went back
-   * each time would be a dead letter in the end.
-   */
-  function leased(task: Task, { globalDeadline }: Admission): Promise<Lease> {
-    const { action, keepAlive } = task;
-    return patiently(task, globalDeadline, 'lease not taken yet', async (attempt) => {
-      // Time has passed since the admission: the action may be answered, and the instance's end seen to, by another.
-      if (attempt > 1) await admissionPorts.heartbeat(action, keepAlive.signal);
-      const askedAt = clock.now();
-      const lease = await ledger.take(action);
-      keepAlive.add(lease, askedAt);
-      return lease;
-    });
-  }
-
-  /** The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. */
-  function patientLease(lease: Lease, task: Task, { globalDeadline }: Admission): Lease {
-    return {
-      name: lease.name,
-      lastsMs: lease.lastsMs,
-      get membership() {
-        return lease.membership;
-      },
-      update: (change, step) =>
-        patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
-      renew: () => lease.renew(),
-      release: () => lease.release(),
-    };
   }
 
   /** Does the work under a lease, instead of an earlier action of the same instance if there is one. */
@@ -155,6 +172,37 @@ export function createHandler(options: HandlerOptions): Handler {
     }
   }
 
+  /**
+   * Takes the lease, however long the ledger is out of reach: the action is kept alive meanwhile. A message that went back
+   * each time would be a dead letter in the end.
+   */
+  function leased(task: Task, { globalDeadline }: Admission): Promise<Lease> {
+    const { action, keepAlive } = task;
+    return patiently(task, globalDeadline, 'lease not taken yet', async (attempt) => {
+      // Time has passed since the admission: another worker may have answered the action and removed the account.
+      if (attempt > 1) await admissionPorts.heartbeat(action, keepAlive.signal);
+      const askedAt = clock.now();
+      const lease = await ledger.take(action);
+      keepAlive.add(lease, askedAt);
+      return lease;
+    });
+  }
+
+  /** The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. */
+  function patientLease(lease: Lease, task: Task, { globalDeadline }: Admission): Lease {
+    return {
+      name: lease.name,
+      lastsMs: lease.lastsMs,
+      get membership() {
+        return lease.membership;
+      },
+      update: (change, step) =>
+        patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
+      renew: () => lease.renew(),
+      release: () => lease.release(),
+    };
+  }
+
   /** Answers the action. When the response to an answer is lost, the second answer finds the action void: it was given. */
   async function answer(work: Work, task: Task, result: LifecycleResult): Promise<void> {
     const { action, admission, signal, log } = work;
@@ -166,67 +214,16 @@ export function createHandler(options: HandlerOptions): Handler {
     await work.lease.update({}, 'complete');
   }
 
-  /** The way of a message, step by step. @throws AdjoinError when it can't be gone to its end */
-  async function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log): Promise<Ending> {
-    // 1. Parse.
-    const message = parseMessage(delivery.body, expected, delivery.receivedAt);
-    if (message.kind === 'test-notification') {
-      log.info('test notification received', { group: message.group });
-      await delivery.remove();
-      return 'test-notification';
-    }
-    const { action } = message;
-    const { token: correlationId, instanceId, group, transition } = action;
-    const task = { action, keepAlive, log: log.with({ correlationId, instanceId, group, transition }) };
-    task.log.info('lifecycle action received', { receiveCount: delivery.receiveCount });
-
-    // 2. Admit.
-    const admission = await admitted(task, delivery.receivedAt);
-
-    let ending: Ending = 'held';
-    if (!admission.isHeld) {
-      // 3. Lease.
-      ending = await underLease(task, admission, async (work) => {
-        // 4. Work.
-        const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
-        // 5. Answer.
-        if (verdict.answer) await answer(work, task, verdict.answer);
-        return verdict.ending;
-      });
-    }
-
-    // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
-    await keepAlive.stop();
-    if (ending === 'held') await delivery.hide(admission.hook.heartbeatMs + HELD_MARGIN_MS);
-    else await delivery.remove();
-    task.log.info('lifecycle action ended', { ending });
-    return ending;
+  /** Retries a call to AWS that is needed around the work: an outage of theirs is not the instance's fault. */
+  function patiently<T>(
+    { keepAlive, log }: Task,
+    deadline: number,
+    event: string,
+    call: (attempt: number) => Promise<T>,
+  ): Promise<T> {
+    const onRetry = (error: AdjoinError): void => log.warn(event, { error });
+    return retry({ clock, pauses: patience.pauses, deadline, signal: keepAlive.signal, onRetry }, call);
   }
 
-  return {
-    async handle(delivery) {
-      const log = options.log.with({ messageId: delivery.messageId });
-      const keepAlive = createKeepAlive(clock, (error) =>
-        log.warn('renewal failed, trying again', { error }),
-      );
-      keepAlive.add(delivery.visibility, delivery.receivedAt);
-      inProgress.add(keepAlive);
-      let ending: Ending = 'failed';
-      try {
-        ending = await runSteps(delivery, keepAlive, log);
-      } catch (error) {
-        await keepAlive.stop();
-        try {
-          ending = await dispose(delivery, asAdjoinError(error), log);
-        } catch (trouble) {
-          log.warn('message not settled, SQS brings it back', { error: trouble });
-        }
-      } finally {
-        await keepAlive.stop();
-        inProgress.remove(keepAlive);
-        count(ending);
-      }
-    },
-    abortAll: (reason) => inProgress.abortAll(reason),
-  };
+  return { handle, abortAll: (reason) => inProgress.abortAll(reason) };
 }

@@ -23,7 +23,7 @@ import {
 import type { StagedAccount, StagingWrite } from '../terms.ts';
 
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
-const counted = new Set(['join-failed', 'join-unverified', 'command-failed', 'node-facts-invalid']);
+const COUNTED_CODES = new Set(['join-failed', 'join-unverified', 'command-failed', 'node-facts-invalid']);
 /** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
@@ -236,7 +236,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
           );
         } catch (error) {
           const known = asAdjoinError(error);
-          if (counted.has(known.code)) counter += 1;
+          if (COUNTED_CODES.has(known.code)) counter += 1;
           if (counter < ports.patience.joinAttempts) throw known;
           throw new AdjoinError('join-exhausted', `${counter} attempts failed. The last: ${known.message}`, {
             cause: known,

@@ -14,7 +14,7 @@ export type Message =
 /** SNS around EventBridge around the fields is the deepest nesting that exists. */
 const MAXIMUM_DEPTH = 3;
 
-const transitions: Readonly<Record<string, Transition>> = {
+const TRANSITIONS: Readonly<Record<string, Transition>> = {
   'autoscaling:EC2_INSTANCE_LAUNCHING': 'launching',
   'autoscaling:EC2_INSTANCE_TERMINATING': 'terminating',
 };
@@ -106,8 +106,8 @@ export function parseMessage(text: string, expected: Expectation, receivedAt: nu
   }
   const found = result.data;
   mustMatch('account', found.AccountId, expected.accountId);
-  const transition = Object.hasOwn(transitions, found.LifecycleTransition)
-    ? transitions[found.LifecycleTransition]
+  const transition = Object.hasOwn(TRANSITIONS, found.LifecycleTransition)
+    ? TRANSITIONS[found.LifecycleTransition]
     : undefined;
   if (!transition) {
     throw new AdjoinError(

@@ -22,7 +22,7 @@ const SETTLE_MS = 60_000;
  * States of an instance that does not live on. One that is not shown at all may be too new for a view that is eventually
  * consistent; and a void answer may be this worker's own, sent twice by a client that missed the response to the first.
  */
-const dead = /^(Warmed:)?Terminat/;
+const ENDING_STATE = /^(Warmed:)?Terminat/;
 
 export interface VoidLaunch {
   readonly action: LifecycleAction;
@@ -74,7 +74,7 @@ export async function settleVoidLaunch(launch: VoidLaunch, ports: VoidLaunchPort
   try {
     const state = await bounded((limited) => ports.admission.instance(action.instanceId, limited));
     if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
-    if (!state || !dead.test(state.lifecycleState)) return;
+    if (!state || !ENDING_STATE.test(state.lifecycleState)) return;
     await removeIt(launch, ports, { signal, check, bounded });
   } finally {
     await keepAlive.stop();

@@ -70,8 +70,8 @@ export interface WorkPorts {
 }
 
 /**
- * Milliseconds before the hook's global deadline by which an answer must be on its way: what is not removed by then is a
- * debt in the ledger.
+ * Milliseconds before the hook's global deadline by which an answer must be on its way: what is not removed by then is
+ * owed, and the ledger says so.
  */
 export const ANSWER_MARGIN_MS = 60_000;
 /** Milliseconds before that deadline at which a join is cut off: what it staged is removed in between. */
@@ -82,7 +82,7 @@ export const targetOf = (action: LifecycleAction): Target => ({
   correlationId: action.token,
 });
 
-/** Writes down why an action is not done yet, unless that is what stands there. @throws AdjoinError `lease-lost` */
+/** Writes into the ledger why an action is not done yet, unless it says so already. @throws AdjoinError `lease-lost` */
 export async function noteError(lease: Lease, clock: Clock, error: AdjoinError): Promise<void> {
   const { lastError } = lease.membership;
   if (lastError?.code === error.code && lastError.message === error.message) return;

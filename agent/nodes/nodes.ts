@@ -56,7 +56,7 @@ export interface NodesOptions {
   }) => void;
 }
 
-/** A node, and the lifecycle action on whose behalf it is spoken to. */
+/** A node, and the lifecycle action that commands on it serve. */
 export interface Target {
   readonly instanceId: string;
   readonly correlationId: string;
@@ -78,18 +78,18 @@ export interface Nodes {
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /**
- * Seconds that a leave may take to be delivered at most; the least that Run Command takes. Nobody waits for it long, and a
- * node that gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
+ * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
+ * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
  */
-const LEAVE_DELIVERY = 30;
+const LEAVE_DELIVERY_SECONDS = 30;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
 const SLACK_MS = 10_000;
 
 /**
- * What Run Command refuses a whole command for although it may concern one node alone: one that has vanished, one that
- * runs something else, one without the tag that the worker's policy asks for, one that is named twice.
+ * Errors for which Run Command refuses a whole command although only one node may be the cause: one that is gone, one that
+ * runs another operating system, one without the tag that the worker's policy asks for, one that is named twice.
  */
-const refusedForOne: ReadonlySet<ErrorCode> = new Set([
+const REFUSED_FOR_ONE: ReadonlySet<ErrorCode> = new Set([
   'node-not-ready',
   'node-unsupported',
   'aws-denied',
@@ -106,11 +106,11 @@ interface Task {
   readonly shared: Readonly<Record<string, readonly string[]>>;
   /** This node's own value of `entries`. */
   readonly entry?: string;
-  /** Aborted when nobody waits for it any more. */
+  /** Aborts when the caller no longer waits. */
   readonly signal: AbortSignal;
 }
 
-/** Runs `work` under a signal that aborts, with the last one's reason, once nobody waits for any of the tasks. */
+/** Runs `work` under a signal that aborts once no caller waits for any of the tasks, with the last one's reason. */
 async function whileWanted<T>(tasks: readonly Task[], work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const unwanted = new AbortController();
   const done = new AbortController();
@@ -136,7 +136,7 @@ export function createNodes(options: NodesOptions): Nodes {
   });
 
   const deliverySeconds = (purpose: Purpose): number =>
-    purpose === 'leave' ? Math.min(options.deliverySeconds, LEAVE_DELIVERY) : options.deliverySeconds;
+    purpose === 'leave' ? Math.min(options.deliverySeconds, LEAVE_DELIVERY_SECONDS) : options.deliverySeconds;
 
   async function sendTogether(first: Task, others: readonly Task[]): Promise<string> {
     const tasks = [first, ...others];
@@ -162,11 +162,11 @@ export function createNodes(options: NodesOptions): Nodes {
   }
 
   /**
-   * One command for all of them or, where one spoils it for the others, for either half: few calls find one of fifty.
+   * One command for all of them or, when one of them makes it fail, one for each half: few calls find one of fifty.
    * @param sent is given each one's command ID, or why there is none
    */
   async function sendApart(tasks: readonly Task[], sent: Map<Task, string | Error>): Promise<void> {
-    // It takes a while to get here; a command that comes late could meet the next life of the same instance.
+    // Time has passed; a late command could reach the next life of the same instance.
     const wanted = tasks.filter((task) => !task.signal.aborted);
     const [first, ...others] = wanted;
     if (!first) return;
@@ -175,7 +175,7 @@ export function createNodes(options: NodesOptions): Nodes {
       for (const task of wanted) sent.set(task, commandId);
     } catch (error) {
       const known = asAdjoinError(error);
-      if (others.length === 0 || !refusedForOne.has(known.code)) {
+      if (others.length === 0 || !REFUSED_FOR_ONE.has(known.code)) {
         for (const task of wanted) sent.set(task, known);
         return;
       }

@@ -1,6 +1,6 @@
 /**
- * One loop looks after every running command: each look asks once per command, however many nodes it runs on. Throttling
- * slows the loop down for all, success speeds it up again.
+ * One loop follows every running command: each look asks once per command, however many nodes it runs on. Throttling slows
+ * the loop down for all commands, success speeds it up again.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
@@ -25,14 +25,14 @@ export interface Poller {
   /**
    * Resolves with the invocation on this node once it has ended.
    * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first; when AWS does
-   * not say how the command fares by then, its error, because that is nothing the node did
+   * not say how the command is by then, AWS's error, because the node is not the cause
    */
   wait(commandId: string, instanceId: string, deadline: number, signal: AbortSignal): Promise<Invocation>;
 }
 
-/** Milliseconds; a look as rare as this still finishes within any heartbeat. */
-const SLOWEST = 15_000;
-const running = new Set(['Pending', 'InProgress', 'Delayed', 'Cancelling']);
+/** Milliseconds between looks at most: even so, an ended command is seen within any heartbeat. */
+const SLOWEST_MS = 15_000;
+const RUNNING_STATUSES = new Set(['Pending', 'InProgress', 'Delayed', 'Cancelling']);
 
 interface Waiting {
   readonly instanceId: string;
@@ -44,7 +44,7 @@ export function createPoller(options: PollerOptions): Poller {
   const { list, clock, intervalMs } = options;
   const commands = new Map<string, Set<Waiting>>();
   let looping = false;
-  const slowest = Math.max(SLOWEST, intervalMs);
+  const slowest = Math.max(SLOWEST_MS, intervalMs);
   let pause = intervalMs;
 
   function settle(commandId: string, waiting: Waiting, result: Invocation | AdjoinError): void {
@@ -64,7 +64,7 @@ export function createPoller(options: PollerOptions): Poller {
     }
     for (const waiting of group) {
       const found = invocations.find((invocation) => invocation.instanceId === waiting.instanceId);
-      if (found && !running.has(found.status)) settle(commandId, waiting, found);
+      if (found && !RUNNING_STATUSES.has(found.status)) settle(commandId, waiting, found);
       else if (clock.now() >= waiting.deadline) {
         const where = `Command ${commandId} on ${waiting.instanceId}`;
         const late = failure

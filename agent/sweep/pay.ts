@@ -13,7 +13,7 @@
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import type { Lease } from '../ledger/ledger.ts';
-import { expiryFrom, nothingLeft } from '../ledger/membership.ts';
+import { expiryFrom, NOTHING_LEFT } from '../ledger/membership.ts';
 import { beforeDelete, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
 import type { Removal } from '../terms.ts';
@@ -66,12 +66,12 @@ async function remove(payment: Payment, ports: SweepPorts, operationMs: number):
       keep === undefined
         ? {
             state: 'removed',
-            ...nothingLeft,
+            ...NOTHING_LEFT,
             domainController: removed.domainController,
             lastError: undefined,
             expiresAt: expiryFrom(clock.now()),
           }
-        : { ...nothingLeft, lastError: undefined },
+        : { ...NOTHING_LEFT, lastError: undefined },
     );
     return removed;
   } catch (error) {

@@ -2,24 +2,24 @@
 import type { AdjoinError } from '../errors.ts';
 
 /**
- * - `debt`: the ledger says that an account may be left.
- * - `orphan`: an account with our stamp whose instance is gone.
- * - `ended`: a membership whose instance is gone, without an account.
- * - `record`: a membership that had ended, whose computer has DNS records again.
- * - `vanished`: a member whose instance lives, without an account.
- * - `twin`: a member whose instance lives, with further accounts than the one that it joined as.
+ * - `debt`: a removal is owed: the ledger says that an account may be left.
+ * - `orphan`: an account with our stamp; its instance is gone.
+ * - `ended`: a membership without an account; its instance is gone.
+ * - `record`: a membership that had ended; its computer has DNS records again.
+ * - `vanished`: a living member without an account.
+ * - `twin`: a living member with more accounts than the one that it joined as.
  */
 export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'twin';
 
 /**
  * Why something was left as it is:
- * - `too-young`: younger than the age guard, or of an age that nobody knows.
+ * - `too-young`: younger than the age guard, or of unknown age.
  * - `in-auto-scaling`: its group still counts the instance; the hook, or its time-out, comes first.
  * - `in-work`: a worker holds the lease on it, or has changed it since it was read.
  * - `unproven`: EC2 or Auto Scaling gave no complete answer, or the ledger's record can't be read.
  * - `cap`: this run has removed as many as it may.
  * - `failed`: the removal failed; the error is in the report.
- * - `stopped`: the run ended before its turn came.
+ * - `stopped`: the run ended before this was reached.
  */
 export type KeptReason =
   'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'failed' | 'stopped';

@@ -1,15 +1,16 @@
 /**
  * The sweep: what the hooks missed. Hooks are bypassed by a direct TerminateInstances, a hard reclaim, a detached
- * instance, an outage longer than the hook; and a removal that did not come about in time is owed.
+ * instance, an outage longer than the hook; and a removal that was not done in time is owed.
  *
- *     ledger read ─▶ debts paid ─▶ accounts and stray DNS records listed ─▶ instances looked up ─▶ orphans removed,
+ *     ledger read ─▶ what is owed removed ─▶ accounts and stray DNS records listed ─▶ instances looked up ─▶ orphans removed,
  *     entries reconciled
  *
- * An account goes only when all of this is true: its stamp is ours to the letter; it is older than the age guard; EC2,
- * asked in the right account, says in a complete answer that its instance is terminated or unknown; no Auto Scaling
- * group counts the instance; nobody works on its membership, and the membership is as it was when this was judged; the
- * run's cap is not reached. A debt needs none of these proofs but the lease: the ledger itself says that it is due. Of a
- * member that lives, all accounts but the one that it joined as go, when they are old enough and nobody works on it.
+ * An account is removed only when all of this is true: its stamp is ours to the letter; it is older than the age guard;
+ * EC2, asked in the right account, says in a complete answer that its instance is terminated or unknown; no Auto Scaling
+ * group counts the instance; no worker has a lease on its membership, and the membership is as it was when this was
+ * judged; the run's cap is not reached. What the ledger says is owed needs none of these proofs but the lease. A living
+ * member keeps the account that it joined as; its other accounts are removed when they are old enough and no worker has a
+ * lease on its membership.
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
@@ -18,8 +19,8 @@ import { LOOK_TOGETHER, type StampedAccount, type SweepLimits, type SweepPorts }
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
 import type { Existence } from '../terms.ts';
 
-/** Errors that are about one account or one membership. After any other the next one would fare no better. */
-const ofOne: ReadonlySet<ErrorCode> = new Set([
+/** Errors that are about one account or one membership. After any other error the next one would fail as well. */
+const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
   'action-owned-elsewhere',
   'directory-denied',
   'directory-refused',
@@ -39,7 +40,7 @@ export interface SweepOptions extends SweepLimits {
 }
 
 /** States in which an instance that is gone would leave something to do. */
-const unended: ReadonlySet<Membership['state']> = new Set(['joining', 'staged', 'member', 'leaving']);
+const UNENDED_STATES: ReadonlySet<Membership['state']> = new Set(['joining', 'staged', 'member', 'leaving']);
 
 /**
  * Milliseconds for which the DNS records of an ended membership are looked for. A machine registers itself, and may do so
@@ -55,7 +56,7 @@ function newest(times: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** When the candidate last changed, as far as anybody knows; an account without a time makes it unknown. */
+/** When the candidate last changed, if that is known; one account without a time makes it unknown. */
 function changedAt({ accounts, membership }: Candidate): number | undefined {
   if (accounts.some((account) => account.whenCreated === undefined)) return undefined;
   return newest([
@@ -74,7 +75,7 @@ function namesOf({ accounts, membership }: Candidate): string[] {
 
 /**
  * Runs one sweep. Whatever goes wrong is in the report.
- * @param signal ends the run between two steps and within one; what was begun is a debt by then
+ * @param signal ends the run between two steps and within one; what was begun is `owed` by then
  */
 export async function sweep(
   ports: SweepPorts,
@@ -99,7 +100,7 @@ export async function sweep(
   /**
    * Removes what the candidate leaves, or says why not.
    * @param keep objectGuid of the account that it keeps
-   * @throws what would befall the next one, too
+   * @throws an error that the next candidate would meet, too
    */
   async function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
     const { instanceId, membership } = candidate;
@@ -122,7 +123,7 @@ export async function sweep(
         return find(kind, candidate, kept('in-work'));
       }
       find(kind, candidate, kept('failed'));
-      if (!ofOne.has(known.code)) throw known;
+      if (!CODES_OF_ONE.has(known.code)) throw known;
       errors.push({ instanceId, error: known });
       log.warn('account not removed by the sweep', { instanceId, error: known });
     }
@@ -165,8 +166,8 @@ export async function sweep(
     } catch (error) {
       signal.throwIfAborted();
       const known = asAdjoinError(error);
-      if (!ofOne.has(known.code)) throw known;
-      // A zone that this account may not read is no reason to leave the orphans.
+      if (!CODES_OF_ONE.has(known.code)) throw known;
+      // When this account may not read a zone, the orphans are removed all the same.
       errors.push({ error: known });
       log.warn('stray DNS records not looked for', { error: known });
     }
@@ -174,12 +175,13 @@ export async function sweep(
   }
 
   /**
-   * Every instance that has an account, a membership that has not ended, or stray records; debts are settled already.
+   * Every instance that has an account, a membership that has not ended, or stray records; what is owed is removed already.
    */
   function candidates(accounts: readonly StampedAccount[], strays: readonly string[]): Candidate[] {
     const byInstance = Map.groupBy(accounts, (account) => account.stamp.instanceId);
     const wanted = new Set([...byInstance.keys(), ...strays]);
-    for (const { instanceId, state } of memberships.values()) if (unended.has(state)) wanted.add(instanceId);
+    for (const { instanceId, state } of memberships.values())
+      if (UNENDED_STATES.has(state)) wanted.add(instanceId);
     return [...wanted]
       .map((instanceId) => ({
         instanceId,
@@ -195,8 +197,8 @@ export async function sweep(
   };
 
   /**
-   * A domain controller that died in mid-join, and was thought to have no account yet, brings one back when it returns.
-   * What the member joined as is the one that the ledger knows and the directory shows.
+   * A domain controller that failed during a join, and seemed to have no account yet, brings one back when it returns. The
+   * account that the member joined as is the one that the ledger knows and the directory shows.
    */
   async function judgeTwins(candidate: Candidate): Promise<void> {
     const { accounts, membership } = candidate;
@@ -210,7 +212,7 @@ export async function sweep(
     const { instanceId, accounts, membership } = candidate;
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
-    // The directory first: an unjoin takes the ledger's record out of `member` before it touches the account.
+    // The directory first: an unjoin changes the ledger's `member` before it touches the account.
     const found = await directory.find(instanceId, signal);
     const now = await ledger.find(instanceId);
     if (found.length > 0 || now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
@@ -295,5 +297,5 @@ export async function sweep(
 
 function kindOf({ accounts, membership }: Candidate): FindingKind {
   if (accounts.length > 0) return 'orphan';
-  return membership === undefined || unended.has(membership.state) ? 'ended' : 'record';
+  return membership === undefined || UNENDED_STATES.has(membership.state) ? 'ended' : 'record';
 }
