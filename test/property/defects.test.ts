@@ -13,7 +13,7 @@ const expected: readonly (readonly [keyof typeof defects, readonly Promised[], n
   ['the join is not verified', ['verified'], 1],
   ['the account is removed by its name, whatever its stamp', ['strangers'], 1],
   ['a renewal that fails does not stop the work', ['prompt', 'alone'], 1],
-  ['an account goes without a look at the hold after the search', ['alone'], 1],
+  ['an account goes without a check of the keep-alive after the search', ['alone'], 1],
   ['a termination is answered although DNS still knows the computer', ['forgotten'], 1],
   ['an answer that seems lost is followed by another one', ['once'], 1],
   ['a message goes back each time that the ledger is away', ['kept'], 1],

@@ -99,7 +99,7 @@ export const defects = {
       };
     },
   },
-  'an account goes without a look at the hold after the search': {
+  'an account goes without a check of the keep-alive after the search': {
     ports: (ports) => ({
       ...ports,
       directory: {

@@ -56,8 +56,8 @@ const reason = (): string | undefined => {
   return error instanceof AdjoinError ? `${error.code}: ${error.message}` : undefined;
 };
 
-describe('a hold', () => {
-  test('is renewed at each third of what it lasts', async () => {
+describe('a keep-alive', () => {
+  test('renews at each third of what lasts', async () => {
     const message = renewable('message visibility', 120_000);
     keepAlive.add(message, start);
     await clock.advance(165_000);
@@ -73,7 +73,7 @@ describe('a hold', () => {
     expect(message.at).toEqual([40_000]);
   });
 
-  test('survives two failed renewals, and is lost at the third', async () => {
+  test('survives two failed renewals, and aborts at the third', async () => {
     const message = renewable('message visibility', 120_000);
     const answers = [false, false, true, false, false, false];
     message.behaviour = async () => {
@@ -96,14 +96,14 @@ describe('a hold', () => {
       if (failures >= 0) throw new AdjoinError('aws-throttled', 'slow down');
     };
     keepAlive.add(message, start);
-    // The third renewal must come before the end, so one more, shorter, hold sets the pace.
+    // The third renewal must come before the end, so one more that lasts less sets the pace.
     keepAlive.add(renewable('lease', 96_000), start);
     await clock.advance(600_000);
     expect(trouble).toHaveLength(2);
     expect(keepAlive.signal.aborted).toBe(false);
   });
 
-  test('is lost the moment a hung renewal outlasts it', async () => {
+  test('aborts the moment a hung renewal outlasts what it renews', async () => {
     const message = renewable('message visibility', 120_000);
     message.behaviour = never;
     keepAlive.add(message, start);
@@ -114,7 +114,7 @@ describe('a hold', () => {
     expect(message.at).toHaveLength(1);
   });
 
-  test('counts a renewal from its question, so that a slow answer is no longer hold', async () => {
+  test('counts a renewal from its question, so that a slow answer adds no time', async () => {
     const message = renewable('message visibility', 120_000);
     message.behaviour = () => clock.sleep(30_000);
     keepAlive.add(message, start);
@@ -155,7 +155,7 @@ describe('a hold', () => {
     expect(keepAlive.signal.aborted).toBe(false);
   });
 
-  test('is lost when the worker slept through it, without another renewal', async () => {
+  test('aborts when the worker slept through it, without another renewal', async () => {
     const message = renewable('message visibility', 120_000);
     await clock.advance(500_000);
     keepAlive.add(message, start);
@@ -239,7 +239,7 @@ describe('a hold', () => {
     await waking.stop();
   });
 
-  test('that holds nothing stops, too', async () => {
+  test('that renews nothing stops, too', async () => {
     await keepAlive.stop();
     expect(pending).toBe(0);
   });

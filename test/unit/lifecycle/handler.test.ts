@@ -134,6 +134,20 @@ describe('a launch', () => {
     expect(owners).toEqual([undefined]);
   });
 
+  test('does not renew a lease that it gives back', async () => {
+    let writes = 0;
+    world.fault = async (name) => {
+      if (!name.startsWith('table.write') || world.answers.length === 0) return;
+      writes += 1;
+      // The first one notes the answer; the second one gives the lease back, and the next renewal is due meanwhile.
+      if (writes === 2) await world.clock.sleep(40_000);
+    };
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    expect(writes).toBe(2);
+    expect(world.table.get(INSTANCE)?.leaseExpiresAt).toBeUndefined();
+  });
+
   test('of a node without packages is abandoned at once', async () => {
     world.node.ready = false;
     await handle();
@@ -205,6 +219,54 @@ describe('a launch', () => {
     expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 330]);
   });
 
+  test('that is held is only looked at again: no lease is taken, and no renewal shows its message sooner', async () => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]) };
+    world.node.ready = false;
+    await handle();
+    const before = structuredClone(world.table.get(INSTANCE));
+    world.hidden.length = 0;
+    let hides = 0;
+    world.fault = async (name) => {
+      // The first renewal is sent after 40 s, and on its way for five more; the look ends in between.
+      if (name === 'table.read') await world.clock.sleep(42_000);
+      if (name === 'queue.hide' && (hides += 1) === 1) await world.clock.sleep(5_000);
+    };
+    await handle(world.launch());
+    expect(world.endings).toEqual(['held', 'held']);
+    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 330]);
+    expect(world.table.get(INSTANCE)).toEqual(before);
+  });
+
+  test('counts its heartbeat from the question that admitted it, not from the answer', async () => {
+    world.node.registered = false;
+    const began = world.clock.now();
+    let beats = 0;
+    world.fault = async (name) => {
+      if (name !== 'autoscaling.heartbeat') return;
+      beats += 1;
+      if (beats > 1) throw new AdjoinError('aws-unavailable', 'down');
+      await world.clock.sleep(90_000);
+    };
+    await handle();
+    expect(world.endings).toEqual(['handed-back']);
+    expect(world.clock.now() - began).toBe(300_000);
+  });
+
+  test('counts its lease from the question, not from the answer', async () => {
+    world.node.registered = false;
+    const began = world.clock.now();
+    let writes = 0;
+    world.fault = async (name) => {
+      if (!name.startsWith('table.write')) return;
+      writes += 1;
+      if (writes > 1) throw new AdjoinError('aws-unavailable', 'down');
+      await world.clock.sleep(60_000);
+    };
+    await handle();
+    expect(world.endings).toEqual(['handed-back']);
+    expect(world.clock.now() - began).toBe(96_000);
+  });
+
   test('goes back on purpose before SQS would show its message by itself, and is received anew', async () => {
     capHooks(4 * HALF_A_DAY);
     const receivedAt = world.clock.now();
@@ -249,7 +311,7 @@ describe('a launch', () => {
   });
 
   test('adopts a join that an earlier worker brought about', async () => {
-    // The first worker loses its hold right before the answer; the second finds a member.
+    // The first worker loses its lease right before the answer; the second finds a member.
     failing('autoscaling.complete CONTINUE', new AdjoinError('lease-lost', 'paused'), 1);
     await handle();
     expect(world.endings).toEqual(['handed-back']);
@@ -416,18 +478,21 @@ describe('a launch', () => {
     expect(world.hidden.every(({ seconds }) => seconds === 120)).toBe(true);
   });
 
-  test('that was answered while the ledger was away is void, and nothing is begun', async () => {
-    const back = world.clock.now() + 60_000;
-    world.fault = (name) => {
-      if (!name.startsWith('table.') || world.clock.now() >= back) return;
-      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating' });
-      throw new AdjoinError('aws-unavailable', 'no answer');
-    };
-    await handle();
-    expect(world.endings).toEqual(['void']);
-    expect(world.effects).toEqual(['delete']);
-    expect(state()).toBeUndefined();
-  });
+  test.each([1_000, 60_000])(
+    'that was answered while the ledger was away for %d ms is void, and nothing is begun',
+    async (awayMs) => {
+      const back = world.clock.now() + awayMs;
+      world.fault = (name) => {
+        if (!name.startsWith('table.') || world.clock.now() >= back) return;
+        world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating' });
+        throw new AdjoinError('aws-unavailable', 'no answer');
+      };
+      await handle();
+      expect(world.endings).toEqual(['void']);
+      expect(world.effects).toEqual(['delete']);
+      expect(state()).toBeUndefined();
+    },
+  );
 
   test('that comes back after its account was removed says so before it stages again', async () => {
     await handle();
@@ -572,7 +637,7 @@ describe('a termination', () => {
     expect(world.table.get(INSTANCE)?.foundNames).toBeUndefined();
   });
 
-  test('whose hold runs out while the account is looked for does not delete it', async () => {
+  test('whose lease runs out while the account is looked for does not delete it', async () => {
     await handle();
     world.fault = async (name) => {
       // The process is suspended: its clock goes on, and the answer comes before any alarm.
@@ -615,7 +680,7 @@ describe('a termination', () => {
     ['directory.remove', 2, ['handed-back'], ['leave']],
     ['autoscaling.complete CONTINUE', 2, ['handed-back'], ['leave', 'remove']],
   ])(
-    'begins nothing when it wakes up, its hold long over, with the answer to %s',
+    'begins nothing when it wakes up, its lease long over, with the answer to %s',
     async (call, nth, endings, effects) => {
       let asleep = 0;
       const now = world.clock.now.bind(world.clock);
@@ -683,6 +748,43 @@ describe('a termination', () => {
     await handle(world.terminate());
     await world.clock.until(launched);
     expect(world.endings).toEqual(['void', 'unjoined']);
+  });
+
+  test('ends a launch that has come to its lease only with the second of its messages', async () => {
+    const { clock, handler } = world;
+    world.node.joins = 'hangs';
+    const began = clock.now();
+    world.fault = (name) => {
+      const isAway = clock.now() - began < 2_500;
+      if (name.startsWith('table.write') && isAway) throw new AdjoinError('aws-unavailable', 'down');
+    };
+    const message = world.launch();
+    const first = handler.handle(world.deliver(message));
+    await clock.advance(1_000);
+    const second = handler.handle(world.deliver(message));
+    // The second one asks again after 3 s and the first one only after 6 s, when that has the lease.
+    await clock.advance(9_000);
+    expect(world.endings).toEqual(['handed-back']);
+    await handle(world.terminate());
+    await clock.until(Promise.all([first, second]));
+    expect(world.endings).toEqual(['handed-back', 'void', 'unjoined']);
+    expect(world.accounts.size).toBe(0);
+  });
+
+  test('begins nothing when the worker stops while it waits for the end of a launch', async () => {
+    const { clock, handler } = world;
+    world.node.joins = 'hangs';
+    const launched = handler.handle(world.deliver(world.launch()));
+    await clock.advance(3_000);
+    world.fault = async (name) => {
+      if (name === 'directory.find') await clock.sleep(30_000);
+    };
+    const terminated = handler.handle(world.deliver(world.terminate()));
+    await clock.advance(10_000);
+    handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await clock.until(Promise.all([launched, terminated]));
+    expect(world.endings).toContain('handed-back');
+    expect(world.table.get(INSTANCE)?.terminate).toBeUndefined();
   });
 });
 
