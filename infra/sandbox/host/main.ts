@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { parseChaosArguments } from '../command-line/chaos-arguments.ts';
 import { UsageError } from '../command-line/parse.ts';
 import { ensureImage } from '../image/image.ts';
 import { parseArguments } from '../command-line/arguments.ts';
-import { enterNamespace, sweepUp, type NamespaceOptions } from './namespace.ts';
-import { runTests } from './tests.ts';
+import { enterNamespace, sweepUp } from './namespace.ts';
 
 /**
  * The host's half of the sandbox, on the pinned Node and as root: reads the command line, brings the image, makes the outer
@@ -11,10 +12,13 @@ import { runTests } from './tests.ts';
  *
  *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/main.ts)
  *   main.ts chaos [ARGUMENT…]            the sandbox, with everything going wrong
- *   main.ts test [JEST ARGUMENT…]        lint, types and all tests
  *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
+ *   main.ts host COMMAND…                any command beside them, when the image is there: for tests that look from outside
  */
 const forwards = ['aws', 'vpc', 'ldaps'];
+
+/** What a run that failed leaves for people: logs of agents, and the lanes of tests that have theirs (test/runner/lanes.ts). */
+const failureLogs = ['agent*.log', 'tests-*'];
 
 /** What a chaos run leaves for people. */
 const chaosFiles = ['chaos.json', 'chaos.svg'];
@@ -28,20 +32,20 @@ const secondInterruptMs = 1_000;
 async function main(verb: string, rest: readonly string[]): Promise<number> {
   // Help and complaints need neither root nor the image nor the lock.
   checkArguments(verb, rest);
-  // bootstrap.mjs asked for help or complaints alone, and says itself what the machine lacks. Tests skip what can't run.
-  if (process.env['SANDBOX_UNAVAILABLE'] !== undefined && verb !== 'test') return unavailableCode;
+  // bootstrap.mjs asked for help or complaints alone, and says itself what the machine lacks.
+  if (process.env['SANDBOX_UNAVAILABLE'] !== undefined) return unavailableCode;
   switch (verb) {
     case 'start':
     case 'sandbox':
       return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], forwards);
     case 'chaos':
-      return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], [], {}, chaosFiles);
+      return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], [], chaosFiles);
     case 'inside':
       return inNamespace(rest, []);
-    case 'test':
-      return runTests(rest, (argv, env) => inNamespace(argv, [], env));
+    case 'host':
+      return onHost(rest);
     default:
-      console.error('Usage: main.ts start|sandbox|chaos|test|inside [ARGUMENT…]');
+      console.error('Usage: main.ts start|sandbox|chaos|inside|host [ARGUMENT…]');
       return 2;
   }
 }
@@ -52,14 +56,21 @@ function checkArguments(verb: string, rest: readonly string[]): void {
   if (verb === 'chaos') parseChaosArguments(rest, () => '');
 }
 
+async function onHost([program = '', ...argv]: readonly string[]): Promise<number> {
+  await ensureImage(report);
+  const child = spawn(program, argv, { stdio: ['ignore', 'inherit', 'inherit'] });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  const [code] = await once(child, 'exit');
+  return typeof code === 'number' ? code : 1;
+}
+
 async function inNamespace(
   argv: readonly string[],
   names: readonly string[],
-  env: NamespaceOptions['env'] = {},
   results: readonly string[] = [],
 ): Promise<number> {
   const image = await ensureImage(report);
-  const outer = await enterNamespace({ argv, forwards: names, image, env: { ...process.env, ...env } });
+  const outer = await enterNamespace({ argv, forwards: names, image, env: process.env });
   let interruptedAt: number | undefined;
   const onSignal = () => {
     const now = performance.now();
@@ -73,7 +84,7 @@ async function inNamespace(
   process.on('SIGWINCH', onResize);
   try {
     const code = await outer.exited;
-    await sweepUp(code === 0 ? results : [...results, 'agent*.log']);
+    await sweepUp(code === 0 ? results : [...results, ...failureLogs]);
     return code;
   } finally {
     for (const signal of signals) process.off(signal, onSignal);

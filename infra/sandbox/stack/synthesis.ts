@@ -6,6 +6,8 @@ import { mustRun } from '../machine/process.ts';
 
 /** What `npm run synth` writes. */
 export interface Synthesis {
+  /** Where all of it lies. */
+  readonly folder: string;
   /** The stack's template, as text. */
   readonly template: string;
   /** What attaches one group, as text. */
@@ -34,6 +36,7 @@ export async function synthesis(): Promise<Synthesis> {
   const folder = join(process.cwd(), cacheDirectory, `synth-${hash}`);
   if (!existsSync(folder)) await synthesize(folder);
   return {
+    folder,
     template: await readFile(join(folder, 'adjoin.template.json'), 'utf8'),
     attachTemplate: await readFile(join(folder, 'adjoin-attach.template.json'), 'utf8'),
     agentFile: join(folder, 'agent', 'agent.mjs'),

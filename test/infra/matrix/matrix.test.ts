@@ -20,20 +20,20 @@ import {
 } from './edits.ts';
 import { decide, expectations, sentenceFor, type Expectation } from './matrix.ts';
 import { deployedStack, type Stack } from './stack.ts';
-import { synthesize, type Synthesized } from './synthesized.ts';
+import { synthesized, type Synthesized } from './synthesized.ts';
 
 interface Answer {
   readonly expectation: Expectation;
   readonly decision: Decision;
 }
 
-let synthesized: Synthesized;
+let system: Synthesized;
 let stack: Stack;
 let answers: readonly Answer[];
 
 beforeAll(async () => {
-  synthesized = synthesize();
-  stack = deployedStack(synthesized);
+  system = await synthesized();
+  stack = deployedStack(system);
   const asked: Answer[] = [];
   for (const expectation of expectations(stack)) {
     asked.push({ expectation, decision: await decide(stack, expectation) });
@@ -73,7 +73,7 @@ describe('the matrix', () => {
 });
 
 test('without RequireMfa, who has none is answered as who has it, and so is everybody else', async () => {
-  const lax = deployedStack(synthesized, { RequireMfa: 'false' });
+  const lax = deployedStack(system, { RequireMfa: 'false' });
   const asked = expectations(lax).filter(
     ({ actor, act }) =>
       actor.name.includes('operator') ||

@@ -1,8 +1,6 @@
 /** The synthesized template with its intrinsic functions resolved, as if it had been deployed; nothing is made. */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { DeployedResource } from '../../../infra/sandbox/iam/from-template.ts';
 import { policy, type Policy } from '../../../infra/sandbox/iam/policies.ts';
@@ -14,6 +12,7 @@ import {
 } from '../../../infra/sandbox/stack/evaluate.ts';
 import { creationOrder } from '../../../infra/sandbox/stack/order.ts';
 import { resolveParameters } from '../../../infra/sandbox/stack/parameters.ts';
+import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 import { parseTemplate, TemplateError, type JsonMap } from '../../../infra/sandbox/stack/template.ts';
 
 export interface Synthesized {
@@ -22,27 +21,18 @@ export interface Synthesized {
   readonly serviceControlPolicies: readonly Policy[];
 }
 
-/** In a process of its own: the CDK is no part of what is tested here, and takes seconds to load. */
-export function synthesize(): Synthesized {
-  const folder = mkdtempSync(join(tmpdir(), 'adjoin-synth-'));
-  try {
-    execFileSync(
-      process.execPath,
-      [join(import.meta.dirname, '../../../scripts/synth.ts'), '--output', folder],
-      {
-        stdio: 'pipe',
-      },
-    );
-    const read = (...path: string[]) => readFileSync(join(folder, ...path), 'utf8');
-    return {
-      template: read('adjoin.template.json'),
-      serviceControlPolicies: readdirSync(join(folder, 'policies')).map((file) =>
-        policy(`${basename(file, '.json')} of the organization`, JSON.parse(read('policies', file))),
+export async function synthesized(): Promise<Synthesized> {
+  const { folder, template } = await synthesis();
+  const policies = join(folder, 'policies');
+  return {
+    template,
+    serviceControlPolicies: readdirSync(policies).map((file) =>
+      policy(
+        `${basename(file, '.json')} of the organization`,
+        JSON.parse(readFileSync(join(policies, file), 'utf8')),
       ),
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    ),
+  };
 }
 
 export interface Place {

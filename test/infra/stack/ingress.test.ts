@@ -1,9 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Template } from 'aws-cdk-lib/assertions';
-import { AutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { InstanceType, MachineImage, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { isHttpsFromAGroup, openings } from './ingress.ts';
-import { attachTemplate, flat, membershipTemplate, type Json, ownStack, resourcesOf } from './made.ts';
+import { deployedTemplates, flat, type Json } from '../templates.ts';
 
 const group = (rule: Record<string, Json>) => ({
   Group: { Type: 'AWS::EC2::SecurityGroup', Properties: { SecurityGroupIngress: [rule] } },
@@ -43,8 +40,10 @@ describe('what counts as an opening', () => {
   });
 });
 
+const { membership, attach } = await deployedTemplates();
+
 describe('the system', () => {
-  const resources = resourcesOf(membershipTemplate());
+  const resources = membership.Resources;
 
   test('opens nothing but HTTPS on the interface endpoints, to the worker and to the nodes', () => {
     const found = openings(resources);
@@ -68,30 +67,9 @@ describe('the system', () => {
   });
 
   test('attaches existing groups without any security group', () => {
-    expect(Object.values(resourcesOf(attachTemplate())).map(({ Type }) => Type)).toEqual([
+    expect(Object.values(attach.Resources).map(({ Type }) => Type)).toEqual([
       'AWS::AutoScaling::LifecycleHook',
       'AWS::AutoScaling::LifecycleHook',
     ]);
   });
-});
-
-test('attach opens nothing in the security groups of a group', () => {
-  const withGroup = (attach: boolean) => {
-    const { stack, membership } = ownStack();
-    const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
-      vpcId: 'vpc-0123456789abcdef0',
-      availabilityZones: ['a', 'b'],
-      privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
-    });
-    const group = new AutoScalingGroup(stack, 'Fleet', {
-      vpc,
-      instanceType: new InstanceType('t4g.nano'),
-      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
-      securityGroup: new SecurityGroup(stack, 'FleetGroup', { vpc }),
-    });
-    if (attach) membership.attach(group);
-    const entries = Object.entries(resourcesOf(Template.fromStack(stack)));
-    return Object.fromEntries(entries.filter(([, { Type }]) => Type.startsWith('AWS::EC2::SecurityGroup')));
-  };
-  expect(withGroup(true)).toEqual(withGroup(false));
 });

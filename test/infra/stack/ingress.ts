@@ -1,5 +1,5 @@
 /** Everything in a template that lets somebody in. */
-import type { Json, Resources } from './made.ts';
+import type { Json, Resources } from '../templates.ts';
 
 export interface Opening {
   readonly resource: string;

@@ -1,0 +1,146 @@
+/**
+ * What a CDK app of one's own may say to the constructs: each case a stack. Node runs this file, and it prints as JSON the
+ * template of each case, or the message of its error. It is a program because loading the construct library inside Jest
+ * takes ten times as long.
+ *
+ *     node test/infra/constructs/cases.ts AGENT_FILE
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Duration, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
+import { InstanceType, MachineImage, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { createApp } from '../../../infra/app.ts';
+import type { AttachOptions } from '../../../infra/attach.ts';
+import { DomainMembership, type DomainMembershipProps } from '../../../infra/domain-membership.ts';
+import { agentSettings, badDeployments, longestDeployment } from './given.ts';
+
+const [, , agentFile = ''] = process.argv;
+const folder = mkdtempSync(join(tmpdir(), 'adjoin-constructs-'));
+
+const props: DomainMembershipProps = {
+  deployment: 'adjoin',
+  administratorArns: ['arn:aws:iam::123456789012:role/adjoin-administrator'],
+  breakGlassRoleArn: 'arn:aws:iam::123456789012:role/adjoin-break-glass',
+  vpcId: 'vpc-0123456789abcdef0',
+  subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+  directoryCidrs: ['10.77.0.0/24'],
+  directoryCaBase64: 'QUJD',
+  agent: { bucketName: 'artifacts', objectKey: 'agent.mjs', sha256: 'a'.repeat(64) },
+  prefixListIds: ['pl-0123456789abcdef0', 'pl-0123456789abcdef1'],
+  sessions: { operatorNetworks: ['192.0.2.0/24'] },
+};
+
+function own(over: Partial<DomainMembershipProps> = {}): { stack: Stack; membership: DomainMembership } {
+  const app = new App({
+    outdir: mkdtempSync(join(folder, 'out-')),
+    analyticsReporting: false,
+    context: { '@aws-cdk/core:newStyleStackSynthesis': false },
+  });
+  const stack = new Stack(app, 'own');
+  return { stack, membership: new DomainMembership(stack, 'Membership', { ...props, ...over }) };
+}
+
+/** A stack with an Auto Scaling group of the app's own, and what the app does with the group. */
+function fleet(act: (membership: DomainMembership, group: AutoScalingGroup) => void, guarded = false): Stack {
+  const { stack, membership } = own();
+  const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: ['a', 'b'],
+    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+  });
+  const group = new AutoScalingGroup(stack, 'Fleet', {
+    vpc,
+    instanceType: new InstanceType('t4g.nano'),
+    machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+    ...(guarded && { securityGroup: new SecurityGroup(stack, 'FleetGroup', { vpc }) }),
+  });
+  act(membership, group);
+  return stack;
+}
+
+const attached = (options?: AttachOptions) => (): Stack =>
+  fleet((membership, group) => membership.attach(group, options));
+
+const cases = {
+  plain: () => own().stack,
+  'with settings': () => own({ agentSettings }).stack,
+  'with the longest name': () => own({ deployment: longestDeployment }).stack,
+  'with endpoints of its own': () =>
+    own({ endpoints: { secretsManagerId: 'vpce-0abc', securityGroupId: 'sg-0123456789abcdef0' } }).stack,
+  'with a user for sessions': () =>
+    own({ sessions: { operatorNetworks: ['192.0.2.0/24'], runAsUser: 'reader' } }).stack,
+  'with MFA': () => own({ requireMfa: true }).stack,
+  'without MFA': () => own({ requireMfa: false }).stack,
+  attached: attached(),
+  'attached, unjoin only': attached({ join: false }),
+  'attached, join only': attached({ unjoin: false }),
+  'attached for nothing': attached({ join: false, unjoin: false }),
+  'attached, a failed launch is held': attached({ onJoinFailure: 'HOLD' }),
+  'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),
+  'attached beside a hook of theirs': () => {
+    const { stack, membership } = own();
+    const group = AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet');
+    group.addLifecycleHook('Theirs', { lifecycleTransition: LifecycleTransition.INSTANCE_LAUNCHING });
+    membership.attach(group, { unjoin: false, heartbeat: Duration.minutes(2) });
+    return stack;
+  },
+  'a group with a security group, attached': () =>
+    fleet((membership, group) => membership.attach(group), true),
+  'a group with a security group, not attached': () => fleet(() => {}, true),
+} as const satisfies Readonly<Record<string, () => Stack>>;
+
+export type CaseName = keyof typeof cases;
+
+/** A template, or why there is none. */
+export type Made = { readonly template: unknown } | { readonly error: string };
+
+export interface Constructs {
+  readonly cases: Readonly<Record<string, Made>>;
+  /** What each bad name of a deployment is answered. */
+  readonly badDeployments: readonly Made[];
+  /** The system with a bucket that has no justification: what its synthesis said, and the rules that the bucket breaks. */
+  readonly unjustified: { readonly error: string; readonly rules: readonly string[] };
+}
+
+function make(stackOf: () => Stack): Made {
+  try {
+    return { template: Template.fromStack(stackOf()).toJSON() };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function unjustified(): Constructs['unjustified'] {
+  const outdir = mkdtempSync(join(folder, 'nag-'));
+  const app = createApp({ outdir, agentFile });
+  const bucket = new CfnBucket(app.node.findChild('adjoin'), 'Open');
+  let error = '';
+  try {
+    app.synth();
+  } catch (thrown) {
+    error = thrown instanceof Error ? thrown.message : String(thrown);
+  }
+  const report: { pluginReports: { violations: { ruleName: string }[] }[] } = JSON.parse(
+    readFileSync(join(outdir, 'validation-report.json'), 'utf8'),
+  );
+  const rules = report.pluginReports
+    .flatMap(({ violations }) => violations)
+    .filter((violation) => JSON.stringify(violation).includes(`"${bucket.node.path}"`))
+    .map(({ ruleName }) => ruleName);
+  return { error, rules };
+}
+
+try {
+  const printed: Constructs = {
+    cases: Object.fromEntries(Object.entries(cases).map(([name, stackOf]) => [name, make(stackOf)])),
+    badDeployments: badDeployments.map((deployment) => make(() => own({ deployment }).stack)),
+    unjustified: unjustified(),
+  };
+  process.stdout.write(JSON.stringify(printed));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

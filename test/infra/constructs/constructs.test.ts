@@ -1,0 +1,196 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { parseConfig } from '../../../agent/config.ts';
+import {
+  filled,
+  flat,
+  mfaDemands,
+  ofType,
+  only,
+  propertiesOf,
+  userDataOf,
+  type Json,
+  type Template,
+} from '../templates.ts';
+import type { CaseName } from './cases.ts';
+import { agentSettings, badDeployments } from './given.ts';
+import { makeConstructs, type MadeConstructs } from './made.ts';
+
+let made: MadeConstructs;
+beforeAll(async () => {
+  made = await makeConstructs();
+  // Milliseconds, for twenty stacks: seconds on a machine that does nothing else.
+}, 300_000);
+
+const launch = {
+  LifecycleHookName: 'adjoin-launch',
+  LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+  DefaultResult: 'ABANDON',
+};
+const terminate = {
+  LifecycleHookName: 'adjoin-terminate',
+  LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+  DefaultResult: 'CONTINUE',
+};
+const tag = { Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true };
+
+/** The groups that `attach` gave hooks. */
+const fleets = (template: Template) =>
+  ofType(template, 'AWS::AutoScaling::AutoScalingGroup').filter(
+    ({ Properties }) => Properties['LifecycleHookSpecificationList'] !== undefined,
+  );
+
+describe('attach', () => {
+  test.each<[string, CaseName, object[]]>([
+    ['join and unjoin', 'attached', [launch, terminate]],
+    ['unjoin only', 'attached, unjoin only', [terminate]],
+    ['join only', 'attached, join only', [launch]],
+  ])('%s: the hooks are part of the group, so that its first instances meet them', (_, name, hooks) => {
+    const [fleet, ...more] = fleets(made.template(name));
+    const target = {
+      NotificationTargetARN: { 'Fn::GetAtt': [expect.stringMatching(/^MembershipLifecycleQueue/), 'Arn'] },
+      RoleARN: { 'Fn::GetAtt': [expect.stringMatching(/^MembershipHookPublisher/), 'Arn'] },
+      HeartbeatTimeout: 300,
+    };
+    expect(more).toEqual([]);
+    expect(fleet).toMatchObject({
+      Properties: { LifecycleHookSpecificationList: hooks.map((hook) => ({ ...hook, ...target })) },
+    });
+    expect(fleet?.Properties['Tags']).toEqual(expect.arrayContaining([tag]));
+  });
+
+  test('the group waits for whatever lets its hooks send', () => {
+    const [fleet] = fleets(made.template('attached'));
+    expect(fleet?.DependsOn).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^MembershipLifecyclePolicy/),
+        expect.stringMatching(/^MembershipHookPublisherPolicy/),
+      ]),
+    );
+  });
+
+  test('instances get what a managed node needs, and nothing of the worker', () => {
+    const roles = propertiesOf(made.template('attached'), 'AWS::IAM::Role').filter(
+      (role) => role['RoleName'] === undefined,
+    );
+    expect(roles.map((role) => role['ManagedPolicyArns'])).toContainEqual([
+      { 'Fn::GetAtt': [expect.stringMatching(/^MembershipSessionsNodePolicy/), 'PolicyArn'] },
+    ]);
+  });
+
+  test('the answer to a failed join is the tag that the agent reads', () => {
+    const [fleet] = fleets(made.template('attached, a failed launch is held'));
+    expect(fleet?.Properties['Tags']).toContainEqual({
+      Key: 'adjoin:OnJoinFailure',
+      Value: 'HOLD',
+      PropagateAtLaunch: true,
+    });
+  });
+
+  test("a group's own hooks stay", () => {
+    const hooks = propertiesOf(
+      made.template('attached beside a hook of theirs'),
+      'AWS::AutoScaling::LifecycleHook',
+    );
+    expect(hooks).toHaveLength(2);
+    expect(hooks).toContainEqual(
+      expect.objectContaining({ ...launch, AutoScalingGroupName: 'fleet', HeartbeatTimeout: 120 }),
+    );
+  });
+
+  test('neither join nor unjoin is a mistake, and so is a heartbeat that Auto Scaling refuses', () => {
+    expect(made.errorOf('attached for nothing')).toContain('nothing to attach');
+    expect(made.errorOf('attached with too short a heartbeat')).toContain('from 30 seconds to 2 hours');
+  });
+
+  test('opens nothing in the security groups of a group', () => {
+    const rules = (name: CaseName) =>
+      Object.fromEntries(
+        Object.entries(made.template(name).Resources).filter(([, { Type }]) =>
+          Type.startsWith('AWS::EC2::SecurityGroup'),
+        ),
+      );
+    const attached = rules('a group with a security group, attached');
+    expect(Object.keys(attached).some((id) => id.startsWith('FleetGroup'))).toBe(true);
+    expect(attached).toEqual(rules('a group with a security group, not attached'));
+  });
+});
+
+test("the agent's configuration takes every setting that does not follow from the stack, and the alarm follows its patience", () => {
+  const template = made.template('with settings');
+  const script = userDataOf(template);
+  const text = script.match(/AGENT_CONFIG_END'\n([^]*?)\nAGENT_CONFIG_END/)?.[1];
+  const config = parseConfig(filled(text ?? ''), {});
+  expect(config).toMatchObject(agentSettings);
+  // All the others come from the stack.
+  const free = Object.entries(config).filter(([name]) => name in agentSettings || name === 'directory');
+  expect(Object.keys(config).toSorted()).toEqual(
+    [
+      ...Object.keys(agentSettings),
+      'deployment',
+      'region',
+      'accountId',
+      'queueUrl',
+      'table',
+      'secretId',
+      'documents',
+    ].toSorted(),
+  );
+  expect(Object.fromEntries(free)).toEqual({
+    ...agentSettings,
+    directory: { ...agentSettings.directory, caFile: '/etc/adjoin/directory-ca.pem' },
+  });
+  const alarm = ofType(template, 'AWS::CloudWatch::Alarm').find(
+    ({ Properties }) => Properties['AlarmName'] === 'adjoin-oldest-message',
+  );
+  expect(alarm?.Properties['Threshold']).toBe(7800);
+  expect(script).toContain('\nTimeoutStopSec=230\n');
+});
+
+test('a deployment has a name that every resource can have', () => {
+  expect(made.badDeployments).toEqual(badDeployments.map(() => expect.stringContaining('deployment: ')));
+  const bucket = only(made.template('with the longest name'), 'AWS::S3::Bucket');
+  const name = flat(bucket.Properties['BucketName'])
+    .replace('<AWS::AccountId>', '123456789012')
+    .replace('<AWS::Region>', 'ap-southeast-1');
+  expect(name).toMatch(/^[a-z0-9-]{3,63}$/);
+});
+
+test('workers have no SSM agent unless a shell was asked for', () => {
+  const closed = made.template('plain');
+  expect(userDataOf(closed)).toContain("SHELL_ALLOWED='false'");
+  expect(JSON.stringify(closed.Resources)).not.toContain('worker-shell');
+});
+
+test('VPC endpoints are not made for a VPC that has its own', () => {
+  const template = made.template('with endpoints of its own');
+  expect(ofType(template, 'AWS::EC2::VPCEndpoint')).toEqual([]);
+  expect(JSON.stringify(only(template, 'AWS::SecretsManager::ResourcePolicy'))).toContain(
+    '"aws:SourceVpce":"vpce-0abc"',
+  );
+});
+
+test('sessions run as a user that was made for them, if one is named', () => {
+  const contents = propertiesOf(made.template('with a user for sessions'), 'AWS::SSM::Document').map(
+    (document): Json | undefined => document['Content'],
+  );
+  expect(contents).toContainEqual(
+    expect.objectContaining({
+      inputs: expect.objectContaining({ runAsEnabled: true, runAsDefaultUser: 'reader' }),
+    }),
+  );
+});
+
+test('MFA is demanded by a construct, unless told otherwise', () => {
+  const demandsIn = (name: CaseName) =>
+    JSON.stringify(made.template(name).Resources).match(/"Bool":{"aws:MultiFactorAuthPresent":"true"}/g)
+      ?.length ?? 0;
+  expect(demandsIn('plain')).toBe(mfaDemands);
+  expect(demandsIn('with MFA')).toBe(mfaDemands);
+  expect(demandsIn('without MFA')).toBe(0);
+});
+
+test("cdk-nag's rules are heard: a bucket that has no justification is found", () => {
+  const { error, rules } = made.unjustified;
+  expect(error).toContain('Validation failed');
+  expect(rules).toEqual(expect.arrayContaining(['AwsSolutions-S1', 'AwsSolutions-S10']));
+});

@@ -1,0 +1,40 @@
+/** What tests of the constructs give them and find again in their templates. Loads nothing of the construct library. */
+import type { AgentSettings } from '../../../infra/agent-settings.ts';
+
+/** Every setting of the agent that does not follow from the stack, each other than its default. */
+export const agentSettings: Required<AgentSettings> = {
+  concurrency: 8,
+  receive: { waitSeconds: 10, visibilitySeconds: 60 },
+  nodes: {
+    registrationPollSeconds: 3,
+    commandPollSeconds: 2,
+    coalesceSeconds: 0.5,
+    deliverySeconds: 60,
+    probeSeconds: 61,
+    joinSeconds: 181,
+    leaveSeconds: 21,
+  },
+  directory: {
+    controllers: ['dc1.corp.example.test'],
+    site: 'Branch',
+    namePrefixes: ['X'],
+    connectSeconds: 6,
+    operationSeconds: 14,
+  },
+  patience: {
+    joinSeconds: 1000,
+    unjoinSeconds: 7200,
+    leaveSeconds: 16,
+    joinAttempts: 4,
+    retrySeconds: 3,
+    retryMaximumSeconds: 31,
+  },
+  sweep: { enabled: false, intervalSeconds: 60, ageGuardSeconds: 61, maximumRemovals: 7 },
+  credentialPollSeconds: 16,
+  drainSeconds: 200,
+  logLevel: 'debug',
+};
+
+export const longestDeployment = 'a'.repeat(21);
+/** Names that some resource could not have. */
+export const badDeployments = ['Adjoin', 'a', 'ad_join', '2nd', 'a'.repeat(22)] as const;
