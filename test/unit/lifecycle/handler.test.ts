@@ -112,6 +112,45 @@ describe('a launch', () => {
     expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
   });
 
+  test('is never continued when the directory shows the very password that was staged', async () => {
+    // Equal is not later: the machine has not set a password of its own.
+    world.fault = (name) => {
+      const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
+      const account = world.accounts.get(INSTANCE);
+      if (name === 'directory.inspect' && account) account.passwordLastSet = BigInt(staged ?? 0);
+    };
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+    expect(world.table.get(INSTANCE)?.lastError).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('dc1.corp.example.test does not show it'),
+    });
+  });
+
+  test('is deleted, and over, only when its lease is given back', async () => {
+    const { promise: written, resolve: write } = Promise.withResolvers<void>();
+    let writes = 0;
+    world.fault = async (name) => {
+      if (!name.startsWith('table.write') || world.answers.length === 0) return;
+      writes += 1;
+      // After the answer the ledger notes it; the write after that gives the lease back.
+      if (writes === 2) await written;
+    };
+    let isOver = false;
+    const handled = world.handler.handle(world.deliver(world.launch())).finally(() => {
+      isOver = true;
+    });
+    await world.clock.advance(10_000);
+    expect(writes).toBe(2);
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBe('worker/1');
+    expect(isOver).toBe(false);
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE']);
+    write();
+    await world.clock.until(handled);
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
   test('of a node without packages is abandoned at once', async () => {
     world.node.ready = false;
     await handle();
