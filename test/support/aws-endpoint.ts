@@ -22,7 +22,7 @@ export interface AwsFailure {
   readonly queryError?: string;
 }
 
-/** JSON, or XML for a service that speaks it; the word `silence` keeps the connection open without an answer. */
+/** JSON (an `AwsFailure` is an error), or XML for a service that speaks it; `silence` keeps the connection open. */
 export type AwsAnswer = object | string;
 
 export interface AwsEndpoint extends AsyncDisposable {
