@@ -4,7 +4,7 @@ import { Groups } from './auto-scaling/groups.ts';
 import { autoScalingService } from './auto-scaling/service.ts';
 import type { Clock } from './clock.ts';
 import { trailEvent } from './cloudtrail/trail.ts';
-import { Tables } from './dynamodb/tables.ts';
+import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet } from './ec2/instances.ts';
 import { ec2Service } from './ec2/service.ts';
 import { Bus } from './events/bus.ts';
@@ -17,7 +17,7 @@ import { systemRandom, type Random } from './random.ts';
 import type { Authorize, CallCount, Faults, Witness } from './seams.ts';
 import { Secrets } from './secrets-manager/secrets.ts';
 import { secretsManagerService } from './secrets-manager/service.ts';
-import type { Door, Service } from './service.ts';
+import type { Door } from './service.ts';
 import { Topics } from './sns/topics.ts';
 import { Queues } from './sqs/queues.ts';
 import { sqsService } from './sqs/service.ts';
@@ -165,15 +165,14 @@ export function createCloud(options: CloudOptions): Cloud {
     place,
     keys: keyRing,
     services: [
-      autoScalingService(place, groups),
-      ec2Service(place, instances),
+      autoScalingService({ place, groups }),
+      ec2Service({ place, instances }),
       ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
-      sqsService(place, queues, keys),
-      secretsManagerService(place, secrets, keys),
-      stsService(place, keyRing, timers),
-      dynamoDb,
+      sqsService({ place, queues, keys }),
+      secretsManagerService({ place, secrets, keys }),
+      stsService({ place, keys: keyRing, timers }),
+      dynamoDbService(place),
     ],
-    tables: new Tables(place),
     timers,
     random,
     authorize,
@@ -209,12 +208,3 @@ export function createCloud(options: CloudOptions): Cloud {
     },
   };
 }
-
-/** Its operations are dynalite's; the front door only signs them in. */
-const dynamoDb: Service = {
-  name: 'dynamodb',
-  protocol: 'json1.0',
-  selector: 'DynamoDB_20120810',
-  errors: [],
-  operations: new Map(),
-};

@@ -1,15 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Tables } from './dynamodb/tables.ts';
 import { ServiceFailure } from './failure.ts';
 import type { Place } from './place.ts';
 import { uuid, type Random } from './random.ts';
 import type { KeyHolder, KeyRing } from './key-ring.ts';
 import type { AnsweredCall, Authorize, CallCount, Fault, Faults } from './seams.ts';
-import type { Call, Door, Operation, Principal, Requirement, Service } from './service.ts';
-import { verifySignature, type SignatureProblem } from './signature.ts';
+import type { Answer, Call, Door, Operation, Principal, Requirement, Service } from './service.ts';
+import { verifySignature, type SignatureProblem, type SignedRequest } from './signature.ts';
 import type { Timers } from './timers.ts';
-import { decodeInput, encodeFailure, encodeOutput, type Answer } from './wire/answer.ts';
-import { isRecord, membersOf } from './wire/shape.ts';
+import { encodeFailure } from './wire/answer.ts';
 
 /** More than any request here may carry: DynamoDB's 16 MB batch, with room for its JSON. */
 const mostBodyBytes = 17 * 1024 * 1024;
@@ -18,7 +16,6 @@ export interface FrontDoorParts {
   place: Place;
   keys: KeyRing;
   services: readonly Service[];
-  tables: Tables;
   timers: Timers;
   random: Random;
   authorize: Authorize;
@@ -29,11 +26,7 @@ export interface FrontDoorParts {
   answered: (call: AnsweredCall) => void;
 }
 
-interface Request {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: Buffer;
+interface Request extends SignedRequest {
   readonly sourceAddress: string;
   readonly door: Door;
 }
@@ -130,6 +123,7 @@ export class FrontDoor {
       requestId,
       origin: `http://${request.headers.host ?? ''}`,
       signal,
+      request,
     };
     const count = this.#count(principal, service, route.name);
     const endpoint = request.door === 'vpc' ? this.#parts.endpointOf(service.name) : undefined;
@@ -154,7 +148,7 @@ export class FrontDoor {
     let fault: Fault | undefined;
     let answer: Answer;
     try {
-      input = decode(route, request);
+      input = route.operation?.decode(service, request.body.toString()) ?? {};
       fault = await this.#parts.faults({ principal, service: service.name, operation: route.name, input });
       if (fault?.delayBeforeMs) await this.#parts.timers.pause(fault.delayBeforeMs, signal);
       if (fault?.throttle) throw throttled(service);
@@ -175,13 +169,9 @@ export class FrontDoor {
 
   async #carryOut(route: Route, input: unknown, request: Request, call: Call): Promise<Answer> {
     const { service, operation, name } = route;
-    if (service.name === 'dynamodb') {
-      await this.#permit(service, [this.#tableRequirement(name, input)], request, call);
-      return this.#parts.tables.answer(request);
-    }
     if (!operation) throw unknownOperation(service, name);
     await this.#permit(service, operation.requires(input), request, call);
-    return encodeOutput(service, operation, await operation.run(input, call), call.requestId);
+    return operation.carryOut(service, input, call);
   }
 
   async #permit(
@@ -229,15 +219,6 @@ export class FrontDoor {
     return endpoint === undefined
       ? { 'aws:SourceIp': sourceAddress }
       : { 'aws:SourceVpce': endpoint, 'aws:VpcSourceIp': sourceAddress };
-  }
-
-  #tableRequirement(operation: string, input: unknown): Requirement {
-    const { region, accountId } = this.#parts.place;
-    const { TableName: table, IndexName: index } = membersOf(input);
-    if (typeof table !== 'string') return { action: `dynamodb:${operation}`, resources: [] };
-    const tableArn = `arn:aws:dynamodb:${region}:${accountId}:table/${table}`;
-    const indexPath = typeof index === 'string' ? `/index/${index}` : '';
-    return { action: `dynamodb:${operation}`, resources: [{ arn: tableArn + indexPath }] };
   }
 
   #route(request: Request): Route | undefined {
@@ -302,19 +283,6 @@ function expired(service: Service): ServiceFailure {
   return service.protocol === 'query'
     ? new ServiceFailure('ExpiredToken', message, 403)
     : new ServiceFailure('ExpiredTokenException', message, 400);
-}
-
-function decode(route: Route, request: Request): unknown {
-  const body = request.body.toString();
-  if (route.operation) return decodeInput(route.service, route.operation, body);
-  if (route.service.name !== 'dynamodb') return {};
-  try {
-    const input: unknown = JSON.parse(body);
-    if (isRecord(input)) return input;
-  } catch {
-    // Falls through to the same refusal.
-  }
-  throw new ServiceFailure('SerializationException', 'The body is not a JSON object.');
 }
 
 function asFailure(error: unknown): ServiceFailure {

@@ -1,5 +1,5 @@
-import { NormalizedSchema, type TypeRegistry } from '@smithy/core/schema';
-import type { StaticOperationSchema } from '@smithy/types';
+import type { TypeRegistry } from '@smithy/core/schema';
+import type { SignedRequest } from './signature.ts';
 
 /** How a service writes its requests and answers. */
 export type Protocol = 'json1.0' | 'json1.1' | 'query' | 'ec2';
@@ -27,6 +27,8 @@ export interface Call {
   readonly origin: string;
   /** Aborts when the caller hangs up. */
   readonly signal: AbortSignal;
+  /** The request as it was received. */
+  readonly request: SignedRequest;
 }
 
 /** A resource that a call touches, as policies see it. */
@@ -47,12 +49,20 @@ export interface Requirement {
   readonly via?: string;
 }
 
+/** What is sent back. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string | Buffer;
+}
+
 export interface Operation {
   readonly name: string;
-  readonly input: NormalizedSchema;
-  readonly output: NormalizedSchema;
+  /** The body of a request as the operation's input. @throws ServiceFailure when it is none */
+  decode(service: Service, body: string): unknown;
   requires(input: unknown): readonly Requirement[];
-  run(input: unknown, call: Call): unknown;
+  /** Carries the operation out. @throws ServiceFailure */
+  carryOut(service: Service, input: unknown, call: Call): Promise<Answer>;
 }
 
 export interface Service {
@@ -65,40 +75,4 @@ export interface Service {
   readonly namespace?: string;
   readonly errors: readonly TypeRegistry[];
   readonly operations: ReadonlyMap<string, Operation>;
-}
-
-/** What an operation needs, before `Input` is forgotten. */
-interface Needs {
-  of(input: unknown): readonly Requirement[] | readonly Resource[];
-}
-
-/**
- * Ties an operation's schema to its behaviour. `Input` and `Output` are the SDK's types for the same schema: the wire
- * decodes by the schema, so that a table of operations may forget them.
- */
-export function operation<Input, Output>(
-  service: string,
-  schema: StaticOperationSchema,
-  run: (input: Input, call: Call) => Output | Promise<Output>,
-  requires?: (input: Input) => readonly Requirement[] | readonly Resource[],
-): Operation {
-  const name = schema[2];
-  const action = `${service}:${name}`;
-  const needs: Needs = { of: requires ?? (() => []) };
-  return {
-    name,
-    input: NormalizedSchema.of(schema[4]),
-    output: NormalizedSchema.of(schema[5]),
-    requires(input) {
-      const needed = needs.of(input);
-      const requirements = needed.filter((each): each is Requirement => 'action' in each);
-      if (requirements.length > 0) return requirements;
-      return [{ action, resources: needed.filter((each): each is Resource => 'arn' in each) }];
-    },
-    run,
-  };
-}
-
-export function operationTable(operations: readonly Operation[]): ReadonlyMap<string, Operation> {
-  return new Map(operations.map((each) => [each.name, each]));
 }

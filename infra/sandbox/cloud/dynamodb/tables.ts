@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
-import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import dynalite from 'dynalite';
 import type { Place } from '../place.ts';
-import type { Answer } from '../wire/answer.ts';
+import type { Answer } from '../service.ts';
+import type { SignedRequest } from '../signature.ts';
 
 /** DynamoDB, which dynalite already emulates: requests pass through as they came, behind the same front door. */
 export class Tables {
@@ -15,17 +15,8 @@ export class Tables {
     );
   }
 
-  answer(request: {
-    method: string;
-    url: string;
-    headers: IncomingHttpHeaders;
-    body: Buffer;
-  }): Promise<Answer> {
-    const incoming = Object.assign(Readable.from([request.body]), {
-      method: request.method,
-      url: request.url,
-      headers: request.headers,
-    });
+  answer({ body, method, url, headers }: SignedRequest): Promise<Answer> {
+    const incoming = Object.assign(Readable.from([body]), { method, url, headers });
     return new Promise((resolve) => {
       this.#server.emit('request', incoming, new Reply(resolve));
     });

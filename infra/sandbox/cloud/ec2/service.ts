@@ -16,88 +16,19 @@ import {
   type TerminateInstancesResult,
 } from '@aws-sdk/client-ec2';
 import { ServiceFailure } from '../failure.ts';
+import { operationsOn, operationTable } from '../operations.ts';
 import { page } from '../pages.ts';
 import { arn, type Place } from '../place.ts';
-import { operation, operationTable, type Resource, type Service } from '../service.ts';
+import type { Resource, Service } from '../service.ts';
 import { stateCodes, type Instance, type Instances } from './instances.ts';
 
-export function ec2Service(place: Place, instances: Instances): Service {
-  const resource = (id: string): Resource => ({
-    arn: arn(place, 'ec2', `instance/${id}`),
-    tags: Object.fromEntries(instances.find(id)?.tags ?? []),
-  });
+interface Ec2Parts {
+  readonly place: Place;
+  readonly instances: Instances;
+}
 
-  const describeInstances = (input: DescribeInstancesCommandInput): DescribeInstancesResult => {
-    if (input.InstanceIds?.length && input.MaxResults !== undefined) {
-      throw new ServiceFailure(
-        'InvalidParameterCombination',
-        'The parameter instancesSet cannot be used with the parameter maxResults',
-      );
-    }
-    const wanted = input.InstanceIds?.length
-      ? input.InstanceIds.map((id) => instances.get(id))
-      : instances.all();
-    const matching = wanted.filter((instance) =>
-      (input.Filters ?? []).every((each) => matches(instance, each)),
-    );
-    const given = page(
-      matching,
-      (each) => each.id,
-      input.NextToken,
-      input.MaxResults ?? 1000,
-      'InvalidNextToken',
-    );
-    return {
-      Reservations: given.items.map((each) => ({
-        ReservationId: each.id.replace('i-', 'r-'),
-        OwnerId: place.accountId,
-        Instances: [shape(each)],
-      })),
-      NextToken: given.next,
-    };
-  };
-
-  const terminateInstances = (input: TerminateInstancesCommandInput): TerminateInstancesResult => {
-    const found = (input.InstanceIds ?? []).map((id) => instances.get(id));
-    const before = found.map((each) => stateShape(each));
-    for (const each of found)
-      instances.terminate(each.id, 'Client.UserInitiatedShutdown: User initiated shutdown');
-    return {
-      TerminatingInstances: found.map((each, index) => ({
-        InstanceId: each.id,
-        CurrentState: stateShape(each),
-        PreviousState: before[index],
-      })),
-    };
-  };
-
-  const createTags = (input: CreateTagsCommandInput): void => {
-    const found = (input.Resources ?? []).map((id) => instances.get(id));
-    for (const { Key, Value } of input.Tags ?? []) {
-      if (!Key || Key.startsWith('aws:')) {
-        throw new ServiceFailure(
-          'InvalidParameterValue',
-          `Tag keys starting with 'aws:' are reserved for internal use`,
-        );
-      }
-      for (const instance of found) instance.tags.set(Key, Value ?? '');
-    }
-  };
-
-  const describeTags = (input: DescribeTagsCommandInput): DescribeTagsResult => {
-    const tags: TagDescription[] = instances.all().flatMap((instance) =>
-      [...instance.tags].map(([Key, Value]) => ({
-        Key,
-        Value,
-        ResourceId: instance.id,
-        ResourceType: 'instance' as const,
-      })),
-    );
-    const matching = tags.filter((tag) => (input.Filters ?? []).every((each) => tagMatches(tag, each)));
-    const given = page(matching, tagKey, input.NextToken, input.MaxResults ?? 1000, 'InvalidNextToken');
-    return { Tags: given.items, NextToken: given.next };
-  };
-
+export function ec2Service(parts: Ec2Parts): Service {
+  const on = operationsOn('ec2', parts);
   return {
     name: 'ec2',
     protocol: 'ec2',
@@ -105,33 +36,116 @@ export function ec2Service(place: Place, instances: Instances): Service {
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     errors: errorTypeRegistries,
     operations: operationTable([
-      operation('ec2', DescribeInstances$, describeInstances),
-      operation('ec2', TerminateInstances$, terminateInstances, (input) =>
-        (input.InstanceIds ?? []).map(resource),
+      on(DescribeInstances$, describeInstances),
+      on(TerminateInstances$, terminateInstances, (_, { InstanceIds = [] }) =>
+        InstanceIds.map((id) => resource(parts, id)),
       ),
-      operation('ec2', CreateTags$, createTags, (input) => (input.Resources ?? []).map(resource)),
-      operation('ec2', DescribeTags$, describeTags),
+      on(CreateTags$, createTags, (_, { Resources = [] }) => Resources.map((id) => resource(parts, id))),
+      on(DescribeTags$, describeTags),
     ]),
   };
+}
 
-  function shape(instance: Instance): InstanceShape {
-    const networked = instance.state !== 'terminated' ? instance.privateIpAddress : undefined;
-    return {
-      InstanceId: instance.id,
-      ImageId: 'ami-0123456789abcdef0',
-      InstanceType: 't3.micro',
-      LaunchTime: instance.launchedAt,
-      Placement: { AvailabilityZone: instance.zone, Tenancy: 'default' },
-      PrivateIpAddress: networked,
-      PrivateDnsName:
-        networked === undefined
-          ? ''
-          : `ip-${networked.replaceAll('.', '-')}.${place.region}.compute.internal`,
-      State: stateShape(instance),
-      StateTransitionReason: instance.reason,
-      Tags: [...instance.tags].map(([Key, Value]) => ({ Key, Value })),
-    };
+/** An instance, as policies see it. */
+function resource({ place, instances }: Ec2Parts, id: string): Resource {
+  return {
+    arn: arn(place, 'ec2', `instance/${id}`),
+    tags: Object.fromEntries(instances.find(id)?.tags ?? []),
+  };
+}
+
+function describeInstances(
+  { place, instances }: Ec2Parts,
+  input: DescribeInstancesCommandInput,
+): DescribeInstancesResult {
+  if (input.InstanceIds?.length && input.MaxResults !== undefined) {
+    throw new ServiceFailure(
+      'InvalidParameterCombination',
+      'The parameter instancesSet cannot be used with the parameter maxResults',
+    );
   }
+  const wanted = input.InstanceIds?.length
+    ? input.InstanceIds.map((id) => instances.get(id))
+    : instances.all();
+  const matching = wanted.filter((instance) =>
+    (input.Filters ?? []).every((each) => matches(instance, each)),
+  );
+  const given = page(
+    matching,
+    (each) => each.id,
+    input.NextToken,
+    input.MaxResults ?? 1000,
+    'InvalidNextToken',
+  );
+  return {
+    Reservations: given.items.map((each) => ({
+      ReservationId: each.id.replace('i-', 'r-'),
+      OwnerId: place.accountId,
+      Instances: [shape(place, each)],
+    })),
+    NextToken: given.next,
+  };
+}
+
+function terminateInstances(
+  { instances }: Ec2Parts,
+  input: TerminateInstancesCommandInput,
+): TerminateInstancesResult {
+  const found = (input.InstanceIds ?? []).map((id) => instances.get(id));
+  const before = found.map((each) => stateShape(each));
+  for (const each of found)
+    instances.terminate(each.id, 'Client.UserInitiatedShutdown: User initiated shutdown');
+  return {
+    TerminatingInstances: found.map((each, index) => ({
+      InstanceId: each.id,
+      CurrentState: stateShape(each),
+      PreviousState: before[index],
+    })),
+  };
+}
+
+function createTags({ instances }: Ec2Parts, input: CreateTagsCommandInput): void {
+  const found = (input.Resources ?? []).map((id) => instances.get(id));
+  for (const { Key, Value } of input.Tags ?? []) {
+    if (!Key || Key.startsWith('aws:')) {
+      throw new ServiceFailure(
+        'InvalidParameterValue',
+        `Tag keys starting with 'aws:' are reserved for internal use`,
+      );
+    }
+    for (const instance of found) instance.tags.set(Key, Value ?? '');
+  }
+}
+
+function describeTags({ instances }: Ec2Parts, input: DescribeTagsCommandInput): DescribeTagsResult {
+  const tags: TagDescription[] = instances.all().flatMap((instance) =>
+    [...instance.tags].map(([Key, Value]) => ({
+      Key,
+      Value,
+      ResourceId: instance.id,
+      ResourceType: 'instance' as const,
+    })),
+  );
+  const matching = tags.filter((tag) => (input.Filters ?? []).every((each) => tagMatches(tag, each)));
+  const given = page(matching, tagKey, input.NextToken, input.MaxResults ?? 1000, 'InvalidNextToken');
+  return { Tags: given.items, NextToken: given.next };
+}
+
+function shape(place: Place, instance: Instance): InstanceShape {
+  const networked = instance.state !== 'terminated' ? instance.privateIpAddress : undefined;
+  return {
+    InstanceId: instance.id,
+    ImageId: 'ami-0123456789abcdef0',
+    InstanceType: 't3.micro',
+    LaunchTime: instance.launchedAt,
+    Placement: { AvailabilityZone: instance.zone, Tenancy: 'default' },
+    PrivateIpAddress: networked,
+    PrivateDnsName:
+      networked === undefined ? '' : `ip-${networked.replaceAll('.', '-')}.${place.region}.compute.internal`,
+    State: stateShape(instance),
+    StateTransitionReason: instance.reason,
+    Tags: [...instance.tags].map(([Key, Value]) => ({ Key, Value })),
+  };
 }
 
 function stateShape(instance: Instance): { Code: number; Name: Instance['state'] } {

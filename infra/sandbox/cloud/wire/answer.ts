@@ -1,31 +1,26 @@
 import type { NormalizedSchema } from '@smithy/core/schema';
 import type { SchemaTraitsObject } from '@smithy/types';
 import { ServiceFailure } from '../failure.ts';
-import type { Operation, Service } from '../service.ts';
+import type { Answer, Service } from '../service.ts';
 import { decodeJson, encodeJson } from './json.ts';
 import { decodeQuery } from './query.ts';
 import { membersOf } from './shape.ts';
 import { element, encodeXml, escapeXml } from './xml.ts';
 
-export interface Answer {
-  status: number;
-  headers: Record<string, string>;
-  body: string | Buffer;
-}
-
 /** A request's body as the operation's input, with its required members checked. */
-export function decodeInput(service: Service, operation: Operation, body: string): unknown {
+export function decodeInput(service: Service, schema: NormalizedSchema, body: string): unknown {
   const input =
     service.protocol === 'query' || service.protocol === 'ec2'
-      ? decodeQuery(service.protocol, operation.input, new URLSearchParams(body))
-      : decodeJson(operation.input, body);
-  requireMembers(service, operation.input, input);
+      ? decodeQuery(service.protocol, schema, new URLSearchParams(body))
+      : decodeJson(schema, body);
+  requireMembers(service, schema, input);
   return input;
 }
 
+/** What an operation returned, in the protocol's own form. */
 export function encodeOutput(
   service: Service,
-  operation: Operation,
+  operation: { readonly name: string; readonly output: NormalizedSchema },
   output: unknown,
   requestId: string,
 ): Answer {

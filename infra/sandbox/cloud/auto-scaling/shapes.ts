@@ -1,0 +1,98 @@
+/** Groups and what belongs to them, as the API writes them. */
+import type {
+  AutoScalingGroup,
+  LifecycleHook as LifecycleHookShape,
+  TagDescription,
+} from '@aws-sdk/client-auto-scaling';
+import type { Activity, Group, Member } from './groups.ts';
+import { globalTimeoutMs, type LifecycleHook } from './hook.ts';
+
+export function groupShape(group: Group): AutoScalingGroup {
+  return {
+    AutoScalingGroupName: group.name,
+    AutoScalingGroupARN: group.arn,
+    MinSize: group.least,
+    MaxSize: group.most,
+    DesiredCapacity: group.desired,
+    DefaultCooldown: 300,
+    AvailabilityZones: [...group.zones],
+    LoadBalancerNames: [],
+    TargetGroupARNs: [],
+    HealthCheckType: 'EC2',
+    HealthCheckGracePeriod: 0,
+    Instances: [...group.members.values()].map((member) => ({
+      ...memberShape(group, member),
+      ProtectedFromScaleIn: false,
+    })),
+    CreatedTime: group.createdAt,
+    SuspendedProcesses: [],
+    EnabledMetrics: [],
+    Tags: tagShapes(group),
+    TerminationPolicies: ['Default'],
+    NewInstancesProtectedFromScaleIn: false,
+    LaunchTemplate: templateShape(group),
+    VPCZoneIdentifier: group.subnets,
+    Status: group.deleting ? 'Delete in progress' : undefined,
+  };
+}
+
+export function memberShape(group: Group, member: Member) {
+  return {
+    InstanceId: member.instance.id,
+    InstanceType: 't3.micro',
+    AvailabilityZone: member.instance.zone,
+    LifecycleState: member.state,
+    HealthStatus: member.health,
+    LaunchTemplate: templateShape(group),
+    ProtectedFromScaleIn: false,
+  };
+}
+
+function templateShape(group: Group) {
+  const template = group.launchTemplate;
+  return (
+    template && {
+      LaunchTemplateId: template.id,
+      LaunchTemplateName: template.name,
+      Version: template.version,
+    }
+  );
+}
+
+export function hookShape(group: Group, hook: LifecycleHook): LifecycleHookShape {
+  return {
+    LifecycleHookName: hook.name,
+    AutoScalingGroupName: group.name,
+    LifecycleTransition: hook.transition,
+    NotificationTargetARN: hook.targetArn,
+    RoleARN: hook.roleArn,
+    NotificationMetadata: hook.metadata,
+    HeartbeatTimeout: hook.heartbeatTimeoutMs / 1000,
+    GlobalTimeout: globalTimeoutMs(hook.heartbeatTimeoutMs) / 1000,
+    DefaultResult: hook.defaultResult,
+  };
+}
+
+export function tagShapes(group: Group): TagDescription[] {
+  return [...group.tags].map(([Key, tag]) => ({
+    ResourceId: group.name,
+    ResourceType: 'auto-scaling-group',
+    Key,
+    Value: tag.value,
+    PropagateAtLaunch: tag.propagate,
+  }));
+}
+
+export function activityShape(activity: Activity) {
+  return {
+    ActivityId: activity.id,
+    AutoScalingGroupName: activity.groupName,
+    Description: activity.description,
+    Cause: activity.cause,
+    StartTime: activity.startedAt,
+    EndTime: activity.endedAt,
+    StatusCode: activity.status,
+    StatusMessage: activity.message,
+    Progress: activity.endedAt ? 100 : 50,
+  };
+}

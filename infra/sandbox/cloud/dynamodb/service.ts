@@ -1,0 +1,64 @@
+import { ServiceFailure } from '../failure.ts';
+import { operationTable } from '../operations.ts';
+import { arn, type Place } from '../place.ts';
+import type { Operation, Requirement, Service } from '../service.ts';
+import { isRecord, membersOf } from '../wire/shape.ts';
+import { Tables } from './tables.ts';
+
+/** What dynalite can do. */
+const operations = [
+  'BatchGetItem',
+  'BatchWriteItem',
+  'CreateTable',
+  'DeleteItem',
+  'DeleteTable',
+  'DescribeTable',
+  'DescribeTimeToLive',
+  'GetItem',
+  'ListTables',
+  'ListTagsOfResource',
+  'PutItem',
+  'Query',
+  'Scan',
+  'TagResource',
+  'UntagResource',
+  'UpdateItem',
+  'UpdateTable',
+] as const;
+
+/** Requests are passed on to dynalite as they came; what they ask for is read only to ask for permission. */
+export function dynamoDbService(place: Place): Service {
+  const tables = new Tables(place);
+  return {
+    name: 'dynamodb',
+    protocol: 'json1.0',
+    selector: 'DynamoDB_20120810',
+    errors: [],
+    operations: operationTable(
+      operations.map((name): Operation => ({
+        name,
+        decode: (_service, body) => decode(body),
+        requires: (input) => [requirement(place, name, input)],
+        carryOut: (_service, _input, call) => tables.answer(call.request),
+      })),
+    ),
+  };
+}
+
+function decode(body: string): unknown {
+  try {
+    const input: unknown = JSON.parse(body);
+    if (isRecord(input)) return input;
+  } catch {
+    // Falls through to the same refusal.
+  }
+  throw new ServiceFailure('SerializationException', 'The body is not a JSON object.');
+}
+
+function requirement(place: Place, operation: string, input: unknown): Requirement {
+  const action = `dynamodb:${operation}`;
+  const { TableName: table, IndexName: index } = membersOf(input);
+  if (typeof table !== 'string') return { action, resources: [] };
+  const indexPath = typeof index === 'string' ? `/index/${index}` : '';
+  return { action, resources: [{ arn: arn(place, 'dynamodb', `table/${table}${indexPath}`) }] };
+}
