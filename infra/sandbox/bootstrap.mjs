@@ -42,6 +42,7 @@ const kept = [
   'TERM',
   'COLUMNS',
   'SANDBOX_IMAGE',
+  'CRASH_SHARE',
   'SCHEDULE_SEED',
   'SCHEDULE_RUNS',
   'FUZZ_SEED',

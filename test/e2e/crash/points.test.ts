@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { pointsOf, tableOf } from './points.ts';
+import { pointsOf, shareOf, tableOf } from './points.ts';
 
 describe('points at which the agent may die', () => {
   test('are before and after each call', () => {
@@ -7,6 +7,22 @@ describe('points at which the agent may die', () => {
       { action: 'join', call: 'ldap:add', side: 'before', world: { fresh: true } },
       { action: 'join', call: 'ldap:add', side: 'after', world: { fresh: true } },
     ]);
+  });
+
+  test('are shared out among machines, each to one of them, whatever other calls a machine has seen', () => {
+    const calls = Array.from({ length: 60 }, (_, index) => `ldap:search ${index}`);
+    const all = calls.flatMap((call) => [...pointsOf('join', call, {}), ...pointsOf('unjoin', call, {})]);
+    const shares = ['1/3', '2/3', '3/3'].map((share) => shareOf(all, share));
+    expect(new Set(shares.flat())).toEqual(new Set(all));
+    expect(shares.flat()).toHaveLength(all.length);
+    for (const share of shares) expect(share.length).toBeGreaterThan(all.length / 5);
+    const others = shares[1]?.filter(({ call }) => call !== calls[0]);
+    expect(shareOf(all.slice(4), '2/3')).toEqual(others);
+    expect(shareOf(all, undefined)).toEqual(all);
+  });
+
+  test.each(['', '0/3', '4/3', '1', '1/3/5', 'first'])('are not shared out by "%s"', (share) => {
+    expect(() => shareOf([], share)).toThrow('is no share');
   });
 
   test('are told in a table, one line a call, with what went wrong below', () => {

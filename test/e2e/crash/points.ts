@@ -1,4 +1,5 @@
 /** Every point at which the agent may die: each call of an action, right before it and right after it. */
+import { createHash } from 'node:crypto';
 import type { Side, Trap, Watch } from './journal.ts';
 
 export interface Point extends Trap {
@@ -18,6 +19,21 @@ export interface World extends Pick<Watch, 'slow'> {
 export function pointsOf(action: Action, call: string, world: World): Point[] {
   const sides: readonly Side[] = ['before', 'after'];
   return sides.map((side) => ({ action, call, side, world }));
+}
+
+/**
+ * The points that one of several machines plays: `2/3` is the share of the second of three, and undefined all of them. A
+ * point's name decides, not its place: each machine learns the calls from a run of its own, and these may differ.
+ * @throws Error when the text does not name a share
+ */
+export function shareOf(points: readonly Point[], share: string | undefined): Point[] {
+  if (share === undefined) return [...points];
+  const [, index, count] = /^([1-9]\d?)\/([1-9]\d?)$/.exec(share) ?? [];
+  if (index === undefined || Number(index) > Number(count))
+    throw new Error(`"${share}" is no share, such as 2/3.`);
+  const numberOf = ({ action, call, side }: Point): number =>
+    createHash('sha256').update(`${action} ${side} ${call}`).digest().readUInt32BE() % Number(count);
+  return points.filter((point) => numberOf(point) === Number(index) - 1);
 }
 
 export interface Result {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { anchorsOf, commandsOf, faultOf, pages, pathsOf, root, targetsOf } from './pages.ts';
@@ -8,8 +8,10 @@ test('the pages that a reader looks for are there', () => {
     expect.arrayContaining([
       '.github/pull_request_template.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'README.md',
       'SECURITY.md',
+      'docs/architecture.md',
       'policies/README.md',
     ]),
   );
@@ -30,6 +32,17 @@ test.each(pages.filter(({ file }) => file !== 'CHANGELOG.md'))(
     expect(pathsOf(text).filter((path) => !existsSync(join(root, path)))).toEqual([]);
   },
 );
+
+test('the words of docs/architecture.md are those of agent/terms.ts', () => {
+  const [terminology = ''] = readFileSync(join(root, 'agent/terms.ts'), 'utf8').split('*/');
+  const terms = [...terminology.matchAll(/\*\*([^*]+)\*\*/g)].map(([, term]) => term);
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  const [, words = ''] = page.split(/^## Words$/m);
+  const [table = ''] = words.split(/^## /m);
+  const named = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, word]) => word).slice(2);
+  expect(terms.length).toBeGreaterThan(20);
+  expect(named).toEqual(terms);
+});
 
 describe('what a page points at', () => {
   test('is found in links, pictures and definitions, and not in code', () => {
