@@ -30,12 +30,14 @@ describe('an action', () => {
     const earlier = alive();
     const entry = inProgress.enter(actionOf('one', 1), earlier);
     let waits = true;
-    const superseded = inProgress.supersede(actionOf('two', 2)).then(() => {
+    const supersede = async (): Promise<void> => {
+      await inProgress.supersede(actionOf('two', 2));
       waits = false;
-    });
+    };
+    const superseded = supersede();
     expect(reasonOf(earlier)).toMatchObject({ code: 'action-void' });
     entry.leave();
-    await Promise.resolve();
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
     expect(waits).toBe(true);
     entry.end();
     await superseded;
