@@ -175,7 +175,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       if ((stored?.leaseExpiresAt ?? 0) > now) {
         throw new AdjoinError(
           'action-owned-elsewhere',
-          `${instanceId} is held by ${stored?.leaseOwner ?? 'another worker'}.`,
+          `${instanceId} is leased to ${stored?.leaseOwner ?? 'another worker'}.`,
         );
       }
       const membership: Membership = {

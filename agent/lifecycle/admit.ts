@@ -1,6 +1,6 @@
 /**
- * Admission: a message alone proves nothing. Auto Scaling must show the instance in this group and in the matching wait state,
- * must know the token, and the group or the instance must have opted in.
+ * Admission: a message alone proves nothing. Auto Scaling must show the instance in this group and in the matching wait
+ * state, must know the token, and the group or the instance must have opted in.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';

@@ -139,7 +139,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   const late = (): AdjoinError =>
     new AdjoinError(
       'node-not-ready',
-      `${instanceId} has not registered as a managed node for as long as a launch is held.`,
+      `${instanceId} has not registered as a managed node for as long as a launch may wait.`,
     );
   // Asked first, so that the last attempt of all still finds out why it fails.
   if (!(await ports.nodes.readiness.isReady(instanceId, signal))) {

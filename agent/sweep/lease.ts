@@ -88,12 +88,12 @@ export function createSweepLeases({ store, clock, nextOwner, leaseMs }: SweepLea
       const owner = nextOwner();
       const stored = await store.read();
       const now = clock.now();
-      const heldUntil = stored?.leaseExpiresAt ?? 0;
-      if (heldUntil > now) {
+      const leasedUntil = stored?.leaseExpiresAt ?? 0;
+      if (leasedUntil > now) {
         return {
           taken: false,
           reason: `${stored?.leaseOwner ?? 'another worker'} sweeps`,
-          notBefore: heldUntil,
+          notBefore: leasedUntil,
         };
       }
       const due = stored?.endedAt === undefined ? now : stored.endedAt + intervalMs;

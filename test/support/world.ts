@@ -53,7 +53,7 @@ export interface World {
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
   group: Group;
   /** Called before each call to a port; throws to make it fail. */
-  fault: (call: string) => void | Promise<void>;
+  fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
   node: {
     registered: boolean;
@@ -153,8 +153,8 @@ export function createWorld(): World {
     deliver: (message) => createDelivery(message, clock.now(), { queue, clock, visibilityMs: 120_000 }),
   };
 
-  async function call(name: string): Promise<void> {
-    await world.fault(name);
+  async function call(name: string, signal?: AbortSignal): Promise<void> {
+    await world.fault(name, signal);
   }
 
   const memory = createMemoryTable(world.table);
@@ -331,8 +331,8 @@ export function createWorld(): World {
         },
       },
       completion: {
-        async complete(action, result) {
-          await call(`autoscaling.complete ${result}`);
+        async complete(action, result, signal) {
+          await call(`autoscaling.complete ${result}`, signal);
           known(action);
           world.instances.set(action.instanceId, {
             group: GROUP,

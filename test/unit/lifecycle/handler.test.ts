@@ -417,6 +417,19 @@ describe('a launch', () => {
     expect(world.removed).toEqual([]);
   });
 
+  test('is handed back at once when the worker drains while Auto Scaling does not respond to the answer', async () => {
+    world.fault = async (name, signal) => {
+      if (name === 'autoscaling.complete CONTINUE') await world.clock.sleep(Number.MAX_SAFE_INTEGER, signal);
+    };
+    const handled = world.handler.handle(world.deliver(world.launch()));
+    await world.clock.advance(10_000);
+    const stopped = world.clock.now();
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['handed-back']);
+    expect(world.clock.now()).toBe(stopped);
+  });
+
   test('is dropped at once by a worker that another has followed', async () => {
     world.node.registered = false;
     const handled = world.handler.handle(world.deliver(world.launch()));
