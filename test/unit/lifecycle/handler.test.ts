@@ -237,6 +237,21 @@ describe('a launch', () => {
     expect(world.table.get(INSTANCE)).toEqual(before);
   });
 
+  test('counts its visibility from the receive, however long it waited since', async () => {
+    world.node.registered = false;
+    const delivery = world.deliver(world.launch());
+    await world.clock.advance(60_000);
+    let handed = 0;
+    world.fault = (name) => {
+      if (name !== 'queue.hide') return;
+      handed = world.clock.now() - delivery.receivedAt;
+      throw new AdjoinError('aws-unavailable', 'down');
+    };
+    await world.clock.until(world.handler.handle(delivery));
+    // Lost with its visibility; the last hide is the one that would hand it back.
+    expect(handed).toBe(120_000);
+  });
+
   test('counts its heartbeat from the question that admitted it, not from the answer', async () => {
     world.node.registered = false;
     const began = world.clock.now();
