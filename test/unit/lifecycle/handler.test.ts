@@ -777,6 +777,15 @@ describe('a termination', () => {
     expect(world.accounts.size).toBe(0);
   });
 
+  test('that has ended stands in the way of no other action, however old that is', async () => {
+    const launched = world.launch();
+    await world.clock.advance(1_000);
+    await handle(world.terminate());
+    world.launch();
+    await handle(launched);
+    expect(world.endings).toEqual(['unjoined', 'joined']);
+  });
+
   test('begins nothing when the worker stops while it waits for the end of a launch', async () => {
     const { clock, handler } = world;
     world.node.joins = 'hangs';
