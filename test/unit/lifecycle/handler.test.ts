@@ -358,6 +358,44 @@ describe('a launch', () => {
     expect(world.removed).toEqual(['launch']);
   });
 
+  test('that ended without us before anything was staged asks nothing of the directory', async () => {
+    world.node.registered = false;
+    const handled = world.handler.handle(world.deliver(world.launch()));
+    await world.clock.advance(1_000);
+    world.terminate();
+    const calls: string[] = [];
+    world.fault = (name) => void calls.push(name);
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['void']);
+    expect(calls.filter((name) => /^directory|instance$/.test(name))).toEqual([]);
+  });
+
+  test('that ended without us is owed when its account cannot be removed', async () => {
+    world.node.joins = 'hangs';
+    world.fault = (name) => {
+      if (name === 'nodes.join') world.terminate();
+      if (name === 'directory.find') throw new AdjoinError('directory-unavailable', 'no answer');
+    };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'delete']);
+    expect(state()).toBe('owed');
+  });
+
+  test('that ended without us is settled no longer than until the worker drains', async () => {
+    world.node.joins = 'hangs';
+    world.directory = 'hangs';
+    world.fault = (name) => {
+      if (name === 'nodes.join') world.terminate();
+    };
+    const handled = world.handler.handle(world.deliver(world.launch()));
+    await world.clock.advance(40_000);
+    const stopped = world.clock.now();
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    expect(world.clock.now()).toBe(stopped);
+    expect(state()).toBe('owed');
+  });
+
   test('that ended without us is removed under a lease that is renewed meanwhile', async () => {
     const { clock } = world;
     world.node.joins = 'hangs';
