@@ -20,8 +20,8 @@ const INSTANCES_PER_CALL = 50;
 /** Milliseconds. Messages of one scale-out come together; a look for each would be throttled. */
 const LOOKUP_WINDOW_MS = 50;
 /**
- * Milliseconds for which a group's tags and hooks are believed: one look serves a scale-out, and who tags a group and then
- * scales it out has been seen to do so. A hook that is missing here is settled by the token.
+ * Milliseconds for which a group's tags and hooks are taken as current: one call serves a scale-out, and a tag that was
+ * set before the scale-out is seen. A hook that is missing here is settled by the token.
  */
 const GROUP_AGE_MS = 5_000;
 /** Seconds; what AWS uses where a hook names no time-outs (API reference: 3600, and at most 48 h or 100 heartbeats). */

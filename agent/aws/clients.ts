@@ -18,11 +18,11 @@ export interface Clients {
   readonly ssm: SSMClient;
 }
 
-/** Milliseconds. A connection inside a VPC opens in single digits; longer means that the endpoint is not there. */
+/** Milliseconds. A connection inside a VPC opens in single digits; if it takes longer, the endpoint is not there. */
 const CONNECTION_TIMEOUT = 5_000;
 /** Milliseconds for which a connection may be silent before it is cut and the call is tried on another one. */
 const LIMITS = {
-  /** No service takes this long to answer, and whatever renews a hold finds another connection in time at the defaults. */
+  /** No service takes this long to answer, and with the default settings a renewal still has time for another connection. */
   answerMs: 15_000,
   /** Above SQS's longest poll of 20 s. What a cut ReceiveMessage had picked comes back when its visibility ends. */
   pollMs: 35_000,
@@ -35,15 +35,15 @@ export function createClients(
   const handler = (silenceMs: number) => ({
     connectionTimeout: CONNECTION_TIMEOUT,
     requestTimeout: silenceMs,
-    // Otherwise the SDK writes a warning, and waits on.
+    // Without this the SDK only writes a warning, and goes on waiting.
     throwOnRequestTimeout: true,
-    // The request's time-out ends when the answer begins; this one is for a connection that dies in mid-answer.
+    // The request's time-out ends when the answer begins; this one cuts a connection that goes silent in the middle of an answer.
     socketTimeout: silenceMs,
   });
   const common = {
     region,
-    // `adaptive` slows all calls of a client down when one is throttled; a third attempt covers a lost packet,
-    // anything longer is the retry loop of the action, which holds its lease meanwhile.
+    // `adaptive` slows all calls of a client down when one is throttled. A third attempt covers a lost packet; longer
+    // outages are left to the retries of the action, which keeps its lease meanwhile.
     retryMode: 'adaptive',
     maxAttempts: 3,
     requestHandler: handler(limits.answerMs),

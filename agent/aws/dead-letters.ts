@@ -1,4 +1,4 @@
-/** The dead-letter queue, for a person who looks into it. */
+/** The dead-letter queue, as an operator works on it. */
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
@@ -17,9 +17,9 @@ export interface DeadLetter {
 }
 
 export interface DeadLetters {
-  /** Up to 10 messages, hidden for a while from others who look; empty when there are no more. */
+  /** Up to 10 messages, hidden from other readers for a while; empty when there are no more. */
   receive(): Promise<DeadLetter[]>;
-  /** Lets others see it again at once. */
+  /** Makes the message visible again at once. */
   show(message: DeadLetter): Promise<void>;
   /** Sends it to the main queue, and only then deletes it here: a crash in between leaves two, which is harmless. */
   replay(message: DeadLetter): Promise<void>;
@@ -33,9 +33,9 @@ export interface DeadLettersOptions {
   readonly mainUrl: string;
 }
 
-/** Seconds; a command that was killed keeps nobody else from looking for longer than this. */
+/** Seconds. After a command that was killed, the messages that it had received are visible again in this time. */
 const HIDDEN = 120;
-/** Seconds of long poll: short polls ask only some of SQS's servers, and miss messages of a short queue. */
+/** Seconds of long poll: a short poll asks only some of SQS's servers, and can miss messages of a short queue. */
 const WAIT = 1;
 
 export function createDeadLetters(client: SQSClient, { url, mainUrl }: DeadLettersOptions): DeadLetters {

@@ -1,8 +1,8 @@
 /**
- * What EC2 says about whether instances exist, for whoever is about to destroy something on the strength of it.
+ * Whether instances exist, according to EC2. The sweep deletes accounts because of this answer.
  *
  * "Not there" is believed only from a complete answer, given in the right account: an instance ID in a filter that EC2
- * does not know gives an empty answer, and so does every instance ID in somebody else's account.
+ * does not know gives an empty answer, and so does every instance ID in another account.
  */
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
@@ -45,7 +45,7 @@ export function createInstances(options: InstancesOptions): InstancesPort {
       const reservations = some.Reservations ?? [];
       for (const reservation of reservations) checkOwner(reservation);
       if (reservations.length > 0) return;
-      // Not one instance in the account. A group's ARN says as well whose credentials these are.
+      // There is no instance in the account. The ARN of a group names the account of the credentials as well.
       const groups = await callAws('autoscaling:DescribeAutoScalingGroups', signal, () =>
         autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1 }), { abortSignal: signal }),
       );
@@ -55,7 +55,7 @@ export function createInstances(options: InstancesOptions): InstancesPort {
       throw new AdjoinError(
         'account-unproven',
         arn === ''
-          ? `There is neither an instance nor an Auto Scaling group that shows whose credentials these are.`
+          ? `There is neither an instance nor an Auto Scaling group that shows which account the credentials belong to.`
           : `Auto Scaling shows ${arn}; the configuration names account ${accountId} in ${region}.`,
       );
     },

@@ -53,7 +53,7 @@ const record: z.ZodType<Membership> = z.looseObject({
 
 /** @throws Error when this release cannot read the item */
 const membershipOf = (item: Record<string, AttributeValue>): Membership =>
-  // Every number is a JavaScript number: what the ledger keeps are times and counters.
+  // The ledger keeps times and counters, so a JavaScript number is enough for every number.
   record.parse(unmarshall(item, { wrapNumbers: Number }));
 
 const itemOf = (membership: Membership): Record<string, AttributeValue> =>

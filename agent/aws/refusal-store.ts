@@ -7,7 +7,7 @@ import { refusalOf, type RefusalStore } from '../directory/service-credential.ts
 /** The items of the ledger's table that are not memberships: no instance ID looks like these. */
 const keyOf = (versionId: string): string => `refused-credential/${versionId}`;
 
-/** A refusal that is there counts, whatever another release has written into it. */
+/** Every refusal counts, even one that another release wrote in another form. */
 const record = z.object({
   code: z.string().catch(''),
   message: z.string().catch('The directory refused the service account.'),

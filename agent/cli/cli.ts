@@ -48,7 +48,7 @@ function addDeadLetters(program: Command, terminal: Terminal, perform: Perform):
 
   const replay = verb('replay', 'Send messages back to the main queue: all that a worker can read.').option(
     '--message <id>',
-    'this one alone, whatever it is',
+    'only this message, even if no worker can read it',
   );
   replay.action((options: QueueOptions) =>
     work(replay, options, { verb: 'replay', messageId: options.message }),

@@ -2,7 +2,7 @@
  * `adjoin dead-letters`: what no worker could handle, and why.
  *
  * - `list` shows each message with its reason.
- * - `replay` sends back to the main queue what a worker can read, or the message that is named, whatever it is.
+ * - `replay` sends back to the main queue what a worker can read, or only the message that is named, even an unreadable one.
  * - `discard` deletes the message that is named, for good.
  */
 import type { Config } from '../config.ts';

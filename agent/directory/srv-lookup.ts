@@ -99,7 +99,7 @@ const ROUNDS = 2;
 
 /**
  * Looks up SRV records. Rejects with an Error that says why there are none. Servers are asked one after the other here,
- * and not by the resolver, which would report the failure of the last one for the misread answer of another.
+ * and not by the resolver, which would report the failure of the last server instead of the misread answer of another one.
  * @param timeoutMs milliseconds after which a silent server is left for the next one
  * @param servers addresses of DNS servers, with or without a port. @default the system's
  */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { ListCommandInvocationsCommand } from '@aws-sdk/client-ssm';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
@@ -103,4 +104,41 @@ describe('a call', () => {
       code: 'aws-unavailable',
     });
   });
+});
+
+test('the queue is found at the endpoint of SQS, whatever host its URL names', async () => {
+  behaviours = [empty];
+  const options = { waitSeconds: 20, visibilitySeconds: 60 };
+  const url = 'https://sqs.invalid/111122223333/queue';
+  await expect(createQueue(clients.sqs, { url, ...options }).receive(10)).resolves.toEqual([]);
+});
+
+test('a client waits for an answer for longer than SQS polls, and slows down when it is throttled', async () => {
+  behaviours = [empty];
+  const standard = createClients('eu-central-1');
+  try {
+    await Promise.all([
+      standard.ssm.send(new ListCommandInvocationsCommand({})),
+      standard.sqs.send(new ReceiveMessageCommand({ QueueUrl: 'https://sqs.invalid/111122223333/queue' })),
+    ]);
+    for (const [client, silenceMs] of [
+      [standard.ssm, 15_000],
+      [standard.sqs, 35_000],
+    ] as const) {
+      expect(client.config.requestHandler).toHaveProperty(
+        'config',
+        expect.objectContaining({
+          connectionTimeout: 5_000,
+          requestTimeout: silenceMs,
+          socketTimeout: silenceMs,
+          throwOnRequestTimeout: true,
+        }),
+      );
+      await expect(client.config.region()).resolves.toBe('eu-central-1');
+      await expect(client.config.maxAttempts()).resolves.toBe(3);
+      await expect(client.config.retryStrategy()).resolves.toMatchObject({ mode: 'adaptive' });
+    }
+  } finally {
+    destroyClients(standard);
+  }
 });

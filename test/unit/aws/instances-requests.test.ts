@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readInstanceTag } from '../../../agent/aws/instance-tags.ts';
 import { createInstances } from '../../../agent/aws/instances.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { asked, inTurn, startAwsEndpoint, type AwsAnswer } from '../../support/aws-endpoint.ts';
+import { asked, inTurn, startAwsEndpoint, xmlError, type AwsAnswer } from '../../support/aws-endpoint.ts';
 
 const open = new AbortController().signal;
 const accountId = '123456789012';
@@ -167,6 +167,27 @@ describe('the account', () => {
     const proof = instances.proveAccount(open);
     await expect(proof).rejects.toMatchObject({ code: 'account-unproven' });
     await expect(proof).rejects.toThrow(message);
+  });
+
+  test('is not proven when a call fails, which the error names', async () => {
+    const failure = xmlError('AccessDenied', 'no');
+    const first = await start(failure);
+    await using _ = first.endpoint;
+    await expect(first.instances.proveAccount(open)).rejects.toThrow('ec2:DescribeInstances: ');
+    // An answer without any list is one without instances.
+    const second = await start('<DescribeInstancesResponse></DescribeInstancesResponse>', failure);
+    await using __ = second.endpoint;
+    await expect(second.instances.proveAccount(open)).rejects.toThrow(
+      'autoscaling:DescribeAutoScalingGroups: AccessDenied',
+    );
+  });
+
+  test('is not proven by instances that name no owner', async () => {
+    const { endpoint, instances } = await start(
+      '<DescribeInstancesResponse><reservationSet><item></item></reservationSet></DescribeInstancesResponse>',
+    );
+    await using _ = endpoint;
+    await expect(instances.proveAccount(open)).rejects.toThrow('EC2 shows instances of account (none)');
   });
 
   test('is no longer asked of Auto Scaling when the sweep stops', async () => {

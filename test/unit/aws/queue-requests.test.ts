@@ -76,7 +76,7 @@ describe('the queue', () => {
     const { endpoint, queue } = await start({ error, message: 'no', ...(queryError ? { queryError } : {}) });
     await using _ = endpoint;
     const hidden = queue.hide(message, 30);
-    await expect(hidden).rejects.toMatchObject({ code: 'lease-lost' });
+    await expect(hidden).rejects.toMatchObject({ code: 'lease-lost', cause: expect.any(Object) });
     await expect(hidden).rejects.toThrow("Message m-1 is no longer this worker's.");
   });
 
@@ -166,6 +166,16 @@ describe('the dead-letter queue', () => {
     const { endpoint, letters } = await start({}, { error: 'AccessDeniedException' });
     await using _ = endpoint;
     await expect(letters.replay(letter)).rejects.toThrow('sqs:DeleteMessage m-1');
+  });
+
+  test('says which call failed', async () => {
+    const { endpoint, letters } = await start({ error: 'AccessDeniedException' });
+    await using _ = endpoint;
+    await expect(letters.receive()).rejects.toThrow('sqs:ReceiveMessage: AccessDeniedException');
+    await expect(letters.show(letter)).rejects.toThrow(
+      'sqs:ChangeMessageVisibility m-1: AccessDeniedException',
+    );
+    await expect(letters.discard(letter)).rejects.toThrow('sqs:DeleteMessage m-1: AccessDeniedException');
   });
 
   test('discards, and does nothing else', async () => {

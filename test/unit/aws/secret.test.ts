@@ -42,5 +42,6 @@ test.each([
   await expect(store.read()).rejects.toMatchObject({
     code,
     message: `secretsmanager:GetSecretValue adjoin/service: ${error}: no`,
+    cause: expect.any(Object),
   });
 });

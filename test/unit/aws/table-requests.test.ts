@@ -207,6 +207,44 @@ describe('an item of another release', () => {
     expect(pages).toEqual([{ memberships: [membership], unreadable: [instanceId] }]);
   });
 
+  test.each([
+    ['leaseOwner', { N: '1' }],
+    ['leaseExpiresAt', { S: 'x' }],
+    ['stagingBegan', { S: 'x' }],
+    ['computerName', { N: '1' }],
+    ['foundNames', { S: 'x' }],
+    ['foundNames', { L: [{ N: '1' }] }],
+    ['distinguishedName', { N: '1' }],
+    ['objectGuid', { N: '1' }],
+    ['domainController', { N: '1' }],
+    ['stagedPasswordLastSet', { N: '1' }],
+    ['lastError', { M: { code: { S: 'x' }, message: { S: 'x' } } }],
+    ['expiresAt', { S: 'x' }],
+    ['launch', { M: { hook: { S: 'h' }, times: { M: {} } } }],
+    ['launch', { M: { actionToken: { S: 't' }, times: { M: {} } } }],
+    ['terminate', { M: { actionToken: { S: 't' }, hook: { S: 'h' } } }],
+    ...['received', 'node', 'probe', 'stage', 'join', 'verify', 'leave', 'remove', 'complete'].map(
+      (step) =>
+        [
+          'launch',
+          { M: { actionToken: { S: 't' }, hook: { S: 'h' }, times: { M: { [step]: { S: 'x' } } } } },
+        ] as const,
+    ),
+  ])('whose %s is not what it is here is not taken for one of ours: %j', async (field, value) => {
+    const { endpoint, table } = await start({ Item: { ...item, [field]: value } });
+    await using _ = endpoint;
+    await expect(table.read(instanceId)).rejects.toThrow(field);
+  });
+
+  test.each(['joining', 'staged', 'member', 'leaving', 'removed', 'failed', 'owed'])(
+    'in the state %s is read',
+    async (state) => {
+      const { endpoint, table } = await start({ Item: { ...item, state: { S: state } } });
+      await using _ = endpoint;
+      await expect(table.read(instanceId)).resolves.toEqual({ ...membership, state });
+    },
+  );
+
   test("is a free lease of the sweep with nothing in it that isn't understood", async () => {
     const odd = {
       instanceId: { S: 'sweep-lease' },
@@ -219,6 +257,44 @@ describe('an item of another release', () => {
     const { endpoint, sweepLease } = await start({ Item: odd });
     await using _ = endpoint;
     await expect(sweepLease.read()).resolves.toEqual({ fencingToken: 0 });
+  });
+
+  test("is the sweep's lease or a refusal as it was written", async () => {
+    const lease = {
+      instanceId: { S: 'sweep-lease' },
+      fencingToken: { N: '4' },
+      leaseOwner: { S: 'w' },
+      leaseExpiresAt: { N: '5' },
+      endedAt: { N: '3' },
+    };
+    const refusal = {
+      code: { S: 'credential-expired' },
+      message: { S: 'Expired.' },
+      more: { N: '9007199254740993' },
+    };
+    const { endpoint, sweepLease, refusals } = await start({ Item: lease }, { Item: refusal }, {});
+    await using _ = endpoint;
+    await expect(sweepLease.read()).resolves.toEqual({
+      fencingToken: 4,
+      leaseOwner: 'w',
+      leaseExpiresAt: 5,
+      endedAt: 3,
+    });
+    const read = await refusals.read('v1');
+    expect(read).toEqual({ versionId: 'v1', code: 'credential-expired', message: 'Expired.' });
+    if (!read) throw new Error('There is no refusal.');
+    await refusals.write(read);
+    expect(asked(endpoint)[2]).toEqual({
+      operation: 'PutItem',
+      input: {
+        TableName: 'ledger',
+        Item: {
+          instanceId: { S: 'refused-credential/v1' },
+          code: { S: 'credential-expired' },
+          message: { S: 'Expired.' },
+        },
+      },
+    });
   });
 
   test('is a refusal, whatever it says', async () => {

@@ -50,7 +50,11 @@ const state = (): string | undefined => world.table.get(INSTANCE)?.state;
 
 describe('a launch', () => {
   test('is staged, joined, verified, answered and only then deleted', async () => {
+    const calls: string[] = [];
+    world.fault = (name) => void calls.push(name);
     await handle();
+    // Its token is proven once; a quick launch needs no other heartbeat.
+    expect(calls.filter((name) => name === 'autoscaling.heartbeat')).toHaveLength(1);
     expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
     expect(world.endings).toEqual(['joined']);
     expect(state()).toBe('member');
@@ -538,6 +542,33 @@ describe('a launch', () => {
     },
   );
 
+  test('that was answered while its lease could not be taken is void, and nothing is begun', async () => {
+    const back = world.clock.now() + 60_000;
+    world.fault = (name) => {
+      if (name !== 'table.write joining' || world.clock.now() >= back) return;
+      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating' });
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    await handle();
+    expect(world.endings).toEqual(['void']);
+    expect(world.effects).toEqual(['delete']);
+    expect(state()).toBeUndefined();
+  });
+
+  test('that is stopped by anything but a void action leaves its account for the next worker', async () => {
+    // The node joins for as long as the worker lives; the instance dies at the same moment.
+    world.node.joins = 'hangs';
+    const handled = world.handler.handle(world.deliver(world.launch()));
+    await world.clock.advance(10_000);
+    world.terminate();
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['handed-back']);
+    expect(world.effects).toEqual(['stage']);
+    expect(world.accounts.size).toBe(1);
+    expect(state()).toBe('staged');
+  });
+
   test('that comes back after its account was removed says so before it stages again', async () => {
     await handle();
     const record = world.table.get(INSTANCE);
@@ -690,6 +721,20 @@ describe('a termination', () => {
     await handle(world.terminate());
     expect(world.accounts.size).toBe(1);
     expect(world.endings).toEqual(['joined', 'handed-back']);
+  });
+
+  test('that becomes void while it waits for the directory touches nothing more', async () => {
+    await handle();
+    world.effects.length = 0;
+    world.directory = 'hangs';
+    const handled = world.handler.handle(world.deliver(world.terminate()));
+    await world.clock.advance(20_000);
+    // Auto Scaling's time-out has ended the action; the next heartbeat hears of it.
+    world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminated' });
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['joined', 'void']);
+    expect(world.effects).toEqual(['leave', 'delete']);
+    expect(state()).toBe('leaving');
   });
 
   test('that frees a member needs no tag', async () => {

@@ -315,3 +315,39 @@ describe('a mutated message', () => {
     ).not.toThrow();
   });
 });
+
+describe('an envelope', () => {
+  test.each([
+    ['{{{', 'The message is not JSON.'],
+    ['[]', 'The message is not a JSON object.'],
+    ['null', 'The message is not a JSON object.'],
+    ['"text"', 'The message is not a JSON object.'],
+  ])('that is %s is refused for what it is', (text, message) => {
+    expect(refusal(text)).toMatchObject({ code: 'message-malformed', message });
+  });
+
+  test.each([
+    ['the type of a notification, and no text in it', { ...launch, Type: 'Notification' }],
+    ['a text, and not the type of a notification', { ...launch, Type: 'Other', Message: '{}' }],
+    ['a text, and no type', { ...launch, Message: '{}' }],
+    ['the source of an event, and no detail', { ...launch, source: 'aws.autoscaling', detail: 'text' }],
+    ['a list for a detail', { ...launch, source: 'aws.autoscaling', detail: [] }],
+    ['a detail of another source', { ...launch, source: 'aws.ec2', detail: {} }],
+    ['a detail, and no source', { ...launch, detail: {} }],
+  ])('that has %s is read as the message itself', (_what, message) => {
+    expect(actionOf(message)).toMatchObject({
+      instanceId: launch.EC2InstanceId,
+      token: launch.LifecycleActionToken,
+    });
+  });
+
+  test('of another account is refused with the text that names it, cut', () => {
+    const { message } = refusalOf({ ...event, account: '9'.repeat(100) });
+    expect(message).toBe(
+      `The message names account "${'9'.repeat(80)}"; this queue serves ${expected.accountId}.`,
+    );
+    expect(refusalOf({ ...event, region: { deep: [] } }).message).toBe(
+      'The message names Region a value of type object; this queue serves eu-central-1.',
+    );
+  });
+});
