@@ -15,6 +15,7 @@ import { createSecretStore } from './aws/secret.ts';
 import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
+import { watchCredential } from './directory/credential-watch.ts';
 import { openDirectory, type Directory } from './directory/directory.ts';
 import { oneTimePassword } from './directory/one-time-password.ts';
 import { seal } from './directory/seal.ts';
@@ -112,14 +113,12 @@ function openAdapters(base: Base): Adapters {
   };
 }
 
-function directoryPortOf({ config, directory, credential }: Adapters): DirectoryPort {
+function directoryPortOf({ config, directory }: Adapters): DirectoryPort {
   const { deployment, accountId, region } = config;
   return {
     stage: (...of) => directory.stage(...of),
     remove: (...of) => directory.remove(...of),
-    async domain(signal) {
-      return (await credential.current(signal)).domain;
-    },
+    domain: (signal) => directory.domain(signal),
     async inspect(instanceId, staged, signal) {
       const account = await directory.inspect(staged, signal);
       if (!account) return undefined;
@@ -246,6 +245,8 @@ export interface Agent {
   readonly endings: ReadonlyMap<Ending, number>;
   /** Sweeps on schedule until the signal aborts, if the configuration says so. Never rejects. */
   sweepOnSchedule(signal: AbortSignal): Promise<void>;
+  /** Tries each new version of the secret, until the signal aborts. Never rejects. */
+  watchCredential(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -271,6 +272,18 @@ export function createAgent(config: Config, clock: Clock, redactor: Redactor, lo
         signal,
       );
     },
+    watchCredential: (signal) =>
+      watchCredential(
+        {
+          look: () => adapters.credential.look(),
+          tryVersion: (versionId, stopped) => adapters.directory.tryCredential(versionId, stopped),
+          pollMs: config.credentialPollSeconds * 1000,
+          clock,
+          random: Math.random,
+          log,
+        },
+        signal,
+      ),
     close: () => adapters.close(),
   };
 }

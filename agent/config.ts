@@ -200,7 +200,7 @@ const schema = z.strictObject({
     0.1,
     3600,
     15,
-    'How often the secret is read again. A new version is seen after this time at the latest.',
+    'How often the secret is read. A new version is tried by a bind of its own within this time, also while there is no work.',
   ),
   drainSeconds: seconds(
     1,

@@ -40,6 +40,7 @@ export async function run(config: Config, terminal: Terminal): Promise<number> {
     concurrency: config.concurrency,
   });
   const sweeping = agent.sweepOnSchedule(stopping.signal);
+  const watching = agent.watchCredential(stopping.signal);
   try {
     await agent.worker.run();
     log.info('agent stopped', { endings: Object.fromEntries(agent.endings) });
@@ -50,6 +51,7 @@ export async function run(config: Config, terminal: Terminal): Promise<number> {
   } finally {
     stopping.abort(sweepStops());
     await sweeping;
+    await watching;
     await agent.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }

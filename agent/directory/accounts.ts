@@ -3,7 +3,7 @@ import { AndFilter, Control, DN, EqualityFilter, OrFilter, SubstringFilter, type
 import { AdjoinError } from '../errors.ts';
 import type { StagedAccount, StagingWrite } from '../terms.ts';
 import { SecretAttribute, type AttributeValues, type Row, type Write } from './connection.ts';
-import type { Session } from './controllers.ts';
+import type { Session } from './sessions.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
 import { hostLabel, instanceIdOf } from './names.ts';
 import {

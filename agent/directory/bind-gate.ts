@@ -1,18 +1,21 @@
 /**
  * Binds connections, one at a time, so that a wrong password costs this process one failed logon and not one per
- * connection: twenty of those lock the service account out for everybody. Workers that try a version at the same time,
+ * connection: twenty failed logons lock the service account out for everybody. Workers that try a version at the same time,
  * before any of them was refused, cost one each.
  *
  *   untried ──bind answered 0──▶ proven ──bind answered 49──▶ refused
  *      └─────bind answered 49──▶ refused (for ever; a new version of the secret starts untried)
- *      └─────no answer─────────▶ untried, and left alone for a while: the failed logon may have been counted
- *   untried, proven ──"locked out"──▶ the same, and left alone for a while
+ *      └─────no answer─────────▶ untried, and not tried again for a while: the failed logon may have been counted
+ *   untried, proven ──"locked out"──▶ the same, and not tried again for a while
  *
- * "Locked out" says nothing of the password: whoever knows the account's name can bring it about, and it ends by itself.
+ * "Locked out" says nothing about the password: anyone who knows the account's name can lock it, and the lock ends by itself.
  *
- * "Wrong password" may mean that the controller has not heard of a new one yet. So where there are others, the first to
- * say so is only doubted, and left alone for a while; when another one says so too, or it itself again though nobody
- * has accepted the version, it is believed.
+ * "Wrong password" may mean that the controller has not received a new one yet. So where there are others, the first
+ * controller that says so is only doubted, and not asked again for a while. It is believed when a second controller says the
+ * same, or when it says so again and no controller has accepted the version.
+ *
+ * The version *in use* is the last one with which a connection was bound and its organizational unit found. A newer version
+ * that is untried or refused changes nothing for the connections that are open.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
@@ -34,14 +37,7 @@ import type { ServiceCredential } from '../terms.ts';
  */
 const PAUSE_MS = 120_000;
 
-/**
- * How long the connections that are bound serve on before somebody looks whether the secret names another account or
- * place. Each look reads the stored refusals, too, and all connections share it; an operator who has corrected the secret
- * waits no longer than this.
- */
-const LOOK_MS = 60_000;
-
-/** What is bound. */
+/** What is bound: a connection. */
 interface Bindable {
   readonly name: string;
   readonly controller: string;
@@ -53,14 +49,21 @@ interface Bindable {
 /** What a bound connection needs to know of the credential; the password is not kept. */
 export interface Binding {
   readonly versionId: string;
+  /** Grows with each bind of this process: a later bind was made with a version at least as new. */
+  readonly order: number;
   /** In lower case. */
   readonly domain: string;
   readonly user: string;
   readonly organizationalUnit: string;
 }
 
-function bindingOf({ versionId, domain, user, organizationalUnit }: ServiceCredential): Binding {
-  return { versionId, domain: domain.toLowerCase(), user, organizationalUnit };
+/** Whether two versions differ in the password alone. */
+export function isSamePlace(one: Binding, other: Binding): boolean {
+  return (
+    one.domain === other.domain &&
+    one.user === other.user &&
+    one.organizationalUnit === other.organizationalUnit
+  );
 }
 
 /** The last bind that was answered "locked out". */
@@ -113,12 +116,11 @@ export class BindGate {
   /** By version. */
   readonly #doubts = new Map<string, Doubt>();
   #lock: Lock | undefined;
-  /** The credential as it was seen last, and when somebody last looked. */
-  #present: Binding | undefined;
-  #lookedAt = 0;
-  #looking: Promise<unknown> | undefined;
+  #inUse: Binding | undefined;
+  #binds = 0;
   #unanswered: { readonly versionId: string; readonly at: number } | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** The last bind that was asked for. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(credentials: CredentialSource, clock: Clock, log: Pick<Log, 'info' | 'warn'>) {
     this.#credentials = credentials;
@@ -126,56 +128,43 @@ export class BindGate {
     this.#log = log;
   }
 
-  /** The domain whose controllers to look for. @throws AdjoinError `credential-*`, `secret-*` */
-  async domain(signal: AbortSignal): Promise<string> {
-    return (await this.#current(signal)).domain;
-  }
-
-  /** Whether a connection that is bound so still works with the account and in the place that the secret names. */
-  isPresent({ domain, user, organizationalUnit }: Binding): boolean {
-    const present = this.#present;
-    return (
-      present?.domain === domain && present.user === user && present.organizationalUnit === organizationalUnit
-    );
-  }
-
   /**
-   * Looks, once in a while and once for all who ask, whether the secret has changed. Should it not be there to look at,
-   * whatever is bound serves on.
+   * The domain whose controllers to look for: the one that the secret names, or while that credential is of no use, the one
+   * that open connections were bound in.
+   * @throws AdjoinError `credential-*`, `secret-*`
    */
-  async look(signal: AbortSignal): Promise<void> {
-    const isFresh = this.#present === undefined || this.#clock.now() - this.#lookedAt < LOOK_MS;
-    if (!isFresh) {
-      this.#looking ??= this.#lookAgain(signal).finally(() => {
-        this.#looking = undefined;
-      });
+  async domain(signal: AbortSignal): Promise<string> {
+    try {
+      return (await this.#current(signal)).domain;
+    } catch (error) {
+      if (signal.aborted || !this.#inUse || !(error instanceof AdjoinError)) throw error;
+      return this.#inUse.domain;
     }
-    if (this.#looking) await this.#looking;
   }
 
-  async #lookAgain(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#current(signal);
-    } catch (error) {
-      if (!(error instanceof AdjoinError)) throw error;
-    }
+  /** What the version in use was bound with, once a connection has been bound. */
+  get inUse(): Binding | undefined {
+    return this.#inUse;
+  }
+
+  /** Says that a connection bound so can be worked with: its version is in use from now on, unless a later bind's is. */
+  use(binding: Binding): void {
+    if (!this.#inUse || this.#inUse.order < binding.order) this.#inUse = binding;
   }
 
   /**
-   * Binds a connection with the present credential, after every bind that was asked for before.
+   * Binds a connection with the secret's current version, after every bind that was asked for before.
    * @param others asks whether the domain has other controllers than this one, once that matters
    * @throws AdjoinError `credential-*`, `secret-*`; LdapResult; ControllerFailure
    */
   bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
-    const mine = this.#turn.then(() => this.#bind(connection, others, signal));
-    this.#turn = mine.catch(() => undefined);
+    const mine = this.#last.then(() => this.#bind(connection, others, signal));
+    this.#last = mine.catch(() => undefined);
     return mine;
   }
 
   async #current(signal: AbortSignal): Promise<ServiceCredential> {
-    this.#lookedAt = this.#clock.now();
     const credential = checked(await this.#credentials.current(signal));
-    this.#present = bindingOf(credential);
     const refusal = this.#refused.get(credential.versionId);
     if (refusal) throw refusal;
     if (this.#lock?.versionId === credential.versionId && this.#isRecent(this.#lock)) throw this.#lock.error;
@@ -185,12 +174,12 @@ export class BindGate {
   async #bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
     const credential = await this.#current(signal);
     const { versionId, domain } = credential;
-    // A controller of the domain that the secret named before would call any user of another one wrong.
+    // A controller of another domain would call the user name wrong.
     if (!isDomain(connection.baseDn, domain)) {
       throw new ControllerFailure('declined', connection.name, `is no domain controller of ${domain}`);
     }
-    this.#mindUnanswered(versionId, connection.name);
-    this.#mindDoubt(versionId, connection);
+    this.#checkUnanswered(versionId, connection.name);
+    this.#checkDoubt(versionId, connection);
     const user = logonName(credential);
     try {
       await connection.bind(user, credential.password, signal);
@@ -206,14 +195,22 @@ export class BindGate {
     }
     this.#proven.add(versionId);
     this.#log.info('bound to a domain controller', { controller: connection.controller, versionId });
-    return bindingOf(credential);
+    this.#binds += 1;
+    const { organizationalUnit } = credential;
+    return {
+      versionId,
+      order: this.#binds,
+      domain: domain.toLowerCase(),
+      user: credential.user,
+      organizationalUnit,
+    };
   }
 
   #isRecent({ at }: { readonly at: number }): boolean {
     return this.#clock.now() < at + PAUSE_MS;
   }
 
-  #mindUnanswered(versionId: string, controller: string): void {
+  #checkUnanswered(versionId: string, controller: string): void {
     if (this.#proven.has(versionId) || this.#unanswered?.versionId !== versionId) return;
     const left = this.#unanswered.at + PAUSE_MS - this.#clock.now();
     if (left <= 0) return;
@@ -222,7 +219,7 @@ export class BindGate {
     throw new ControllerFailure('declined', controller, reason);
   }
 
-  #mindDoubt(versionId: string, { name, controller }: Bindable): void {
+  #checkDoubt(versionId: string, { name, controller }: Bindable): void {
     const doubt = this.#doubts.get(versionId);
     if (doubt?.controller !== controller || !this.#isRecent(doubt)) return;
     throw new ControllerFailure('declined', name, 'called this password wrong a moment ago');

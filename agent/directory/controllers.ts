@@ -1,30 +1,18 @@
 /**
- * The domain controllers: which there are, one bound connection to each that is in use, and going on with the next one
- * when one fails. Everybody who waits for the same controller shares one attempt to connect.
+ * The domain controllers: which there are, in which order they are tried, and going on with the next one when one fails.
  */
-import { readFile } from 'node:fs/promises';
 import type { SrvRecord } from 'node:dns';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { BindGate, type Binding } from './bind-gate.ts';
-import { Connection, endpointName, type Endpoint } from './connection.ts';
+import { BindGate } from './bind-gate.ts';
+import { endpointName, type Endpoint } from './connection.ts';
 import type { CredentialSource } from './credential.ts';
 import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
-import { ControllerFailure, isReferral, isResult, noController, Result, toAdjoinError } from './failures.ts';
+import { ControllerFailure, noController, toAdjoinError } from './failures.ts';
 import type { RandomBytes } from './one-time-password.ts';
+import { Sessions, type Session } from './sessions.ts';
 import { unlessAborted } from './waiting.ts';
-
-/** A bound connection, and where in the directory it works. */
-export interface Session {
-  readonly connection: Connection;
-  /** The domain's DNS name, in lower case. */
-  readonly domain: string;
-  /** Distinguished name of the organizational unit, as the directory spells it. */
-  readonly organizationalUnit: string;
-  /** What it was bound with. */
-  readonly binding: Binding;
-}
 
 interface ControllersOptions {
   /** `host` or `host:port`; without them they are found through DNS. */
@@ -52,33 +40,10 @@ const TRIES_PER_CONTROLLER = 2;
  */
 const AWAY_MS = 300_000;
 
-async function findOrganizationalUnit(
-  connection: Connection,
-  dn: string,
-  signal: AbortSignal,
-): Promise<string> {
-  try {
-    const [unit] = await connection.search(
-      { base: dn, scope: 'base', attributes: ['distinguishedName'] },
-      signal,
-    );
-    if (unit) return unit.dn;
-  } catch (error) {
-    // All controllers of a domain hold the same of it, and refer to others for what is not in it.
-    if (!isResult(error, Result.noSuchObject, Result.invalidDnSyntax) && !isReferral(error)) throw error;
-  }
-  throw new AdjoinError(
-    'organizational-unit-missing',
-    `${connection.controller} has no organizational unit ${dn}.`,
-  );
-}
-
 export class Controllers {
   readonly #options: ControllersOptions;
   readonly #gate: BindGate;
-  /** Open or being opened, by endpoint. */
-  readonly #sessions = new Map<string, Promise<Session>>();
-  readonly #lost = new WeakSet<Session>();
+  readonly #sessions: Sessions;
   readonly #closing = new AbortController();
   /** The endpoint that served last: staying with it spares a timeout for each one that is down. */
   #preferred: { readonly endpoint: Endpoint; readonly until: number } | undefined;
@@ -91,6 +56,12 @@ export class Controllers {
     this.#options = options;
     this.#known = (options.controllers ?? []).map(parseEndpoint);
     this.#gate = new BindGate(options.credentials, options.clock, options.log);
+    this.#sessions = new Sessions({
+      ...options,
+      gate: this.#gate,
+      hasOthers: (endpoint) => this.#hasOthers(endpoint),
+      closing: this.#closing.signal,
+    });
   }
 
   /**
@@ -135,12 +106,41 @@ export class Controllers {
     throw noController(failures);
   }
 
+  /**
+   * The domain that work is done in: that of the open connections, if there are any, also while the secret names a version
+   * that is of no use.
+   * @throws AdjoinError `credential-*`, `secret-*`
+   */
+  async domain(signal: AbortSignal): Promise<string> {
+    const { inUse } = this.#gate;
+    if (inUse && this.#sessions.areUsable()) return inUse.domain;
+    return (await this.#options.credentials.current(signal)).domain;
+  }
+
+  /**
+   * Tries this version of the credential by a bind of its own, unless it is in use already. The connections that serve go on
+   * meanwhile; the one to the controller that accepts it gives its place to the new one. Repeating it makes no bind that the
+   * gate does not allow.
+   * @throws AdjoinError `credential-*`, `secret-*`, `organizational-unit-missing`, `directory-*`
+   */
+  async tryCredential(versionId: string, signal: AbortSignal): Promise<void> {
+    if (this.#gate.inUse?.versionId === versionId) return;
+    const failures: ControllerFailure[] = [];
+    for await (const endpoint of this.#candidates(signal, failures)) {
+      try {
+        await unlessAborted(this.#sessions.renew(endpoint), signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof ControllerFailure)) throw toAdjoinError(error);
+        failures.push(error);
+      }
+    }
+    throw noController(failures);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new AdjoinError('draining', 'The directory is being closed.'));
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    const opened = await Promise.allSettled(sessions);
-    for (const session of opened) if (session.status === 'fulfilled') session.value.connection.close();
+    await this.#sessions.close();
   }
 
   #prefer(endpoint: Endpoint): void {
@@ -189,7 +189,7 @@ export class Controllers {
       if (signal.aborted) throw error;
       const failure = new ControllerFailure('unreachable', record, `DNS: ${reasonOf(error)}`);
       failures.push(failure);
-      this.#warn(failure);
+      this.#options.log.warn('a domain controller failed', { kind: failure.kind, reason: failure.message });
       return [];
     }
   }
@@ -202,7 +202,7 @@ export class Controllers {
     ];
     for (const endpoint of configured) {
       if (endpoint.host === controller.toLowerCase()) return [endpoint];
-      const session = await this.#sessions.get(endpointName(endpoint))?.catch(() => undefined);
+      const session = await this.#sessions.known(endpoint);
       if (session?.connection.controller === controller.toLowerCase()) open.push(endpoint);
     }
     return open.length > 0 ? open : configured;
@@ -218,89 +218,18 @@ export class Controllers {
     for (let tries = 0; tries < TRIES_PER_CONTROLLER; tries += 1) {
       let session: Session | undefined;
       try {
-        session = await unlessAborted(this.#session(endpoint), signal);
+        session = await unlessAborted(this.#sessions.at(endpoint), signal);
         if (wanted !== undefined && session.connection.controller !== wanted.toLowerCase()) {
           return 'another controller';
         }
-        return { value: await work(session) };
+        return { value: await this.#sessions.during(session, work) };
       } catch (error) {
         if (!(error instanceof ControllerFailure)) throw toAdjoinError(error);
         failures.push(error);
-        if (session) this.#noteFailure(session, error);
+        if (session) this.#sessions.noteFailure(session, error);
         if (error.kind !== 'lost') return undefined;
       }
     }
     return undefined;
-  }
-
-  /** A connection carries many requests; its loss is told once. */
-  #noteFailure(session: Session, failure: ControllerFailure): void {
-    if (failure.kind === 'lost' && this.#lost.has(session)) return;
-    this.#lost.add(session);
-    this.#warn(failure);
-  }
-
-  #warn(failure: ControllerFailure): void {
-    this.#options.log.warn('a domain controller failed', { kind: failure.kind, reason: failure.message });
-  }
-
-  /**
-   * The usable session of an endpoint; without one, opens it, once for all who ask. One that works for another account or
-   * in another place than the secret names now is closed at once: what is under way on it begins anew on the fresh one.
-   */
-  async #session(endpoint: Endpoint): Promise<Session> {
-    this.#closing.signal.throwIfAborted();
-    await this.#gate.look(this.#closing.signal);
-    const name = endpointName(endpoint);
-    const known = this.#sessions.get(name);
-    if (known) {
-      const session = await known;
-      if (session.connection.usable) {
-        if (this.#gate.isPresent(session.binding)) return session;
-        // Should something be under way on it, that is lost by nobody's failure.
-        this.#lost.add(session);
-      }
-      session.connection.close();
-      // Others may have come to the same conclusion, and be further.
-      if (this.#sessions.get(name) !== known) return this.#session(endpoint);
-    }
-    const opening = this.#open(endpoint);
-    this.#sessions.set(name, opening);
-    opening.catch((error: unknown) => {
-      if (error instanceof ControllerFailure) this.#warn(error);
-      if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
-    });
-    return opening;
-  }
-
-  async #open(endpoint: Endpoint): Promise<Session> {
-    const { signal } = this.#closing;
-    const ca = await this.#readCa();
-    const connection = await Connection.open(endpoint, { ...this.#options, ca }, signal);
-    try {
-      const others = (): Promise<boolean> => this.#hasOthers(endpoint);
-      const binding = await this.#gate.bind(connection, others, signal);
-      // What it shows may be old, and what it lacks may exist: no controller to work on, not even for reading.
-      if (await connection.isReadOnly(signal)) {
-        throw new ControllerFailure('declined', connection.name, 'is a read-only domain controller');
-      }
-      const unit = await findOrganizationalUnit(connection, binding.organizationalUnit, signal);
-      return { connection, domain: binding.domain, organizationalUnit: unit, binding };
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  }
-
-  /** Read at each connection, so that a renewed CA needs no restart. */
-  async #readCa(): Promise<string | undefined> {
-    const { caFile } = this.#options;
-    if (caFile === undefined) return undefined;
-    try {
-      return await readFile(caFile, 'utf8');
-    } catch (error) {
-      // Without it nothing could be verified.
-      throw new ControllerFailure('untrusted', caFile, `the CA file can't be read (${reasonOf(error)})`);
-    }
   }
 }

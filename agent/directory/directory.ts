@@ -29,6 +29,12 @@ import type { Stamp } from './stamp.ts';
  */
 export interface Directory {
   /**
+   * The domain's DNS name, in lower case: that of the open connections, also while the secret names a version of the
+   * credential that is of no use; without any, the one that the secret names.
+   */
+  domain(signal: AbortSignal): Promise<string>;
+
+  /**
    * Creates the instance's computer account with this one-time password, or resets the one that exists. The controller
    * of the earlier staging is asked first. On another one, which does not show that account, its name is left alone: two
    * accounts of one name would meet when the controllers replicate, and the computer could log on with neither.
@@ -79,6 +85,13 @@ export interface Directory {
     signal: AbortSignal,
   ): Promise<Removal>;
 
+  /**
+   * Tries this version of the credential by a bind of its own, unless it is in use already. Connections that are open go
+   * on, whatever comes of it; once it is accepted, and its organizational unit found, it is in use.
+   * @throws AdjoinError `organizational-unit-missing`
+   */
+  tryCredential(versionId: string, signal: AbortSignal): Promise<void>;
+
   /** Closes all connections; operations in progress reject. */
   close(): Promise<void>;
 }
@@ -121,6 +134,8 @@ export function openDirectory(options: DirectoryOptions): Directory {
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
   return {
+    domain: (signal) => controllers.domain(signal),
+
     async stage(instanceId, oneTimePassword, earlier, beforeWrite, signal) {
       const names = candidateNames(instanceId, namePrefixes);
       const stamp = stampOf(instanceId);
@@ -217,6 +232,8 @@ export function openDirectory(options: DirectoryOptions): Directory {
         remembered.domainController,
       );
     },
+
+    tryCredential: (versionId, signal) => controllers.tryCredential(versionId, signal),
 
     close: () => controllers.close(),
   };

@@ -1,6 +1,6 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
 import { AndFilter, DN, EqualityFilter, OrFilter } from 'ldapts';
-import type { Session } from './controllers.ts';
+import type { Session } from './sessions.ts';
 import { isResult, Result } from './failures.ts';
 import { hostLabel } from './names.ts';
 

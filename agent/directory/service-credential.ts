@@ -1,13 +1,14 @@
 /**
- * The service account's credential: read from the secret, held in memory only, read again when a bind is refused.
+ * The service account's credential: read from the secret, kept in memory only, read again when it is older than a poll
+ * interval or was refused.
  *
  * A version that the directory refused is never tried again, by no worker and after no restart: a loop would lock the
- * account out. So the refusal is remembered in the ledger's table before anybody in this process can ask again, and looked
- * up there each time the credential is handed out: another worker may have been refused with the version that this one
- * holds. Workers whose binds were under way at the same time have each tried once.
+ * account out. So the refusal is stored in the ledger's table before anything in this process can ask again, and looked
+ * up there each time the credential is handed out: another worker may have been refused with the same version.
+ * Workers whose binds were under way at the same time have each tried once.
  *
- * The secret is read again when the version in hand is older than a poll interval, so that an ordinary rotation, or a
- * corrected organizational unit, is picked up before the next connection.
+ * While the secret's current version is refused, no older one is handed out in its place: connections that are open go on,
+ * and new ones wait for a version that is right.
  */
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
@@ -74,11 +75,23 @@ function parse(versionId: string, text: string): ServiceCredential {
   };
 }
 
+/** What the last look at the secret found. */
+export interface SecretLook {
+  /** The version that the secret had; nothing while it could not be read. */
+  readonly versionId: string | undefined;
+  /** Why that version, or the secret, is of no use. */
+  readonly problem: AdjoinError | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
 export interface ServiceCredentialSource {
   /**
    * The credential to bind with. @throws AdjoinError `credential-…`, `secret-…` while there is none worth trying
    */
   current(signal: AbortSignal): Promise<ServiceCredential>;
+  /** What the secret has now, read at most once in a poll interval. Never rejects. */
+  look(): Promise<SecretLook>;
   /** Remembers that the directory refused this version. */
   refused(versionId: string, error: AdjoinError): Promise<void>;
 }
@@ -96,9 +109,13 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
   const { secret, refusals, redactor, clock, pollMs } = options;
   let held: ServiceCredential | undefined;
   let refusal: Refusal | undefined;
-  /** The last look at the secret, and what was wrong with it. */
-  let look: { readonly at: number; readonly problem?: AdjoinError } | undefined;
-  let reading: Promise<ServiceCredential> | undefined;
+  let last: SecretLook | undefined;
+  /** Whether a refusal asks for another look before the interval is over. */
+  let isStale = false;
+  /** A refusal that could not be stored when it came. */
+  let unstored: Refusal | undefined;
+  /** One look at the secret for all who ask at the same time. */
+  let looking: Promise<SecretLook> | undefined;
   /** One look at the stored refusals for all who ask at the same time. */
   let asking: { readonly versionId: string; readonly answer: Promise<Refusal | undefined> } | undefined;
 
@@ -108,8 +125,14 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
       `${known.message} The secret's version ${known.versionId} is not tried again.`,
     );
 
-  const usable = (): ServiceCredential | undefined =>
-    held && held.versionId !== refusal?.versionId ? held : undefined;
+  const isFresh = (look: SecretLook | undefined): look is SecretLook =>
+    look !== undefined && clock.now() - look.at < pollMs;
+
+  function usable(): ServiceCredential | undefined {
+    if (!held || !refusal) return held;
+    const { versionId } = refusal;
+    return held.versionId === versionId || last?.versionId === versionId ? undefined : held;
+  }
 
   function hold(credential: ServiceCredential): void {
     if (held?.password !== credential.password) {
@@ -119,9 +142,9 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
     held = credential;
   }
 
-  async function readSecret(): Promise<ServiceCredential> {
-    const { versionId, text } = await secret.read();
-    const credential = parse(versionId, text);
+  /** @throws AdjoinError when the version is refused already */
+  async function take(credential: ServiceCredential): Promise<void> {
+    const { versionId } = credential;
     if (held?.versionId !== versionId || refusal?.versionId === versionId) {
       // Not bound by this process yet: another one may have tried it.
       const known = refusal?.versionId === versionId ? refusal : await refusals.read(versionId);
@@ -131,25 +154,39 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
       }
     }
     hold(credential);
-    return credential;
   }
 
-  async function readAgain(): Promise<ServiceCredential> {
+  /** @throws what the store does; then it is tried again at the next look */
+  async function store(known: Refusal): Promise<void> {
+    unstored = known;
+    await refusals.write(known);
+    if (unstored === known) unstored = undefined;
+  }
+
+  async function readSecret(): Promise<SecretLook> {
+    if (unstored) store(unstored).catch(() => undefined);
+    let versionId = last?.versionId;
+    let problem: AdjoinError | undefined;
     try {
-      const credential = await readSecret();
-      look = { at: clock.now() };
-      return credential;
+      const read = await secret.read();
+      ({ versionId } = read);
+      await take(parse(versionId, read.text));
     } catch (error) {
-      const problem =
+      problem =
         error instanceof AdjoinError
           ? error
           : new AdjoinError('secret-unreadable', 'The secret was not read.', { cause: error });
-      look = { at: clock.now(), problem };
-      // What served until now serves on: an outage of the secret's store is not one of the directory.
-      const serving = usable();
-      if (serving) return serving;
-      throw problem;
     }
+    isStale = false;
+    last = { versionId, problem, at: clock.now() };
+    return last;
+  }
+
+  function lookAgain(): Promise<SecretLook> {
+    looking ??= readSecret().finally(() => {
+      looking = undefined;
+    });
+    return looking;
   }
 
   /** @throws AdjoinError when some worker was refused with it */
@@ -166,33 +203,34 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
     }
     const known = await asking.answer;
     if (!known) return credential;
-    if (held?.versionId === versionId) {
-      refusal = known;
-      look = undefined;
-    }
+    noteRefusal(known);
     throw refuse(known);
+  }
+
+  function noteRefusal(known: Refusal): void {
+    // A bind with an older version may end after a newer one has been read.
+    if (held?.versionId !== known.versionId) return;
+    refusal = known;
+    isStale = true;
   }
 
   return {
     async current(signal) {
       signal.throwIfAborted();
-      const fresh = look !== undefined && clock.now() - look.at < pollMs;
+      const look = !isStale && isFresh(last) ? last : await lookAgain();
+      // What served until now serves on while the secret can't be read: an outage of its store is not one of the directory.
       const serving = usable();
-      if (fresh && serving) return unlessRefused(serving);
-      if (fresh && look?.problem) throw look.problem;
-      reading ??= readAgain().finally(() => {
-        reading = undefined;
-      });
-      return unlessRefused(await reading);
+      if (serving) return unlessRefused(serving);
+      throw (
+        look.problem ??
+        (refusal ? refuse(refusal) : new AdjoinError('secret-unreadable', 'The secret was not read.'))
+      );
     },
+    look: async () => (isFresh(last) ? last : lookAgain()),
     async refused(versionId, error) {
       const known: Refusal = { versionId, code: error.code, message: error.message };
-      // A bind with an older version may end after a newer one has been read.
-      if (held?.versionId === versionId) {
-        refusal = known;
-        look = undefined;
-      }
-      await refusals.write(known);
+      noteRefusal(known);
+      await store(known);
     },
   };
 }

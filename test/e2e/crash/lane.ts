@@ -171,8 +171,8 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
       directory: { controllers: [ldapTap.controller] },
       // Belongs to no action.
       sweep: { enabled: false },
-      // An agent reads the secret once, and not again when it happens to be slow.
-      credentialPollSeconds: 600,
+      // An agent reads the secret once: neither work nor the watch over it reads it again while a lane is open.
+      credentialPollSeconds: 3600,
     });
     await writeFile(configFile, JSON.stringify(config), { mode: 0o600 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { InvalidCredentialsError } from 'ldapts';
 import type { Clock } from '../../../agent/clock.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { BindGate } from '../../../agent/directory/bind-gate.ts';
+import { BindGate, isSamePlace } from '../../../agent/directory/bind-gate.ts';
 import { ControllerFailure, fromLdapts, LdapResult } from '../../../agent/directory/failures.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
@@ -242,56 +242,50 @@ describe('the gate before binds', () => {
     },
   );
 
-  describe('once something is bound', () => {
-    const changes = [
-      ['organizational unit', { organizationalUnit: 'OU=New' }],
-      ['user', { user: 'svc2' }],
-      ['domain', { domain: 'new.test' }],
-    ] as const;
-
-    test.each(changes)('learns within a minute of another %s', async (_what, change) => {
-      const { gate, bind, state } = setting();
-      const binding = await bind();
-      state.credential = { ...state.credential, ...change, versionId: 'v2' };
-      state.pass(59_999);
-      await gate.look(signal);
-      expect([gate.isPresent(binding), state.asked]).toEqual([true, 1]);
-      state.pass(1);
-      await Promise.all([gate.look(signal), gate.look(signal), gate.look(signal)]);
-      expect([gate.isPresent(binding), state.asked]).toEqual([false, 2]);
+  describe('of the versions that were bound', () => {
+    test('none is in use before its place was found', async () => {
+      const { gate, bind } = setting();
+      await bind();
+      expect(gate.inUse).toBeUndefined();
     });
 
-    test.each(changes)('learns at once of another %s when the next one is bound', async (_what, change) => {
-      const { gate, bind, state } = setting();
-      const binding = await bind();
-      state.credential = { ...state.credential, ...change, versionId: 'v2' };
-      await gate.domain(signal);
-      expect(gate.isPresent(binding)).toBe(false);
+    test('the last one is in use, also when the one before is found to be of use later', async () => {
+      const { gate, bind, bindWhen } = setting();
+      const first = await bind();
+      const second = await bindWhen('v2', async () => false);
+      gate.use(second);
+      gate.use(first);
+      expect(gate.inUse?.versionId).toBe('v2');
     });
 
-    test('minds no other password', async () => {
-      const { gate, bind, state } = setting();
-      const binding = await bind();
-      state.credential = { ...state.credential, password: 'Other-1', versionId: 'v2' };
-      state.pass(60_000);
-      await gate.look(signal);
-      expect([gate.isPresent(binding), state.asked]).toEqual([true, 2]);
+    test('one that came back is in use again', async () => {
+      const { gate, bindWhen } = setting();
+      for (const version of ['v1', 'v2', 'v1']) gate.use(await bindWhen(version, async () => false));
+      expect(gate.inUse?.versionId).toBe('v1');
     });
 
-    test('serves on while the credential is not to be had, and asks no more often for it', async () => {
+    test('the domain is searched for controllers while the secret is of no use', async () => {
       const { gate, bind, state } = setting();
-      const binding = await bind();
-      state.trouble = new AdjoinError('secret-unreadable', 'denied');
-      state.pass(60_000);
-      for (let turn = 0; turn < 10; turn += 1) await gate.look(signal);
-      expect([gate.isPresent(binding), state.asked]).toEqual([true, 2]);
+      state.trouble = new AdjoinError('credential-refused', 'data 52e');
+      await expect(gate.domain(signal)).rejects.toBe(state.trouble);
+      state.trouble = undefined;
+      gate.use(await bind());
+      state.credential = { ...state.credential, domain: 'new.test', versionId: 'v2' };
+      await expect(gate.domain(signal)).resolves.toBe('new.test');
+      state.trouble = new AdjoinError('credential-refused', 'data 52e');
+      await expect(gate.domain(signal)).resolves.toBe('corp.example.test');
     });
   });
 
-  test('asks for no credential before the first bind', async () => {
-    const { gate, state } = setting();
-    await gate.look(signal);
-    expect(state.asked).toBe(0);
+  test.each([
+    ['the same', {}, true],
+    ['another organizational unit', { organizationalUnit: 'OU=New' }, false],
+    ['another user', { user: 'svc2' }, false],
+    ['another domain', { domain: 'new.test' }, false],
+  ])('tells %s from another password', async (_what, changes, same) => {
+    const { bind } = setting();
+    const binding = await bind();
+    expect(isSamePlace(binding, { ...binding, versionId: 'v2', order: 2, ...changes })).toBe(same);
   });
 
   test('says nothing of the password', async () => {

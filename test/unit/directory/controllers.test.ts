@@ -32,9 +32,15 @@ let clock: VirtualClock;
 let credential: ServiceCredential;
 let trouble: AdjoinError | undefined;
 let asked: number;
+let refusals: string[];
+let warnings: string[];
 let directory: Directory;
 
 const count = (op: number): number => server.requests.filter((request) => request.op === op).length;
+/** Waits until no more connections than these are open at the server. */
+const connectionsLeft = async (most: number): Promise<void> => {
+  while (server.connections > most) await new Promise(setImmediate);
+};
 const namesFound = async (): Promise<string[]> =>
   (await directory.find(INSTANCE, signal)).map(({ computerName }) => computerName);
 
@@ -60,6 +66,8 @@ beforeEach(() => {
   };
   trouble = undefined;
   asked = 0;
+  refusals = [];
+  warnings = [];
   directory = openDirectory({
     ...PLACE,
     caFile: join(folder, 'ca.pem'),
@@ -71,26 +79,30 @@ beforeEach(() => {
         if (trouble) throw trouble;
         return credential;
       },
-      refused: unchecked,
+      async refused(versionId, error) {
+        refusals.push(`${versionId} ${error.code}`);
+      },
     },
     clock,
     randomBytes: (size) => Buffer.alloc(size, 1),
     connectTimeoutMs: 500,
     operationTimeoutMs: 500,
-    log: { info: () => undefined, warn: () => undefined },
+    log: { info: () => undefined, warn: (event) => void warnings.push(event) },
   });
 });
-afterEach(() => directory.close());
+afterEach(async () => {
+  await directory.close();
+  await connectionsLeft(0);
+});
 
 describe('a bound connection', () => {
-  test('is left a minute after the secret names another organizational unit', async () => {
+  test('is left when a new version of the secret, which names another organizational unit, is accepted', async () => {
     server.model.own();
     expect(await namesFound()).toEqual([FIRST]);
     credential = { ...credential, versionId: 'v2', organizationalUnit: OTHER };
-    await clock.advance(59_999);
     expect(await namesFound()).toEqual([FIRST]);
     expect(asked).toBe(1);
-    await clock.advance(1);
+    await directory.tryCredential('v2', signal);
     expect(await Promise.all([namesFound(), namesFound()])).toEqual([['EIGHT'], ['EIGHT']]);
     expect(count(Op.bind)).toBe(2);
   });
@@ -99,15 +111,14 @@ describe('a bound connection', () => {
     server.model.own();
     await namesFound();
     credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
-    await clock.advance(60_000);
     expect(await namesFound()).toEqual([FIRST]);
     trouble = new AdjoinError('secret-unreadable', 'denied');
-    await clock.advance(60_000);
     expect(await namesFound()).toEqual([FIRST]);
-    expect([count(Op.bind), asked]).toEqual([1, 3]);
+    await expect(directory.domain(signal)).resolves.toBe(DOMAIN);
+    expect([count(Op.bind), asked]).toEqual([1, 1]);
   });
 
-  test('leaves what was under way to the fresh one', async () => {
+  test('leaves what was under way to the fresh one, which works in another place', async () => {
     server.model.own();
     await namesFound();
     const arrived = Promise.withResolvers<void>();
@@ -119,10 +130,10 @@ describe('a bound connection', () => {
     const underWay = namesFound();
     await arrived.promise;
     credential = { ...credential, versionId: 'v2', organizationalUnit: OTHER };
-    clock.skip(60_000);
+    await directory.tryCredential('v2', signal);
     expect(await namesFound()).toEqual(['EIGHT']);
     expect(await underWay).toEqual(['EIGHT']);
-    expect(count(Op.bind)).toBe(2);
+    expect([count(Op.bind), warnings]).toEqual([2, []]);
   });
 
   test.each([
@@ -144,6 +155,142 @@ describe('a bound connection', () => {
       expect(count(Op.bind)).toBe(2);
     },
   );
+});
+
+const wrongPassword = (answer: Answer): Answer => ({
+  ...answer,
+  code: 49,
+  diagnostic: '80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563',
+});
+/** The next connection's bind comes after the search of the root entry. */
+const refuseNext = (): void =>
+  server.script({ at: server.requests.length + 1, goesOn: false, answer: wrongPassword });
+
+describe('a new version of the credential', () => {
+  const changes = [
+    ['password', { password: 'Sesame78' }],
+    ['user', { user: 'svc2' }],
+    ['organizational unit', { organizationalUnit: OTHER }],
+  ] as const;
+
+  test.each(changes)(
+    'with another %s is tried once, and refused while the work goes on as before',
+    async (_what, change) => {
+      server.model.own();
+      await namesFound();
+      credential = { ...credential, versionId: 'v2', ...change };
+      refuseNext();
+      await expect(directory.tryCredential('v2', signal)).rejects.toMatchObject({
+        code: 'credential-refused',
+      });
+      expect(refusals).toEqual(['v2 credential-refused']);
+      await expect(directory.tryCredential('v2', signal)).rejects.toMatchObject({
+        code: 'credential-refused',
+      });
+      expect(await namesFound()).toEqual([FIRST]);
+      await expect(directory.domain(signal)).resolves.toBe(DOMAIN);
+      expect([count(Op.bind), warnings]).toEqual([2, ['the directory refuses the service account']]);
+    },
+  );
+
+  test('that was refused holds what needs a new connection, until there is a right one', async () => {
+    server.model.own();
+    await namesFound();
+    credential = { ...credential, versionId: 'v2', password: 'wrong' };
+    refuseNext();
+    await expect(directory.tryCredential('v2', signal)).rejects.toMatchObject({ code: 'credential-refused' });
+    trouble = new AdjoinError('credential-refused', 'v2 is not tried again');
+    server.script({ at: server.requests.length, goesOn: false, hangsUp: true });
+    expect(await namesFound()).toEqual([FIRST]);
+    await expect(namesFound()).rejects.toBe(trouble);
+    await expect(directory.domain(signal)).rejects.toBe(trouble);
+    expect(count(Op.bind)).toBe(2);
+    trouble = undefined;
+    credential = { ...credential, versionId: 'v3', password: 'Sesame79' };
+    await directory.tryCredential('v3', signal);
+    expect(await namesFound()).toEqual([FIRST]);
+    expect(count(Op.bind)).toBe(3);
+  });
+
+  test('whose organizational unit is missing is told so, and the work goes on where it was', async () => {
+    server.model.own();
+    await namesFound();
+    credential = { ...credential, versionId: 'v2', organizationalUnit: `OU=Nowhere,${BASE}` };
+    await expect(directory.tryCredential('v2', signal)).rejects.toMatchObject({
+      code: 'organizational-unit-missing',
+    });
+    expect(await namesFound()).toEqual([FIRST]);
+    expect(count(Op.bind)).toBe(2);
+  });
+
+  test('that is in use is not tried, and one that comes back is', async () => {
+    await namesFound();
+    await directory.tryCredential('v1', signal);
+    expect(count(Op.bind)).toBe(1);
+    credential = { ...credential, versionId: 'v2' };
+    await directory.tryCredential('v2', signal);
+    credential = { ...credential, versionId: 'v1' };
+    await directory.tryCredential('v1', signal);
+    expect(count(Op.bind)).toBe(3);
+  });
+
+  test('is tried though there is no work, and the work takes its connection', async () => {
+    await directory.tryCredential('v1', signal);
+    await namesFound();
+    expect(count(Op.bind)).toBe(1);
+  });
+
+  test('waits for the work on the former connection before that is closed', async () => {
+    const asks = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    let writes = 0;
+    const staging = directory.stage(
+      INSTANCE,
+      'one-time',
+      {},
+      async () => {
+        writes += 1;
+        asks.resolve();
+        await goOn.promise;
+      },
+      signal,
+    );
+    await asks.promise;
+    credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
+    await directory.tryCredential('v2', signal);
+    expect(await namesFound()).toEqual([]);
+    expect(server.connections).toBe(2);
+    goOn.resolve();
+    await expect(staging).resolves.toMatchObject({ computerName: FIRST });
+    await connectionsLeft(1);
+    expect([writes, count(Op.bind), warnings]).toEqual([1, 2, []]);
+  });
+
+  test('closes the former connection at once when nothing is under way on it', async () => {
+    await namesFound();
+    credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
+    await directory.tryCredential('v2', signal);
+    await connectionsLeft(1);
+    expect(await namesFound()).toEqual([]);
+    expect([count(Op.bind), warnings]).toEqual([2, []]);
+  });
+
+  test('is not tried to the end when the directory is closed', async () => {
+    await namesFound();
+    const arrived = Promise.withResolvers<void>();
+    const silence = (): Buffer => {
+      arrived.resolve();
+      return Buffer.alloc(0);
+    };
+    server.script({ at: server.requests.length + 1, goesOn: true, bytes: silence });
+    credential = { ...credential, versionId: 'v2' };
+    const trial = Promise.allSettled([directory.tryCredential('v2', signal)]);
+    await arrived.promise;
+    await directory.close();
+    expect(await trial).toMatchObject([{ status: 'rejected', reason: { code: 'draining' } }]);
+    await expect(directory.tryCredential('v2', signal)).rejects.toMatchObject({ code: 'draining' });
+    expect(count(Op.bind)).toBe(2);
+  });
 });
 
 const referral = (answer: Answer): Answer => ({

@@ -122,6 +122,34 @@ describe('the service credential', () => {
     await expect(codeOf(current())).resolves.toBe('aws-unavailable');
   });
 
+  test('is not an older version while another worker was refused with the current one', async () => {
+    await current();
+    present = { versionId: 'v2', text: secretOf('second-password') };
+    await refusals.write({ versionId: 'v2', code: 'credential-refused', message: 'data 52e' });
+    await clock.advance(15_000);
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+    await expect(codeOf(current())).resolves.toBe('credential-refused');
+    readFault = new AdjoinError('aws-unavailable', 'down');
+    await clock.advance(15_000);
+    await expect(codeOf(current())).resolves.toBe('aws-unavailable');
+    readFault = undefined;
+    present = { versionId: 'v1', text: secretOf('first-password') };
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v1' });
+  });
+
+  test('that could not be read leaves the older one serving: it may only be written wrong', async () => {
+    await current();
+    present = { versionId: 'v2', text: '{}' };
+    await clock.advance(15_000);
+    await expect(current()).resolves.toMatchObject({ versionId: 'v1' });
+    await expect(source.look()).resolves.toMatchObject({
+      versionId: 'v2',
+      problem: { code: 'secret-invalid' },
+    });
+    expect(reads).toBe(2);
+  });
+
   test('is known to the redactor before anybody holds it', async () => {
     expect(redactor.clean('first-password')).toBe('first-password');
     await current();

@@ -49,6 +49,11 @@ export class ScriptedServer {
     return `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
   }
 
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   begin(script: Script | undefined): void {
     this.script(script);
     this.model = new Model();
