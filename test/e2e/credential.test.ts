@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { randomPassword } from '../../infra/sandbox/domain/password.ts';
 import { describeReal } from '../support/sandbox.ts';
 import {
   computerNames,
@@ -18,6 +19,10 @@ const heartbeatSeconds = 30;
 const patienceSeconds = 40;
 /** What an answer may take after the patience: the account that was never made need not be taken back. */
 const answerSeconds = 30;
+/** How often the secret is read. */
+const pollSeconds = 5;
+/** What a read and a bind may take after that on a busy machine. */
+const trialSeconds = 5;
 
 describeReal('a wrong service password', (ground) => {
   let system: System;
@@ -34,7 +39,7 @@ describeReal('a wrong service password', (ground) => {
     system = await openSystem(ground, {
       servicePassword: 'Wrong-password-1',
       heartbeatSeconds,
-      agentConfig: { patience: { joinSeconds: patienceSeconds } },
+      agentConfig: { patience: { joinSeconds: patienceSeconds }, credentialPollSeconds: pollSeconds },
     });
     system.startAgent();
     await system.setDesiredCapacity(2);
@@ -92,4 +97,68 @@ describeReal('a wrong service password', (ground) => {
     expect(await computerNames(system)).toHaveLength(2);
     expect(system.agent()?.deaths).toEqual([]);
   }, 130_000);
+
+  /** What the watch over the secret has logged since then, as an error. */
+  const saidSince = async (began: number) =>
+    (await logEntries(system)).filter(
+      ({ level, event, time }) =>
+        level === 'error' &&
+        event === 'the service credential can not be used' &&
+        Date.parse(String(time)) >= began,
+    );
+
+  test('a wrong version written while connections are open is said at once, and the joins go on', async () => {
+    expect(await refusedBinds()).toBe(0);
+    const written = Date.now();
+    await putCredential(system, 'Wrong-password-2');
+    const said = await eventually('the refusal', (pollSeconds + trialSeconds) * 1000, async () => {
+      const found = await saidSince(written);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(said).toMatchObject([
+      { error: { code: 'credential-refused', hint: expect.stringContaining('new version of the secret') } },
+    ]);
+    await system.setDesiredCapacity(3);
+    await inService(system, 3, 60_000);
+    expect(await computerNames(system)).toHaveLength(3);
+    expect(await saidSince(written)).toHaveLength(1);
+    expect(await refusedBinds()).toBe(1);
+  }, 90_000);
+
+  test('an agent that has lost its connections holds the launches, without another bind, until a version is right', async () => {
+    const restarted = Date.now();
+    system.agent()?.kill('SIGKILL');
+    await eventually('a new agent that knows of the refusal', 30_000, async () =>
+      (await saidSince(restarted)).length > 0 ? true : undefined,
+    );
+    await system.setDesiredCapacity(4);
+    const held = await onlyInstance(system, 'Pending:Wait', 30_000);
+    await eventually('the launch held', 30_000, async () =>
+      (await membershipOf(system, held))?.lastError?.code === 'credential-refused' ? true : undefined,
+    );
+    expect(await refusedBinds()).toBe(1);
+    await putCredential(system);
+    expect(await inService(system, 4, 60_000)).toContain(held);
+    expect(await refusedBinds()).toBe(0);
+    const logged = JSON.stringify(await logEntries(system));
+    expect(logged).not.toContain('Wrong-password-2');
+  }, 180_000);
+
+  test('a new password is taken up by a connection of its own, while there is no work', async () => {
+    await system.domain.setServicePassword(randomPassword());
+    const written = Date.now();
+    await putCredential(system);
+    await eventually('a bind with the new password', (pollSeconds + trialSeconds) * 1000, async () =>
+      (await logEntries(system)).some(
+        ({ event, time }) => event === 'bound to a domain controller' && Date.parse(String(time)) >= written,
+      )
+        ? true
+        : undefined,
+    );
+    expect(await refusedBinds()).toBe(0);
+    expect(await saidSince(written)).toEqual([]);
+    await system.setDesiredCapacity(0);
+    await inService(system, 0, 90_000);
+    expect(await computerNames(system)).toEqual([]);
+  }, 120_000);
 });

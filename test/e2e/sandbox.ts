@@ -117,13 +117,19 @@ export function queuesOf(system: System): Queues {
   };
 }
 
-/** Puts the right service account into the secret, as the secret's administrator. */
-export async function putCredential({ domain, stack, operator, keys }: System): Promise<void> {
+/**
+ * Puts the service account into the secret, as the secret's administrator.
+ * @param password @default the right one
+ */
+export async function putCredential(
+  { domain, stack, operator, keys }: System,
+  password = domain.serviceAccount.password,
+): Promise<void> {
   const secrets = new SecretsManagerClient({ ...operator, credentials: keys.administrator });
   const value = {
     domain_name: domain.domainName,
     domain_user: domain.serviceAccount.user,
-    domain_password: domain.serviceAccount.password,
+    domain_password: password,
     directory_ou: domain.organizationalUnit,
   };
   const SecretString = JSON.stringify(value);
