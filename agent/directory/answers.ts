@@ -1,6 +1,6 @@
 /**
  * What a controller sends, cut into whole LDAP messages (RFC 4511, section 4) whose form is checked before ldapts reads
- * them. Its reader trusts inner lengths: a value that claims more bytes than there are makes it go round for ever, and
+ * them. Its reader trusts inner lengths: a value that claims more bytes than there are makes it loop for ever, and
  * no time-out can end that.
  */
 import type { TLSSocket } from 'node:tls';
@@ -133,7 +133,7 @@ export class Answers {
   }
 }
 
-/** Whoever reads this socket is given one whole message at a time; what is none ends the connection. */
+/** A reader of this socket gets one whole message at a time; anything that is no message ends the connection. */
 export function passWholeAnswers(socket: TLSSocket, controller: string): void {
   const answers = new Answers();
   const push = socket.push.bind(socket);

@@ -111,7 +111,7 @@ export class BindGate {
   readonly #clock: Clock;
   readonly #log: Pick<Log, 'info' | 'warn'>;
   readonly #proven = new Set<string>();
-  /** Kept here, too, in case the durable memory fails. */
+  /** Also kept here, in case the refusal could not be stored. */
   readonly #refused = new Map<string, AdjoinError>();
   /** By version. */
   readonly #doubts = new Map<string, Doubt>();

@@ -2,18 +2,12 @@
  * One TLS connection to one domain controller. ldapts reconnects by itself, and then speaks without being bound;
  * here the socket is made first and handed over once, so that a connection which is gone stays gone.
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as secure, type TLSSocket } from 'node:tls';
-import { Attribute, Change, Client, type Control, type Entry, type Filter, type SearchOptions } from 'ldapts';
+import { Change, Client, type Control, type Filter, type SearchOptions } from 'ldapts';
 import type { Clock } from '../clock.ts';
-import { passWholeAnswers } from './answers.ts';
+import { attributes, Row, type AttributeValues } from './entries.ts';
 import { ControllerFailure, fromLdapts } from './failures.ts';
+import { connectTls, endpointName, type Endpoint, type Wire } from './tls.ts';
 import { Slots, within } from './waiting.ts';
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
 
 interface ConnectionOptions {
   /** PEM of the CA to trust; the system's CAs when there is none. */
@@ -22,122 +16,6 @@ interface ConnectionOptions {
   /** Longest wait for the answer to one request, or for one page of it; after it the connection is given up. */
   readonly operationTimeoutMs: number;
   readonly clock: Clock;
-}
-
-/** Probes a silent connection, so that a firewall's or a dead peer's forgetting is noticed while it is idle. */
-const KEEPALIVE_MS = 30_000;
-
-export function endpointName({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** OpenSSL's verification results and Node's own host name check, as Node spells them in `error.code`. */
-const UNTRUSTED =
-  /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
-
-function connectionFailure(error: Error & { code?: string }, name: string): ControllerFailure {
-  const code = error.code ?? '';
-  return new ControllerFailure(
-    UNTRUSTED.test(code) ? 'untrusted' : 'unreachable',
-    name,
-    error.message || code,
-  );
-}
-
-/** A TLS connection and what it is laid over. */
-interface Wire {
-  readonly tcp: Socket;
-  readonly tls: TLSSocket;
-}
-
-async function layTls(
-  tcp: Socket,
-  { host }: Endpoint,
-  ca: string | undefined,
-  name: string,
-): Promise<TLSSocket> {
-  const heard = async (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once(event, resolve);
-    // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
-    socket.on('error', (error: Error) => reject(connectionFailure(error, name)));
-    socket.once('close', () => reject(new ControllerFailure('unreachable', name, 'closed the connection')));
-    await promise;
-  };
-  await heard(tcp, 'connect');
-  const tls = secure({
-    socket: tcp,
-    host,
-    minVersion: 'TLSv1.2',
-    // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would have it otherwise.
-    rejectUnauthorized: true,
-    ...(isIP(host) ? {} : { servername: host }),
-    ...(ca === undefined ? {} : { ca }),
-  });
-  passWholeAnswers(tls, name);
-  await heard(tls, 'secureConnect');
-  return tls;
-}
-
-async function connectTls(
-  endpoint: Endpoint,
-  options: ConnectionOptions,
-  signal: AbortSignal,
-): Promise<Wire> {
-  const { ca, connectTimeoutMs, clock } = options;
-  const name = endpointName(endpoint);
-  const tcp = connectTcp({ host: endpoint.host, port: endpoint.port });
-  const late = (): Error =>
-    new ControllerFailure('unreachable', name, `no TLS connection within ${connectTimeoutMs} ms`);
-  try {
-    const tls = await within(connectTimeoutMs, layTls(tcp, endpoint, ca, name), clock, signal, late);
-    tcp.setKeepAlive(true, KEEPALIVE_MS);
-    return { tcp, tls };
-  } catch (error) {
-    tcp.destroy();
-    throw error;
-  }
-}
-
-/** An entry of a search, with attribute names in any case. */
-export class Row {
-  readonly dn: string;
-  readonly #values = new Map<string, readonly (string | Buffer)[]>();
-
-  constructor(entry: Entry) {
-    this.dn = entry.dn;
-    for (const [name, value] of Object.entries(entry)) {
-      if (name !== 'dn') this.#values.set(name.toLowerCase(), Array.isArray(value) ? value : [value]);
-    }
-  }
-
-  texts(name: string): string[] {
-    return (this.#values.get(name.toLowerCase()) ?? []).map((value) => value.toString());
-  }
-
-  text(name: string): string | undefined {
-    return this.texts(name)[0];
-  }
-
-  bytes(name: string): Buffer | undefined {
-    const value = this.#values.get(name.toLowerCase())?.[0];
-    return Buffer.isBuffer(value) ? value : undefined;
-  }
-}
-
-/** A value that must not appear where ldapts prints its requests (`NODE_DEBUG=ldapts`). */
-export class SecretAttribute extends Attribute {
-  toJSON(): object {
-    return { type: this.type, values: ['[redacted]'] };
-  }
-}
-
-export type AttributeValues = Readonly<Record<string, readonly string[] | SecretAttribute>>;
-
-function attributes(values: AttributeValues): Attribute[] {
-  return Object.entries(values).map(([type, value]) =>
-    value instanceof SecretAttribute ? value : new Attribute({ type, values: [...value] }),
-  );
 }
 
 interface Query {
@@ -149,7 +27,7 @@ interface Query {
   readonly binary?: readonly string[];
 }
 
-/** ldapts stumbles over an answer of another kind than a search's: a failure of whoever sent it. */
+/** ldapts throws a TypeError on an answer of another kind than a search's: a failure of the server that sent it. */
 async function searched<T>(controller: string, search: Promise<T>): Promise<T> {
   try {
     return await search;
@@ -174,7 +52,7 @@ const IN_FLIGHT = 8;
 /** AD answers at most 1000 entries a page (MaxPageSize). Each page is waited for as long as any other answer. */
 const PAGE = 500;
 
-/** More than any organizational unit holds: somebody who sends more will not come to an end. */
+/** More than any organizational unit holds: a server that sends more does not come to an end. */
 const MOST_ROWS = 500_000;
 
 /** How a change is made. */
@@ -331,7 +209,7 @@ export class Connection {
    * given up for as long as it takes, and a password that is set late undoes one that was set meanwhile, elsewhere.
    */
   close(): void {
-    // An UnbindRequest is a courtesy that nobody answers.
+    // An UnbindRequest has no answer, and nothing depends on it.
     this.#wire.tcp.resetAndDestroy();
     this.#wire.tls.destroy();
   }
@@ -357,7 +235,7 @@ export class Connection {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const failure = fromLdapts(error, operation, this.name);
-      // Later requests would fare no better, and nobody would expect the answer if it came after all.
+      // Later requests would fail as well, and a late answer would belong to no request.
       if (failure instanceof ControllerFailure && failure.kind === 'lost') this.close();
       throw failure;
     }

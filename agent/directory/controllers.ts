@@ -6,12 +6,12 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { BindGate } from './bind-gate.ts';
-import { endpointName, type Endpoint } from './connection.ts';
 import type { CredentialSource } from './credential.ts';
 import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
 import { ControllerFailure, noController, toAdjoinError } from './failures.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { Sessions, type Session } from './sessions.ts';
+import { endpointName, type Endpoint } from './tls.ts';
 import { unlessAborted } from './waiting.ts';
 
 interface ControllersOptions {
@@ -173,7 +173,7 @@ export class Controllers {
     return found;
   }
 
-  /** Whether the domain has other controllers than this one. Where nobody knows, it may. */
+  /** Whether the domain has other controllers than this one. Where that is unknown, it may have. */
   async #hasOthers(endpoint: Endpoint): Promise<boolean> {
     // One that the ledger named is connected to before DNS was asked.
     const known = this.#known.length > 0 ? this.#known : await this.#endpoints(this.#closing.signal, []);
@@ -194,7 +194,7 @@ export class Controllers {
     }
   }
 
-  /** A host name reaches a configured endpoint by another name or a port of its own: those are asked who they are. */
+  /** A configured endpoint may have another name, or a port of its own, for this controller: its root entry says which it is. */
   async #endpointsFor(controller: string): Promise<Endpoint[]> {
     const open: Endpoint[] = [];
     const configured = this.#options.controllers?.map(parseEndpoint) ?? [

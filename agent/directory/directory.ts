@@ -10,7 +10,6 @@ import {
   findStamped,
   namesInUse,
   removeStamped,
-  stageAccount,
   type ComputerAccount,
   type OwnedAccount,
 } from './accounts.ts';
@@ -21,6 +20,7 @@ import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
+import { stageAccount } from './staging.ts';
 import type { Stamp } from './stamp.ts';
 
 /**
@@ -66,7 +66,7 @@ export interface Directory {
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
 
   /**
-   * Which of these computers have DNS records though nobody in the domain has an account of the name, as one controller
+   * Which of these computers have DNS records although no account in the domain has the name, as one controller
    * shows it now: a machine registers itself, and may do so after its account is gone, or on a controller that is behind.
    * @param computerNames in capitals, not more than a filter takes
    */
@@ -220,7 +220,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
               `${domainController} does not show the account that ${instanceId} joined as: nothing of it is deleted.`,
             );
           }
-          // An account that somebody else made and stamped for us may have any name.
+          // An account that others made and stamped for us may have any name.
           const names = [...new Set([...known, ...told].map((name) => name.toUpperCase()))];
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);

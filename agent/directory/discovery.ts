@@ -1,6 +1,6 @@
 import type { SrvRecord } from 'node:dns';
 import type { RandomBytes } from './one-time-password.ts';
-import type { Endpoint } from './connection.ts';
+import type { Endpoint } from './tls.ts';
 
 /** LDAP over TLS; SRV records carry the port of plain LDAP only. */
 export const LDAPS_PORT = 636;

@@ -7,7 +7,7 @@ import { hostLabel } from './names.ts';
 /**
  * Where AD keeps zones: in the partition of the domain's or of the forest's DNS servers, or, from the times of Windows
  * 2000, in the domain itself. A controller answers only for partitions that it holds. No zone at all is no error: DNS
- * is then run by somebody else.
+ * is then run by others.
  */
 function zones(session: Session): string[] {
   const { partitions, baseDn } = session.connection;
@@ -38,7 +38,7 @@ async function recordsIn(
       signal,
     );
     const found = rows.map((row) => row.text('dc')?.toLowerCase() ?? '');
-    // What was not asked for is somebody else's, whatever the answer holds.
+    // Names that were not asked for are not ours, whatever the answer holds.
     return labels.filter((label) => found.includes(label));
   } catch (error) {
     if (isResult(error, Result.noSuchObject)) return [];
@@ -70,7 +70,7 @@ export async function namesWithRecords(
 
 /**
  * Deletes all records (the `dnsNode`, so addresses of both families) of these computers. Names that AD merely marked
- * as deleted go, too.
+ * as deleted are also removed.
  * @param beforeDelete called, and waited for, right before each delete with the computer's name in capitals
  * @returns the fully qualified names whose records this call deleted
  * @throws LdapResult, ControllerFailure, and what `beforeDelete` does

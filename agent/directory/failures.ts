@@ -40,7 +40,7 @@ export class LdapResult extends Error {
  * - `unreachable`: no connection came about.
  * - `untrusted`: its certificate does not verify.
  * - `lost`: the connection broke or went silent; whether the last request was carried out is unknown.
- * - `declined`: it answered that somebody else should do it (referral, busy, read-only, unable to check a password).
+ * - `declined`: it answered that another controller should do it (referral, busy, read-only, unable to check a password).
  */
 type FailureKind = 'unreachable' | 'untrusted' | 'lost' | 'declined';
 
@@ -94,7 +94,7 @@ export function fromLdapts(error: unknown, operation: string, controller: string
     }
     return new LdapResult(operation, error.code, diagnostic);
   }
-  // Our own mistakes are nobody's connection trouble.
+  // A mistake of this program is no failure of the connection.
   if (error instanceof TypeError || error instanceof ReferenceError) return error;
   // Everything else is a bare Error: a broken socket, or an answer that can't be parsed.
   return new ControllerFailure('lost', controller, `${operation}: ${oneLine(reasonOf(error))}`);

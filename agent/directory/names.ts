@@ -1,7 +1,7 @@
 /**
  * Computer names made from instance IDs and back. A NetBIOS name has 15 characters; the 17 hexadecimal digits of an
  * instance ID are 68 bits, which 14 base-36 digits hold (36^14 > 2^68). The letter in front makes the name a valid
- * host label everywhere and leaves 26 candidates for the case that a name belongs to somebody else.
+ * host label everywhere and leaves 26 candidates for the case that a name belongs to others.
  */
 import { AdjoinError } from '../errors.ts';
 

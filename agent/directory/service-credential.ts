@@ -10,11 +10,11 @@
  * While the secret's current version is refused, no older one is handed out in its place: connections that are open go on,
  * and new ones wait for a version that is right.
  */
-import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, errorCodes, type ErrorCode } from '../errors.ts';
 import type { Redactor } from '../redact.ts';
 import type { ServiceCredential } from '../terms.ts';
+import { parseSecret } from './secret-format.ts';
 
 export interface Refusal {
   readonly versionId: string;
@@ -40,39 +40,6 @@ export interface ServiceCredentialOptions {
   readonly clock: Clock;
   /** Milliseconds for which a version counts as the present one, and between looks while it is of no use. */
   readonly pollMs: number;
-}
-
-/** The key names are those of the AWS Security Blog's solution, so that its users can switch. */
-const format = z.object({
-  domain_name: z.string().regex(/^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/, 'is not the DNS name of a domain'),
-  domain_user: z.string().min(1),
-  domain_password: z.string().min(1),
-  directory_ou: z
-    .string()
-    .regex(/^(OU|CN)=.+,DC=.+/i, 'is not the distinguished name of an organizational unit'),
-});
-
-function parse(versionId: string, text: string): ServiceCredential {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new AdjoinError('secret-invalid', 'The secret is not JSON.');
-  }
-  const result = format.safeParse(value);
-  if (!result.success) {
-    const problems = result.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'the value'}: ${issue.message}`,
-    );
-    throw new AdjoinError('secret-invalid', `The secret is not as it should be. ${problems.join('; ')}`);
-  }
-  return {
-    versionId,
-    domain: result.data.domain_name.toLowerCase(),
-    user: result.data.domain_user,
-    password: result.data.domain_password,
-    organizationalUnit: result.data.directory_ou,
-  };
 }
 
 /** What the last look at the secret found. */
@@ -170,7 +137,7 @@ export function createServiceCredential(options: ServiceCredentialOptions): Serv
     try {
       const read = await secret.read();
       ({ versionId } = read);
-      await take(parse(versionId, read.text));
+      await take(parseSecret(versionId, read.text));
     } catch (error) {
       problem =
         error instanceof AdjoinError

@@ -1,5 +1,5 @@
 /**
- * The bound connections, one to each controller that is in use. Everyone who waits for the same controller shares one
+ * The bound connections, one to each controller that is in use. All work that waits for the same controller shares one
  * attempt to connect.
  *
  *   opening ──bound, unit found──▶ serving ──lost─────────────────────────────────▶ closed
@@ -11,8 +11,9 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { isSamePlace, type BindGate, type Binding } from './bind-gate.ts';
-import { Connection, endpointName, type Endpoint } from './connection.ts';
+import { Connection } from './connection.ts';
 import { ControllerFailure, isReferral, isResult, Result } from './failures.ts';
+import { endpointName, type Endpoint } from './tls.ts';
 
 /** A bound connection, and where in the directory it works. */
 export interface Session {
@@ -70,7 +71,7 @@ export class Sessions {
   readonly #retired = new Set<Session>();
   /** Those that were opened, but for those that were seen closed. */
   readonly #opened = new Set<Session>();
-  /** Those whose end is in the log, or is nobody's failure. */
+  /** Those with an end that is in the log already, or that is no failure. */
   readonly #told = new WeakSet<Session>();
 
   constructor(options: SessionsOptions) {
@@ -178,7 +179,7 @@ export class Sessions {
   }
 
   #retire(former: Session, fresh: Session): void {
-    // Whatever happens to it from now on is nobody's failure.
+    // That it ends from now on is no failure.
     this.#told.add(former);
     // What was begun in another place, or as another account, has to begin anew.
     const mayEnd = this.#users.has(former) && isSamePlace(former.binding, fresh.binding);

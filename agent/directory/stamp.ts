@@ -1,5 +1,5 @@
 /**
- * The mark on every computer account that adjoin makes: whose it is, for which instance. An account without exactly
+ * The mark on every computer account that adjoin makes: which deployment owns it, for which instance. An account without exactly
  * this stamp is never touched. It sits in `msDS-cloudExtensionAttribute1`, which the Windows Server 2012 schema added
  * for applications to use freely.
  */
@@ -15,7 +15,7 @@ export interface Stamp {
 
 const FORM = /^adjoin;deployment=([^;=]+);account=(\d{12});region=([a-z0-9-]+);instance=(i-[0-9a-f]{17})$/;
 
-/** Whose accounts: everything in a stamp but the instance. */
+/** The owner of accounts: everything in a stamp but the instance. */
 export type Owner = Omit<Stamp, 'instanceId'>;
 
 /** How every stamp of one deployment in one account and Region begins. */

@@ -24,7 +24,7 @@ export function guidToBytes(text: string): Buffer {
   return Buffer.from(order.map((index) => plain[index] ?? 0));
 }
 
-/** Reads an INTEGER (RFC 4517, section 3.3.16) of 64 bits, of which AD makes times, too. */
+/** Reads an INTEGER (RFC 4517, section 3.3.16) of 64 bits, which AD also uses for times. */
 export function toInteger(text: string): bigint | undefined {
   return /^(0|-?[1-9]\d{0,18})$/.test(text) ? BigInt(text) : undefined;
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Connection } from '../../../agent/directory/connection.ts';
-import type { Session } from '../../../agent/directory/controllers.ts';
+import type { Session } from '../../../agent/directory/sessions.ts';
 import { namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
 import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
 import { DOMAIN, Op, UNIT, ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
@@ -29,7 +29,7 @@ beforeEach(async () => {
   );
   await connection.bind('svc', 'Sesame77', signal);
   const shared = { domain: DOMAIN, organizationalUnit: UNIT };
-  session = { ...shared, connection, binding: { ...shared, versionId: 'v1', user: 'svc' } };
+  session = { ...shared, connection, binding: { ...shared, versionId: 'v1', order: 1, user: 'svc' } };
 });
 afterEach(() => session.connection.close());
 
