@@ -116,6 +116,28 @@ describe('a launch', () => {
     expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
   });
 
+  test('is never continued when the account’s password is the one that was staged', async () => {
+    world.fault = (name) => {
+      const account = world.accounts.get(INSTANCE);
+      const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
+      if (name === 'directory.inspect' && account && staged) account.passwordLastSet = BigInt(staged);
+    };
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+  });
+
+  test('gives its lease back before its message is deleted', async () => {
+    const owners: (string | undefined)[] = [];
+    world.fault = async (name) => {
+      // The table is slow once the action is answered.
+      if (name.startsWith('table.write') && world.answers.length > 0) await world.clock.sleep(5_000);
+      if (name === 'queue.remove') owners.push(world.table.get(INSTANCE)?.leaseOwner);
+    };
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    expect(owners).toEqual([undefined]);
+  });
+
   test('does not renew a lease that it gives back', async () => {
     let writes = 0;
     world.fault = async (name) => {
