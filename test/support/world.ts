@@ -55,6 +55,10 @@ export interface World {
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
+  /** How the directory shows a staged account, beside its password's time. */
+  shown: { enabled: boolean; ours: boolean };
+  /** One-time passwords that are known and not forgotten yet. */
+  readonly secrets: Set<string>;
   node: {
     registered: boolean;
     domain: string;
@@ -110,6 +114,8 @@ export function createWorld(): World {
     },
     fault: () => undefined,
     directory: 'answers',
+    shown: { enabled: true, ours: true },
+    secrets: new Set(),
     node: {
       registered: true,
       domain: '',
@@ -194,7 +200,7 @@ export function createWorld(): World {
     async inspect(instanceId) {
       await call('directory.inspect');
       const account = world.accounts.get(instanceId);
-      return account && { passwordLastSet: account.passwordLastSet, enabled: true, ours: true };
+      return account && { passwordLastSet: account.passwordLastSet, ...world.shown };
     },
     async remove(instanceId, { names, foundNames = [] }, beforeDelete, signal) {
       await call('directory.find');
@@ -367,7 +373,9 @@ export function createWorld(): World {
         },
         newOneTimePassword: () => {
           passwords += 1;
-          return { value: `one-time-${passwords}`, forget: () => undefined };
+          const value = `one-time-${passwords}`;
+          world.secrets.add(value);
+          return { value, forget: () => void world.secrets.delete(value) };
         },
         seal: (_key, password) => `sealed:${password}`,
       },

@@ -116,6 +116,72 @@ describe('a launch', () => {
     expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
   });
 
+  test('is never continued when the account’s password is the one that was staged', async () => {
+    world.fault = (name) => {
+      const account = world.accounts.get(INSTANCE);
+      const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
+      if (name === 'directory.inspect' && account && staged) account.passwordLastSet = BigInt(staged);
+    };
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+  });
+
+  test.each([
+    { enabled: false, ours: true },
+    { enabled: true, ours: false },
+  ])('is never continued when the account is not enabled, or not ours: %j', async (shown) => {
+    world.shown = shown;
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+  });
+
+  test.each(['works', 'fails'] as const)('forgets its one-time passwords when the join %s', async (joins) => {
+    world.node.joins = joins;
+    const known: number[] = [];
+    world.fault = (name) => {
+      if (name === 'nodes.join') known.push(world.secrets.size);
+    };
+    await handle();
+    expect(new Set(known)).toEqual(new Set([1]));
+    expect(world.secrets.size).toBe(0);
+  });
+
+  test('that an earlier worker gave up is answered, and not tried again', async () => {
+    world.node.joins = 'fails';
+    failing('autoscaling.complete ABANDON', new AdjoinError('lease-lost', 'paused'), 1);
+    await handle();
+    expect([world.endings, state()]).toEqual([['handed-back'], 'failed']);
+    world.effects.length = 0;
+    await handle(world.launch(), world.anotherWorker());
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+  });
+
+  test('waits as long as it may, counted from its first receive', async () => {
+    world.node.registered = false;
+    const began = world.clock.now();
+    const message = world.launch();
+    const handled = world.handler.handle(world.deliver(message));
+    await world.clock.advance(1_000_000);
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    await handle(message, world.anotherWorker());
+    expect(world.endings).toEqual(['handed-back', 'abandoned']);
+    expect(world.clock.now() - began).toBeGreaterThanOrEqual(1_800_000);
+    expect(world.clock.now() - began).toBeLessThan(1_830_000);
+  });
+
+  test('gives its lease back before its message is deleted', async () => {
+    const owners: (string | undefined)[] = [];
+    world.fault = async (name) => {
+      // The table is slow once the action is answered.
+      if (name.startsWith('table.write') && world.answers.length > 0) await world.clock.sleep(5_000);
+      if (name === 'queue.remove') owners.push(world.table.get(INSTANCE)?.leaseOwner);
+    };
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    expect(owners).toEqual([undefined]);
+  });
+
   test('does not renew a lease that it gives back', async () => {
     let writes = 0;
     world.fault = async (name) => {
@@ -801,6 +867,40 @@ describe('a termination', () => {
     );
     expect(world.accounts.size).toBe(1);
     expect(state()).toBe('staged');
+  });
+
+  test('that an earlier worker has carried out is answered, and not worked on again', async () => {
+    await handle();
+    failing('autoscaling.complete CONTINUE', new AdjoinError('lease-lost', 'paused'), 1);
+    await handle(world.terminate());
+    expect([world.endings.at(-1), state()]).toEqual(['handed-back', 'removed']);
+    world.effects.length = 0;
+    await handle(world.terminate(), world.anotherWorker());
+    expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
+  });
+
+  test('waits for the directory as long as it may, counted from its first receive', async () => {
+    await handle();
+    failing('directory.find', new AdjoinError('directory-unavailable', 'down'));
+    const began = world.clock.now();
+    const message = world.terminate();
+    const handled = world.handler.handle(world.deliver(message));
+    await world.clock.advance(2_000_000);
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    await handle(message, world.anotherWorker());
+    expect(world.endings).toEqual(['joined', 'handed-back', 'owed']);
+    expect(world.clock.now() - began).toBeGreaterThanOrEqual(3_600_000);
+    expect(world.clock.now() - began).toBeLessThan(3_660_000);
+  });
+
+  test('into the warm pool, of an instance without an account, leaves nothing to do', async () => {
+    const message = world.terminate();
+    const body = JSON.stringify({ ...JSON.parse(message.body), Destination: 'WarmPool' });
+    await handle({ ...message, body });
+    expect(world.endings).toEqual(['kept']);
+    expect(state()).toBe('removed');
+    expect(world.table.get(INSTANCE)?.expiresAt).toBeDefined();
   });
 
   test('is not stopped by an older launch that is told late that it was admitted', async () => {
