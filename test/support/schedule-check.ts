@@ -34,15 +34,14 @@ function passOver(error: unknown, promised: readonly Promised[]): void {
   throw error;
 }
 
-/** With as many schedules as these, from this seed, everything that can happen does. */
+/** With as many schedules as these, everything that can happen does. */
 export const promisedRuns = 10_000;
-export const promisedSeed = 20_260_101;
 
 /**
  * The seed is fixed, so that a run of the tests says the same each time. To look further:
  * `SCHEDULE_SEED=7 SCHEDULE_RUNS=100000 npm test -- test/property`.
  */
-export const seed = Number(process.env['SCHEDULE_SEED'] ?? promisedSeed);
+export const seed = Number(process.env['SCHEDULE_SEED'] ?? 20_260_101);
 export const runs = Number(process.env['SCHEDULE_RUNS'] ?? promisedRuns);
 
 export async function search({

@@ -3,7 +3,7 @@
  * template of each case, or the message of its error. It is a program because loading the construct library inside Jest
  * takes ten times as long.
  *
- *     node test/infra/constructs/cases.ts AGENT_FILE
+ *     node test/infra/constructs/cases.ts SYNTHESIS_FOLDER
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import type { AttachOptions } from '../../../infra/attach.ts';
 import { DomainMembership, type DomainMembershipProps } from '../../../infra/domain-membership.ts';
 import { agentSettings, badDeployments, longestDeployment } from './given.ts';
 
-const [, , agentFile = ''] = process.argv;
+const [, , synthesized = ''] = process.argv;
 const folder = mkdtempSync(join(tmpdir(), 'adjoin-constructs-'));
 
 const props: DomainMembershipProps = {
@@ -116,7 +116,7 @@ function make(stackOf: () => Stack): Made {
 
 function unjustified(): Constructs['unjustified'] {
   const outdir = mkdtempSync(join(folder, 'nag-'));
-  const app = createApp({ outdir, agentFile });
+  const app = createApp({ outdir, agentFile: join(synthesized, 'agent', 'agent.mjs') });
   const bucket = new CfnBucket(app.node.findChild('adjoin'), 'Open');
   let error = '';
   try {

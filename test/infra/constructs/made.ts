@@ -1,8 +1,9 @@
 /** The templates of cases.ts, made once in a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { deployedTemplates, type Template } from '../templates.ts';
-import type { CaseName, Constructs } from './cases.ts';
+import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
+import type { Template } from '../templates.ts';
+import type { CaseName, Constructs, Made } from './cases.ts';
 
 export interface MadeConstructs extends Pick<Constructs, 'unjustified'> {
   /** @throws Error when the case made none */
@@ -12,10 +13,12 @@ export interface MadeConstructs extends Pick<Constructs, 'unjustified'> {
   readonly badDeployments: readonly (string | undefined)[];
 }
 
+const messageOf = (each: Made): string | undefined => ('error' in each ? each.error : undefined);
+
 export async function makeConstructs(): Promise<MadeConstructs> {
-  const { agentFile } = await deployedTemplates();
+  const { folder } = await synthesis();
   const program = join(import.meta.dirname, 'cases.ts');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, agentFile], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, folder], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
@@ -26,8 +29,6 @@ export async function makeConstructs(): Promise<MadeConstructs> {
     if (found === undefined) throw new Error(`There is no case "${name}".`);
     return found;
   };
-  const messageOf = (each: Constructs['cases'][string]): string | undefined =>
-    'error' in each ? each.error : undefined;
   return {
     template(name) {
       const found = made(name);

@@ -21,6 +21,8 @@ const unit = layerPart('unit', {
   ],
 });
 
+const statuses = (...names: string[]) => names.map((status) => ({ status }));
+
 test('the table shows layers, tests, seconds and the three slowest files in 80 columns, and ends with the count', () => {
   const lines = closing([{ title: 'types', passed: true, seconds: 7.66 }, unit], undefined);
   expect(lines).toEqual([
@@ -64,7 +66,6 @@ test('a layer passes when its run did and tested something', () => {
 test('a report is read file by file; one that is missing says nothing, and a file that could not run has failed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'adjoin-report-'));
   const file = join(folder, 'report.json');
-  const statuses = (...names: string[]) => names.map((status) => ({ status }));
   writeFileSync(
     file,
     JSON.stringify({

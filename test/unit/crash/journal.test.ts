@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { createJournal, type Journal, type Watch } from './journal.ts';
-import { createNames } from './names.ts';
+import { createJournal, type Journal, type Watch } from '../../e2e/crash/journal.ts';
+import { createNames } from '../../e2e/crash/names.ts';
 
 const ok = { status: 200, body: '{}' };
 const aMessage = { status: 200, body: '{"Messages":[{"ReceiptHandle":"x"}]}' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isHeld, isStray } from './ends.ts';
+import { isHeld, isStray } from '../../e2e/crash/ends.ts';
 
 const visibilityMs = 10_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { pointsOf, shareOf, tableOf } from './points.ts';
+import { pointsOf, shareOf, tableOf } from '../../e2e/crash/points.ts';
 
 describe('points at which the agent may die', () => {
   test('are before and after each call', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createNames } from './names.ts';
+import { createNames } from '../../e2e/crash/names.ts';
 
 const options = { documents: { probe: 'adjoin-probe', join: 'adjoin-join' }, baseDn: 'DC=corp,DC=test' };
 const instanceId = { S: 'i-0123' };

@@ -13,7 +13,7 @@ import {
   SubstringFilter,
   UnbindRequest,
 } from 'ldapts';
-import { messageReader } from './ldap-message.ts';
+import { messageReader } from '../../e2e/crash/ldap-message.ts';
 
 const search = (messageId: number, filter = 'x'.repeat(300)): Buffer =>
   new SearchRequest({
