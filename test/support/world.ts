@@ -9,6 +9,7 @@ import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { Fields, Log } from '../../agent/log.ts';
 import { createMemoryTable } from './memory-table.ts';
@@ -66,6 +67,10 @@ export interface World {
     ready: boolean;
     joins: 'works' | 'fails' | 'hangs';
     leaves: 'works' | 'hangs';
+    /** What the node reports otherwise than it stands above. */
+    facts: Partial<ProbeFacts>;
+    /** What a join that fails reports. */
+    failure: { code: string; detail: string };
     /** What the last leave was given. */
     notAfter: number | undefined;
   };
@@ -124,6 +129,8 @@ export function createWorld(): World {
       joins: 'works',
       leaves: 'works',
       notAfter: undefined,
+      facts: {},
+      failure: { code: 'realm-failed', detail: 'no' },
     },
     message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
       messageId: id,
@@ -251,6 +258,7 @@ export function createWorld(): World {
         ready: world.node.ready,
         missing: world.node.ready ? [] : ['adcli'],
         key: 'key',
+        ...world.node.facts,
       };
     },
     async join(_node, entry, _target, signal) {
@@ -264,7 +272,7 @@ export function createWorld(): World {
         computerName: entry.computerName,
       } as const;
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
-        return { ...facts, result: 'failed', code: 'realm-failed', detail: 'no' };
+        return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (account) {
         passwordClock += 1n;

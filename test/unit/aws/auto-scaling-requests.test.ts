@@ -107,6 +107,26 @@ describe('the state of an instance', () => {
     expect(endpoint.requests.map(({ input }) => input['NextToken'])).toEqual([undefined, 'page 2']);
   });
 
+  test('is no longer waited for when the action is given up', async () => {
+    const { endpoint, clock, autoScaling } = await start(() => 'silence');
+    await using _ = endpoint;
+    const given = new AbortController();
+    const look = autoScaling.instance('i-1', given.signal);
+    look.catch(() => undefined);
+    await clock.advance(50);
+    const reason = new AdjoinError('lease-lost', 'gone');
+    given.abort(reason);
+    await expect(look).rejects.toBe(reason);
+  });
+
+  test('is unknown where the answer holds no list', async () => {
+    const { endpoint, clock, autoScaling } = await start(() => result('DescribeAutoScalingInstances', ''));
+    await using _ = endpoint;
+    const look = autoScaling.instance('i-1', open);
+    await clock.advance(50);
+    await expect(look).resolves.toBeUndefined();
+  });
+
   test('is not known when a call fails', async () => {
     const { endpoint, clock, autoScaling } = await start(() => xmlError('Throttling', 'Rate exceeded'));
     await using _ = endpoint;
@@ -164,7 +184,11 @@ describe('an action', () => {
       call === 'complete'
         ? autoScaling.complete(action, 'CONTINUE', open)
         : autoScaling.heartbeat(action, open);
-    await expect(sent).rejects.toMatchObject({ code: 'action-void', message: `i-1 in fleet: ${words}` });
+    await expect(sent).rejects.toMatchObject({
+      code: 'action-void',
+      message: `i-1 in fleet: ${words}`,
+      cause: expect.objectContaining({ name: 'ValidationError' }),
+    });
   });
 
   test.each([
@@ -177,6 +201,9 @@ describe('an action', () => {
     const sent = autoScaling.complete(action, 'CONTINUE', open);
     await expect(sent).rejects.toMatchObject({ code: expected });
     await expect(sent).rejects.toThrow('autoscaling:CompleteLifecycleAction CONTINUE for i-1');
+    await expect(autoScaling.heartbeat(action, open)).rejects.toThrow(
+      'autoscaling:RecordLifecycleActionHeartbeat for i-1',
+    );
   });
 });
 
@@ -226,6 +253,25 @@ describe('a group', () => {
     );
   });
 
+  test('that is not there is none, and is asked for again at once', async () => {
+    const { endpoint, autoScaling } = await start(
+      either(result('DescribeAutoScalingGroups', ''), xmlError('ValidationError', 'not found')),
+    );
+    await using _ = endpoint;
+    await expect(autoScaling.group('fleet')).resolves.toBeUndefined();
+    await expect(autoScaling.group('fleet')).resolves.toBeUndefined();
+    expect(endpoint.requests).toHaveLength(4);
+  });
+
+  test('without tags and hooks has none', async () => {
+    const bare = '<AutoScalingGroups><member></member></AutoScalingGroups>';
+    const { endpoint, autoScaling } = await start(
+      either(result('DescribeAutoScalingGroups', bare), result('DescribeLifecycleHooks', '')),
+    );
+    await using _ = endpoint;
+    await expect(autoScaling.group('fleet')).resolves.toEqual({ tags: new Map(), hooks: [] });
+  });
+
   test('that has gone between the two questions has no hooks', async () => {
     const { endpoint, autoScaling } = await start(
       either(groupXml, xmlError('ValidationError', 'AutoScalingGroup name not found')),
@@ -253,9 +299,10 @@ describe('a group', () => {
   test('is believed for less than five seconds, each group by itself', async () => {
     const { endpoint, clock, autoScaling } = await start(either(groupXml, hooksXml('')));
     await using _ = endpoint;
-    await autoScaling.group('fleet');
+    const first = await autoScaling.group('fleet');
     await clock.advance(4_999);
-    await autoScaling.group('fleet');
+    expect(first).toMatchObject({ hooks: [] });
+    await expect(autoScaling.group('fleet')).resolves.toEqual(first);
     expect(endpoint.requests).toHaveLength(2);
     await autoScaling.group('another');
     expect(endpoint.requests).toHaveLength(4);

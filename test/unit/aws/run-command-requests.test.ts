@@ -46,7 +46,10 @@ describe('a command', () => {
   test('that was accepted without an ID is an outage: nobody could ask for its outcome', async () => {
     const { endpoint, runCommand } = await start({ Command: {} });
     await using _ = endpoint;
-    await expect(runCommand.send(request, open)).rejects.toMatchObject({ code: 'aws-unavailable' });
+    await expect(runCommand.send(request, open)).rejects.toMatchObject({
+      code: 'aws-unavailable',
+      message: 'ssm:SendCommand answered without a command ID.',
+    });
   });
 
   test.each([
@@ -60,7 +63,7 @@ describe('a command', () => {
     const { endpoint, runCommand } = await start({ error, message: 'no' });
     await using _ = endpoint;
     const sent = runCommand.send(request, open);
-    await expect(sent).rejects.toMatchObject({ code });
+    await expect(sent).rejects.toMatchObject({ code, cause: expect.objectContaining({ name: error }) });
     await expect(sent).rejects.toThrow(message);
   });
 
@@ -139,6 +142,12 @@ describe('registered nodes', () => {
       { operation: 'DescribeInstanceInformation', input },
       { operation: 'DescribeInstanceInformation', input: { ...input, NextToken: 'page 2' } },
     ]);
+  });
+
+  test('are none where the answer holds no list', async () => {
+    const { endpoint, runCommand } = await start({});
+    await using _ = endpoint;
+    await expect(runCommand.registered(['i-1'])).resolves.toEqual(new Set());
   });
 
   test('are unknown as a whole when one page fails', async () => {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Connection } from '../../../agent/directory/connection.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
 import { namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
+import { Result } from '../../../agent/directory/failures.ts';
 import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
 import { DOMAIN, Op, UNIT, ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
@@ -82,6 +83,26 @@ describe("the zone's own records", () => {
     await expect(namesWithRecords(session, [...ofTheZone, 'WEB01', 'WEB02'], signal)).resolves.toEqual([
       'WEB01',
     ]);
+  });
+});
+
+test('a zone that is not there has no records, and one that refuses is an error', async () => {
+  const answers = (code: number): void =>
+    server.script({
+      at: server.requests.length,
+      goesOn: true,
+      answer: (answer) => ({ ...answer, code, entries: [] }),
+    });
+  const before = (): Promise<void> => Promise.resolve();
+  answers(Result.noSuchObject);
+  await expect(namesWithRecords(session, ['WEB01'], signal)).resolves.toEqual([]);
+  await expect(removeRecords(session, ['WEB01'], before, signal)).resolves.toEqual([]);
+  answers(Result.insufficientAccess);
+  await expect(namesWithRecords(session, ['WEB01'], signal)).rejects.toMatchObject({
+    result: Result.insufficientAccess,
+  });
+  await expect(removeRecords(session, ['WEB01'], before, signal)).rejects.toMatchObject({
+    result: Result.insufficientAccess,
   });
 });
 
