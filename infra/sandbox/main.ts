@@ -2,6 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { systemClock } from './clock.ts';
 import { chaosCommand } from './chaos/command.ts';
 import { UsageError } from './command-line/parse.ts';
 import { giveToOwner } from './host/namespace.ts';
@@ -12,8 +13,8 @@ import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
 import { agentCommand, commandsToTry } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
-import { region, accountId, startSandbox, systemClock, type Sandbox } from './inside/sandbox.ts';
-import { stageOf } from './inside/stage.ts';
+import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
+import { subjectOf } from './inside/subject.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
 
 const directory = '.sandbox';
@@ -159,7 +160,7 @@ async function tell(
   const view = createView(screen, startedAt, Date.now);
   const result = await orInterrupted(
     signal,
-    tellStory(args.instances, stageOf(sandbox), view, systemClock, signal),
+    tellStory(args.instances, subjectOf(sandbox), view, systemClock, signal),
   );
   for (const line of closingLines(result)) view.say(line);
   if (args.report !== undefined) {

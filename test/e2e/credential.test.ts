@@ -62,7 +62,7 @@ describeReal('a wrong service password', (ground) => {
 
   test('heartbeats hold them beyond the hook’s timeout, and the patience ends with what the group’s policy says', async () => {
     const received = await eventually('both launches held', 30_000, async () => {
-      const { states, memberships } = await system.stage.look();
+      const { states, memberships } = await system.subject.look();
       const waiting = [...states].filter(([, state]) => state === 'Pending:Wait').map(([id]) => id);
       const times = waiting.flatMap((id) => memberships.get(id)?.launch?.['received'] ?? []);
       return times.length === 2 ? new Map(waiting.map((id, index) => [id, times[index] ?? 0])) : undefined;
@@ -71,7 +71,7 @@ describeReal('a wrong service password', (ground) => {
     const seen = new Map<string, number>();
     await eventually('the launches given up', (patienceSeconds + answerSeconds) * 1000, async () => {
       const asked = Date.now();
-      const { states } = await system.stage.look();
+      const { states } = await system.subject.look();
       const waiting = [...received.keys()].filter((id) => states.get(id) === 'Pending:Wait');
       for (const id of waiting) seen.set(id, asked);
       return waiting.length === 0 ? true : undefined;
@@ -87,7 +87,7 @@ describeReal('a wrong service password', (ground) => {
 
   test('a secret that is corrected in time lets the held launches join without anyone’s help', async () => {
     const held = await eventually('replacements that are held', 60_000, async () => {
-      const { states, memberships } = await system.stage.look();
+      const { states, memberships } = await system.subject.look();
       const waiting = [...states].filter(([, state]) => state === 'Pending:Wait').map(([id]) => id);
       const refused = waiting.filter((id) => memberships.get(id)?.lastError?.code === 'credential-refused');
       return refused.length === 2 ? refused : undefined;

@@ -12,12 +12,12 @@ import {
   type SandboxOptions,
   startSandbox,
 } from '../../infra/sandbox/inside/sandbox.ts';
-import { stageOf } from '../../infra/sandbox/inside/stage.ts';
+import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import type { Membership } from '../../infra/sandbox/story/memberships.ts';
-import type { Stage } from '../../infra/sandbox/story/story.ts';
+import type { Subject } from '../../infra/sandbox/story/story.ts';
 
 export interface System extends Sandbox {
-  readonly stage: Stage;
+  readonly subject: Subject;
 }
 
 /** Starts everything but the agent. */
@@ -30,7 +30,7 @@ export async function openSystem(ground: Ground, options: Partial<SandboxOptions
     maximumInstances: 20,
     ...options,
   });
-  return { ...sandbox, stage: stageOf(sandbox) };
+  return { ...sandbox, subject: subjectOf(sandbox) };
 }
 
 /** Real daemons take real time; this is how often they are asked. */
@@ -54,20 +54,20 @@ export async function eventually<Answer>(
 /** Waits until exactly this many instances are listed and all of them are in service; their instance IDs. */
 export function inService(system: System, count: number, limitMs: number): Promise<string[]> {
   return eventually(`${count} instances in service`, limitMs, async () => {
-    const { states } = await system.stage.look();
+    const { states } = await system.subject.look();
     const ready = [...states.values()].every((state) => state === 'InService');
     return ready && states.size === count ? [...states.keys()] : undefined;
   });
 }
 
 export async function membershipOf(system: System, instanceId: string): Promise<Membership | undefined> {
-  return (await system.stage.look()).memberships.get(instanceId);
+  return (await system.subject.look()).memberships.get(instanceId);
 }
 
 /** Waits until the only instance that is listed has got this far. */
 export function onlyInstance(system: System, state: string, limitMs: number): Promise<string> {
   return eventually(`one instance ${state}`, limitMs, async () => {
-    const { states } = await system.stage.look();
+    const { states } = await system.subject.look();
     return [...states].find(([, seen]) => seen === state)?.[0];
   });
 }

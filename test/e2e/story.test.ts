@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { filesWith, formsOf } from '../../infra/sandbox/chaos/secrets.ts';
-import { systemClock } from '../../infra/sandbox/inside/sandbox.ts';
+import { systemClock } from '../../infra/sandbox/clock.ts';
 import { closingLines, type StoryResult, tellStory } from '../../infra/sandbox/story/story.ts';
 import { createView } from '../../infra/sandbox/story/view.ts';
 import { describeReal } from '../support/sandbox.ts';
@@ -124,7 +124,7 @@ describeReal('the story of a fleet', (ground) => {
     await inService(system, 0, 60_000);
     const result: StoryResult = await tellStory(
       2,
-      system.stage,
+      system.subject,
       view,
       systemClock,
       new AbortController().signal,

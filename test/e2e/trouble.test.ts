@@ -160,7 +160,7 @@ describeReal('an agent in trouble', (ground) => {
             JSON.stringify(entry['error'] ?? '').includes('directory-unavailable'),
         ),
       );
-      expect((await system.stage.look()).states.get(leaving)).toBe('Terminating:Wait');
+      expect((await system.subject.look()).states.get(leaving)).toBe('Terminating:Wait');
     });
     await inService(system, 1, 60_000);
     expect(await computerNames(system)).toHaveLength(1);
@@ -172,14 +172,14 @@ describeReal('an agent in trouble', (ground) => {
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim ?? ''] }));
     ec2.destroy();
     const [replacement] = await eventually('a replacement, and the victim gone', 60_000, async () => {
-      const { states } = await system.stage.look();
+      const { states } = await system.subject.look();
       if (states.has(victim ?? '')) return undefined;
       const others = [...states].filter(([, state]) => state === 'InService').map(([id]) => id);
       return others.length === 1 ? others : undefined;
     });
     const stamps = (await system.auditor.computers()).map((account) => account.stamp);
-    expect(stamps).toContain(system.stage.expected.stampOf(replacement ?? ''));
-    expect(await system.stage.witnesses.leftovers([replacement ?? ''])).toEqual([]);
+    expect(stamps).toContain(system.subject.expected.stampOf(replacement ?? ''));
+    expect(await system.subject.witnesses.leftovers([replacement ?? ''])).toEqual([]);
     expect(system.agent()?.deaths).toHaveLength(1);
   }, 120_000);
 
@@ -212,7 +212,7 @@ describeReal('an agent in trouble', (ground) => {
       result: 'CONTINUE',
       correlationId: first.find(({ event }) => event === 'lifecycle action received')?.['correlationId'],
     });
-    const stamp = system.stage.expected.stampOf(launched);
+    const stamp = system.subject.expected.stampOf(launched);
     const accounts = (await system.auditor.computers()).filter((account) => account.stamp === stamp);
     expect(accounts).toHaveLength(1);
   }, 240_000);

@@ -13,7 +13,7 @@ import { type AttributeValue, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
-import { stampOf } from '../inside/stage.ts';
+import { stampOf } from '../inside/subject.ts';
 import { accountsWithStamp, type StoredAccount } from './directory.ts';
 import type { ActionRecord, CloudRecord } from './record.ts';
 

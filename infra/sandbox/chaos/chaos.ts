@@ -5,8 +5,9 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { GroundFacts } from '../host/namespace.ts';
-import { type Sandbox, systemClock } from '../inside/sandbox.ts';
-import { stampOf } from '../inside/stage.ts';
+import { systemClock } from '../clock.ts';
+import type { Sandbox } from '../inside/sandbox.ts';
+import { stampOf } from '../inside/subject.ts';
 import type { Proof } from '../story/proof.ts';
 import { audit, type WorkerLife } from './audit.ts';
 import { createSpoiltCalls } from './calls.ts';

@@ -1,5 +1,5 @@
 /** Goes on scaling after the plan's time: on a machine that is slow or busy, less happens in it. */
-import type { Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
 import type { Groups } from './groups.ts';
 import { mostInstances } from './plan.ts';
 import { type CloudRecord, inService, listed } from './record.ts';

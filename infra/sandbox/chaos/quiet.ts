@@ -1,5 +1,6 @@
 /** Waits until the healed system has come to rest: nothing under way, every group as large as it should be. */
-import { lookAtFleet, type Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
+import { lookAtFleet } from '../story/watch.ts';
 import type { Sandbox } from '../inside/sandbox.ts';
 import type { Groups } from './groups.ts';
 import { type CloudRecord, inService, listed } from './record.ts';

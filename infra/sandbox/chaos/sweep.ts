@@ -1,7 +1,7 @@
 /** The sweep as an operator would run it, and what it says that it found. */
 import type { Sandbox } from '../inside/sandbox.ts';
 import { runProcess } from '../machine/process.ts';
-import type { Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
 
 export interface SweepOutcome {
   readonly code: number | null;

@@ -2,7 +2,7 @@
 import type { Fault, Faults } from '../cloud/seams.ts';
 import type { GroundFacts } from '../host/namespace.ts';
 import { isWorker, type Sandbox, startSandbox } from '../inside/sandbox.ts';
-import type { Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
 import { type Answer, createAnswerWatch, lookAt } from './answers.ts';
 import type { SpoiltCalls } from './calls.ts';
 import { placeStrangers } from './directory.ts';

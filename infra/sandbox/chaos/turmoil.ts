@@ -1,5 +1,5 @@
 /** Carries out a plan: every fault and every scaling at its time. A fault that finds nothing to befall waits for something. */
-import type { Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
 import type { SpoiltCalls } from './calls.ts';
 import type { Groups } from './groups.ts';
 import type { Mark } from './picture.ts';

@@ -7,7 +7,7 @@ import { randomPassword } from '../domain/password.ts';
 import { accountId, type Sandbox } from '../inside/sandbox.ts';
 import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
-import type { Clock } from '../story/watch.ts';
+import type { Clock } from '../clock.ts';
 import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
 import type { WorldFault } from './plan.ts';

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import { HookPublisher } from './auto-scaling/hook-publisher.ts';
 import { Groups } from './auto-scaling/groups.ts';
 import { autoScalingService } from './auto-scaling/service.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { trailEvent } from './cloudtrail/trail.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet } from './ec2/instances.ts';
@@ -30,7 +30,6 @@ import { ssmService } from './ssm/service.ts';
 import { stsService } from './sts/service.ts';
 import { Timers } from './timers.ts';
 
-export type { Clock } from './clock.ts';
 export type { Fleet } from './ec2/instances.ts';
 export type { SessionKey, SessionWish } from './key-ring.ts';
 export type { Authorize, CallCount, CloudEvent, Faults, Witness } from './seams.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Node fires a longer timer at once, so longer waits are cut into pieces. */
 const longestSleepMs = 2 ** 31 - 1;

@@ -10,7 +10,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { systemClock } from '../clock.ts';
 import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -20,7 +20,6 @@ import { Permissions } from '../stack/permissions.ts';
 import { type ClientConfig, deployStack, type Stack } from '../stack/stack.ts';
 import { synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
-import type { Clock } from '../story/watch.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { type Key, writePrivate } from './state.ts';
@@ -30,13 +29,6 @@ export const accountId = '123456789012';
 
 /** An agent that starts takes about a second to load; a real instance's takes longer. */
 const registrationDelayMs = 300;
-
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: async (ms, signal) => {
-    await wait(ms, undefined, signal ? { signal } : {});
-  },
-};
 
 export interface SandboxOptions {
   readonly image: string;

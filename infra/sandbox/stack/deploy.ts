@@ -8,7 +8,7 @@
 import { evaluate, evaluateCondition, evaluateMap, type Created, type Scope } from './evaluate.ts';
 import { creationOrder } from './order.ts';
 import { resolveParameters } from './parameters.ts';
-import type { Ground, ResourceTypes } from './resource-type.ts';
+import type { Target, ResourceTypes } from './resource-type.ts';
 import { resourceTypes } from './resources/index.ts';
 import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
 
@@ -31,7 +31,7 @@ export interface Deployment {
   readonly parameters: Readonly<Record<string, string>>;
   /** What the SSM parameter store answers, such as the newest AMI. */
   readonly publicParameters?: Readonly<Record<string, string>>;
-  readonly ground: Ground;
+  readonly target: Target;
   /** Told each resource when it is there. */
   readonly onCreated?: (resource: DeployedResource) => void;
   readonly types?: ResourceTypes;
@@ -39,7 +39,7 @@ export interface Deployment {
 
 /** @throws TemplateError; what was created by then stays */
 export async function deploy(deployment: Deployment): Promise<DeployedStack> {
-  const { name, ground } = deployment;
+  const { name, target } = deployment;
   const types = deployment.types ?? resourceTypes;
   const template = parseTemplate(deployment.template);
   const unknown = new Set(
@@ -50,7 +50,7 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   const created = new Map<string, Created>();
   const conditions = new Map<string, boolean>();
   const scope: Scope = {
-    place: ground,
+    place: target,
     stackName: name,
     parameters: resolveParameters(template.parameters, deployment.parameters, deployment.publicParameters),
     mappings: template.mappings,
@@ -75,8 +75,8 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
     try {
       const properties = evaluateMap(definition.properties, scope);
       refuseUnknown(type, properties);
-      const madeUpName = `${name}-${logicalId}-${ground.hex(12).toUpperCase()}`;
-      const answer = await type.create({ logicalId, properties, madeUpName }, ground);
+      const madeUpName = `${name}-${logicalId}-${target.hex(12).toUpperCase()}`;
+      const answer = await type.create({ logicalId, properties, madeUpName }, target);
       created.set(logicalId, answer);
       const resource = { logicalId, type: definition.type, properties, ...answer };
       resources.push(resource);

@@ -17,7 +17,7 @@ export interface DeployerClients {
 }
 
 /** Where a stack is built. */
-export interface Ground {
+export interface Target {
   readonly region: string;
   readonly accountId: string;
   readonly clients: DeployerClients;
@@ -40,7 +40,7 @@ export interface ResourceType {
   readonly applied: readonly string[] | 'all';
   /** Properties that change nothing in the sandbox. */
   readonly inert?: readonly string[];
-  create(wanted: Wanted, ground: Ground): Created | Promise<Created>;
+  create(wanted: Wanted, target: Target): Created | Promise<Created>;
 }
 
 export type ResourceTypes = Readonly<Record<string, ResourceType>>;

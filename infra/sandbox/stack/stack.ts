@@ -12,7 +12,7 @@ import type { Account } from './account.ts';
 import { merge, type AgentConfig } from './agent-config.ts';
 import { deploy, type DeployedStack } from './deploy.ts';
 import type { Permissions } from './permissions.ts';
-import type { Ground } from './resource-type.ts';
+import type { Target } from './resource-type.ts';
 import type { Synthesis } from './synthesis.ts';
 
 /** What the SDK clients need to reach the endpoint as one principal. */
@@ -106,7 +106,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
     sqs: new SQSClient(administrator),
     ssm: new SSMClient(administrator),
   };
-  const ground: Ground = {
+  const target: Target = {
     ...place,
     clients,
     cloud,
@@ -118,7 +118,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       name: deployment,
       template: options.synthesis.template,
       parameters: await parametersOf(options),
-      ground,
+      target,
       onCreated,
     });
     const output = (name: string): string => {
@@ -145,7 +145,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
           ? {}
           : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
       },
-      ground,
+      target,
       onCreated,
     });
     await clients.secrets.send(

@@ -2,9 +2,9 @@
  * What the story claims, asked of everybody but the agent: the directory (as a plain domain user), DNS, each machine, Auto
  * Scaling, and the kernel.
  */
+import type { Clock } from '../clock.ts';
 import type { AuditedAccount, Auditor } from './auditor.ts';
 import { absence, type Proof, proofOf } from './proof.ts';
-import type { Clock } from './watch.ts';
 
 /** Where the proofs come from. */
 export interface Witnesses {

@@ -3,6 +3,7 @@
  *
  * The agent has no part in the telling. Its ledger gives the times of the steps, and nothing else.
  */
+import type { Clock } from '../clock.ts';
 import {
   type Baseline,
   type Expectations,
@@ -15,7 +16,7 @@ import { currentStep, launchSteps, terminateSteps } from './memberships.ts';
 import { type Proof, proofLines } from './proof.ts';
 import { type CallCount, callLines, summaryLines } from './summary.ts';
 import type { View } from './view.ts';
-import { type Clock, createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
+import { createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
 
 /** How a process ended. */
 export interface Ending {
@@ -24,7 +25,7 @@ export interface Ending {
 }
 
 /** What the story needs of a running sandbox. */
-export interface Stage {
+export interface Subject {
   readonly witnesses: Witnesses;
   readonly expected: Expectations;
   look(): Promise<Sighting>;
@@ -117,7 +118,7 @@ function agentProof(deaths: number, ending: Ending | null): Proof {
 /** Tells the story. Rejects only when the signal aborts. */
 export async function tellStory(
   instances: number,
-  stage: Stage,
+  subject: Subject,
   view: View,
   clock: Clock,
   signal: AbortSignal,
@@ -125,11 +126,11 @@ export async function tellStory(
   const startedAt = clock.now();
   const chapters: Chapter[] = [];
   const watch = createWatch(
-    () => stage.look(),
+    () => subject.look(),
     clock,
     (seen) => view.update(seen),
   );
-  const baseline = await takeBaseline(stage.witnesses.auditor);
+  const baseline = await takeBaseline(subject.witnesses.auditor);
 
   let before = 0;
   for (const size of sizesOf(instances)) {
@@ -145,7 +146,7 @@ export async function tellStory(
     seconds: (clock.now() - startedAt) / 1000,
     chapters,
     instances: watch.instances(),
-    calls: stage.calls(),
+    calls: subject.calls(),
   };
 
   async function tellChapter(size: number, previous: number, known: Baseline): Promise<Chapter> {
@@ -153,13 +154,13 @@ export async function tellStory(
     const chapterStart = clock.now();
     const limitMs = chapterLimitMs(instances);
     view.begin(title);
-    await stage.setDesiredCapacity(size);
+    await subject.setDesiredCapacity(size);
     const proofs: Proof[] = [];
     let seconds = 0;
     try {
       await watch.until((seen) => settled(seen, size), chapterStart + limitMs, signal);
       seconds = (clock.now() - chapterStart) / 1000;
-      const { witnesses, expected } = stage;
+      const { witnesses, expected } = subject;
       const living = [...(await witnesses.lifecycleStates()).keys()];
       if (size > 0) proofs.push(...(await proveMembers(size, witnesses, expected, known, clock, signal)));
       if (size < previous) proofs.push(...(await proveAbsence(living, witnesses, expected, known)));
@@ -168,7 +169,7 @@ export async function tellStory(
       seconds = (clock.now() - chapterStart) / 1000;
       proofs.push(
         error instanceof StoryTimeout
-          ? timeoutProof(title, size, limitMs, watch.instances(), stage.logFile)
+          ? timeoutProof(title, size, limitMs, watch.instances(), subject.logFile)
           : broken(title, error),
       );
     }
@@ -179,8 +180,8 @@ export async function tellStory(
 
   async function tellEnd(): Promise<Chapter> {
     const chapterStart = clock.now();
-    const deaths = stage.agentDeaths();
-    const proof = agentProof(deaths, await stage.stopAgent());
+    const deaths = subject.agentDeaths();
+    const proof = agentProof(deaths, await subject.stopAgent());
     // The agent writes down that it answered only after it answered: the last steps are in the ledger now.
     await watch.refresh();
     for (const line of proofLines(proof)) view.say(line);

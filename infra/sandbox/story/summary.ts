@@ -1,4 +1,5 @@
 /** The summary at the end of the story: a line an instance with the seconds of each step, within 80 columns. */
+import { tableLines } from '../table.ts';
 import { durations, launchSteps, median, terminateSteps } from './memberships.ts';
 import type { Watched } from './watch.ts';
 
@@ -31,28 +32,28 @@ function rowsOf(instances: readonly Watched[], action: 'launch' | 'terminate'): 
   return instances.flatMap((watched) => {
     const seconds = durations(watched.membership?.[action], steps);
     if (seconds.size === 0) return [];
-    const label = `${watched.instanceId.padEnd(19)} ${(watched.membership?.computerName ?? '–').padEnd(15)}`;
+    const label = `${watched.instanceId} ${watched.membership?.computerName ?? '–'}`;
     return [{ label, seconds: [...steps.map((step) => seconds.get(step)), sum(seconds.values())] }];
   });
 }
 
 function table(title: string, steps: readonly string[], rows: readonly Row[]): string[] {
   const columns = [...steps.map(headingOf), 'total'];
-  const line = (label: string, cells: readonly string[]): string =>
-    label.padEnd(nameWidth) +
-    cells.map((text, index) => text.padStart(Math.max(6, (columns[index]?.length ?? 0) + 1))).join('');
-  const over = (label: string, reduce: (values: number[]) => number | undefined): string => {
+  const over = (label: string, reduce: (values: number[]) => number | undefined): string[] => {
     const cells = columns.map((_, column) =>
       cell(reduce(rows.flatMap((row) => (row.seconds[column] === undefined ? [] : [row.seconds[column]])))),
     );
-    return line(label, cells);
+    return [label, ...cells];
   };
-  return [
-    line(title, columns),
-    ...rows.map((row) => line(row.label, row.seconds.map(cell))),
-    over('median', median),
-    over('longest', (values) => (values.length === 0 ? undefined : Math.max(...values))),
-  ];
+  return tableLines(
+    [nameWidth, ...columns.map((text) => Math.max(6, text.length + 1))],
+    [
+      [title, ...columns],
+      ...rows.map((row) => [row.label, ...row.seconds.map(cell)]),
+      over('median', median),
+      over('longest', (values) => (values.length === 0 ? undefined : Math.max(...values))),
+    ],
+  );
 }
 
 /** Both tables, the unjoins below the joins. Times are seconds. */

@@ -5,12 +5,8 @@ import {
   DescribeScalingActivitiesCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import type { Clock } from '../clock.ts';
 import { type Membership, readMembership } from './memberships.ts';
-
-export interface Clock {
-  now(): number;
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
 
 /** One look at the fleet. */
 export interface Sighting {

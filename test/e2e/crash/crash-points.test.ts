@@ -255,13 +255,13 @@ describeReal('an agent that is killed at any call', (ground) => {
     expect(await lanes.deadLetters()).toBe(0);
     expect((await system.auditor.computers()).map((account) => account.computerName)).toEqual([]);
     const states = async (): Promise<Set<string>> =>
-      new Set([...(await system.stage.look()).memberships.values()].map(({ state }) => state));
+      new Set([...(await system.subject.look()).memberships.values()].map(({ state }) => state));
     expect(await states()).toEqual(new Set(['removed']));
     // An address that a machine registered once more while it was being terminated is what the sweep is for. The lanes'
     // agents run none.
     await sweep();
     expect(await system.auditor.dnsNames()).toEqual(dnsNames);
     expect(await states()).toEqual(new Set(['removed']));
-    expect(await system.stage.witnesses.leftovers([])).toEqual([]);
+    expect(await system.subject.witnesses.leftovers([])).toEqual([]);
   }, 120_000);
 });

@@ -88,7 +88,7 @@ export async function notJoined(system: System, lane: Lane, instanceId: string):
   if (item['state']?.S !== 'member') problems.push(`the ledger says ${item['state']?.S}`);
   problems.push(...leaseProblems(item, lane));
 
-  const stamp = system.stage.expected.stampOf(instanceId);
+  const stamp = system.subject.expected.stampOf(instanceId);
   const accounts = (await system.auditor.computers()).filter((account) => account.stamp === stamp);
   const [account] = accounts;
   if (!account || accounts.length > 1) return [...problems, `${accounts.length} accounts carry its stamp`];
@@ -102,7 +102,7 @@ export async function notJoined(system: System, lane: Lane, instanceId: string):
   if (answered && answered.at < account.passwordLastSet)
     problems.push('it was answered before it had joined');
 
-  const { witnesses } = system.stage;
+  const { witnesses } = system.subject;
   const tested = await witnesses.onMachine(instanceId, ['adcli', 'testjoin'], 15_000);
   if (tested.code !== 0) problems.push(`adcli testjoin: ${tested.stderr.trim().split('\n').at(-1) ?? ''}`);
   const name = `${account.computerName.toLowerCase()}.${system.domain.domainName}`;
@@ -129,7 +129,7 @@ export async function notRemoved(
   if (item['expiresAt'] === undefined) problems.push('the ledger will never forget it');
   problems.push(...leaseProblems(item, lane));
 
-  const stamp = system.stage.expected.stampOf(instanceId);
+  const stamp = system.subject.expected.stampOf(instanceId);
   const accounts = (await system.auditor.computers()).filter(
     (account) => account.stamp === stamp || account.computerName === computerName,
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { deploy, type DeployedStack } from '../../../infra/sandbox/stack/deploy.ts';
-import type { Ground, ResourceTypes } from '../../../infra/sandbox/stack/resource-type.ts';
+import type { Target, ResourceTypes } from '../../../infra/sandbox/stack/resource-type.ts';
 import { startBench } from '../cloud/bench.ts';
 
 /** A type whose resources answer with their own properties: what arrived can be looked at. */
@@ -32,7 +32,7 @@ async function deployed(
 ): Promise<DeployedStack> {
   await using bench = await startBench();
   const operator = bench.as('operator');
-  const ground: Ground = {
+  const target: Target = {
     region: 'eu-central-1',
     accountId: '123456789012',
     clients: operator,
@@ -44,7 +44,7 @@ async function deployed(
     template: JSON.stringify(template),
     parameters,
     publicParameters,
-    ground,
+    target,
     types,
   });
 }

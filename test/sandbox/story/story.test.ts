@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { AuditedAccount } from '../../../infra/sandbox/story/auditor.ts';
 import { readMembership } from '../../../infra/sandbox/story/memberships.ts';
 import { reportOf } from '../../../infra/sandbox/story/report.ts';
-import { closingLines, sizesOf, type Stage, tellStory } from '../../../infra/sandbox/story/story.ts';
+import { closingLines, sizesOf, type Subject, tellStory } from '../../../infra/sandbox/story/story.ts';
 import { createView } from '../../../infra/sandbox/story/view.ts';
 import { idOf, item } from './fixtures.ts';
 
@@ -61,7 +61,7 @@ function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean
       }),
     );
   let written = '';
-  const stage: Stage = {
+  const subject: Subject = {
     expected: { domain: 'corp.example.test', organizationalUnit: 'OU=Fleet', stampOf },
     look: async () => ({ states: states(), memberships: memberships() }),
     async setDesiredCapacity(size) {
@@ -98,7 +98,8 @@ function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean
     time,
     clock.now,
   );
-  const tell = (instances: number) => tellStory(instances, stage, view, clock, new AbortController().signal);
+  const tell = (instances: number) =>
+    tellStory(instances, subject, view, clock, new AbortController().signal);
   return { tell, written: () => written };
 }
 

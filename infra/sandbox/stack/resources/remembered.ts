@@ -5,13 +5,13 @@
 import type { Created } from '../evaluate.ts';
 import {
   optionalText,
-  type Ground,
+  type Target,
   type ResourceType,
   type ResourceTypes,
   type Wanted,
 } from '../resource-type.ts';
 
-function remember(answer: (wanted: Wanted, ground: Ground) => Created): ResourceType {
+function remember(answer: (wanted: Wanted, target: Target) => Created): ResourceType {
   return { applied: 'all', create: answer };
 }
 

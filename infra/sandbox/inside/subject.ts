@@ -1,6 +1,6 @@
 import type { CallCount as PrincipalCallCount } from '../cloud/cloud.ts';
 import { leftovers } from '../machine/leftovers.ts';
-import type { Stage } from '../story/story.ts';
+import type { Subject } from '../story/story.ts';
 import type { CallCount } from '../story/summary.ts';
 import { inServiceTimes, lookAtFleet } from '../story/watch.ts';
 import { accountId, isWorker, region, type Sandbox } from './sandbox.ts';
@@ -14,7 +14,7 @@ export function stampOf(sandbox: Sandbox, instanceId: string): string {
 }
 
 /** A running sandbox as the story sees it. */
-export function stageOf(sandbox: Sandbox): Stage {
+export function subjectOf(sandbox: Sandbox): Subject {
   const { autoScalingGroup, table } = sandbox.stack;
   const look = () => lookAtFleet(sandbox.autoscaling, sandbox.dynamodb, autoScalingGroup, table);
   return {
