@@ -1,7 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { anchorsOf, commandsOf, faultOf, pages, pathsOf, root, targetsOf } from './pages.ts';
+import { anchorsOf, commandsOf, faultOf, filesOf, pages, pathsOf, root, targetsOf } from './pages.ts';
+
+const { scripts }: { scripts: Record<string, string> } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+);
+const tests = filesOf('test/**/*.test.ts');
 
 test('the pages that a reader looks for are there', () => {
   expect(pages.map(({ file }) => file)).toEqual(
@@ -22,6 +27,12 @@ describe.each(pages)('$file', (page) => {
 
   test('has no link that leads nowhere', () => {
     expect(targetsOf(text).flatMap((target) => faultOf(page, target) ?? [])).toEqual([]);
+  });
+
+  test('names no npm script that package.json lacks, and no pattern that finds no test', () => {
+    const { scripts: named, patterns } = commandsOf(text);
+    expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+    expect(patterns.filter((pattern) => !tests.some((file) => file.includes(pattern)))).toEqual([]);
   });
 });
 
