@@ -10,7 +10,7 @@ import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifec
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
-import type { Fields, Log } from '../../agent/log.ts';
+import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, LifecycleAction } from '../../agent/terms.ts';
@@ -39,7 +39,7 @@ export interface World {
   readonly clock: VirtualClock;
   readonly handler: Handler;
   readonly endings: Ending[];
-  readonly log: { level: string; event: string; fields: Fields }[];
+  readonly log: readonly LogLine[];
   /** Every effect on the outside, in order. */
   readonly effects: string[];
   readonly table: Map<string, Membership>;
@@ -79,10 +79,11 @@ export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
 export function createWorld(): World {
   const clock = createVirtualClock();
+  const log = createMemoryLog();
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
     endings: [],
-    log: [],
+    log: log.lines,
     effects: [],
     table: new Map(),
     accounts: new Map(),
@@ -279,15 +280,6 @@ export function createWorld(): World {
     },
   };
 
-  const log = (): Log => {
-    const at =
-      (level: string) =>
-      (event: string, fields: Fields = {}): void => {
-        world.log.push({ level, event, fields });
-      };
-    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), with: log };
-  };
-
   let passwords = 0;
   let owners = 0;
   const known = (action: LifecycleAction): void => {
@@ -371,7 +363,7 @@ export function createWorld(): World {
         },
         seal: (_key, password) => `sealed:${password}`,
       },
-      log: log(),
+      log,
       count: (ending) => world.endings.push(ending),
     });
   }

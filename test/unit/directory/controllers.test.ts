@@ -17,6 +17,7 @@ import {
   type Answer,
 } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
+import { silentLog } from '../../support/memory-log.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
@@ -77,7 +78,7 @@ beforeEach(() => {
     randomBytes: (size) => Buffer.alloc(size, 1),
     connectTimeoutMs: 500,
     operationTimeoutMs: 500,
-    log: { info: () => undefined, warn: () => undefined },
+    log: silentLog,
   });
 });
 afterEach(() => directory.close());
