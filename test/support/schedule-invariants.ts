@@ -111,10 +111,11 @@ export function createInvariants(options: InvariantOptions): Invariants {
   }
 
   function kept(): void {
-    for (const { messageId, token, gone } of cloud.messages) {
-      const action = cloud.actions.get(token);
-      const isLost = gone === 'dead letter' && action !== undefined && action.ended === undefined;
-      must(!isLost, 'kept', `${messageId} is a dead letter, but ${token} still waits.`);
+    for (const message of cloud.messages) {
+      if (message.gone !== 'dead letter') continue;
+      const action = actionOf(message);
+      const isLost = action !== undefined && action.ended === undefined;
+      must(!isLost, 'kept', `${message.messageId} is a dead letter, but ${action?.token} still waits.`);
     }
   }
 
@@ -146,8 +147,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
     }
   }
 
-  const actionOf = (received: ReceivedMessage): Action | undefined => {
-    const token = /"LifecycleActionToken":"([^"]+)"/.exec(received.body)?.[1];
+  const actionOf = ({ body }: Pick<ReceivedMessage, 'body'>): Action | undefined => {
+    const token = /"LifecycleActionToken":"([^"]+)"/.exec(body)?.[1];
     return token === undefined ? undefined : cloud.actions.get(token);
   };
 
