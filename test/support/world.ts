@@ -8,8 +8,13 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
-import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
+import {
+  createMemoryDirectory,
+  DOMAIN,
+  type MemoryAccount,
+  type MemoryDirectory,
+} from './memory-directory.ts';
 import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
@@ -19,20 +24,11 @@ export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';
-export const DOMAIN = 'corp.example.test';
-const CONTROLLER = `dc1.${DOMAIN}`;
 
 export interface WorldMessage {
   readonly messageId: string;
   readonly body: string;
   readonly receiveCount: number;
-}
-
-interface Account {
-  name: string;
-  objectGuid: string;
-  passwordLastSet: bigint;
-  password: string;
 }
 
 export interface World {
@@ -43,7 +39,11 @@ export interface World {
   /** Every effect on the outside, in order. */
   readonly effects: string[];
   readonly table: Map<string, Membership>;
-  readonly accounts: Map<string, Account>;
+  readonly accounts: MemoryDirectory['accounts'];
+  /** The account with the instance's stamp. */
+  account(): MemoryAccount | undefined;
+  /** Makes an account with the instance's stamp. */
+  add(name: string): void;
   /** Computer names that have records in DNS. */
   readonly records: Set<string>;
   readonly hidden: { messageId: string; seconds: number }[];
@@ -80,14 +80,17 @@ export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 export function createWorld(): World {
   const clock = createVirtualClock();
   const log = createMemoryLog();
+  const domain = createMemoryDirectory(() => clock.now());
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
     endings: [],
     log: log.lines,
     effects: [],
     table: new Map(),
-    accounts: new Map(),
-    records: new Set(),
+    accounts: domain.accounts,
+    records: domain.records,
+    account: () => domain.stampedFor(INSTANCE)[0],
+    add: (name) => void domain.add(name, INSTANCE),
     hidden: [],
     removed: [],
     answers: [],
@@ -170,56 +173,17 @@ export function createWorld(): World {
     },
   };
 
-  let passwordClock = 1n;
-  const directory: DirectoryPort = {
-    async stage(instanceId, password, _earlier, beforeWrite) {
-      await beforeWrite({ computerName: 'A00000000000001', domainController: CONTROLLER });
-      await call('directory.stage');
-      passwordClock += 1n;
-      const account = {
-        name: 'A00000000000001',
-        objectGuid: 'guid-1',
-        passwordLastSet: passwordClock,
-        password,
-      };
-      world.accounts.set(instanceId, account);
-      world.effects.push('stage');
-      return {
-        computerName: account.name,
-        distinguishedName: `CN=${account.name},OU=Fleet`,
-        objectGuid: account.objectGuid,
-        domainController: CONTROLLER,
-        passwordLastSet: account.passwordLastSet,
-      };
-    },
-    async inspect(instanceId) {
-      await call('directory.inspect');
-      const account = world.accounts.get(instanceId);
-      return account && { passwordLastSet: account.passwordLastSet, enabled: true, ours: true };
-    },
-    async remove(instanceId, { names, foundNames = [] }, beforeDelete, signal) {
-      await call('directory.find');
-      if (world.directory === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
-      const account = world.accounts.get(instanceId);
-      if (account) await beforeDelete(account.name);
-      await call('directory.remove');
-      world.accounts.delete(instanceId);
-      world.effects.push('remove');
-      const accounts = account ? [account.name] : [];
-      const known = new Set([...accounts, ...names, ...foundNames]);
-      const dnsRecords = [...known].filter((name) => world.records.has(name));
-      for (const name of dnsRecords) {
-        await beforeDelete(name);
-        await call('directory.removeRecord');
-        world.records.delete(name);
-      }
-      return { accounts, dnsRecords, domainController: CONTROLLER };
-    },
-    async domain() {
-      await call('directory.domain');
-      return DOMAIN;
-    },
-  };
+  const directory = domain.ports(async (name, _subject, carryOut, signal) => {
+    await call(name);
+    if (name === 'directory.find' && world.directory === 'hangs') {
+      await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
+    }
+    const answer = carryOut();
+    if (name === 'directory.stage') world.effects.push('stage');
+    // By then each account is gone.
+    if (name === 'directory.records') world.effects.push('remove');
+    return answer;
+  });
 
   const nodes: Nodes = {
     readiness: {
@@ -251,7 +215,7 @@ export function createWorld(): World {
     async join(_node, entry, _target, signal) {
       await call('nodes.join');
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
-      const account = world.accounts.get(INSTANCE);
+      const account = world.account();
       const facts = {
         adjoin: 1,
         document: 'join',
@@ -262,9 +226,7 @@ export function createWorld(): World {
         return { ...facts, result: 'failed', code: 'realm-failed', detail: 'no' };
       }
       if (account) {
-        passwordClock += 1n;
-        account.passwordLastSet = passwordClock;
-        account.password = 'the machine’s own';
+        domain.setPassword(account, 'the machine’s own');
       }
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;
