@@ -60,8 +60,8 @@ export interface MemoryDirectory {
     stamp: string | undefined,
     more?: Partial<Pick<MemoryAccount, 'password' | 'foreign' | 'madeAt'>>,
   ): MemoryAccount;
-  named(name: string): MemoryAccount | undefined;
-  stampedFor(instanceId: string): MemoryAccount[];
+  readonly named: (name: string) => MemoryAccount | undefined;
+  readonly stampedFor: (instanceId: string) => MemoryAccount[];
   /** Sets the password of an account, as staging or a join does. */
   setPassword(account: MemoryAccount, password: string): void;
   /** Which of these names, in capitals, have records that belong to no account. */

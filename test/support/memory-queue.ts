@@ -18,7 +18,7 @@ export interface StoredMessage {
 }
 
 /** One receive of a message, as a worker gets it. */
-export interface MemoryDelivery {
+export interface ReceivedMessage {
   readonly messageId: string;
   readonly body: string;
   readonly receiveCount: number;
@@ -38,12 +38,12 @@ export interface MemoryQueue {
   /** All that were ever sent, in their order. */
   readonly messages: readonly StoredMessage[];
   send(body: string): void;
-  receive(maximum: number): MemoryDelivery[];
+  receive(maximum: number): ReceivedMessage[];
   /** Milliseconds until a message becomes visible; Infinity when none will by itself. */
   nextVisible(): number;
-  remove(delivery: MemoryDelivery): void;
+  remove(received: ReceivedMessage): void;
   /** Hides the message for this long from now. @throws AdjoinError `lease-lost` when the receipt is stale */
-  hide(delivery: MemoryDelivery, seconds: number): void;
+  hide(received: ReceivedMessage, seconds: number): void;
 }
 
 /** The most that one receive hands out. */
@@ -55,8 +55,8 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
   const messages: StoredMessage[] = [];
   let receipts = 0;
 
-  const stored = (delivery: MemoryDelivery): StoredMessage | undefined =>
-    messages.find((message) => message.messageId === delivery.messageId);
+  const stored = (received: ReceivedMessage): StoredMessage | undefined =>
+    messages.find((message) => message.messageId === received.messageId);
 
   return {
     messages,
@@ -72,7 +72,7 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
       });
     },
     receive(maximum) {
-      const found: MemoryDelivery[] = [];
+      const found: ReceivedMessage[] = [];
       for (const message of messages) {
         if (message.gone || message.visibleAt > now()) continue;
         if (found.length === Math.min(maximum, MAXIMUM_BATCH)) break;
@@ -94,17 +94,17 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
       const times = messages.filter((message) => !message.gone).map((message) => message.visibleAt);
       return Math.max(0, Math.min(...times) - now());
     },
-    remove(delivery) {
+    remove(received) {
       // A stale receipt may still delete (SQS promises neither): the worse of the two for a worker that deletes early.
-      const message = stored(delivery);
+      const message = stored(received);
       if (message && !message.gone) message.gone = 'deleted';
     },
-    hide(delivery, seconds) {
-      const message = stored(delivery);
+    hide(received, seconds) {
+      const message = stored(received);
       const visibleAt = now() + Math.round(seconds) * 1000;
-      const stale = message?.receipt !== delivery.receipt || message.gone || message.visibleAt <= now();
+      const stale = message?.receipt !== received.receipt || message.gone || message.visibleAt <= now();
       if (!message || stale || visibleAt > message.receivedAt + LONGEST_HIDE_MS) {
-        throw new AdjoinError('lease-lost', `Message ${delivery.messageId} is no longer this worker's.`);
+        throw new AdjoinError('lease-lost', `Message ${received.messageId} is no longer this worker's.`);
       }
       message.visibleAt = visibleAt;
     },

@@ -4,7 +4,7 @@
  */
 import { AdjoinError } from '../../agent/errors.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
-import { createMemoryQueue, type MemoryDelivery, type MemoryQueue } from './memory-queue.ts';
+import { createMemoryQueue, type MemoryQueue, type ReceivedMessage } from './memory-queue.ts';
 import type { Kernel } from './schedule-kernel.ts';
 import type { Life } from './schedule.ts';
 import type { Existence, InstanceState } from '../../agent/terms.ts';
@@ -24,9 +24,6 @@ const BOOT_MS = 60_000;
 const LAG_MS = 75_000;
 /** Milliseconds until Auto Scaling notices that somebody has terminated an instance of its group. */
 const NOTICE_MS = 90_000;
-
-/** One receive of a message. */
-export type ReceivedMessage = MemoryDelivery;
 
 export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'hook deleted' | 'death';
 

@@ -1,7 +1,8 @@
 /** What must hold, whatever happens. Each is looked at after every step, or at the very call that could break it. */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { mayHaveAccount } from '../../agent/ledger/membership.ts';
-import type { Action, Cloud, ReceivedMessage } from './schedule-cloud.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
+import type { Action, Cloud } from './schedule-cloud.ts';
 import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
 import type { LifecycleAction } from '../../agent/terms.ts';

@@ -12,15 +12,9 @@ import { sweep } from '../../agent/sweep/sweep.ts';
 import type { Ending } from '../../agent/terms.ts';
 import { createWorker } from '../../agent/worker.ts';
 import { logTo } from './memory-log.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
 import { createMemorySweepLease, createMemoryTable } from './memory-table.ts';
-import {
-  ACCOUNT,
-  createCloud,
-  REGION,
-  VISIBILITY_MS,
-  type Cloud,
-  type ReceivedMessage,
-} from './schedule-cloud.ts';
+import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud } from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
 import { createInvariants } from './schedule-invariants.ts';
 import { createKernel, type Process } from './schedule-kernel.ts';

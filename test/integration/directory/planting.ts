@@ -5,13 +5,13 @@ const DATABASE = '/var/lib/samba/private/sam.ldb';
 
 export interface Planting {
   /** Runs one of Samba's database tools on the controller. */
-  ldb(tool: string, ...input: string[]): Promise<void>;
+  readonly ldb: (tool: string, ...input: string[]) => Promise<void>;
   /** Makes a computer account. */
-  plant(name: string, container: string, ...more: string[]): Promise<void>;
-  plantRecord(label: string, ...more: string[]): Promise<void>;
-  dnOf(name: string): Promise<string | undefined>;
+  readonly plant: (name: string, container: string, ...more: string[]) => Promise<void>;
+  readonly plantRecord: (label: string, ...more: string[]) => Promise<void>;
+  readonly dnOf: (name: string) => Promise<string | undefined>;
   /** How many records of this label there are. */
-  records(label: string): Promise<number>;
+  readonly records: (label: string) => Promise<number>;
 }
 
 export function plantingIn(domain: () => Domain): Planting {
