@@ -4,6 +4,7 @@
  */
 import { AdjoinError } from '../../agent/errors.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
+import { createMemoryQueue, type MemoryQueue, type ReceivedMessage } from './memory-queue.ts';
 import type { Kernel } from './schedule-kernel.ts';
 import type { Life } from './schedule.ts';
 import type { Existence, InstanceState } from '../../agent/terms.ts';
@@ -13,7 +14,8 @@ export const REGION = 'eu-central-1';
 export const GROUP = 'fleet';
 /** As the deployed queue has it. */
 const MAXIMUM_RECEIVES = 20;
-const LONGEST_HIDE_MS = 43_200_000;
+/** Milliseconds for which a receive hides a message; the agent's default. */
+export const VISIBILITY_MS = 120_000;
 /** Milliseconds between coming to rest and the next turn of an instance's life. */
 const REST_MS = 20_000;
 /** Milliseconds that a new root volume or a start from the pool takes until the node registers again. */
@@ -22,25 +24,6 @@ const BOOT_MS = 60_000;
 const LAG_MS = 75_000;
 /** Milliseconds until Auto Scaling notices that somebody has terminated an instance of its group. */
 const NOTICE_MS = 90_000;
-
-export interface Message {
-  readonly messageId: string;
-  readonly body: string;
-  readonly token: string;
-  receiveCount: number;
-  receipt: number;
-  receivedAt: number;
-  visibleAt: number;
-  gone: 'deleted' | 'dead letter' | undefined;
-}
-
-/** One receive of a message, as a worker holds it in its hand. */
-export interface ReceivedMessage {
-  readonly messageId: string;
-  readonly body: string;
-  readonly receiveCount: number;
-  readonly receipt: number;
-}
 
 export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'hook deleted' | 'death';
 
@@ -76,7 +59,7 @@ export interface Nodes {
 export interface Cloud {
   readonly instances: ReadonlyMap<string, Instance>;
   readonly actions: ReadonlyMap<string, Action>;
-  readonly messages: readonly Message[];
+  readonly messages: MemoryQueue['messages'];
   /** All actions over, all messages settled. */
   readonly quiet: boolean;
   launch(instanceId: string, warm: boolean, lives: readonly Life[]): void;
@@ -128,18 +111,20 @@ export function createCloud(options: CloudOptions): Cloud {
   const hook = { heartbeatMs, globalMs };
   const instances = new Map<string, Instance>();
   const actions = new Map<string, Action>();
-  const messages: Message[] = [];
+  const queue = createMemoryQueue({
+    now: () => kernel.now(),
+    visibilityMs: VISIBILITY_MS,
+    maximumReceives: MAXIMUM_RECEIVES,
+  });
+  const { messages } = queue;
   let groupExists = true;
   let hooksExist = true;
   let tokens = 0;
-  let receipts = 0;
   let staleUntil = 0;
 
   function send(action: Action): void {
-    messages.push({
-      messageId: `m${messages.length + 1}`,
-      token: action.token,
-      body: JSON.stringify({
+    queue.send(
+      JSON.stringify({
         Origin: action.origin,
         Destination: action.destination,
         AccountId: ACCOUNT,
@@ -153,12 +138,7 @@ export function createCloud(options: CloudOptions): Cloud {
         LifecycleActionToken: action.token,
         Time: new Date(action.startedAt).toISOString(),
       }),
-      receiveCount: 0,
-      receipt: 0,
-      receivedAt: Infinity,
-      visibleAt: kernel.now(),
-      gone: undefined,
-    });
+    );
   }
 
   const expiryOf = (action: Action): number =>
@@ -295,10 +275,6 @@ export function createCloud(options: CloudOptions): Cloud {
     else vanish(instance);
   }
 
-  function held(received: ReceivedMessage): Message | undefined {
-    return messages.find((message) => message.messageId === received.messageId);
-  }
-
   return {
     instances,
     actions,
@@ -365,43 +341,10 @@ export function createCloud(options: CloudOptions): Cloud {
       staleUntil = kernel.now() + ms;
     },
 
-    receive(maximum) {
-      const now = kernel.now();
-      const found: ReceivedMessage[] = [];
-      for (const message of messages) {
-        if (message.gone || message.visibleAt > now || found.length === maximum) continue;
-        if (message.receiveCount === MAXIMUM_RECEIVES) {
-          message.gone = 'dead letter';
-          continue;
-        }
-        message.receiveCount += 1;
-        receipts += 1;
-        message.receipt = receipts;
-        message.receivedAt = now;
-        message.visibleAt = now + VISIBILITY_MS;
-        const { messageId, body, receiveCount, receipt } = message;
-        found.push({ messageId, body, receiveCount, receipt });
-      }
-      return found;
-    },
-    nextVisible() {
-      const times = messages.filter((message) => !message.gone).map((message) => message.visibleAt);
-      return Math.max(0, Math.min(...times) - kernel.now());
-    },
-    remove(received) {
-      // A stale receipt may still delete (SQS promises neither): the worse of the two for a worker that deletes early.
-      const message = held(received);
-      if (message && !message.gone) message.gone = 'deleted';
-    },
-    hide(received, seconds) {
-      const message = held(received);
-      const now = kernel.now();
-      const stale = message?.receipt !== received.receipt || message.gone || message.visibleAt <= now;
-      if (!message || stale || now + seconds * 1000 > message.receivedAt + LONGEST_HIDE_MS) {
-        throw new AdjoinError('lease-lost', `Message ${received.messageId} is no longer this worker's.`);
-      }
-      message.visibleAt = now + seconds * 1000;
-    },
+    receive: (maximum) => queue.receive(maximum),
+    nextVisible: () => queue.nextVisible(),
+    remove: (received) => queue.remove(received),
+    hide: (received, seconds) => queue.hide(received, seconds),
     instance(instanceId) {
       const found = instances.get(instanceId);
       const lifecycleState = found && !found.detached ? shown(found) : undefined;
@@ -442,6 +385,3 @@ export function createCloud(options: CloudOptions): Cloud {
     },
   };
 }
-
-/** Milliseconds for which a receive hides a message; the agent's default. */
-export const VISIBILITY_MS = 120_000;

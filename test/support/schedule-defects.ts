@@ -116,7 +116,7 @@ export const defects = {
         ...ports.directory,
         async remove(instanceId, remembered, beforeDelete, signal) {
           const removed = await ports.directory.remove(instanceId, remembered, beforeDelete, signal);
-          for (const name of removed.dnsRecords) domain.register(name);
+          for (const name of removed.dnsRecords) domain.register(name.split('.')[0]?.toUpperCase() ?? '');
           return removed;
         },
       },

@@ -1,26 +1,14 @@
 /** The directory and the machines in simulated time. Whether a machine is a member is a fact here: one password in two places. */
-import { AdjoinError } from '../../agent/errors.ts';
 import type { JoinEntry, JoinFacts, LeaveFacts, ProbeFacts } from '../../agent/nodes/contract.ts';
+import {
+  createMemoryDirectory,
+  DOMAIN,
+  type Ask,
+  type DirectoryPorts,
+  type MemoryAccount,
+} from './memory-directory.ts';
 import type { Nodes } from './schedule-cloud.ts';
 import type { Kernel } from './schedule-kernel.ts';
-import type { StagedAccount } from '../../agent/terms.ts';
-
-export const DOMAIN = 'corp.example.test';
-export const CONTROLLER = `dc1.${DOMAIN}`;
-
-export interface Account {
-  readonly objectGuid: string;
-  readonly name: string;
-  /** The instance in our stamp; somebody else's account carries none. */
-  readonly stamp: string | undefined;
-  /** Milliseconds since the Unix epoch. */
-  readonly madeAt: number;
-  /** Made by somebody else, and stamped for us. */
-  readonly foreign: boolean;
-  password: string;
-  passwordLastSet: bigint;
-  enabled: boolean;
-}
 
 interface Node {
   up: boolean;
@@ -33,7 +21,7 @@ interface Node {
 }
 
 export interface Domain {
-  readonly accounts: ReadonlyMap<string, Account>;
+  readonly accounts: ReadonlyMap<string, MemoryAccount>;
   readonly nodes: ReadonlyMap<string, Node>;
   /** Names of computers that have records in DNS. */
   readonly records: ReadonlySet<string>;
@@ -47,20 +35,12 @@ export interface Domain {
   delete(instanceId: string): void;
   away(instanceId: string, ms: number): void;
 
-  /** The name under which staging writes. */
-  nameFor(instanceId: string): string | undefined;
-  stage(instanceId: string, password: string): StagedAccount;
-  inspect(
-    objectGuid: string,
-    instanceId: string,
-  ): { passwordLastSet: bigint; enabled: boolean; ours: boolean } | undefined;
-  stamped(): Account[];
-  remove(objectGuid: string): void;
   /** A computer registers itself in DNS. */
   register(name: string): void;
   /** Which of these names have records that belong to no account. */
   free(names: readonly string[]): string[];
-  unname(name: string): void;
+  /** As the agent reaches the directory. */
+  ports(ask: Ask): DirectoryPorts;
   /** Deletes whatever has this name. A defect for the tests of the test: nothing of ours does so. */
   removeByName(name: string): string[];
   isUp(instanceId: string): boolean;
@@ -87,52 +67,16 @@ export function isMember(domain: Domain, instanceId: string): boolean {
   );
 }
 
-function shown(account: Account): StagedAccount {
-  return {
-    computerName: account.name,
-    distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
-    objectGuid: account.objectGuid,
-    domainController: CONTROLLER,
-    passwordLastSet: account.passwordLastSet,
-  };
-}
-
 export function createDomain(kernel: Kernel): Domain {
-  const accounts = new Map<string, Account>();
+  const directory = createMemoryDirectory(() => kernel.now());
+  const { accounts, records, named, stampedFor } = directory;
   const nodes = new Map<string, Node>();
-  const records = new Set<string>();
   const mood = { lies: 0, failures: 0, leavesHang: false };
-  let ticks = 0n;
   let made = 0;
-
-  function tick(): bigint {
-    ticks += 1n;
-    return ticks;
-  }
 
   function fresh(what: string): string {
     made += 1;
     return `${what}-${made}`;
-  }
-
-  const stampedBy = (instanceId: string): Account[] =>
-    [...accounts.values()].filter((account) => account.stamp === instanceId);
-  const named = (name: string): Account | undefined =>
-    [...accounts.values()].find((account) => account.name === name);
-
-  function add(name: string, stamp: string | undefined, password: string, foreign: boolean): Account {
-    const account = {
-      objectGuid: fresh('guid'),
-      name,
-      stamp,
-      madeAt: kernel.now(),
-      foreign,
-      password,
-      passwordLastSet: tick(),
-      enabled: true,
-    };
-    accounts.set(account.objectGuid, account);
-    return account;
   }
 
   function nodeOf(instanceId: string): Node {
@@ -141,7 +85,7 @@ export function createDomain(kernel: Kernel): Domain {
     return node;
   }
 
-  function drop(found: readonly Account[]): string[] {
+  function drop(found: readonly MemoryAccount[]): string[] {
     for (const account of found) accounts.delete(account.objectGuid);
     return found.map((account) => account.name);
   }
@@ -169,22 +113,22 @@ export function createDomain(kernel: Kernel): Domain {
       },
     },
     addStranger(name) {
-      add(name, undefined, fresh('a stranger’s password'), true);
+      directory.add(name, undefined, { password: fresh('a stranger’s password'), foreign: true });
       records.add(name);
     },
     addForeign(instanceId) {
       const name = nameOf(instanceId, 'WEB-');
       if (named(name) || !nodes.has(instanceId)) return;
-      add(name, instanceId, fresh('somebody’s password'), true);
+      directory.add(name, instanceId, { password: fresh('somebody’s password'), foreign: true });
       records.add(name);
     },
     disable(instanceId) {
-      for (const account of stampedBy(instanceId)) account.enabled = false;
+      for (const account of stampedFor(instanceId)) account.enabled = false;
     },
     delete(instanceId) {
       // What a person has made, a person takes away with all that belongs to it.
-      for (const account of stampedBy(instanceId)) if (account.foreign) records.delete(account.name);
-      drop(stampedBy(instanceId));
+      for (const account of stampedFor(instanceId)) if (account.foreign) records.delete(account.name);
+      drop(stampedFor(instanceId));
     },
     away(instanceId, ms) {
       const node = nodes.get(instanceId);
@@ -195,34 +139,8 @@ export function createDomain(kernel: Kernel): Domain {
       });
     },
 
-    nameFor(instanceId) {
-      const [ours] = stampedBy(instanceId);
-      return (
-        ours?.name ?? ['A', 'B'].map((letter) => nameOf(instanceId, letter)).find((name) => !named(name))
-      );
-    },
-    stage(instanceId, password) {
-      const [ours] = stampedBy(instanceId);
-      if (ours) {
-        Object.assign(ours, { password, passwordLastSet: tick(), enabled: true });
-        return shown(ours);
-      }
-      for (const letter of ['A', 'B']) {
-        const name = nameOf(instanceId, letter);
-        if (!named(name)) return shown(add(name, instanceId, password, false));
-      }
-      throw new AdjoinError('name-taken', `Accounts that are not ours hold every name for ${instanceId}.`);
-    },
-    inspect(objectGuid, instanceId) {
-      const account = accounts.get(objectGuid);
-      if (!account) return undefined;
-      const { passwordLastSet, enabled } = account;
-      return { passwordLastSet, enabled, ours: account.stamp === instanceId };
-    },
-    stamped: () => [...accounts.values()].filter((account) => account.stamp !== undefined),
-    remove: (objectGuid) => void accounts.delete(objectGuid),
-    free: (names) => [...new Set(names)].filter((name) => records.has(name) && !named(name)),
-    unname: (name) => void records.delete(name),
+    free: (names) => directory.free(names),
+    ports: (ask) => directory.ports(ask),
     register: (name) => void records.add(name),
     removeByName(name) {
       const account = named(name);
@@ -263,8 +181,7 @@ export function createDomain(kernel: Kernel): Domain {
       node.key = '';
       if (!account || account.password !== password)
         return { ...told, result: 'failed', code: 'realm-failed' };
-      account.password = fresh('the machine’s own password');
-      account.passwordLastSet = tick();
+      directory.setPassword(account, fresh('the machine’s own password'));
       Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
       records.add(computerName);
       return { ...told, result: 'joined' };

@@ -1,7 +1,8 @@
 /** What must hold, whatever happens. Each is looked at after every step, or at the very call that could break it. */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { mayHaveAccount } from '../../agent/ledger/membership.ts';
-import type { Action, Cloud, ReceivedMessage } from './schedule-cloud.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
+import type { Action, Cloud } from './schedule-cloud.ts';
 import { isMember, nameOf, type Domain } from './schedule-domain.ts';
 import type { Process } from './schedule-kernel.ts';
 import type { LifecycleAction } from '../../agent/terms.ts';
@@ -111,10 +112,11 @@ export function createInvariants(options: InvariantOptions): Invariants {
   }
 
   function kept(): void {
-    for (const { messageId, token, gone } of cloud.messages) {
-      const action = cloud.actions.get(token);
-      const isLost = gone === 'dead letter' && action !== undefined && action.ended === undefined;
-      must(!isLost, 'kept', `${messageId} is a dead letter, but ${token} still waits.`);
+    for (const message of cloud.messages) {
+      if (message.gone !== 'dead letter') continue;
+      const action = actionOf(message);
+      const isLost = action !== undefined && action.ended === undefined;
+      must(!isLost, 'kept', `${message.messageId} is a dead letter, but ${action?.token} still waits.`);
     }
   }
 
@@ -146,8 +148,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
     }
   }
 
-  const actionOf = (received: ReceivedMessage): Action | undefined => {
-    const token = /"LifecycleActionToken":"([^"]+)"/.exec(received.body)?.[1];
+  const actionOf = ({ body }: Pick<ReceivedMessage, 'body'>): Action | undefined => {
+    const token = /"LifecycleActionToken":"([^"]+)"/.exec(body)?.[1];
     return token === undefined ? undefined : cloud.actions.get(token);
   };
 

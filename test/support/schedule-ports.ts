@@ -7,15 +7,16 @@ import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.t
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import type { SweepLeaseStore } from '../../agent/sweep/lease.ts';
 import type { SweepLimits, SweepPorts } from '../../agent/sweep/ports.ts';
+import type { DirectoryCall, DirectoryPorts } from './memory-directory.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
 import type { MemorySweepLease, MemoryTable } from './memory-table.ts';
-import type { Cloud, ReceivedMessage } from './schedule-cloud.ts';
-import { CONTROLLER, DOMAIN, nameOf, type Domain } from './schedule-domain.ts';
+import type { Cloud } from './schedule-cloud.ts';
+import type { Domain } from './schedule-domain.ts';
 import type { Actor, Deed, Invariants } from './schedule-invariants.ts';
 import type { Kernel } from './schedule-kernel.ts';
 import { LEASE_MS } from './schedule-settings.ts';
 import { createSweepPorts } from './schedule-sweep.ts';
 import type { Wire, Worker } from './schedule-wire.ts';
-import type { Call } from './schedule.ts';
 
 export interface Ports {
   readonly queue: Pick<QueuePort<ReceivedMessage>, 'remove' | 'hide'>;
@@ -104,35 +105,18 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     };
   }
 
-  /** As agent/directory does it: looked for, each account deleted, then the records of names that no account has. */
-  function removalBy(actor: Actor): DirectoryPort['remove'] {
-    return async (instanceId, remembered, beforeDelete, signal) => {
-      const ask = <T>(name: Call, carryOut: () => T): Promise<T> =>
-        wire.call(worker, name, instanceId, carryOut, signal);
-      const stamped = await ask('directory.find', () =>
-        domain.stamped().filter((account) => account.stamp === instanceId),
-      );
-      const kept = stamped.find((account) => account.objectGuid === remembered.keep);
-      if (remembered.keep !== undefined && !kept) {
-        return { accounts: [], dnsRecords: [], domainController: CONTROLLER };
-      }
-      const accounts = stamped.filter((account) => account !== kept);
-      for (const { name, objectGuid } of accounts) {
-        await beforeDelete(name);
-        begins('remove', instanceId, signal, actor);
-        await ask('directory.remove', () => domain.remove(objectGuid));
-      }
-      const removed = accounts.map(({ name }) => name);
-      const generated = ['A', 'B'].map((letter) => nameOf(instanceId, letter));
-      const names = [...removed, ...generated, ...(remembered.foundNames ?? [])];
-      const dnsRecords = await ask('directory.records', () => domain.free(names));
-      for (const name of dnsRecords) {
-        await beforeDelete(name);
-        begins('remove', instanceId, signal, actor);
-        await ask('directory.unname', () => domain.unname(name));
-      }
-      return { accounts: removed, dnsRecords, domainController: CONTROLLER };
+  /** The directory as this actor reaches it. Each write is a deed that it must have the lease for. */
+  function directoryOf(actor: Actor): DirectoryPorts {
+    const deeds: Partial<Record<DirectoryCall, Deed>> = {
+      'directory.stage': 'stage',
+      'directory.remove': 'remove',
+      'directory.unname': 'remove',
     };
+    return domain.ports((call, subject, carryOut, signal) => {
+      const deed = deeds[call];
+      if (deed) begins(deed, subject, signal, actor);
+      return wire.call(worker, call, subject, carryOut, signal);
+    });
   }
 
   /** Runs a command on a node: delivered once the node is there, carried out whatever becomes of the worker. */
@@ -218,31 +202,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
       },
     },
     ledger: ledgerOf(worked),
-    directory: {
-      async stage(instanceId, oneTimePassword, _earlier, beforeWrite, signal) {
-        // Where each name is taken, the last one was tried, too.
-        const computerName = domain.nameFor(instanceId) ?? nameOf(instanceId, 'B');
-        await beforeWrite({ computerName, domainController: CONTROLLER });
-        begins('stage', instanceId, signal);
-        return wire.call(
-          worker,
-          'directory.stage',
-          instanceId,
-          () => domain.stage(instanceId, oneTimePassword),
-          signal,
-        );
-      },
-      inspect: (instanceId, staged, signal) =>
-        wire.call(
-          worker,
-          'directory.inspect',
-          instanceId,
-          () => domain.inspect(staged.objectGuid, instanceId),
-          signal,
-        ),
-      remove: removalBy(worked),
-      domain: (signal) => wire.call(worker, 'directory.domain', 'domain', () => DOMAIN, signal),
-    },
+    directory: directoryOf(worked),
     nodes: {
       readiness: {
         isReady,
@@ -260,7 +220,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         return command('leave', node.instanceId, () => domain.leave(node.instanceId, notAfter), signal);
       },
     },
-    ...createSweepPorts(options, worker, ledgerOf(swept), removalBy(swept)),
+    ...createSweepPorts(options, worker, ledgerOf(swept), directoryOf(swept)),
   };
   return defect.ports ? defect.ports(ports, domain) : ports;
 }

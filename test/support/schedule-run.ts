@@ -4,22 +4,17 @@
  */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { createHandler } from '../../agent/lifecycle/handler.ts';
-import type { Fields, Log } from '../../agent/log.ts';
+import type { Log } from '../../agent/log.ts';
 import { createSweepLeases } from '../../agent/sweep/lease.ts';
 import type { Finding, SweepReport } from '../../agent/sweep/report.ts';
 import { SPREAD_MS, sweepOnSchedule, sweepStops } from '../../agent/sweep/schedule.ts';
 import { sweep } from '../../agent/sweep/sweep.ts';
 import type { Ending } from '../../agent/terms.ts';
 import { createWorker } from '../../agent/worker.ts';
+import { logTo } from './memory-log.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
 import { createMemorySweepLease, createMemoryTable } from './memory-table.ts';
-import {
-  ACCOUNT,
-  createCloud,
-  REGION,
-  VISIBILITY_MS,
-  type Cloud,
-  type ReceivedMessage,
-} from './schedule-cloud.ts';
+import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud } from './schedule-cloud.ts';
 import { createDomain, nameOf, seal, type Domain } from './schedule-domain.ts';
 import { createInvariants } from './schedule-invariants.ts';
 import { createKernel, type Process } from './schedule-kernel.ts';
@@ -101,21 +96,10 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
   let passwords = 0;
 
   function logOf(process: Process): Log {
-    const at =
-      (level: string) =>
-      (event: string, fields: Fields = {}): void => {
-        if (process.dead) return;
-        const { error } = fields;
-        tell(process.name, () => `${level}: ${event}${error instanceof Error ? ` (${error.message})` : ''}`);
-      };
-    const log: Log = {
-      debug: at('debug'),
-      info: at('info'),
-      warn: at('warn'),
-      error: at('error'),
-      with: () => log,
-    };
-    return log;
+    return logTo(({ level, event, fields: { error } }) => {
+      if (process.dead) return;
+      tell(process.name, () => `${level}: ${event}${error instanceof Error ? ` (${error.message})` : ''}`);
+    });
   }
 
   /** A long poll: SQS looks again whenever a message may have become visible. */

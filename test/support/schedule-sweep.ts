@@ -1,6 +1,6 @@
 /** The ports of the sweep over the wire: what it reads of the world, and the one lease for which all workers compete. */
 import type { Ledger, MembershipPage } from '../../agent/ledger/ledger.ts';
-import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { DirectoryPorts } from './memory-directory.ts';
 import type { Ports, PortsOptions } from './schedule-ports.ts';
 import { AGE_GUARD_MS, OPERATION_MS } from './schedule-settings.ts';
 import type { Worker } from './schedule-wire.ts';
@@ -10,10 +10,10 @@ import type { Existence } from '../../agent/terms.ts';
 const MANY = 100;
 
 export function createSweepPorts(
-  { cloud, domain, tables, wire }: PortsOptions,
+  { cloud, tables, wire }: PortsOptions,
   worker: Worker,
   ledger: Ledger,
-  remove: DirectoryPort['remove'],
+  directory: DirectoryPorts,
 ): Pick<Ports, 'sweep' | 'sweepLease' | 'sweepLimits'> {
   /** One membership a page. */
   async function* pages(signal: AbortSignal): AsyncGenerator<MembershipPage> {
@@ -30,33 +30,7 @@ export function createSweepPorts(
 
   return {
     sweep: {
-      directory: {
-        list: (signal) =>
-          wire.call(
-            worker,
-            'directory.list',
-            '',
-            () =>
-              domain.stamped().map(({ name, objectGuid, madeAt, stamp = '' }) => ({
-                computerName: name,
-                objectGuid,
-                whenCreated: new Date(madeAt),
-                stamp: { instanceId: stamp },
-              })),
-            signal,
-          ),
-        find: (instanceId, signal) =>
-          wire.call(
-            worker,
-            'directory.find',
-            instanceId,
-            () => domain.stamped().filter(({ stamp }) => stamp === instanceId),
-            signal,
-          ),
-        strays: (computerNames, signal) =>
-          wire.call(worker, 'directory.strays', '', () => domain.free(computerNames), signal),
-        remove,
-      },
+      directory,
       instances: {
         proveAccount: (signal) => wire.call(worker, 'ec2.prove', '', () => undefined, signal),
         look: (instanceIds, signal) =>

@@ -1,7 +1,12 @@
 import type { Clock } from '../../agent/clock.ts';
+import { Sleepers } from './sleepers.ts';
 
 /** A clock that stands still until it is told to go on. */
 export interface VirtualClock extends Clock {
+  /** How many sleep: have neither woken up nor been called off. */
+  readonly sleeping: number;
+  /** The same time for one that works alone: it passes as soon as this one sleeps. */
+  readonly passing: Clock;
   /** Time passes and nothing happens, as for a process that is suspended; what fell due meanwhile is late. */
   skip(ms: number): void;
   /** Runs everything that falls due within the next `ms` milliseconds, in order. */
@@ -19,50 +24,33 @@ async function settle(): Promise<void> {
   }
 }
 
-interface Sleeper {
-  readonly at: number;
-  readonly wake: () => void;
-}
-
 export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
   let now = start;
-  const sleepers = new Set<Sleeper>();
-
-  const next = (): Sleeper | undefined => [...sleepers].toSorted((a, b) => a.at - b.at)[0];
+  const sleepers = new Sleepers();
 
   async function wakeNext(limit: number): Promise<boolean> {
     await settle();
-    const sleeper = next();
-    if (!sleeper || sleeper.at > limit) return false;
-    now = Math.max(now, sleeper.at);
-    sleepers.delete(sleeper);
-    sleeper.wake();
+    const { next } = sleepers;
+    if (next === undefined || next > limit) return false;
+    now = Math.max(now, next);
+    sleepers.wakeNext();
     await settle();
     return true;
   }
 
-  return {
+  const clock: VirtualClock = {
     now: () => now,
-    sleep(ms, signal) {
-      return new Promise((resolve, reject) => {
-        if (signal?.aborted) {
-          reject(signal.reason);
-          return;
-        }
-        const abort = (): void => {
-          sleepers.delete(sleeper);
-          reject(signal?.reason);
-        };
-        const sleeper: Sleeper = {
-          at: now + Math.max(0, ms),
-          wake() {
-            signal?.removeEventListener('abort', abort);
-            resolve();
-          },
-        };
-        signal?.addEventListener('abort', abort, { once: true });
-        sleepers.add(sleeper);
-      });
+    sleep: (ms, signal) => sleepers.sleep(now + Math.max(0, ms), signal),
+    get sleeping() {
+      return sleepers.count;
+    },
+    passing: {
+      now: () => now,
+      async sleep(ms, signal) {
+        signal?.throwIfAborted();
+        await clock.advance(ms);
+        signal?.throwIfAborted();
+      },
     },
     skip(ms) {
       now += ms;
@@ -90,4 +78,5 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
       return watched;
     },
   };
+  return clock;
 }

@@ -8,10 +8,15 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
-import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
-import type { Fields, Log } from '../../agent/log.ts';
+import {
+  createMemoryDirectory,
+  DOMAIN,
+  type MemoryAccount,
+  type MemoryDirectory,
+} from './memory-directory.ts';
+import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, LifecycleAction } from '../../agent/terms.ts';
@@ -20,8 +25,6 @@ export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';
-export const DOMAIN = 'corp.example.test';
-const CONTROLLER = `dc1.${DOMAIN}`;
 
 export interface WorldMessage {
   readonly messageId: string;
@@ -29,22 +32,19 @@ export interface WorldMessage {
   readonly receiveCount: number;
 }
 
-interface Account {
-  name: string;
-  objectGuid: string;
-  passwordLastSet: bigint;
-  password: string;
-}
-
 export interface World {
   readonly clock: VirtualClock;
   readonly handler: Handler;
   readonly endings: Ending[];
-  readonly log: { level: string; event: string; fields: Fields }[];
+  readonly log: readonly LogLine[];
   /** Every effect on the outside, in order. */
   readonly effects: string[];
   readonly table: Map<string, Membership>;
-  readonly accounts: Map<string, Account>;
+  readonly accounts: MemoryDirectory['accounts'];
+  /** The account with the instance's stamp. */
+  account(): MemoryAccount | undefined;
+  /** Makes an account with the instance's stamp. */
+  add(name: string): void;
   /** Computer names that have records in DNS. */
   readonly records: Set<string>;
   readonly hidden: { messageId: string; seconds: number }[];
@@ -56,8 +56,6 @@ export interface World {
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
-  /** How the directory shows a staged account, beside its password's time. */
-  shown: { enabled: boolean; ours: boolean };
   /** One-time passwords that are known and not forgotten yet. */
   readonly secrets: Set<string>;
   node: {
@@ -88,14 +86,18 @@ export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
 export function createWorld(): World {
   const clock = createVirtualClock();
+  const log = createMemoryLog();
+  const domain = createMemoryDirectory(() => clock.now());
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
     endings: [],
-    log: [],
+    log: log.lines,
     effects: [],
     table: new Map(),
-    accounts: new Map(),
-    records: new Set(),
+    accounts: domain.accounts,
+    records: domain.records,
+    account: () => domain.stampedFor(INSTANCE)[0],
+    add: (name) => void domain.add(name, INSTANCE),
     hidden: [],
     removed: [],
     answers: [],
@@ -119,7 +121,6 @@ export function createWorld(): World {
     },
     fault: () => undefined,
     directory: 'answers',
-    shown: { enabled: true, ours: true },
     secrets: new Set(),
     node: {
       registered: true,
@@ -182,56 +183,17 @@ export function createWorld(): World {
     },
   };
 
-  let passwordClock = 1n;
-  const directory: DirectoryPort = {
-    async stage(instanceId, password, _earlier, beforeWrite) {
-      await beforeWrite({ computerName: 'A00000000000001', domainController: CONTROLLER });
-      await call('directory.stage');
-      passwordClock += 1n;
-      const account = {
-        name: 'A00000000000001',
-        objectGuid: 'guid-1',
-        passwordLastSet: passwordClock,
-        password,
-      };
-      world.accounts.set(instanceId, account);
-      world.effects.push('stage');
-      return {
-        computerName: account.name,
-        distinguishedName: `CN=${account.name},OU=Fleet`,
-        objectGuid: account.objectGuid,
-        domainController: CONTROLLER,
-        passwordLastSet: account.passwordLastSet,
-      };
-    },
-    async inspect(instanceId) {
-      await call('directory.inspect');
-      const account = world.accounts.get(instanceId);
-      return account && { passwordLastSet: account.passwordLastSet, ...world.shown };
-    },
-    async remove(instanceId, { names, foundNames = [] }, beforeDelete, signal) {
-      await call('directory.find');
-      if (world.directory === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
-      const account = world.accounts.get(instanceId);
-      if (account) await beforeDelete(account.name);
-      await call('directory.remove');
-      world.accounts.delete(instanceId);
-      world.effects.push('remove');
-      const accounts = account ? [account.name] : [];
-      const known = new Set([...accounts, ...names, ...foundNames]);
-      const dnsRecords = [...known].filter((name) => world.records.has(name));
-      for (const name of dnsRecords) {
-        await beforeDelete(name);
-        await call('directory.removeRecord');
-        world.records.delete(name);
-      }
-      return { accounts, dnsRecords, domainController: CONTROLLER };
-    },
-    async domain() {
-      await call('directory.domain');
-      return DOMAIN;
-    },
-  };
+  const directory = domain.ports(async (name, _subject, carryOut, signal) => {
+    await call(name);
+    if (name === 'directory.find' && world.directory === 'hangs') {
+      await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
+    }
+    const answer = carryOut();
+    if (name === 'directory.stage') world.effects.push('stage');
+    // By then each account is gone.
+    if (name === 'directory.records') world.effects.push('remove');
+    return answer;
+  });
 
   const nodes: Nodes = {
     readiness: {
@@ -264,7 +226,7 @@ export function createWorld(): World {
     async join(_node, entry, _target, signal) {
       await call('nodes.join');
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
-      const account = world.accounts.get(INSTANCE);
+      const account = world.account();
       const facts = {
         adjoin: 1,
         document: 'join',
@@ -275,9 +237,7 @@ export function createWorld(): World {
         return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (account) {
-        passwordClock += 1n;
-        account.passwordLastSet = passwordClock;
-        account.password = 'the machine’s own';
+        domain.setPassword(account, 'the machine’s own');
       }
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;
@@ -291,15 +251,6 @@ export function createWorld(): World {
       world.effects.push('leave');
       return { adjoin: 1, document: 'leave', result: 'left', detail: '' };
     },
-  };
-
-  const log = (): Log => {
-    const at =
-      (level: string) =>
-      (event: string, fields: Fields = {}): void => {
-        world.log.push({ level, event, fields });
-      };
-    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), with: log };
   };
 
   let passwords = 0;
@@ -387,7 +338,7 @@ export function createWorld(): World {
         },
         seal: (_key, password) => `sealed:${password}`,
       },
-      log: log(),
+      log,
       count: (ending) => world.endings.push(ending),
     });
   }

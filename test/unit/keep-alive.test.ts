@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Clock } from '../../agent/clock.ts';
 import { AdjoinError } from '../../agent/errors.ts';
 import { createKeepAlive, type KeepAlive, type Renewable } from '../../agent/keep-alive.ts';
 import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts';
@@ -8,26 +7,12 @@ let clock: VirtualClock;
 let start: number;
 let trouble: AdjoinError[];
 let keepAlive: KeepAlive;
-/** Sleepers that have neither woken nor been called off. */
-let pending: number;
 
 beforeEach(() => {
   clock = createVirtualClock();
   start = clock.now();
   trouble = [];
-  pending = 0;
-  const counting: Clock = {
-    now: () => clock.now(),
-    async sleep(ms, signal) {
-      pending += 1;
-      try {
-        await clock.sleep(ms, signal);
-      } finally {
-        pending -= 1;
-      }
-    },
-  };
-  keepAlive = createKeepAlive(counting, (error) => trouble.push(error));
+  keepAlive = createKeepAlive(clock, (error) => trouble.push(error));
 });
 
 interface Recorded extends Renewable {
@@ -194,7 +179,7 @@ describe('a keep-alive', () => {
     keepAlive.add(message, start);
     await clock.advance(50_000);
     await keepAlive.stop();
-    expect(pending).toBe(0);
+    expect(clock.sleeping).toBe(0);
     await clock.advance(600_000);
     expect(message.at).toEqual([40_000]);
     expect(keepAlive.signal.aborted).toBe(false);
@@ -212,7 +197,7 @@ describe('a keep-alive', () => {
     expect(answered).toBe(false);
     await clock.until(keepAlive.stop());
     expect(answered).toBe(true);
-    expect(pending).toBe(0);
+    expect(clock.sleeping).toBe(0);
   });
 
   test('stops although a renewal hangs, as soon as that could do no more', async () => {
@@ -222,25 +207,23 @@ describe('a keep-alive', () => {
     await clock.advance(50_000);
     await clock.until(keepAlive.stop());
     expect(clock.now() - start).toBe(120_000);
-    expect(pending).toBe(0);
+    expect(clock.sleeping).toBe(0);
   });
 
   test('is over by the clock before its alarms have gone off', async () => {
-    let asleep = 0;
-    const waking = createKeepAlive({ ...clock, now: () => clock.now() + asleep }, () => undefined);
-    waking.add(renewable('message visibility', 120_000), start);
-    waking.add(renewable('lease', 96_000), start);
-    asleep = 95_999;
-    expect(() => waking.check()).not.toThrow();
-    asleep = 96_000;
-    expect(waking.signal.aborted).toBe(false);
-    expect(() => waking.check()).toThrow('The lease ran out before it was renewed.');
-    expect(waking.signal.aborted).toBe(true);
-    await waking.stop();
+    keepAlive.add(renewable('message visibility', 120_000), start);
+    keepAlive.add(renewable('lease', 96_000), start);
+    clock.skip(95_999);
+    expect(() => keepAlive.check()).not.toThrow();
+    clock.skip(1);
+    expect(keepAlive.signal.aborted).toBe(false);
+    expect(() => keepAlive.check()).toThrow('The lease ran out before it was renewed.');
+    expect(keepAlive.signal.aborted).toBe(true);
+    await keepAlive.stop();
   });
 
   test('that renews nothing stops, too', async () => {
     await keepAlive.stop();
-    expect(pending).toBe(0);
+    expect(clock.sleeping).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../agent/errors.ts';
-import type { Fields, Log } from '../../agent/log.ts';
 import { createWorker, type Worker } from '../../agent/worker.ts';
+import { createMemoryLog, type MemoryLog } from '../support/memory-log.ts';
 import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts';
 
 const POLL_MS = 20_000;
@@ -24,7 +24,7 @@ let peak: number;
 let handedBack: string[];
 let handBackFault: Error | undefined;
 let aborted: AdjoinError[];
-let events: { event: string; fields: Fields }[];
+let log: MemoryLog;
 let worker: Worker;
 
 beforeEach(() => {
@@ -40,9 +40,7 @@ beforeEach(() => {
   handedBack = [];
   handBackFault = undefined;
   aborted = [];
-  events = [];
-  const note = (event: string, fields: Fields = {}): void => void events.push({ event, fields });
-  const log: Log = { debug: note, info: note, warn: note, error: note, with: () => log };
+  log = createMemoryLog();
   worker = createWorker({
     queue: {
       async receive(maximum) {
@@ -138,7 +136,7 @@ describe('a worker', () => {
     void worker.run();
     await clock.advance(14_000);
     expect(polls.map((poll) => poll.at)).toEqual([0, 2_000, 6_000, 14_000]);
-    expect(events.map(({ fields }) => fields['pauseMs'])).toEqual([2_000, 4_000, 8_000]);
+    expect(log.lines.map(({ fields }) => fields['pauseMs'])).toEqual([2_000, 4_000, 8_000]);
     await clock.advance(POLL_MS - 1);
     failures = 1;
     await clock.advance(2_001);

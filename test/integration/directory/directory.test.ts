@@ -9,13 +9,13 @@ import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
-import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+import { plantingIn } from './planting.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
-const database = '/var/lib/samba/private/sam.ldb';
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const signal = new AbortController().signal;
 const unchecked = async (): Promise<void> => undefined;
@@ -74,6 +74,7 @@ class Secret {
 describeReal('The directory room', (ground) => {
   let domain: Domain;
   const open: (Directory | Tunnel)[] = [];
+  const { ldb, plant, plantRecord, dnOf, records } = plantingIn(() => domain);
 
   beforeAll(async () => {
     domain = await testDomain(ground);
@@ -127,28 +128,6 @@ describeReal('The directory room', (ground) => {
     return error;
   };
 
-  const ldb = async (tool: string, ...input: string[]): Promise<void> => {
-    const { code, stderr } = await domain.controller.exec([tool, '-H', database, '--relax'], {
-      input: `${input.join('\n')}\n`,
-    });
-    if (code !== 0) throw new Error(stderr);
-  };
-  /** Makes a computer account past the agent's back. */
-  const plant = (name: string, container: string, ...more: string[]): Promise<void> =>
-    ldb(
-      'ldbadd',
-      `dn: CN=${name},${container}`,
-      'objectClass: computer',
-      `sAMAccountName: ${name}$`,
-      ...more,
-    );
-  const plantRecord = (label: string, ...more: string[]): Promise<void> =>
-    ldb('ldbadd', `dn: DC=${label},${dnsZoneDn(domain.domainName)}`, 'objectClass: dnsNode', ...more);
-  const dnOf = async (name: string): Promise<string | undefined> =>
-    (await domain.search({ filter: `(sAMAccountName=${name}$)`, attributes: ['cn'] }))[0]?.dn;
-  const records = async (label: string): Promise<number> =>
-    (await domain.search({ base: dnsZoneDn(domain.domainName), filter: `(dc=${label})`, attributes: ['dc'] }))
-      .length;
   const badPasswords = async (): Promise<string | undefined> => {
     const filter = `(sAMAccountName=${domain.serviceAccount.user})`;
     const [found] = await domain.search({ filter, attributes: ['badPwdCount'] });

@@ -13,13 +13,13 @@ import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { network } from '../../../infra/sandbox/machine/network.ts';
 import { mustRun } from '../../../infra/sandbox/machine/process.ts';
+import { silentLog } from '../../support/memory-log.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const signal = new AbortController().signal;
 const unchecked = async (): Promise<void> => undefined;
-const silent = { info: () => undefined, warn: () => undefined };
 
 let lastInstance = 0;
 const newInstance = (): string => `i-${(lastInstance += 1).toString(16).padStart(17, '0')}`;
@@ -59,7 +59,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       // Three controllers share two cores. A read-only one holds no password of the service account, and asks a writable one first.
       connectTimeoutMs: 5_000,
       operationTimeoutMs: 15_000,
-      log: silent,
+      log: silentLog,
       ...changes,
     });
     rooms.push(room);
@@ -166,7 +166,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
         site: 'Branch',
         connectTimeoutMs,
         operationTimeoutMs,
-        log: { ...silent, warn },
+        log: { ...silentLog, warn },
       });
       expect(await servedBy(room)).toBe(second.hostName);
       expect(failed).toEqual([]);

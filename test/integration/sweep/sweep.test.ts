@@ -29,6 +29,7 @@ import { createMembershipTable } from '../../../agent/aws/membership-table.ts';
 import type { Membership, MembershipState } from '../../../agent/ledger/membership.ts';
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { silentLog } from '../../support/memory-log.ts';
 import { describeReal, testDomain } from '../../support/sandbox.ts';
 import { recordTerminal } from '../../support/terminal.ts';
 
@@ -209,7 +210,7 @@ describeReal('adjoin sweep', (ground) => {
       randomBytes,
       connectTimeoutMs: 5_000,
       operationTimeoutMs: 20_000,
-      log: { info: () => undefined, warn: () => undefined },
+      log: silentLog,
     });
     await remember(living, 'member');
     await remember(terminated, 'member');

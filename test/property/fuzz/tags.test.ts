@@ -7,6 +7,7 @@ import {
   FAILURE_POLICY_TAG,
   OPT_IN_TAG,
 } from '../../../agent/lifecycle/admit.ts';
+import { createVirtualClock } from '../../support/virtual-clock.ts';
 import { GROUP, INSTANCE, LAUNCH_TOKEN } from '../../support/world.ts';
 import { broken, fuzz, hostile, LIMIT_MS } from './fuzz.ts';
 import type { LifecycleAction, Transition } from '../../../agent/terms.ts';
@@ -129,7 +130,7 @@ test(
             heartbeats += 1;
           },
           known: async () => (isMember ? membership : undefined),
-          clock: { now: () => 0, sleep: async () => undefined },
+          clock: createVirtualClock(0).passing,
           signal,
         };
         const action: LifecycleAction = {

@@ -49,7 +49,6 @@ export async function startBench(
   } = {},
 ): Promise<Bench> {
   const clock = createVirtualClock();
-  let sleeping = 0;
   const booted: string[] = [];
   const destroyed: string[] = [];
   const rebooted: string[] = [];
@@ -83,17 +82,7 @@ export async function startBench(
     scripts: {
       run: options.runScript ?? (async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false })),
     },
-    clock: {
-      now: () => clock.now(),
-      async sleep(ms, signal) {
-        sleeping += 1;
-        try {
-          await clock.sleep(ms, signal);
-        } finally {
-          sleeping -= 1;
-        }
-      },
-    },
+    clock,
     ...(options.authorize ? { authorize: options.authorize } : {}),
     ...(options.faults ? { faults: options.faults } : {}),
     ...(options.witness ? { witness: options.witness } : {}),
@@ -113,7 +102,7 @@ export async function startBench(
   return {
     cloud,
     clock,
-    sleeping: () => sleeping,
+    sleeping: () => clock.sleeping,
     endpoint,
     booted,
     destroyed,

@@ -112,8 +112,8 @@ describe('a command', () => {
     const nodes = createNodes({
       runCommand,
       documents: { probe: document, join: document, leave: document },
-      // Whoever sleeps moves time on; meanwhile calls take as long as they take.
-      clock: { now: () => bench.clock.now(), sleep: (ms) => bench.clock.advance(ms) },
+      // Each sleep moves the clock forward; calls between the sleeps take their real time.
+      clock: bench.clock.passing,
       coalesceMs: 200,
       commandPollMs: 1_000,
       registrationPollMs: 2_000,

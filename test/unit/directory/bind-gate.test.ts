@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { InvalidCredentialsError } from 'ldapts';
-import type { Clock } from '../../../agent/clock.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { BindGate, isSamePlace } from '../../../agent/directory/bind-gate.ts';
 import { ControllerFailure, fromLdapts, LdapResult } from '../../../agent/directory/failures.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
+import { createMemoryLog, textOf } from '../../support/memory-log.ts';
+import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const signal = new AbortController().signal;
 const PASSWORD = 'Right-1';
@@ -20,8 +21,8 @@ interface Setting extends Partial<ServiceCredential> {
 }
 
 function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) {
-  let now = 1_000_000;
-  const clock: Clock = { now: () => now, sleep: async () => undefined };
+  const clock = createVirtualClock();
+  const log = createMemoryLog();
   const state = {
     credential: {
       versionId: 'v1',
@@ -37,10 +38,8 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
     underWay: 0,
     mostUnderWay: 0,
     refused: [] as string[],
-    log: [] as string[],
-    pass: (ms: number) => {
-      now += ms;
-    },
+    log: () => log.lines.map(textOf),
+    pass: (ms: number) => clock.skip(ms),
   };
   const connectionTo = (host: string) => ({
     name: `${host}:636`,
@@ -71,10 +70,7 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
       },
     },
     clock,
-    {
-      info: (event, fields) => state.log.push(`${event} ${JSON.stringify(fields)}`),
-      warn: (event, fields) => state.log.push(`${event} ${JSON.stringify(fields)}`),
-    },
+    log,
   );
   return {
     ...state,
@@ -115,7 +111,7 @@ describe('the gate before binds', () => {
     await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
     await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
     expect(state.binds).toHaveLength(1);
-    expect(state.log.join('\n')).toContain('could not remember');
+    expect(state.log().join('\n')).toContain('could not remember');
   });
 
   test('tries a new version of the secret at once', async () => {
@@ -150,7 +146,7 @@ describe('the gate before binds', () => {
       state.pass(1);
       await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
       expect(state.refused).toEqual([]);
-      expect(state.log.filter((line) => line.includes('credential-locked'))).toHaveLength(1);
+      expect(state.log().filter((line) => line.includes('credential-locked'))).toHaveLength(1);
     },
   );
 
@@ -292,7 +288,7 @@ describe('the gate before binds', () => {
     const { bind, state } = setting({ password: 'Sesame-77' });
     const error = await bind().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(AdjoinError);
-    expect(`${String(error)} ${JSON.stringify(error)} ${state.log.join()}`).not.toContain('Sesame-77');
+    expect(`${String(error)} ${JSON.stringify(error)} ${state.log().join()}`).not.toContain('Sesame-77');
   });
 
   describe('with several controllers', () => {

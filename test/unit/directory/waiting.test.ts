@@ -1,21 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Clock } from '../../../agent/clock.ts';
 import { Slots, unlessAborted, within } from '../../../agent/directory/waiting.ts';
+import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const never = new Promise<never>(() => undefined);
-const stillClock: Clock = { now: () => 0, sleep: () => never };
-const fastClock: Clock = { now: () => 0, sleep: async () => undefined };
 const open = new AbortController().signal;
 
 describe('waiting', () => {
   test('ends with the work when it is done first', async () => {
-    await expect(within(5, Promise.resolve('done'), stillClock, open, () => new Error('late'))).resolves.toBe(
+    const clock = createVirtualClock();
+    await expect(within(5, Promise.resolve('done'), clock, open, () => new Error('late'))).resolves.toBe(
       'done',
     );
+    expect(clock.sleeping).toBe(0);
   });
 
   test('ends late when the time is up', async () => {
-    await expect(within(5, never, fastClock, open, () => new Error('late'))).rejects.toThrow('late');
+    const clock = createVirtualClock();
+    const began = clock.now();
+    const waiting = within(5, never, clock, open, () => new Error('late'));
+    await expect(clock.until(waiting)).rejects.toThrow('late');
+    expect(clock.now() - began).toBe(5);
   });
 
   test("ends with the signal's reason, before and during the work", async () => {

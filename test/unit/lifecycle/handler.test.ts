@@ -109,7 +109,7 @@ describe('a launch', () => {
   test('is never continued when the directory does not show the join', async () => {
     // The node says that it joined, but the account's password has not moved.
     world.fault = (name) => {
-      const account = world.accounts.get(INSTANCE);
+      const account = world.account();
       if (name === 'directory.inspect' && account) account.passwordLastSet = 0n;
     };
     await handle();
@@ -118,7 +118,7 @@ describe('a launch', () => {
 
   test('is never continued when the account’s password is the one that was staged', async () => {
     world.fault = (name) => {
-      const account = world.accounts.get(INSTANCE);
+      const account = world.account();
       const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
       if (name === 'directory.inspect' && account && staged) account.passwordLastSet = BigInt(staged);
     };
@@ -126,14 +126,17 @@ describe('a launch', () => {
     expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
   });
 
-  test.each([
-    { enabled: false, ours: true },
-    { enabled: true, ours: false },
-  ])('is never continued when the account is not enabled, or not ours: %j', async (shown) => {
-    world.shown = shown;
-    await handle();
-    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
-  });
+  test.each([{ enabled: false }, { stamp: undefined }, { stamp: 'i-0fedcba9876543210' }])(
+    'is never continued when the account is not enabled, or not ours: %j',
+    async (changed) => {
+      world.fault = (name) => {
+        const account = world.account();
+        if (name === 'directory.inspect' && account) Object.assign(account, changed);
+      };
+      await handle();
+      expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+    },
+  );
 
   test.each(['works', 'fails'] as const)('forgets its one-time passwords when the join %s', async (joins) => {
     world.node.joins = joins;
@@ -555,7 +558,7 @@ describe('a launch', () => {
       }
       if (name !== 'directory.stage') return;
       stages += 1;
-      const account = world.accounts.get(INSTANCE);
+      const account = world.account();
       if (stages !== 2 || !account) return;
       Object.assign(account, { password: 'lost', passwordLastSet: account.passwordLastSet + 1_000n });
       throw new AdjoinError('directory-unavailable', 'answer lost');
@@ -659,8 +662,7 @@ describe('a launch', () => {
       world.terminate();
       const arrive = async (): Promise<void> => {
         await world.clock.sleep(20_000);
-        const staged = { objectGuid: 'guid-1', passwordLastSet: 1n, password: 'late' };
-        world.accounts.set(INSTANCE, { name: 'A00000000000001', ...staged });
+        world.add('A00000000000001');
       };
       void arrive();
       throw new AdjoinError('action-void', 'No active Lifecycle Action found');
@@ -738,7 +740,7 @@ describe('a termination', () => {
   });
 
   test('waits for the directory, and writes the debt down when its patience ends', async () => {
-    failing('directory.remove', new AdjoinError('directory-unavailable', 'down'));
+    failing('directory.find', new AdjoinError('directory-unavailable', 'down'));
     await handle(world.terminate());
     expect(state()).toBe('owed');
     expect(world.answers).toEqual([{ token: TERMINATE_TOKEN, result: 'CONTINUE' }]);
@@ -764,10 +766,9 @@ describe('a termination', () => {
   });
 
   test('that dies between an account of a foreign name and its DNS records still removes those', async () => {
-    const foreign = { name: 'WEB01', objectGuid: 'guid-9', passwordLastSet: 1n, password: 'somebody’s' };
-    world.accounts.set(INSTANCE, foreign);
+    world.add('WEB01');
     world.records.add('WEB01');
-    failing('directory.removeRecord', new AdjoinError('draining', 'The worker stops.'));
+    failing('directory.unname', new AdjoinError('draining', 'The worker stops.'));
     await handle(world.terminate());
     expect(world.accounts.size).toBe(0);
     expect(world.table.get(INSTANCE)?.foundNames).toEqual(['WEB01']);
@@ -832,7 +833,7 @@ describe('a termination', () => {
 
   test.each([
     ['directory.domain', 1, ['handed-back'], []],
-    ['directory.remove', 2, ['handed-back'], ['leave']],
+    ['directory.find', 2, ['handed-back'], ['leave']],
     ['autoscaling.complete CONTINUE', 2, ['handed-back'], ['leave', 'remove']],
   ])(
     'begins nothing when it wakes up, its lease long over, with the answer to %s',

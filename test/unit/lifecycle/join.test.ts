@@ -1,7 +1,8 @@
 /** What a launch makes of what its node reports, and what must be done before it is over. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { createWorld, DOMAIN, INSTANCE, type World } from '../../support/world.ts';
+import { DOMAIN } from '../../support/memory-directory.ts';
+import { createWorld, INSTANCE, type World } from '../../support/world.ts';
 
 let world: World;
 beforeEach(() => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
-import type { Fields, Log } from '../../../agent/log.ts';
 import { createSweepLeases } from '../../../agent/sweep/lease.ts';
 import type { SweepReport } from '../../../agent/sweep/report.ts';
 import { sweepUnderLease, sweepOnSchedule, type ScheduleOptions } from '../../../agent/sweep/schedule.ts';
+import { createMemoryLog, type MemoryLog } from '../../support/memory-log.ts';
 import { createMemorySweepLease, type MemorySweepLease } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -13,7 +13,7 @@ const HOUR = 3_600_000;
 let clock: VirtualClock;
 let stored: MemorySweepLease;
 let reading: () => void;
-let said: { level: string; event: string; fields: Fields }[];
+let log: MemoryLog;
 let sweeps: { worker: string; at: number }[];
 let running: number;
 let mostRunning: number;
@@ -26,7 +26,7 @@ beforeEach(() => {
   start = clock.now();
   stored = createMemorySweepLease();
   reading = () => undefined;
-  said = [];
+  log = createMemoryLog();
   sweeps = [];
   running = 0;
   mostRunning = 0;
@@ -44,18 +44,6 @@ const report = (): SweepReport => ({
 });
 
 function worker(name: string): ScheduleOptions {
-  const at =
-    (level: string) =>
-    (event: string, fields: Fields = {}): void => {
-      said.push({ level, event, fields });
-    };
-  const log: Log = {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    with: () => log,
-  };
   let owners = 0;
   return {
     leases: createSweepLeases({
@@ -165,7 +153,7 @@ describe('a scheduled sweep', () => {
     const stop = new AbortController();
     const over = sweepOnSchedule(worker('one'), stop.signal);
     await clock.advance(5 * 60_000);
-    expect(said.filter(({ event }) => event === 'no sweep').length).toBeGreaterThan(1);
+    expect(log.lines.filter(({ event }) => event === 'no sweep').length).toBeGreaterThan(1);
     reading = () => undefined;
     await clock.advance(5 * 60_000);
     expect(sweeps).toHaveLength(1);
@@ -190,7 +178,7 @@ describe('a sweep in lease', () => {
     const lease = await options.leases.take(0);
     if (!lease.taken) throw new Error(lease.reason);
     await clock.until(sweepUnderLease(lease, options, new AbortController().signal));
-    expect(said).toEqual([
+    expect(log.lines).toEqual([
       {
         level: 'info',
         event: 'sweep ended',

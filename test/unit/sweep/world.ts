@@ -3,10 +3,10 @@ import { AdjoinError } from '../../../agent/errors.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { MembershipPage } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { Fields, Log } from '../../../agent/log.ts';
 import type { StampedAccount, SweepPorts } from '../../../agent/sweep/ports.ts';
 import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
 import { sweep, type SweepOptions } from '../../../agent/sweep/sweep.ts';
+import { createMemoryLog, type LogLine } from '../../support/memory-log.ts';
 import { createMemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { Existence, Removal } from '../../../agent/terms.ts';
@@ -35,7 +35,8 @@ export class SweepWorld {
   /** What EC2 shows; what is not here it does not know. */
   readonly ec2 = new Map<string, 'running' | 'stopped' | 'shutting-down' | 'terminated'>();
   readonly autoScaling = new Set<string>();
-  readonly log: { level: string; event: string; fields: Fields }[] = [];
+  readonly #log = createMemoryLog();
+  readonly log: readonly LogLine[] = this.#log.lines;
   /** Calls that change something, in order. */
   readonly effects: string[] = [];
   /** Every call, in order. */
@@ -122,18 +123,6 @@ export class SweepWorld {
   }
 
   #ports(): SweepPorts {
-    const at =
-      (level: string) =>
-      (event: string, fields: Fields = {}): void => {
-        this.log.push({ level, event, fields });
-      };
-    const log: Log = {
-      debug: at('debug'),
-      info: at('info'),
-      warn: at('warn'),
-      error: at('error'),
-      with: () => log,
-    };
     return {
       directory: {
         list: async () => {
@@ -197,7 +186,7 @@ export class SweepWorld {
         claim: (instanceId) => this.ledger.claim(instanceId),
       },
       clock: this.clock,
-      log,
+      log: this.#log,
     };
   }
 

@@ -12,6 +12,7 @@ import { IdleClock } from './idle-clock.ts';
 import { DOMAIN, INSTANCE, NAMES, PLACE, PREFIXES, UNIT } from './model.ts';
 import { brokenAnswers, oddAnswers, type Misdeed } from './scripts.ts';
 import { ScriptedServer } from './server.ts';
+import { silentLog } from '../../../support/memory-log.ts';
 
 /** Milliseconds; a request that waits longer is given up. */
 const OPERATION_MS = 500;
@@ -63,7 +64,7 @@ function open(clock: IdleClock): Directory {
     randomBytes: (size) => Buffer.alloc(size, 1),
     connectTimeoutMs: OPERATION_MS,
     operationTimeoutMs: OPERATION_MS,
-    log: { info: () => undefined, warn: () => undefined },
+    log: silentLog,
   });
 }
 

@@ -1,9 +1,5 @@
 import type { Clock } from '../../../../agent/clock.ts';
-
-interface Sleeper {
-  readonly at: number;
-  readonly wake: () => void;
-}
+import { Sleepers } from '../../../support/sleepers.ts';
 
 /** One turn of the event loop. */
 const aTurn = (): Promise<void> =>
@@ -26,32 +22,14 @@ const HANGS_MS = 60_000;
 /** A clock that creeps when something happens and leaps when nothing does: a time-out ends what would never end. */
 export class IdleClock implements Clock {
   #now = Date.UTC(2026, 0, 1);
-  readonly #sleepers = new Set<Sleeper>();
+  readonly #sleepers = new Sleepers();
 
   now(): number {
     return this.#now;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        this.#sleepers.delete(sleeper);
-        reject(signal?.reason);
-      };
-      const sleeper: Sleeper = {
-        at: this.#now + ms,
-        wake: () => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        },
-      };
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#sleepers.add(sleeper);
-    });
+    return this.#sleepers.sleep(this.#now + ms, signal);
   }
 
   /**
@@ -86,18 +64,14 @@ export class IdleClock implements Clock {
 
   /** To the moment at which the next one wakes. */
   #leap(): boolean {
-    const moments = [...this.#sleepers].map(({ at }) => at);
-    if (moments.length === 0) return false;
-    this.#now = Math.max(this.#now, Math.min(...moments));
+    const { next } = this.#sleepers;
+    if (next === undefined) return false;
+    this.#now = Math.max(this.#now, next);
     this.#wakeDue();
     return true;
   }
 
   #wakeDue(): void {
-    for (const sleeper of this.#sleepers) {
-      if (sleeper.at > this.#now) continue;
-      this.#sleepers.delete(sleeper);
-      sleeper.wake();
-    }
+    while ((this.#sleepers.next ?? Infinity) <= this.#now) this.#sleepers.wakeNext();
   }
 }

@@ -11,6 +11,7 @@ import { selfSigned } from './certificate.ts';
 import { IdleClock } from './idle-clock.ts';
 import { DOMAIN, INSTANCE, NAMES, Op, PLACE, PREFIXES, STAMP, UNIT, ZONE, type Request } from './model.ts';
 import { ScriptedServer } from './server.ts';
+import { silentLog } from '../../../support/memory-log.ts';
 
 const signal = new AbortController().signal;
 let folder = '';
@@ -77,7 +78,7 @@ function open(given: Given, clock: IdleClock): Directory {
     randomBytes: (size) => Buffer.alloc(size, 1),
     connectTimeoutMs: 60_000,
     operationTimeoutMs: 60_000,
-    log: { info: () => undefined, warn: () => undefined },
+    log: silentLog,
   });
 }
 

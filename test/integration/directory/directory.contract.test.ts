@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, jest } from '@jest/globals';
+import { systemClock } from '../../../agent/clock.ts';
+import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import { formatStamp, sameStamp } from '../../../agent/directory/stamp.ts';
+import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { directoryContract } from '../../support/directory-contract.ts';
+import { silentLog } from '../../support/memory-log.ts';
+import { describeReal, testDomain } from '../../support/sandbox.ts';
+import { plantingIn } from './planting.ts';
+
+// Milliseconds. Each account and record that a test plants is a process of its own on the controller.
+jest.setTimeout(90_000);
+
+const place = { deployment: 'contract', accountId: '123456789012', region: 'eu-central-1' };
+
+describeReal('The directory on a real controller', (ground) => {
+  let domain: Domain;
+  let directory: Directory;
+  const { plant, plantRecord, dnOf, records } = plantingIn(() => domain);
+
+  beforeAll(async () => {
+    domain = await testDomain(ground);
+    const { user, password } = domain.serviceAccount;
+    const credential = {
+      versionId: 'v1',
+      domain: domain.domainName,
+      user,
+      password,
+      organizationalUnit: domain.organizationalUnit,
+    };
+    directory = openDirectory({
+      ...place,
+      caFile: domain.caFile,
+      namePrefixes: ['A', 'B'],
+      credentials: { current: async () => credential, refused: async () => undefined },
+      clock: systemClock,
+      randomBytes,
+      connectTimeoutMs: 5_000,
+      operationTimeoutMs: 20_000,
+      log: silentLog,
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await directory.close();
+    await domain.destroy();
+  });
+
+  directoryContract(() => ({
+    ports: {
+      ...directory,
+      async inspect(instanceId, staged, signal) {
+        const account = await directory.inspect(staged, signal);
+        return (
+          account && {
+            passwordLastSet: account.passwordLastSet,
+            enabled: account.enabled,
+            ours: sameStamp(account.stamp, { ...place, instanceId }),
+          }
+        );
+      },
+    },
+    domainName: domain.domainName,
+    plant: (name, instanceId) =>
+      instanceId === undefined
+        ? plant(name, `CN=Computers,${domain.baseDn}`)
+        : plant(
+            name,
+            domain.organizationalUnit,
+            `msDS-cloudExtensionAttribute1: ${formatStamp({ ...place, instanceId })}`,
+          ),
+    plantRecord: (name) => plantRecord(name.toLowerCase()),
+    hasAccount: async (name) => (await dnOf(name)) !== undefined,
+    hasRecord: async (name) => (await records(name.toLowerCase())) > 0,
+  }));
+});

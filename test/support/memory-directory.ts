@@ -1,0 +1,219 @@
+/**
+ * The directory in memory: computer accounts with stamps, and DNS records, as one domain controller shows them. It follows
+ * agent/directory in what it looks for, tells, writes and spares. One contract suite runs over both, there against a real
+ * controller (test/support/directory-contract.ts).
+ *
+ * Each look and each write goes through `ask`, where a test puts a wire, a fault or a pause.
+ */
+import { candidateNames, instanceIdOf } from '../../agent/directory/names.ts';
+import { AdjoinError } from '../../agent/errors.ts';
+import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
+import type { SweepPorts } from '../../agent/sweep/ports.ts';
+import type { StagedAccount } from '../../agent/terms.ts';
+
+export const DOMAIN = 'corp.example.test';
+export const CONTROLLER = `dc1.${DOMAIN}`;
+const NAME_PREFIXES = ['A', 'B'];
+
+export interface MemoryAccount {
+  readonly objectGuid: string;
+  readonly name: string;
+  /** The instance in our stamp; an account of others carries none. */
+  stamp: string | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly madeAt: number;
+  /** Made by others, and stamped for us. */
+  readonly foreign: boolean;
+  password: string;
+  passwordLastSet: bigint;
+  enabled: boolean;
+}
+
+export type DirectoryCall =
+  | 'directory.stage'
+  | 'directory.inspect'
+  | 'directory.find'
+  | 'directory.remove'
+  | 'directory.records'
+  | 'directory.unname'
+  | 'directory.domain'
+  | 'directory.list'
+  | 'directory.strays';
+
+/** Carries a call out, now, later or never. `subject` is the instance that it is about, if there is one. */
+export type Ask = <T>(
+  call: DirectoryCall,
+  subject: string,
+  carryOut: () => T,
+  signal: AbortSignal | undefined,
+) => Promise<T>;
+
+export type DirectoryPorts = DirectoryPort & SweepPorts['directory'];
+
+export interface MemoryDirectory {
+  /** By their objectGUID. A test may look at them and change them. */
+  readonly accounts: Map<string, MemoryAccount>;
+  /** Names, in capitals, of computers that have records in DNS. */
+  readonly records: Set<string>;
+  add(
+    name: string,
+    stamp: string | undefined,
+    more?: Partial<Pick<MemoryAccount, 'password' | 'foreign' | 'madeAt'>>,
+  ): MemoryAccount;
+  readonly named: (name: string) => MemoryAccount | undefined;
+  readonly stampedFor: (instanceId: string) => MemoryAccount[];
+  /** Sets the password of an account, as staging or a join does. */
+  setPassword(account: MemoryAccount, password: string): void;
+  /** Which of these names, in capitals, have records that belong to no account. */
+  free(names: readonly string[]): string[];
+  ports(ask: Ask): DirectoryPorts;
+}
+
+const fqdnOf = (name: string): string => `${name.toLowerCase()}.${DOMAIN}`;
+
+function shown(account: MemoryAccount): StagedAccount {
+  return {
+    computerName: account.name,
+    distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
+    objectGuid: account.objectGuid,
+    domainController: CONTROLLER,
+    passwordLastSet: account.passwordLastSet,
+  };
+}
+
+/** @param now milliseconds since the Unix epoch */
+export function createMemoryDirectory(now: () => number): MemoryDirectory {
+  const accounts = new Map<string, MemoryAccount>();
+  const records = new Set<string>();
+  let made = 0;
+  let ticks = 0n;
+
+  const named = (name: string): MemoryAccount | undefined =>
+    [...accounts.values()].find((account) => account.name === name.toUpperCase());
+  const stampedFor = (instanceId: string): MemoryAccount[] =>
+    [...accounts.values()].filter((account) => account.stamp === instanceId);
+  /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
+  const stagedFor = (instanceId: string): MemoryAccount | undefined =>
+    stampedFor(instanceId).find(({ name }) => instanceIdOf(name) === instanceId);
+  const freeNameFor = (instanceId: string): string | undefined =>
+    candidateNames(instanceId, NAME_PREFIXES).find((name) => !named(name));
+
+  const directory: MemoryDirectory = {
+    accounts,
+    records,
+    add(name, stamp, more = {}) {
+      made += 1;
+      ticks += 1n;
+      const account = {
+        objectGuid: `00000000-0000-0000-0000-${String(made).padStart(12, '0')}`,
+        name: name.toUpperCase(),
+        stamp,
+        madeAt: now(),
+        foreign: false,
+        password: '',
+        passwordLastSet: ticks,
+        enabled: true,
+        ...more,
+      };
+      accounts.set(account.objectGuid, account);
+      return account;
+    },
+    named,
+    stampedFor,
+    setPassword(account, password) {
+      ticks += 1n;
+      account.password = password;
+      account.passwordLastSet = ticks;
+    },
+    free: (names) => [...new Set(names)].filter((name) => records.has(name) && !named(name)),
+    ports: (ask) => ({
+      async stage(instanceId, oneTimePassword, _earlier, beforeWrite, signal) {
+        const [first = '', ...others] = candidateNames(instanceId, NAME_PREFIXES);
+        // Where each name is taken, the last one was tried, too.
+        const computerName = stagedFor(instanceId)?.name ?? freeNameFor(instanceId) ?? others.at(-1) ?? first;
+        await beforeWrite({ computerName, domainController: CONTROLLER });
+        const write = (): StagedAccount => {
+          const ours = stagedFor(instanceId);
+          if (ours) {
+            directory.setPassword(ours, oneTimePassword);
+            ours.enabled = true;
+            return shown(ours);
+          }
+          const name = freeNameFor(instanceId);
+          if (name !== undefined)
+            return shown(directory.add(name, instanceId, { password: oneTimePassword }));
+          throw new AdjoinError(
+            'name-taken',
+            `Accounts that are not ours hold every name for ${instanceId}.`,
+          );
+        };
+        return ask('directory.stage', instanceId, write, signal);
+      },
+      inspect(instanceId, { objectGuid }, signal) {
+        const look = (): Awaited<ReturnType<DirectoryPort['inspect']>> => {
+          const account = accounts.get(objectGuid);
+          if (!account) return undefined;
+          const { passwordLastSet, enabled, stamp } = account;
+          return { passwordLastSet, enabled, ours: stamp === instanceId };
+        };
+        return ask('directory.inspect', instanceId, look, signal);
+      },
+      find: (instanceId, signal) =>
+        ask('directory.find', instanceId, () => stampedFor(instanceId).map(shown), signal),
+      list: (signal) =>
+        ask(
+          'directory.list',
+          '',
+          () =>
+            [...accounts.values()].flatMap(({ name, objectGuid, madeAt, stamp }) =>
+              stamp === undefined
+                ? []
+                : [
+                    {
+                      computerName: name,
+                      objectGuid,
+                      whenCreated: new Date(madeAt),
+                      stamp: { instanceId: stamp },
+                    },
+                  ],
+            ),
+          signal,
+        ),
+      strays: (computerNames, signal) =>
+        ask('directory.strays', '', () => directory.free(computerNames), signal),
+      async remove(instanceId, { names, foundNames = [], keep }, beforeDelete, signal) {
+        const found = await ask('directory.find', instanceId, () => stampedFor(instanceId), signal);
+        if (keep !== undefined && !found.some(({ objectGuid }) => objectGuid === keep)) {
+          throw new AdjoinError(
+            'directory-refused',
+            `${CONTROLLER} does not show the account that ${instanceId} joined as: nothing of it is deleted.`,
+          );
+        }
+        const removed: string[] = [];
+        for (const { name, objectGuid } of found) {
+          if (objectGuid === keep) continue;
+          await beforeDelete(name);
+          const gone = await ask('directory.remove', instanceId, () => accounts.delete(objectGuid), signal);
+          if (gone) removed.push(name);
+        }
+        const possible = names.filter((name) => instanceIdOf(name) === instanceId);
+        const known = [
+          ...candidateNames(instanceId, NAME_PREFIXES),
+          ...possible,
+          ...foundNames,
+          ...found.flatMap(({ name, objectGuid }) => (objectGuid === keep ? [] : [name])),
+        ].map((name) => name.toUpperCase());
+        const stray = await ask('directory.records', instanceId, () => directory.free(known), signal);
+        const dnsRecords: string[] = [];
+        for (const name of stray) {
+          await beforeDelete(name);
+          const gone = await ask('directory.unname', instanceId, () => records.delete(name), signal);
+          if (gone) dnsRecords.push(fqdnOf(name));
+        }
+        return { accounts: removed, dnsRecords, domainController: CONTROLLER };
+      },
+      domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),
+    }),
+  };
+  return directory;
+}
