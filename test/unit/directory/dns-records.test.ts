@@ -86,6 +86,8 @@ describe("the zone's own records", () => {
   });
 });
 
+const noteNothing = (): Promise<void> => Promise.resolve();
+
 test('a zone that is not there has no records, and one that refuses is an error', async () => {
   const answers = (code: number): void =>
     server.script({
@@ -93,15 +95,14 @@ test('a zone that is not there has no records, and one that refuses is an error'
       goesOn: true,
       answer: (answer) => ({ ...answer, code, entries: [] }),
     });
-  const before = (): Promise<void> => Promise.resolve();
   answers(Result.noSuchObject);
   await expect(namesWithRecords(session, ['WEB01'], signal)).resolves.toEqual([]);
-  await expect(removeRecords(session, ['WEB01'], before, signal)).resolves.toEqual([]);
+  await expect(removeRecords(session, ['WEB01'], noteNothing, signal)).resolves.toEqual([]);
   answers(Result.insufficientAccess);
   await expect(namesWithRecords(session, ['WEB01'], signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
-  await expect(removeRecords(session, ['WEB01'], before, signal)).rejects.toMatchObject({
+  await expect(removeRecords(session, ['WEB01'], noteNothing, signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
 });

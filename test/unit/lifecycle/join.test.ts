@@ -73,17 +73,17 @@ describe('a join that the node reports as failed', () => {
   });
 });
 
+const testNotification = () => ({
+  messageId: 'test',
+  receiveCount: 1,
+  body: JSON.stringify({ Event: 'autoscaling:TEST_NOTIFICATION', AutoScalingGroupName: 'fleet' }),
+});
+
 describe('a message is over', () => {
   const hold = (): void => {
     world.group = { ...world.group, tags: new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]) };
     world.node.ready = false;
   };
-  const testNotification = () => ({
-    messageId: 'test',
-    receiveCount: 1,
-    body: JSON.stringify({ Event: 'autoscaling:TEST_NOTIFICATION', AutoScalingGroupName: 'fleet' }),
-  });
-
   test.each([
     ['a launch', () => world.launch(), 'queue.remove', 'joined'],
     ['a test notification', testNotification, 'queue.remove', 'test-notification'],
