@@ -11,7 +11,7 @@ import { reportOf } from './story/report.ts';
 import { closingLines, tellStory } from './story/story.ts';
 import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
-import { agentCommand, commandsToTry } from './inside/commands.ts';
+import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
 import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
@@ -92,6 +92,9 @@ async function open(
     vpcPort: ground.ports['vpc'] ?? 0,
     // A person at the sandbox may want more than the story's size.
     maximumInstances: Math.max(args.instances, 50),
+    ...(args.verb === 'sandbox'
+      ? { agentConfig: { sweep: { ageGuardSeconds: personAgeGuardSeconds } } }
+      : {}),
     progress,
   });
   await ground.lead('aws', { host: '127.0.0.1', port: Number(new URL(sandbox.endpoint).port) });
@@ -141,12 +144,7 @@ function stateOf(sandbox: Sandbox, ground: Ground): State {
       auditPassword: domain.auditor.password,
     },
     documents: stack.documents,
-    credentials: {
-      operator: keys.owner,
-      developer: keys.operator,
-      administrator: keys.administrator,
-      worker: keys.worker,
-    },
+    credentials: keys,
   };
 }
 
@@ -185,8 +183,9 @@ async function stayOpen(
   const hostPid = (await ground.hostPid(process.pid)) ?? 0;
   const configFile = relative(process.cwd(), sandbox.agentConfigFile);
   say('');
-  for (const line of commandsToTry(stateOf(sandbox, ground), { hostPid, environmentFile, configFile }))
-    say(line);
+  const sudo = process.env['SUDO_UID'] !== undefined;
+  const inside = { hostPid, environmentFile, configFile, sudo };
+  for (const line of commandsToTry(stateOf(sandbox, ground), inside)) say(line);
   if (args.workers === 0) {
     say('');
     for (const line of agentCommand(sandbox.agentCommand)) say(line);

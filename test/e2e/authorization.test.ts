@@ -47,7 +47,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
       workers: 1,
       agentConfig: { receive: { visibilitySeconds }, sweep: { intervalSeconds: 10 } },
     });
-    const autoScaling = new AutoScalingClient(system.operator);
+    const autoScaling = new AutoScalingClient(system.developer);
     const { AutoScalingInstances } = await autoScaling.send(new DescribeAutoScalingInstancesCommand({}));
     autoScaling.destroy();
     workerInstance = AutoScalingInstances?.[0]?.InstanceId ?? '';
@@ -55,7 +55,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
   afterAll(() => system.stop(), 60_000);
 
   test('an instance that opted in by its own tag joins and leaves; the worker was denied nothing', async () => {
-    const administrator = { ...system.operator, credentials: system.keys.administrator };
+    const administrator = { ...system.developer, credentials: system.keys.administrator };
     const autoScaling = new AutoScalingClient(administrator);
     const group = { ResourceId: system.stack.autoScalingGroup, ResourceType: 'auto-scaling-group' };
     const tag = { ...group, Key: 'JoinAD', Value: 'false', PropagateAtLaunch: false };
@@ -63,7 +63,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
     autoScaling.destroy();
     await system.setDesiredCapacity(1);
     const instanceId = await onlyInstance(system, 'Pending:Wait', 30_000);
-    const ec2 = new EC2Client(system.operator);
+    const ec2 = new EC2Client(system.developer);
     await ec2.send(
       new CreateTagsCommand({ Resources: [instanceId], Tags: [{ Key: 'JoinAD', Value: 'true' }] }),
     );
@@ -96,7 +96,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
   });
 
   test('an account administrator gets no session and no command on the worker, and the audit topic hears of the attempts', async () => {
-    const ssm = new SSMClient(system.operator);
+    const ssm = new SSMClient(system.developer);
     const { InstanceInformationList } = await ssm.send(new DescribeInstanceInformationCommand({}));
     expect(InstanceInformationList?.map(({ InstanceId }) => InstanceId)).toContain(workerInstance);
     const denial = {
@@ -131,7 +131,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
   test('the worker’s key reads the secret from inside the VPC, and not from outside', async () => {
     const read = new GetSecretValueCommand({ SecretId: system.stack.secretId });
     const reader = (endpoint: string) =>
-      new SecretsManagerClient({ ...system.operator, endpoint, credentials: system.keys.worker });
+      new SecretsManagerClient({ ...system.developer, endpoint, credentials: system.keys.worker });
     await expect(reader(system.vpcEndpoint).send(read)).resolves.toMatchObject({
       ARN: system.stack.secretId,
     });

@@ -58,7 +58,7 @@ describeReal('a dead letter that can be read', (ground) => {
     await system.setDesiredCapacity(1);
     const instanceId = await onlyInstance(system, 'Pending:Wait', 30_000);
     // A worker that takes it again and again and never gets anywhere.
-    const client = { ...system.operator, endpoint: system.vpcEndpoint, credentials: system.keys.worker };
+    const client = { ...system.developer, endpoint: system.vpcEndpoint, credentials: system.keys.worker };
     const worker = new SQSClient(client);
     const QueueUrl = system.stack.queueUrl;
     await eventually('a dead letter', 30_000, async () => {

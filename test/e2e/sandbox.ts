@@ -95,7 +95,7 @@ export interface Queues {
 }
 
 export function queuesOf(system: System): Queues {
-  const sqs = new SQSClient(system.operator);
+  const sqs = new SQSClient(system.developer);
   const publisher = new SQSClient(system.session(system.stack.publisherRoleArn, 'test'));
   return {
     async send(body) {
@@ -122,10 +122,10 @@ export function queuesOf(system: System): Queues {
  * @param password @default the right one
  */
 export async function putCredential(
-  { domain, stack, operator, keys }: System,
+  { domain, stack, developer, keys }: System,
   password = domain.serviceAccount.password,
 ): Promise<void> {
-  const secrets = new SecretsManagerClient({ ...operator, credentials: keys.administrator });
+  const secrets = new SecretsManagerClient({ ...developer, credentials: keys.administrator });
   const value = {
     domain_name: domain.domainName,
     domain_user: domain.serviceAccount.user,

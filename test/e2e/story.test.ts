@@ -46,7 +46,7 @@ describeReal('the story of a fleet', (ground) => {
 
     const oneTimePasswords = (await Promise.all(machines.map(unsealed))).flat();
     secrets = [system.domain.serviceAccount.password, ...oneTimePasswords];
-    const ssm = new SSMClient(system.operator);
+    const ssm = new SSMClient(system.developer);
     const answers = [
       await ssm.send(new ListCommandsCommand({})),
       await ssm.send(new ListCommandInvocationsCommand({ Details: true })),

@@ -168,7 +168,7 @@ describeReal('an agent in trouble', (ground) => {
 
   test('an instance that is terminated behind its hooks is replaced by a member, and harms nobody', async () => {
     const [victim] = await inService(system, 1, 10_000);
-    const ec2 = new EC2Client(system.operator);
+    const ec2 = new EC2Client(system.developer);
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim ?? ''] }));
     ec2.destroy();
     const [replacement] = await eventually('a replacement, and the victim gone', 60_000, async () => {

@@ -129,7 +129,7 @@ async function ledgerItems({ dynamodb, stack }: Sandbox): Promise<Item[]> {
 async function commandHistory(
   sandbox: Sandbox,
 ): Promise<{ commands: readonly unknown[]; invocations: readonly unknown[] }> {
-  const client = new SSMClient(sandbox.operator);
+  const client = new SSMClient(sandbox.developer);
   const commands: unknown[] = [];
   const invocations: unknown[] = [];
   try {

@@ -24,7 +24,7 @@ const second = 'crew';
 const mostInstances = 20;
 
 /** @param owner somebody whom no policy binds */
-export async function openGroups(sandbox: Sandbox, owner: Sandbox['operator']): Promise<Groups> {
+export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']): Promise<Groups> {
   const autoScaling = new AutoScalingClient(owner);
   const ec2 = new EC2Client(owner);
   const first = sandbox.stack.autoScalingGroup;

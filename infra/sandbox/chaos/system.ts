@@ -95,7 +95,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
     await placeStrangers(domain.controller, domain.organizationalUnit, strangers);
     await replicate(sandbox);
     progress(undefined);
-    const owner = { ...sandbox.operator, credentials: { ...sandbox.keys.owner } };
+    const owner = { ...sandbox.developer, credentials: { ...sandbox.keys.operator } };
     const groups = await openGroups(sandbox, owner);
     opened = { sandbox, groups };
     const world = createWorld({ sandbox, owner, machines, record, ledger, clock });

@@ -48,7 +48,7 @@ export interface World {
 export interface WorldParts {
   readonly sandbox: Sandbox;
   /** The client configuration of somebody whom no policy binds. */
-  readonly owner: Sandbox['operator'];
+  readonly owner: Sandbox['developer'];
   readonly machines: SpoiltMachines;
   readonly record: CloudRecord;
   readonly ledger: Pick<LedgerWatch, 'heldBy' | 'writes'>;

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, closeSync } from 'node:fs';
+import { closeSync, fchownSync, openSync } from 'node:fs';
 import { systemPath } from '../machine/process.ts';
 
 /** How a process ended. */
@@ -51,6 +51,9 @@ export function startAgent(options: AgentOptions): Agent {
     const [program, ...rest] = options.argv;
     // A file, not a pipe: what the agent says last is kept even if this process dies first.
     const log = openSync(options.logFile, 'a', 0o600);
+    // Under sudo, the person who called it reads the log.
+    const { SUDO_UID: uid, SUDO_GID: gid } = process.env;
+    if (uid !== undefined && gid !== undefined) fchownSync(log, Number(uid), Number(gid));
     // A group of its own, so that Ctrl-C at the terminal reaches the agent as the SIGTERM that the sandbox sends.
     const own = spawn(program, rest, {
       env: { PATH: systemPath, ...options.env },

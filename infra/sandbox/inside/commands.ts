@@ -1,9 +1,12 @@
 /** What a person can do with a running sandbox, as commands that can be pasted into another terminal. */
 import type { State } from './state.ts';
 
+/** Age guard of the sweep in a sandbox that a person drives: nobody waits an hour for a demonstration. */
+export const personAgeGuardSeconds = 10;
+
 const read = (path: string): string => `"$(state ${path})"`;
 
-/** Where the sandbox runs, for who enters it. */
+/** How a person enters the running sandbox. */
 export interface Inside {
   /** One of its processes, as the host numbers it. */
   readonly hostPid: number;
@@ -11,10 +14,13 @@ export interface Inside {
   readonly environmentFile: string;
   /** The agent's configuration file, in the clone. */
   readonly configFile: string;
+  /** Whether the person came by sudo: entering takes root as well. */
+  readonly sudo: boolean;
 }
 
 /** To be pasted in the clone's directory. Secrets are read from files, not printed. */
-export function commandsToTry(state: State, { hostPid, environmentFile, configFile }: Inside): string[] {
+export function commandsToTry(state: State, inside: Inside): string[] {
+  const { hostPid, environmentFile, configFile, sudo } = inside;
   const { autoScalingGroup: group, queueUrl, deadLetterQueueUrl, table, secretId, directory } = state;
   return [
     'In another terminal, in this directory, with bash (the AWS CLI; ldapsearch is in ldap-utils):',
@@ -44,18 +50,24 @@ export function commandsToTry(state: State, { hostPid, environmentFile, configFi
     'aws ssm list-command-invocations --details --max-items 1',
     '',
     '# no policy binds you; others are bound: the credential is for the worker alone, through the endpoint of the VPC',
+    'as developer aws sts get-caller-identity',
     `as developer aws secretsmanager get-secret-value --secret-id ${secretId}  # denied`,
     `as worker aws secretsmanager get-secret-value --secret-id ${secretId}  # denied as well`,
     `as worker vpc secretsmanager get-secret-value --secret-id ${secretId}`,
     '',
-    '# replace an instance through its hooks, or behind their back',
+    '# replace an instance through its hooks: its account is removed before it is gone',
     'aws autoscaling terminate-instance-in-auto-scaling-group --instance-id $ID \\',
     '  --no-should-decrement-desired-capacity',
-    'aws ec2 terminate-instances --instance-ids $ID',
     '',
-    '# as the worker, inside, which takes root: what a sweep would remove',
-    `inside() { (set -a; . ./${environmentFile}; \\`,
-    `  exec nsenter --target ${hostPid} --mount --net --pid --wd="$PWD" "$@"); }`,
+    '# end another one without its hooks: its account stays, as an orphan',
+    'OTHER=$(aws autoscaling describe-auto-scaling-instances --output text \\',
+    "  --query \"AutoScalingInstances[?InstanceId!='$ID' && LifecycleState=='InService'] | [0].InstanceId\")",
+    'aws ec2 terminate-instances --instance-ids $OTHER',
+    '',
+    '# as the worker, inside, which takes root: what a sweep would remove. That is the orphan, once EC2 says that its',
+    `# instance is gone and it is ${personAgeGuardSeconds} s old`,
+    `inside() { ${sudo ? 'sudo ' : ''}nsenter --target ${hostPid} --mount --net --pid --wd="$PWD" \\`,
+    `  bash -c 'set -a; . ./${environmentFile}; exec "$@"' inside "$@"; }`,
     `inside node_modules/.bin/node agent/main.ts sweep --dry-run --config ${configFile}`,
     '',
     '# what no worker can read ends here, within half a minute',

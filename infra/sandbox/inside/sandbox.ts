@@ -73,9 +73,9 @@ export interface Sandbox {
   readonly permissions: Permissions;
   readonly endpoint: string;
   readonly vpcEndpoint: string;
-  readonly keys: Readonly<Record<'owner' | 'operator' | 'administrator' | 'worker', Key>>;
-  /** What an SDK client needs to call as the operator. */
-  readonly operator: ClientConfig;
+  readonly keys: Readonly<Record<'operator' | 'developer' | 'administrator' | 'worker', Key>>;
+  /** What an SDK client needs to call as the developer. */
+  readonly developer: ClientConfig;
   /** As a new session of a role, without asking its trust policy. */
   session(roleArn: string, name: string): ClientConfig;
   readonly autoscaling: AutoScalingClient;
@@ -126,8 +126,8 @@ const agentStopLimitMs = 45_000;
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const progress = options.progress ?? (() => undefined);
+  const developerKey = makeKey();
   const operatorKey = makeKey();
-  const ownerKey = makeKey();
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -166,15 +166,15 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       accountId,
       identities: people.identities,
       trust: people.trust,
-      unbound: people.ownerArn,
+      unbound: people.operatorArn,
       resourcePolicies: () => cloud.resourcePolicies(),
     });
     const cloud: Cloud = createCloud({
       region,
       accountId,
       principals: [
+        { name: 'developer', ...developerKey },
         { name: 'operator', ...operatorKey },
-        { name: 'owner', ...ownerKey },
       ],
       fleet,
       scripts: fleet,
@@ -196,7 +196,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     undo.push(() => close(vpcServer));
 
     // A copy, for the SDK writes notes of its own into what it is given.
-    const operator: ClientConfig = { endpoint, region, credentials: { ...operatorKey } };
+    const developer: ClientConfig = { endpoint, region, credentials: { ...developerKey } };
     const stack = await deployStack({
       place: { region, accountId },
       cloud,
@@ -204,7 +204,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       account: people,
       synthesis: synthesized,
       deployment,
-      operator,
+      deployer: developer,
       vpcEndpoint,
       credential: {
         domain_name: domain.domainName,
@@ -238,8 +238,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       });
     };
     const keys = {
-      owner: ownerKey,
       operator: operatorKey,
+      developer: developerKey,
       administrator: cloud.issue({ roleArn: people.administratorRoleArn, sessionName: 'administrator' }),
       worker: workerKey(1),
     };
@@ -255,8 +255,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       user: domain.auditor.principal,
       password: domain.auditor.password,
     });
-    const autoscaling = new AutoScalingClient(operator);
-    const dynamodb = new DynamoDBClient(operator);
+    const autoscaling = new AutoScalingClient(developer);
+    const dynamodb = new DynamoDBClient(developer);
     undo.push(async () => {
       autoscaling.destroy();
       dynamodb.destroy();
@@ -293,7 +293,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       endpoint,
       vpcEndpoint,
       keys,
-      operator,
+      developer,
       session,
       autoscaling,
       dynamodb,

@@ -12,35 +12,35 @@ export interface Account {
   readonly administratorRoleArn: string;
   readonly breakGlassRoleArn: string;
   /** Has every right in the account, less what the stack's deny policies take away. */
-  readonly operatorArn: string;
+  readonly developerArn: string;
   /** The person at the sandbox, who stands where AWS itself stands: no policy binds this user. */
-  readonly ownerArn: string;
+  readonly operatorArn: string;
   readonly identities: ReadonlyMap<string, Identity & { readonly attached?: readonly string[] }>;
-  /** The operator may assume the two roles. */
+  /** The developer may assume the two roles. */
   readonly trust: ReadonlyMap<string, Policy>;
 }
 
-/** @param deployment whose deny policies the operator has */
+/** @param deployment whose deny policies the developer has */
 export function account({ accountId }: Pick<Place, 'accountId'>, deployment: string): Account {
   const administratorRoleArn = `arn:aws:iam::${accountId}:role/administrator`;
   const breakGlassRoleArn = `arn:aws:iam::${accountId}:role/break-glass`;
-  const operatorArn = `arn:aws:iam::${accountId}:user/operator`;
-  const trustsOperator = policy('OperatorMayAssume', {
+  const developerArn = `arn:aws:iam::${accountId}:user/developer`;
+  const trustsDeveloper = policy('DeveloperMayAssume', {
     Version: '2012-10-17',
     Statement: [
-      { Sid: 'Operator', Effect: 'Allow', Principal: { AWS: operatorArn }, Action: 'sts:AssumeRole' },
+      { Sid: 'Developer', Effect: 'Allow', Principal: { AWS: developerArn }, Action: 'sts:AssumeRole' },
     ],
   });
   return {
     administratorRoleArn,
     breakGlassRoleArn,
-    operatorArn,
-    ownerArn: `arn:aws:iam::${accountId}:user/owner`,
+    developerArn,
+    operatorArn: `arn:aws:iam::${accountId}:user/operator`,
     identities: new Map([
       [administratorRoleArn, { policies: [everything] }],
       [breakGlassRoleArn, { policies: [everything] }],
       [
-        operatorArn,
+        developerArn,
         {
           policies: [everything],
           attached: ['worker-access', 'tampering', 'disarming'].map((what) => `${deployment}-deny-${what}`),
@@ -48,8 +48,8 @@ export function account({ accountId }: Pick<Place, 'accountId'>, deployment: str
       ],
     ]),
     trust: new Map([
-      [administratorRoleArn, trustsOperator],
-      [breakGlassRoleArn, trustsOperator],
+      [administratorRoleArn, trustsDeveloper],
+      [breakGlassRoleArn, trustsDeveloper],
     ]),
   };
 }

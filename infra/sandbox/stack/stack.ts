@@ -34,7 +34,7 @@ export interface StackOptions {
   readonly synthesis: Synthesis;
   readonly deployment: string;
   /** The user whose group it is. */
-  readonly operator: ClientConfig;
+  readonly deployer: ClientConfig;
   /** Where the VPC's way into the cloud is, such as `http://127.0.0.1:4567`. */
   readonly vpcEndpoint: string;
   /** The service account, in the key names of the AWS Security Blog's solution. Goes into the secret and nowhere else. */
@@ -95,7 +95,7 @@ const autoScalingGroup = 'fleet';
 export async function deployStack(options: StackOptions): Promise<Stack> {
   const { place, cloud, account, permissions, deployment } = options;
   const administrator: ClientConfig = {
-    endpoint: options.operator.endpoint,
+    endpoint: options.deployer.endpoint,
     region: place.region,
     credentials: cloud.issue({ roleArn: account.administratorRoleArn, sessionName: 'deployment' }),
   };
@@ -205,7 +205,7 @@ async function parametersOf(options: StackOptions): Promise<Record<string, strin
 
 /** A group as its owner has it before adjoin comes. */
 async function createGroup(options: StackOptions): Promise<void> {
-  const autoScaling = new AutoScalingClient(options.operator);
+  const autoScaling = new AutoScalingClient(options.deployer);
   await autoScaling.send(
     new CreateAutoScalingGroupCommand({
       AutoScalingGroupName: autoScalingGroup,

@@ -76,7 +76,7 @@ const restartDelayMs = 100;
 export async function openLanes(options: LanesOptions): Promise<Lanes> {
   const { system, visibilitySeconds, ...tls } = options;
   // As the owner, whom no policy binds: the stack's policies are about the stack's one queue, and not the subject here.
-  const owner = { endpoint: system.endpoint, region, credentials: { ...system.keys.owner } };
+  const owner = { endpoint: system.endpoint, region, credentials: { ...system.keys.operator } };
   const autoScaling = new AutoScalingClient(owner);
   const sqs = new SQSClient(owner);
 
@@ -234,8 +234,8 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
       env: {
         AWS_REGION: region,
         AWS_ENDPOINT_URL: awsTap.url,
-        AWS_ACCESS_KEY_ID: system.keys.owner.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: system.keys.owner.secretAccessKey,
+        AWS_ACCESS_KEY_ID: system.keys.operator.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: system.keys.operator.secretAccessKey,
         ...compiled,
       },
       logFile,

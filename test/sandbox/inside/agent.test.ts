@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Agent, startAgent } from '../../../infra/sandbox/inside/agent.ts';
@@ -38,6 +38,18 @@ function start(program: string, env: Record<string, string> = {}) {
 const waits = 'setInterval(() => {}, 1000)';
 
 describe('the agent as a process', () => {
+  test('under sudo, its log belongs to the person who called it', async () => {
+    const owner = process.getuid?.() === 0 ? 12_345 : Number(process.getuid?.());
+    process.env['SUDO_UID'] = String(owner);
+    process.env['SUDO_GID'] = String(process.getgid?.());
+    const { next } = start(waits);
+    delete process.env['SUDO_UID'];
+    delete process.env['SUDO_GID'];
+    await next();
+    const { uid, mode } = await stat(join(directory, 'agent.log'));
+    expect([uid, mode & 0o777]).toEqual([owner, 0o600]);
+  });
+
   test('it is started again when it dies, under a new process ID', async () => {
     const { agent: own, next } = start(waits);
     const first = await next();

@@ -80,22 +80,28 @@ describe('the state file', () => {
   });
 });
 
-const printed = commandsToTry(state, {
+const inside = {
   hostPid: 4711,
   environmentFile: '.sandbox/agent.env',
   configFile: '.sandbox/agent.json',
-});
+  sudo: false,
+};
+const printed = commandsToTry(state, inside);
 
 test('no secret is printed with the commands to try', () => {
   expect(printed.join('\n').match(/the-\w+-(password|secret|token)/g)).toBeNull();
 });
 
-const says = (program: string) => `#!/bin/sh\necho "${program} $* [$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID]"\n`;
+/** Prints its arguments. What enters notes where to, and runs the command. */
+const says = (program: string) =>
+  /nsenter|sudo/.test(program)
+    ? '#!/bin/sh\necho "$(basename "$0") $*" >>entered\nwhile [ "${1#--}" != "$1" ]; do case $1 in --target) shift;; esac; shift; done\nexec "$@"\n'
+    : `#!/bin/sh\necho "${program} $* [$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID]"\n`;
 
-/** What the printed lines would run, with every program replaced by one that prints its arguments. */
-function ran(programs: readonly string[], line: string): string {
-  const lines = printed.filter((each) => !each.startsWith('In another terminal'));
-  const definitions = lines.slice(0, lines.lastIndexOf(line) + 1).join('\n');
+/** What the printed lines up to this one would run, with every program replaced by one that prints its arguments. */
+function run(lines: readonly string[], programs: readonly string[], line?: string): string[] {
+  const typed = lines.filter((each) => !each.startsWith('In another terminal'));
+  const end = line === undefined ? typed.length : typed.lastIndexOf(line) + 1;
   for (const program of programs) {
     mkdirSync(dirname(join(directory, program)), { recursive: true });
     writeFileSync(join(directory, program), says(program), { mode: 0o755 });
@@ -104,27 +110,45 @@ function ran(programs: readonly string[], line: string): string {
   writeFileSync(join(directory, '.sandbox/agent.env'), 'AWS_ENDPOINT_URL=inside\nAWS_ACCESS_KEY_ID=worker\n');
   const { stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail'], {
     cwd: directory,
-    input: definitions,
+    input: typed.slice(0, end).join('\n'),
     encoding: 'utf8',
     env: { PATH: `${join(directory, 'bin')}:${process.env['PATH']}` },
   });
   expect(stderr).toBe('');
-  return stdout.trim().split('\n').at(-1) ?? '';
+  return stdout.trim().split('\n');
 }
 
 describe('the commands to try', () => {
   const outside = ['bin/aws', 'bin/ldapsearch', 'bin/node', 'bin/nsenter', 'node_modules/.bin/node'];
+  const sweep = 'inside node_modules/.bin/node agent/main.ts sweep --dry-run --config .sandbox/agent.json';
+  const entered = () => readFile(join(directory, 'entered'), 'utf8');
 
-  test('sweep inside, as the worker', () => {
-    const sweep = 'inside node_modules/.bin/node agent/main.ts sweep --dry-run --config .sandbox/agent.json';
-    expect(ran(outside, sweep)).toBe(
-      `bin/nsenter --target 4711 --mount --net --pid --wd=${directory} ${sweep.slice('inside '.length)} [inside worker]`,
-    );
+  test('sweep inside, as the worker', async () => {
+    expect(run(printed, outside, sweep).at(-1)).toBe(`${sweep.replace('inside ', '')} [inside worker]`);
+    expect(await entered()).toMatch(`nsenter --target 4711 --mount --net --pid --wd=${directory} bash -c `);
+  });
+
+  test('enter by sudo when the person came by it, and then the environment is still the worker’s', async () => {
+    const lines = commandsToTry(state, { ...inside, sudo: true });
+    const last = run(lines, [...outside, 'bin/sudo'], sweep).at(-1);
+    expect(last).toBe(`${sweep.replace('inside ', '')} [inside worker]`);
+    expect(await entered()).toMatch(/^sudo nsenter --target 4711 /);
   });
 
   test('list dead letters from outside, as the person whom no policy binds, also after a visit inside', () => {
-    expect(ran(outside, 'dead_letters list')).toMatch(
+    expect(run(printed, outside, 'dead_letters list').at(-1)).toMatch(
       /^node_modules\/\.bin\/node agent\/main\.ts dead-letters list --config \S+ --queue \S+-dead-letters \[http:\/\/127\.0\.0\.1:4566 bin\/node /,
     );
+  });
+
+  test('run from the first line to the last', () => {
+    expect(run(printed, outside).at(-1)).toMatch(/set-desired-capacity .* --desired-capacity 0/);
+  });
+
+  test('no instance is ended twice: an ID that is gone shows nothing', () => {
+    const ended = printed.flatMap(
+      (line) => /terminate-instance.* --instance-ids? (\S+)/.exec(line)?.[1] ?? [],
+    );
+    expect(ended).toEqual(['$ID', '$OTHER']);
   });
 });

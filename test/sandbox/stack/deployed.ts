@@ -19,7 +19,7 @@ export interface Deployed extends AsyncDisposable {
   readonly permissions: Permissions;
   readonly account: Account;
   readonly stack: Stack;
-  readonly operator: ClientConfig;
+  readonly developer: ClientConfig;
   /** A session of a role, at the internet's door or at the VPC's. */
   session(
     roleArn: string,
@@ -35,19 +35,19 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     caFile,
     `-----BEGIN CERTIFICATE-----\n${randomBytes(120).toString('base64')}\n-----END CERTIFICATE-----\n`,
   );
-  const key = { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the operator’s' };
+  const key = { accessKeyId: 'AKIADEVELOPER', secretAccessKey: 'the developer’s' };
   const people = account(place, 'adjoin');
   const permissions = new Permissions({
     accountId: place.accountId,
     identities: people.identities,
     trust: people.trust,
-    unbound: people.ownerArn,
+    unbound: people.operatorArn,
     resourcePolicies: () => cloud.resourcePolicies(),
   });
   let booted = 0;
   const cloud = createCloud({
     ...place,
-    principals: [{ name: 'operator', ...key }],
+    principals: [{ name: 'developer', ...key }],
     fleet: {
       boot: async () => ({ privateIpAddress: `10.77.1.${(booted += 1)}`, hostName: `host-${booted}` }),
       destroy: async () => undefined,
@@ -72,7 +72,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
   });
   const internet = await listening(cloud.handler);
   const vpc = await listening(cloud.vpcHandler);
-  const operator = { endpoint: internet.url, region: place.region, credentials: key };
+  const developer = { endpoint: internet.url, region: place.region, credentials: key };
   const stack = await deployStack({
     place,
     cloud,
@@ -80,7 +80,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     account: people,
     synthesis: await synthesis(),
     deployment: 'adjoin',
-    operator,
+    deployer: developer,
     vpcEndpoint: vpc.url,
     credential: {
       domain_name: 'corp.example.test',
@@ -98,7 +98,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     permissions,
     account: people,
     stack,
-    operator,
+    developer,
     session: (roleArn, door, context = {}) => ({
       endpoint: door === 'vpc' ? vpc.url : internet.url,
       region: place.region,

@@ -42,8 +42,8 @@ const read = () => new GetSecretValueCommand({ SecretId: system.stack.secretId }
 
 describe('the synthesized stack', () => {
   test('is deployed: queue, hooks, documents as the agent’s configuration pins them', async () => {
-    const { stack, operator } = system;
-    const hooks = await new AutoScalingClient(operator).send(
+    const { stack, developer } = system;
+    const hooks = await new AutoScalingClient(developer).send(
       new DescribeLifecycleHooksCommand({ AutoScalingGroupName: stack.autoScalingGroup }),
     );
     expect(
@@ -53,14 +53,14 @@ describe('the synthesized stack', () => {
       ['adjoin-terminate', stack.publisherRoleArn],
     ]);
     const { probe } = Object(stack.agentConfig['documents']);
-    const { Document } = await new SSMClient(operator).send(
+    const { Document } = await new SSMClient(developer).send(
       new DescribeDocumentCommand({ Name: probe.name }),
     );
     expect(Document).toMatchObject({ Hash: probe.hash, DocumentVersion: probe.version });
   });
 
   test('sends what hooks say to the queue, and the worker receives it through the endpoint', async () => {
-    const autoScaling = new AutoScalingClient(system.operator);
+    const autoScaling = new AutoScalingClient(system.developer);
     const AutoScalingGroupName = system.stack.autoScalingGroup;
     await autoScaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 }));
     const config = worker();
@@ -92,7 +92,7 @@ describe('the secret is read', () => {
     ],
     [
       'not by an account administrator',
-      () => system.operator,
+      () => system.developer,
       'with an explicit deny in a resource-based policy',
     ],
     [
@@ -136,35 +136,35 @@ describe('the secret is read', () => {
   });
 });
 
-describe('the operator, an account administrator with the deny policies', () => {
+describe('the developer, an account administrator with the deny policies', () => {
   test.each([
     [
       'receives no lifecycle message',
       () =>
-        new SQSClient(system.operator).send(new ReceiveMessageCommand({ QueueUrl: system.stack.queueUrl })),
+        new SQSClient(system.developer).send(new ReceiveMessageCommand({ QueueUrl: system.stack.queueUrl })),
     ],
     [
       'sends none',
       () =>
-        new SQSClient(system.operator).send(
+        new SQSClient(system.developer).send(
           new SendMessageCommand({ QueueUrl: system.stack.queueUrl, MessageBody: 'x' }),
         ),
     ],
     [
       'purges nothing',
-      () => new SQSClient(system.operator).send(new PurgeQueueCommand({ QueueUrl: system.stack.queueUrl })),
+      () => new SQSClient(system.developer).send(new PurgeQueueCommand({ QueueUrl: system.stack.queueUrl })),
     ],
     [
       'changes no password',
       () =>
-        new SecretsManagerClient(system.operator).send(
+        new SecretsManagerClient(system.developer).send(
           new PutSecretValueCommand({ SecretId: system.stack.secretId, SecretString: '{}' }),
         ),
     ],
     [
       'changes no hook',
       () =>
-        new AutoScalingClient(system.operator).send(
+        new AutoScalingClient(system.developer).send(
           new PutLifecycleHookCommand({
             AutoScalingGroupName: system.stack.autoScalingGroup,
             LifecycleHookName: 'adjoin-launch',
@@ -174,7 +174,7 @@ describe('the operator, an account administrator with the deny policies', () => 
     ],
   ])('%s', async (_what, call) => {
     await expect(call()).rejects.toThrow(
-      /^User: arn:aws:iam::123456789012:user\/operator is not authorized to perform: \w+:\w+ on resource: arn:\S+ with an explicit deny in an? [\w-]+ policy$/,
+      /^User: arn:aws:iam::123456789012:user\/developer is not authorized to perform: \w+:\w+ on resource: arn:\S+ with an explicit deny in an? [\w-]+ policy$/,
     );
   });
 
@@ -183,14 +183,14 @@ describe('the operator, an account administrator with the deny policies', () => 
       QueueUrl: system.stack.queueUrl,
       AttributeNames: ['QueueArn'],
     });
-    const { Attributes } = await new SQSClient(system.operator).send(look);
+    const { Attributes } = await new SQSClient(system.developer).send(look);
     expect(Attributes?.['QueueArn']).toContain('adjoin-lifecycle');
     const scan = new ScanCommand({ TableName: system.stack.table });
-    expect(await new DynamoDBClient(system.operator).send(scan)).toMatchObject({ Count: 0 });
+    expect(await new DynamoDBClient(system.developer).send(scan)).toMatchObject({ Count: 0 });
   });
 
   test('assumes the administrator’s role, but not the worker’s nor the publisher’s', async () => {
-    const sts = new STSClient(system.operator);
+    const sts = new STSClient(system.developer);
     const assume = (RoleArn: string) => sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'me' }));
     const { Credentials } = await assume(system.account.administratorRoleArn);
     const credentials = {
@@ -202,10 +202,10 @@ describe('the operator, an account administrator with the deny policies', () => 
       SecretId: system.stack.secretId,
       SecretString: JSON.stringify({ domain_password: domainPassword }),
     });
-    await new SecretsManagerClient({ ...system.operator, credentials }).send(put);
+    await new SecretsManagerClient({ ...system.developer, credentials }).send(put);
     const withoutToken = { ...credentials, sessionToken: 'another' };
     await expect(
-      new SecretsManagerClient({ ...system.operator, credentials: withoutToken }).send(put),
+      new SecretsManagerClient({ ...system.developer, credentials: withoutToken }).send(put),
     ).rejects.toMatchObject({ name: 'UnrecognizedClientException' });
     for (const role of [system.stack.workerRoleArn, system.stack.publisherRoleArn]) {
       await expect(assume(role)).rejects.toThrow('not authorized to perform: sts:AssumeRole');
@@ -226,14 +226,14 @@ describe('the audit topic', () => {
   test('hears of a denied read, a session and a change of policy, without a secret; not of the worker’s own reads', async () => {
     const before = messages().length;
     await new SecretsManagerClient(worker()).send(read());
-    await expect(new SecretsManagerClient(system.operator).send(read())).rejects.toThrow('not authorized');
+    await expect(new SecretsManagerClient(system.developer).send(read())).rejects.toThrow('not authorized');
     expect(await told(before + 1)).toMatchObject({
       rule: 'secret-read',
-      who: 'arn:aws:iam::123456789012:user/operator',
+      who: 'arn:aws:iam::123456789012:user/developer',
       action: 'GetSecretValue',
       error: 'AccessDenied',
     });
-    const ssm = new SSMClient(system.operator);
+    const ssm = new SSMClient(system.developer);
     await expect(ssm.send(new StartSessionCommand({ Target: 'i-0123456789abcdef0' }))).rejects.toThrow(
       'is not connected',
     );
