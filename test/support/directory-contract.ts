@@ -87,7 +87,7 @@ export function directoryContract(subject: () => DirectorySubject): void {
     });
   });
 
-  test('staging leaves an account of another name alone, whoever has stamped it for the instance', async () => {
+  test('staging leaves an account of another name alone, even if others have stamped it for the instance', async () => {
     const { instanceId, names } = newInstance();
     const foreign = `WEB${instances}`;
     await subject().plant(foreign, instanceId);

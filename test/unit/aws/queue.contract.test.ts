@@ -24,12 +24,12 @@ interface Subject {
   readonly clock: VirtualClock;
   send(body: string): Promise<void>;
   /** Receives, with what may be done to each. */
-  receive(maximum?: number): Promise<(Received & Hands)[]>;
+  receive(maximum?: number): Promise<(Received & Handling)[]>;
   deadLetters(): Promise<string[]>;
   close(): Promise<void>;
 }
 
-interface Hands {
+interface Handling {
   remove(): Promise<void>;
   hide(seconds: number): Promise<void>;
 }
@@ -105,7 +105,7 @@ describe.each([
 
   const wait = (seconds: number): Promise<void> => queue.clock.advance(seconds * 1000);
 
-  async function one(): Promise<Received & Hands> {
+  async function one(): Promise<Received & Handling> {
     const [message, ...others] = await queue.receive();
     if (!message || others.length > 0) throw new Error('There is not one message.');
     return message;
@@ -160,7 +160,7 @@ describe.each([
     expect(await queue.receive()).toHaveLength(1);
   });
 
-  test('a message that another has received is lost to the first, and stays the other’s', async () => {
+  test('a message that another has received is lost to the first, and still belongs to the other', async () => {
     await queue.send('hello');
     const first = await one();
     await wait(VISIBILITY_SECONDS);
