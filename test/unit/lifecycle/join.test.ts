@@ -51,6 +51,23 @@ describe('a node', () => {
   });
 });
 
+describe('a join that the node reports as done', () => {
+  test('does not count when the directory shows the very password that was staged', async () => {
+    // Equal is not later: the machine has not set a password of its own.
+    world.fault = (name) => {
+      const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
+      const account = world.account();
+      if (name === 'directory.inspect' && account) account.passwordLastSet = BigInt(staged ?? 0);
+    };
+    await handle();
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining(`dc1.${DOMAIN} does not show it`),
+    });
+  });
+});
+
 describe('a join that the node reports as failed', () => {
   test.each([
     ['packages-missing', 'adcli', 'node-packages-missing', `${INSTANCE}: packages-missing: adcli.`],
@@ -113,6 +130,29 @@ describe('a message is over', () => {
     answer();
     await world.clock.until(handled);
     expect(world.endings).toEqual([ending]);
+  });
+
+  test('and is deleted only when its lease is given back', async () => {
+    const { promise: written, resolve: write } = Promise.withResolvers<void>();
+    let writes = 0;
+    world.fault = async (name) => {
+      if (!name.startsWith('table.write') || world.answers.length === 0) return;
+      writes += 1;
+      // After the answer the ledger notes it; the write after that gives the lease back.
+      if (writes === 2) await written;
+    };
+    let isOver = false;
+    const handled = world.handler.handle(world.deliver(world.launch())).finally(() => {
+      isOver = true;
+    });
+    await world.clock.advance(10_000);
+    expect([writes, isOver]).toEqual([2, false]);
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBe('worker/1');
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE']);
+    write();
+    await world.clock.until(handled);
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
   });
 
   test('and is not deleted when the lease was lost before the ledger had noted the answer', async () => {
