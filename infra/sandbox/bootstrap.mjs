@@ -53,7 +53,7 @@ const kept = [
 /** Looked for beyond PATH, because an ordinary user's PATH lacks the sbin directories that root's has. */
 const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
-/** A parent that vanishes is noticed within this time; nothing announces it. */
+/** How often is looked for a parent that has died: no signal says so. */
 const parentPollMs = 250;
 
 /** An orphaned run may tidy up for this long; the next start waits a little longer for the lock. */
@@ -272,7 +272,7 @@ function handOver() {
 }
 
 /**
- * Calls back when npm, the shell between or sudo has been killed: an orphan would go on with nobody to stop it. The
+ * Calls back when npm, the shell between or sudo has been killed: an orphaned run would go on, and no one could stop it. The
  * ancestors up to npm (or sudo) are watched, since a shell may stand between.
  */
 function watchParents(onOrphaned) {

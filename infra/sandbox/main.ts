@@ -22,7 +22,7 @@ const directory = '.sandbox';
 /** What is of no use once the sandbox is closed. */
 const runFiles = ['state.json', 'agent.json', 'agent.env', 'ca.pem'];
 
-/** An interrupted run hands its actions back to a queue that is about to vanish: it need not wait for them. */
+/** An interrupted run gives its actions back to a queue that is about to end: it need not wait for them. */
 const interruptedStopMs = 5_000;
 
 async function main(): Promise<number> {
@@ -192,7 +192,7 @@ async function stayOpen(
   }
   say('');
   say('The sandbox is open. Ctrl-C closes it.');
-  // A sleep that is longer than anybody stays; it also keeps the process alive.
+  // Sleeps until the person ends it; a pending timer also keeps the process alive.
   for (;;) await wait(3_600_000, undefined, { signal });
 }
 

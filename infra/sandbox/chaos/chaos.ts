@@ -204,7 +204,7 @@ function progressLine(ms: number, phase: string, record: CloudRecord, injected: 
   return `${time}  ${counts}  ${phase}`.slice(0, 80);
 }
 
-/** Does something again and again until it is stopped. A failure of it is none of the run's. */
+/** Does something again and again until it is stopped. Its failures do not fail the run. */
 function every(ms: number, work: () => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const loop = async (): Promise<void> => {

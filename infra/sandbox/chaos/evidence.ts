@@ -1,4 +1,4 @@
-/** Gathers what the audit judges, from everybody but the workers. */
+/** Gathers what the audit judges. Nothing is asked of the workers. */
 import { type AttributeValue, paginateScan } from '@aws-sdk/client-dynamodb';
 import { paginateListCommandInvocations, paginateListCommands, SSMClient } from '@aws-sdk/client-ssm';
 import { readdir } from 'node:fs/promises';
@@ -97,7 +97,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
   };
 }
 
-/** Looks into the files of the sandbox, and into what the ledger and Run Command show to whoever may read them. */
+/** Looks into the files of the sandbox, and into what the ledger and Run Command show to a reader with the right to them. */
 async function searchForSecrets(
   sandbox: Sandbox,
   { secrets, directory }: Known,

@@ -23,7 +23,7 @@ export interface Groups {
 const second = 'crew';
 const mostInstances = 20;
 
-/** @param owner somebody whom no policy binds */
+/** @param owner signs as the user to whom no policy applies */
 export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']): Promise<Groups> {
   const autoScaling = new AutoScalingClient(owner);
   const ec2 = new EC2Client(owner);
@@ -75,7 +75,7 @@ export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']):
     launched(instanceId, group) {
       if (group !== second) return;
       const Tags = [{ Key: 'JoinAD', Value: 'true' }];
-      // A launch that nobody tagged is answered by its hook's time-out, which the audit shows.
+      // A launch without the tag is answered by its hook's time-out, which the audit shows.
       ec2.send(new CreateTagsCommand({ Resources: [instanceId], Tags })).catch(() => undefined);
     },
     close() {

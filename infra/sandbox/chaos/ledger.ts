@@ -40,7 +40,7 @@ export function createLedgerWatch(): LedgerWatch {
 
 const member = (value: unknown, name: string): unknown => (isRecord(value) ? value[name] : undefined);
 
-/** Undefined for an item that nobody holds, such as a refused credential. */
+/** Undefined for an item that has no lease, such as a refused credential. */
 function writeOf(input: unknown): LedgerWrite | undefined {
   const item = member(input, 'Item');
   const text = (name: string, type: 'S' | 'N'): string | undefined => {
@@ -66,11 +66,11 @@ export interface Sleep {
   readonly held: readonly LedgerWrite[];
   /** How many writes there had been by then. */
   readonly after: number;
-  /** Whether its process has died since: then nobody is left to give anything back. */
+  /** Whether its process has died since: then no process is left that could give anything back. */
   readonly died: boolean;
 }
 
-/** Writes by others than the newest holder: under an older token, or under the token of somebody else. */
+/** Writes by others than the newest holder: under an older token, or under the token of another worker. */
 export function staleWrites(writes: readonly LedgerWrite[]): string[] {
   const holders = new Map<string, { readonly fencingToken: number; readonly owner: string | undefined }>();
   return writes.flatMap(({ key, fencingToken, owner }) => {

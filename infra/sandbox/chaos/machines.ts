@@ -1,4 +1,4 @@
-/** Spoils machines before they boot: each armed fault befalls the next one. Also learns what their joins unseal. */
+/** Spoils machines before they boot: each armed fault meets the next one. Also learns what their joins unseal. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../machine/machine.ts';

@@ -16,7 +16,7 @@ export interface Timeline {
   readonly title: string;
   readonly from: number;
   readonly to: number;
-  /** From here on nothing was spoilt any more. */
+  /** From here on no fault was injected. */
   readonly healedAt: number;
   /** The lanes above the instances, from the top. */
   readonly lanes: readonly Lane[];

@@ -21,7 +21,7 @@ export async function filesWith(
     input: secrets.flatMap(formsOf).join('\n'),
   });
   const trouble = code === 0 || code === 1 ? [] : stderr.split('\n').filter((line) => line !== '');
-  // Somebody may remove a file, such as one that was about to be renamed, between its listing and its opening.
+  // A file may be removed, such as one that was about to be renamed, between its listing and its opening.
   if (trouble.some((line) => !line.endsWith(': No such file or directory')))
     throw new Error(`grep: ${stderr}`);
   return stdout.split('\n').filter((line) => line !== '');

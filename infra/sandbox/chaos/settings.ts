@@ -6,7 +6,7 @@ export const visibilitySeconds = 15;
 
 /**
  * Of both hooks. Longer than a worker's pause and the other one's taking over together, so that a time-out means that
- * nobody worked on the action although somebody could have.
+ * no worker acted although one could have.
  */
 export const heartbeatSeconds = 90;
 

@@ -31,7 +31,7 @@ export function sweepOnce(sandbox: Sandbox, clock: Clock, signal: AbortSignal): 
   );
 }
 
-/** Sweeps again for as long as somebody else is at it. */
+/** Sweeps again for as long as a worker is sweeping. */
 export async function unlessBusy(
   sweep: () => Promise<SweepOutcome>,
   clock: Clock,

@@ -50,7 +50,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
   const { calls, clock, progress } = options;
   const record = createRecord(() => clock.now());
   const machines = createSpoiltMachines();
-  /** Known once the sandbox is there; nobody answers or launches before. */
+  /** Known once the sandbox is there; before, nothing is answered or launched. */
   let opened: { readonly sandbox: Sandbox; readonly groups: Groups } | undefined;
 
   const watch = createAnswerWatch(record, async (action) => {

@@ -29,7 +29,7 @@ function injectedOf(tallies: readonly Tally[]): number {
 
 const callKinds = ['call-throttled', 'call-failed', 'answer-lost', 'call-delayed'] as const;
 
-/** AWS operations and what befell their calls, each column a kind. */
+/** AWS operations and what happened to their calls, each column a kind. */
 export function callTable(tallies: readonly Tally[]): string[] {
   const calls = tallies.flatMap(({ fault, injected }) => ('operation' in fault && injected ? [fault] : []));
   const rows = [...Map.groupBy(calls, ({ operation }) => operation)].map(

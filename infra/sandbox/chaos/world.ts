@@ -47,7 +47,7 @@ export interface World {
 
 export interface WorldParts {
   readonly sandbox: Sandbox;
-  /** The client configuration of somebody whom no policy binds. */
+  /** The client configuration of the user to whom no policy applies. */
   readonly owner: Sandbox['developer'];
   readonly machines: SpoiltMachines;
   readonly record: CloudRecord;
@@ -58,7 +58,7 @@ export interface WorldParts {
 /** How often something that lasts is looked at: has it ended by itself? */
 const lookMs = 250;
 
-/** An address of the second layer that nobody has: what is sent there is dropped without a word. */
+/** An address of the second layer that no machine has: what is sent there is dropped without an answer. */
 const nowhere = '02:00:00:00:00:01';
 
 export function createWorld(parts: WorldParts): World {
@@ -98,7 +98,7 @@ export function createWorld(parts: WorldParts): World {
     };
     const over = last();
     lasting.add(over);
-    // A failed end is told to whoever waits for it, or for the heal.
+    // Only the caller that waits for the end, or for the heal, hears of its failure.
     over.then(
       () => lasting.delete(over),
       () => undefined,
@@ -165,7 +165,7 @@ export function createWorld(parts: WorldParts): World {
               suspensions.push({ worker: fault.worker, held, after, deaths });
             },
             async () => agent.kill('SIGCONT'),
-            // Killed meanwhile, it has a successor, which nobody paused.
+            // If it was killed meanwhile, its successor is not paused.
             () => agent.pid() === pid,
           );
         }
@@ -231,7 +231,7 @@ export function createWorld(parts: WorldParts): World {
           await send(fault.body, 0);
           return once('AWS');
         case 'message-forged': {
-          // For somebody who is in service: an instance that would suffer if it were believed.
+          // About an instance in service, which would be harmed if a worker believed it.
           const victim = chosen(inService(record), fault.choice);
           if (!victim) return undefined;
           await send(forged(victim.instanceId, victim.group, fault.transition), 0);

@@ -17,7 +17,7 @@ import { systemRandom, type Random } from './random.ts';
 import type { Authorize, CallCount, Faults, Witness } from './seams.ts';
 import { Secrets } from './secrets-manager/secrets.ts';
 import { secretsManagerService } from './secrets-manager/service.ts';
-import type { Door } from './service.ts';
+import type { Door, Service } from './service.ts';
 import { Topics } from './sns/topics.ts';
 import { Queues } from './sqs/queues.ts';
 import { sqsService } from './sqs/service.ts';
@@ -77,6 +77,8 @@ export interface Cloud {
   readonly keys: Keys;
   readonly topics: Topics;
   readonly bus: Bus;
+  /** The names of the emulated operations, by service. */
+  readonly operations: ReadonlyMap<string, readonly string[]>;
   /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
   resourcePolicies(): ReadonlyMap<string, string | undefined>;
   /** Temporary keys of a role, without asking its trust policy: what an instance or a service is given. */
@@ -160,18 +162,19 @@ export function createCloud(options: CloudOptions): Cloud {
     instances,
   );
 
+  const services: readonly Service[] = [
+    autoScalingService({ place, groups }),
+    ec2Service({ place, instances }),
+    ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
+    sqsService({ place, queues, keys }),
+    secretsManagerService({ place, secrets, keys }),
+    stsService({ place, keys: keyRing, timers }),
+    dynamoDbService(place),
+  ];
   const door = new FrontDoor({
     place,
     keys: keyRing,
-    services: [
-      autoScalingService({ place, groups }),
-      ec2Service({ place, instances }),
-      ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
-      sqsService({ place, queues, keys }),
-      secretsManagerService({ place, secrets, keys }),
-      stsService({ place, keys: keyRing, timers }),
-      dynamoDbService(place),
-    ],
+    services,
     timers,
     random,
     authorize,
@@ -193,6 +196,7 @@ export function createCloud(options: CloudOptions): Cloud {
     keys,
     topics,
     bus,
+    operations: new Map(services.map(({ name, operations }) => [name, [...operations.keys()]])),
     resourcePolicies: () =>
       new Map([
         ...queues.all().map((each) => [each.arn, each.settings.get('Policy')] as const),

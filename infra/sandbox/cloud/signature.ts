@@ -93,7 +93,7 @@ function mustBeSigned(headers: IncomingHttpHeaders): string[] {
   return ['Host', ...Object.keys(headers).filter((name) => name.startsWith('x-amz-'))];
 }
 
-/** What the holder of this secret would have signed; undefined for what nobody can have signed. */
+/** What the holder of this secret would have signed; undefined for a request that has no valid signature. */
 async function signatureOf(
   request: SignedRequest,
   { accessKeyId, region, service, signedHeaders }: Claim,

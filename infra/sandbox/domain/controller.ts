@@ -38,7 +38,7 @@ export interface Controller {
 export const database = '/var/lib/samba/private/sam.ldb';
 
 /**
- * There is nobody to forward queries to, so names of other zones fail at once instead of timing out. A password that was
+ * There is no name server to forward queries to, so names of other zones fail at once instead of timing out. A password that was
  * replaced is refused at once, and not only after the hour for which NTLM allows it.
  */
 export const smbConfEdits = '/dns forwarder/d; /^.global/a old password allowed period = 0';

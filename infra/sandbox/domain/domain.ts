@@ -143,7 +143,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
 
   const provision = async () => {
     await must(controller, ['rm', '-f', '/etc/samba/smb.conf']);
-    // Without a password given, the tool makes one for Administrator and, being quiet, tells nobody.
+    // Without a password given, the tool makes one for Administrator and, being quiet, does not print it.
     await must(
       controller,
       [

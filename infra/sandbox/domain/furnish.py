@@ -30,7 +30,7 @@ reset_password = "00299570-246d-11d0-a768-00aa006e0529"
 dns_node = "e0fa1e8c-9b45-11d0-afdd-00c04fd930c9"
 
 # Create and delete computer objects in the unit; read, write and delete the ones in it with what they contain, and reset
-# their passwords, whoever made them: nothing else, nowhere else.
+# their passwords, no matter which account made them: nothing else, nowhere else.
 unit = wanted["organizationalUnit"]
 descriptors.dacl_add_ace(unit, "(OA;CI;CCDC;%s;;%s)" % (computer, sid))
 descriptors.dacl_add_ace(unit, "(OA;CIIO;RPWPDT;;%s;%s)" % (computer, sid))

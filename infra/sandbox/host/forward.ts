@@ -44,7 +44,7 @@ async function rememberedPorts(): Promise<Record<string, number>> {
 async function openForward(name: string, wished: number | undefined): Promise<Forward> {
   const server = createServer((client) => {
     const inner = connect(socketPath(name));
-    // either side may break off at any time; then the other has nobody to talk to
+    // either side may break off at any time; then the other ends as well
     client.on('error', () => inner.destroy());
     inner.on('error', () => client.destroy());
     client.on('close', () => inner.destroy());

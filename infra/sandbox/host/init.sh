@@ -8,7 +8,7 @@ set -eu
 host_pid=$1
 shift
 
-# The lock is held by whoever gets here: say who, and sweep up after a run that was killed.
+# This process has the lock: write down its ID, and remove what a killed run left.
 echo "$host_pid" >.sandbox/lock
 find .sandbox -mindepth 1 -maxdepth 1 ! -name lock ! -name ports.json -exec rm -rf {} +
 

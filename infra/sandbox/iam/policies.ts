@@ -56,7 +56,7 @@ export class PolicyProblem extends Error {
 /**
  * A policy from what a template or a file says. Refused, as a {@link PolicyProblem}, is what would be decided here
  * otherwise than IAM decides it, or could not be named in a report: a statement without a Sid of its own, a
- * placeholder that nobody filled, an unknown condition operator, NotPrincipal.
+ * placeholder that was not filled, an unknown condition operator, NotPrincipal.
  */
 export function policy(name: string, document: unknown): Policy {
   if (!isRecord(document)) throw new PolicyProblem(`${name} is not a policy document.`);

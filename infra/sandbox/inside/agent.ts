@@ -28,11 +28,11 @@ export interface AgentOptions {
 
 export interface Agent {
   pid(): number | undefined;
-  /** Every end that nobody asked for. */
+  /** Every end that was not asked for. */
   readonly deaths: readonly Ending[];
   /** Whether it was told to stop: it is not started again. */
   stopped(): boolean;
-  /** Sends a signal; what follows from it is the agent's own affair. */
+  /** Sends a signal and does not wait for what the agent does about it. */
   kill(signal: NodeJS.Signals): void;
   /** SIGTERM, and SIGKILL after the limit; null when it had to be killed. Idempotent; resolves when it is gone. */
   stop(limitMs: number): Promise<Ending | null>;

@@ -1,7 +1,7 @@
 /** What a person can do with a running sandbox, as commands that can be pasted into another terminal. */
 import type { State } from './state.ts';
 
-/** Age guard of the sweep in a sandbox that a person drives: nobody waits an hour for a demonstration. */
+/** Age guard of the sweep in a sandbox that a person drives: an hour is too long for a demonstration. */
 export const personAgeGuardSeconds = 10;
 
 const read = (path: string): string => `"$(state ${path})"`;

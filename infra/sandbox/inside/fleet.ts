@@ -9,7 +9,7 @@ export interface FleetOptions {
   /** The name servers of a machine that boots now. */
   readonly nameServers: () => readonly string[];
   readonly searchDomain: string;
-  /** Called when a machine ends though nobody asked for it. */
+  /** Called when a machine ends by itself. */
   readonly onDeath: (instanceId: string) => void;
   /** Called for each machine before its instance counts as booted; what it changes is like a part of the image. */
   readonly prepare?: (machine: Machine) => Promise<void>;

@@ -69,7 +69,7 @@ export interface Sandbox {
   readonly fleet: Fleet;
   readonly stack: Stack;
   readonly auditor: Auditor;
-  /** What everybody may do, and what was used of it. */
+  /** What each principal may do, and what was used of it. */
   readonly permissions: Permissions;
   readonly endpoint: string;
   readonly vpcEndpoint: string;

@@ -45,7 +45,7 @@ export interface Key {
   readonly sessionToken?: string;
 }
 
-/** Writes a file that only its owner may read, whole or not at all. Under sudo, the owner is whoever called it. */
+/** Writes a file that only its owner may read, whole or not at all. Under sudo, the owner is the person who called it. */
 export async function writePrivate(file: string, text: string): Promise<void> {
   const draft = `${file}.new`;
   await rm(draft, { force: true });

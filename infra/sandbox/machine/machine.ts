@@ -56,7 +56,7 @@ export interface MachineOptions {
   /** Addresses, in the order in which they are asked. */
   readonly nameServers: readonly string[];
   readonly searchDomain: string;
-  /** Called when the machine ends though nobody asked for it. */
+  /** Called when the machine ends by itself. */
   readonly onDeath?: () => void;
 }
 

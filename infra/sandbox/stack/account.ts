@@ -20,7 +20,7 @@ export interface Account {
   readonly trust: ReadonlyMap<string, Policy>;
 }
 
-/** @param deployment whose deny policies the developer has */
+/** @param deployment the deny policies of this one apply to the developer */
 export function account({ accountId }: Pick<Place, 'accountId'>, deployment: string): Account {
   const administratorRoleArn = `arn:aws:iam::${accountId}:role/administrator`;
   const breakGlassRoleArn = `arn:aws:iam::${accountId}:role/break-glass`;

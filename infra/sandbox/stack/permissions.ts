@@ -12,14 +12,14 @@ export interface PermissionsOptions {
   readonly identities: ReadonlyMap<string, Identity & { readonly attached?: readonly string[] }>;
   /** Trust policies of those roles. */
   readonly trust: ReadonlyMap<string, Policy>;
-  /** ARN of the one whom no policy binds, and whose calls prove nothing: the person at the sandbox. */
+  /** ARN of the person at the sandbox: no policy applies, and the calls prove nothing. */
   readonly unbound: string;
   /** Resource policies as calls have left them. */
   readonly resourcePolicies: () => ReadonlyMap<string, string | undefined>;
 }
 
 /**
- * What everybody may do, by the policies as they are at this moment: of the resources made so far, of those who were there
+ * What each principal may do, by the policies as they are at this moment: of the resources made so far, of those who were there
  * before, and as calls have changed them since.
  */
 export class Permissions {

@@ -7,7 +7,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import type { Created } from './evaluate.ts';
 import { isList, isMap, scalar, TemplateError, type Json, type JsonMap } from './template.ts';
 
-/** Calls that a deployment makes, signed by who deploys. */
+/** The clients of a deployment, which sign as its deployer. */
 export interface DeployerClients {
   readonly autoScaling: AutoScalingClient;
   readonly dynamoDb: DynamoDBClient;

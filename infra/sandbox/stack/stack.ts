@@ -33,7 +33,7 @@ export interface StackOptions {
   readonly account: Account;
   readonly synthesis: Synthesis;
   readonly deployment: string;
-  /** The user whose group it is. */
+  /** The user that owns the group. */
   readonly deployer: ClientConfig;
   /** Where the VPC's way into the cloud is, such as `http://127.0.0.1:4567`. */
   readonly vpcEndpoint: string;

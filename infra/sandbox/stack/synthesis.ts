@@ -21,7 +21,7 @@ const sources = ['agent', 'config', 'documents', 'infra', 'policies', 'scripts',
 /** Of these the sandbox is no part of what is deployed. */
 const exceptions = [join('infra', 'sandbox')];
 const cacheDirectory = '.cache';
-/** A day: a sandbox that somebody left open still runs the agent from there. */
+/** A day: a sandbox that was left open still runs the agent from there. */
 const keptMs = 24 * 3_600_000;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What the story claims, asked of everybody but the agent: the directory (as a plain domain user), DNS, each machine, Auto
- * Scaling, and the kernel.
+ * What the story claims, proven without a word from the agent: by the directory (as a plain domain user), DNS, each machine,
+ * Auto Scaling, and the kernel.
  */
 import type { Clock } from '../clock.ts';
 import type { AuditedAccount, Auditor } from './auditor.ts';
@@ -34,7 +34,7 @@ export interface Expectations {
   stampOf(instanceId: string): string;
 }
 
-/** Accounts and DNS names that were there before the fleet, and are nobody's leftovers. */
+/** Accounts and DNS names that were there before the fleet, and are no leftovers. */
 export interface Baseline {
   readonly computers: ReadonlySet<string>;
   readonly dnsNames: ReadonlySet<string>;

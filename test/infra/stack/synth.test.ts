@@ -124,7 +124,7 @@ describe('cdk synth', () => {
 describe('the bundled agent', () => {
   test('runs from one file, wherever it lies', () => {
     const ran = run(process.execPath, [join(folder, 'agent/agent.mjs')]);
-    expect([ran.status, ran.stderr]).toEqual([64, expect.stringContaining('usage:')]);
+    expect([ran.status, ran.stderr]).toEqual([64, expect.stringContaining('Usage:')]);
   });
 
   test('reads its configuration and starts to work', () => {

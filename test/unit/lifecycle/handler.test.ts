@@ -386,6 +386,19 @@ describe('a launch', () => {
     expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
   });
 
+  test.each([
+    ['adopts it when the node writes its domain in capitals', { domain: 'CORP.EXAMPLE.TEST' }, []],
+    ['stages again when the node has another name', { computerName: 'OTHER' }, ['stage', 'join']],
+    ['stages again when the node is a member no longer', { domain: '' }, ['stage', 'join']],
+  ] as const)('after a join that an earlier worker brought about %s', async (_case, node, again) => {
+    failing('autoscaling.complete CONTINUE', new AdjoinError('lease-lost', 'paused'), 1);
+    await handle();
+    world.effects.length = 0;
+    Object.assign(world.node, node);
+    await handle(world.launch(), world.anotherWorker());
+    expect(world.effects).toEqual([...again, 'answer CONTINUE', 'delete']);
+  });
+
   test('stages again when the one-time password of an earlier stage is lost', async () => {
     failing('nodes.join', new AdjoinError('draining', 'stopped'), 1);
     await handle();

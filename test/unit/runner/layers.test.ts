@@ -6,6 +6,7 @@ const files = [
   'test/e2e/crash/crash-points.test.ts',
   'test/e2e/story.test.ts',
   'test/host/namespace.test.ts',
+  'test/integration/sandbox/machine.test.ts',
   'test/sandbox/host/namespace.test.ts',
   'test/unit/aws/clients.test.ts',
   'test/unit/batch.test.ts',
@@ -20,6 +21,9 @@ describe('a pattern', () => {
 
   test('of a real-domain file means a namespace', () => {
     expect(picked('crash-points')).toEqual([['e2e', 'namespace', 'test/e2e/crash/crash-points.test.ts']]);
+    expect(picked('machine')).toEqual([
+      ['integration', 'namespace', 'test/integration/sandbox/machine.test.ts'],
+    ]);
   });
 
   test('that several layers know means all of them, each on its own ground', () => {

@@ -18,7 +18,7 @@ import { lifecycleMessage, testMessage, type LifecycleTransition } from './messa
  *                                                  ▼
  *        Terminating:Wait ──any result of all hooks, or one ABANDON──▶ Terminating:Proceed ──terminated (EC2)──▶ gone
  *
- * Whoever terminates the EC2 instance itself (TerminateInstances, failed boot, ForceDelete) takes it to
+ * What terminates the EC2 instance itself (TerminateInstances, failed boot, ForceDelete) takes it to
  * Terminating:Proceed from anywhere: hooks in flight are void, no others fire.
  *
  * An action ends exactly once: by CompleteLifecycleAction, by its deadline (heartbeat or global), or with its instance.
@@ -301,7 +301,7 @@ export class Groups {
     this.reconcile(found.group, 'an unhealthy instance needed to be replaced');
   }
 
-  /** EC2 says: somebody terminates the instance. If it was not the group, hooks are bypassed. */
+  /** EC2 says: the instance is being terminated. If the group did not ask for it, hooks are bypassed. */
   terminating(instance: Instance): void {
     const found = this.memberOf(instance.id);
     if (!found || found.member.state === 'Terminating:Proceed') return;

@@ -19,7 +19,7 @@ export class HookPublisher {
     this.#keys = parts.keys;
   }
 
-  /** False when it could not be sent. Auto Scaling tells nobody but the caller of PutLifecycleHook. */
+  /** False when it could not be sent. Auto Scaling tells only the caller of PutLifecycleHook. */
   async publish(hook: LifecycleHook, body: string): Promise<boolean> {
     const queue = this.#queues.withArn(hook.targetArn ?? '');
     const { roleArn } = hook;
@@ -71,7 +71,7 @@ export class HookPublisher {
         'aws:PrincipalAccount': accountId,
         'aws:RequestedRegion': region,
         'aws:SecureTransport': 'true',
-        // The session is Auto Scaling's; what it asks itself is not asked on anybody's behalf.
+        // The session is Auto Scaling's own: it does not call on behalf of another principal.
         'aws:ViaAWSService': need.via === undefined ? 'false' : 'true',
         ...(need.via === undefined ? {} : { 'kms:ViaService': `${need.via}.${region}.amazonaws.com` }),
         ...need.context,

@@ -38,7 +38,7 @@ export interface Instance {
 export interface InstanceEvents {
   running(instance: Instance): void;
   stopped(instance: Instance): void;
-  /** Termination began, whoever asked for it. */
+  /** Termination began: by its group, by a caller, or by a failed boot. */
   terminating(instance: Instance): void;
   terminated(instance: Instance): void;
 }

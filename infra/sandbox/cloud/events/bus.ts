@@ -28,7 +28,7 @@ export interface BusEvent {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** Hands a body to a target as `rule`; whether the target takes it is the target's affair. */
+/** Hands a body to a target as `rule`; the bus does not learn whether the target takes it. */
 export type Deliver = (target: Target, body: string, rule: Rule) => void;
 
 /** EventBridge's default bus. */

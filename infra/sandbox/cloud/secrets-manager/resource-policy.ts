@@ -4,7 +4,7 @@ import { isRecord } from '../wire/shape.ts';
 /** Secrets Manager's limit on a resource policy. */
 const mostCharacters = 20_480;
 
-/** @throws ServiceFailure for what is no policy, or, when asked to block it, for one that lets everybody in */
+/** @throws ServiceFailure for what is no policy, or, when asked to block it, for one that lets every principal in */
 export function checkResourcePolicy(text: string, blockPublic: boolean): void {
   const malformed = (why: string) =>
     new ServiceFailure(
@@ -28,7 +28,7 @@ export function checkResourcePolicy(text: string, blockPublic: boolean): void {
   }
 }
 
-/** An Allow for everybody without any condition. The real check reasons about the conditions, too. */
+/** An Allow for every principal without any condition. The real check reasons about the conditions, too. */
 function isPublic(statement: Record<string, unknown>): boolean {
   const { Effect, Principal, Condition } = statement;
   const everybody = Principal === '*' || (isRecord(Principal) && [Principal['AWS']].flat().includes('*'));

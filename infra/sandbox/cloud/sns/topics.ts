@@ -7,7 +7,7 @@ export interface Topic {
   readonly messages: string[];
 }
 
-/** Topics keep what was published: nobody is subscribed here, and a test reads it. */
+/** Topics keep what was published: there are no subscribers here; tests read it. */
 export class Topics {
   readonly #topics = new Map<string, Topic>();
   readonly #place: Place;

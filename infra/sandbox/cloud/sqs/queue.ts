@@ -242,7 +242,7 @@ export class Queue {
     return Math.min(...later, Infinity);
   }
 
-  /** Resolves true when the queue may have changed or the time is over, false when nobody waits any more. */
+  /** Resolves true when the queue may have changed or the time is over, false when no caller waits any more. */
   async #change(ms: number, signal: AbortSignal): Promise<boolean> {
     const woken = new AbortController();
     const wake = () => woken.abort();

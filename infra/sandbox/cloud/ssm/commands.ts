@@ -203,7 +203,7 @@ export class Commands {
     }
   }
 
-  /** Nobody will report. The service gives up when every time-out is over; a cancel counts as done. */
+  /** No report will come. The service gives up when every time-out is over; a cancel counts as done. */
   #silence(invocation: Invocation): void {
     if (invocation.status === 'Cancelling') {
       this.#finish(invocation, 'Cancelled', 'Cancelled');

@@ -25,7 +25,7 @@ export interface StoredDocument {
   defaultVersion: string;
 }
 
-/** What everybody has without creating it: people reach for it first. */
+/** What every account has without creating it. */
 const runShellScript = JSON.stringify({
   schemaVersion: '2.2',
   description: 'Run a shell script or specify the commands to run.',

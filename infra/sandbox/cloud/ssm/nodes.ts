@@ -9,7 +9,7 @@ import type { Timers } from '../timers.ts';
  *                                                                └────────rebooted (runner)───────────┘
  *   Online, silent ──terminated──▶ deregistered
  *
- * A silent node is shown as Online until a ping is overdue, and takes commands that nobody fetches. A deregistered one
+ * A silent node is shown as Online until a ping is overdue, and takes commands that it never fetches. A deregistered one
  * stays listed as ConnectionLost for as long as EC2 shows the instance, but takes no commands.
  */
 export interface ManagedNode {
