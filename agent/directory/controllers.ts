@@ -216,17 +216,14 @@ export class Controllers {
     wanted?: string,
   ): Promise<{ readonly value: T } | 'another controller' | undefined> {
     for (let tries = 0; tries < TRIES_PER_CONTROLLER; tries += 1) {
-      let session: Session | undefined;
       try {
-        session = await unlessAborted(this.#sessions.at(endpoint), signal);
-        if (wanted !== undefined && session.connection.controller !== wanted.toLowerCase()) {
-          return 'another controller';
-        }
-        return { value: await this.#sessions.during(session, work) };
+        return await this.#sessions.during(endpoint, signal, async (session) => {
+          const isOther = wanted !== undefined && session.connection.controller !== wanted.toLowerCase();
+          return isOther ? 'another controller' : { value: await work(session) };
+        });
       } catch (error) {
         if (!(error instanceof ControllerFailure)) throw toAdjoinError(error);
         failures.push(error);
-        if (session) this.#sessions.noteFailure(session, error);
         if (error.kind !== 'lost') return undefined;
       }
     }

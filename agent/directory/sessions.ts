@@ -14,6 +14,7 @@ import { isSamePlace, type BindGate, type Binding } from './bind-gate.ts';
 import { Connection } from './connection.ts';
 import { ControllerFailure, isReferral, isResult, Result } from './failures.ts';
 import { endpointName, type Endpoint } from './tls.ts';
+import { unlessAborted } from './waiting.ts';
 
 /** A bound connection, and where in the directory it works. */
 export interface Session {
@@ -79,29 +80,36 @@ export class Sessions {
   }
 
   /**
-   * The usable session of an endpoint; if there is none, opens one, once for all who ask.
-   * @throws AdjoinError `credential-*`, `secret-*`, `organizational-unit-missing`; ControllerFailure; LdapResult
+   * Does the work on the usable session of an endpoint; if there is none, opens one, once for all who ask. It is not closed
+   * before the work is done if another one takes its place meanwhile.
+   * @param signal ends the wait for the session; the work looks at it itself
+   * @throws AdjoinError `credential-*`, `secret-*`, `organizational-unit-missing`; ControllerFailure; LdapResult; and what
+   * the work does
    */
-  async at(endpoint: Endpoint): Promise<Session> {
-    this.#options.closing.throwIfAborted();
-    const name = endpointName(endpoint);
-    const known = this.#sessions.get(name);
-    if (known) {
-      const session = await known;
-      if (session.connection.usable) {
-        if (this.#isInPlace(session)) return session;
-        this.#told.add(session);
-      }
-      session.connection.close();
-      // Others may have come to the same conclusion, and be further.
-      if (this.#sessions.get(name) !== known) return this.at(endpoint);
+  async during<T>(
+    endpoint: Endpoint,
+    signal: AbortSignal,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const entering = this.#enter(endpoint);
+    let session: Session;
+    try {
+      session = await unlessAborted(entering, signal);
+    } catch (error) {
+      void entering.then(
+        (unwanted) => this.#leave(unwanted),
+        () => undefined,
+      );
+      throw error;
     }
-    const opening = this.#open(endpoint);
-    this.#sessions.set(name, opening);
-    opening.catch(() => {
-      if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
-    });
-    return opening;
+    try {
+      return await work(session);
+    } catch (error) {
+      if (error instanceof ControllerFailure) this.#noteFailure(session, error);
+      throw error;
+    } finally {
+      this.#leave(session);
+    }
   }
 
   /** The session that is open at this endpoint, or will be in a moment. */
@@ -118,7 +126,7 @@ export class Sessions {
   /**
    * Opens a session with the secret's current version, beside the one that serves, and then puts it in that one's place.
    * The one that served goes on until then; should this fail, it just goes on.
-   * @throws as `at` does
+   * @throws AdjoinError `credential-*`, `secret-*`, `organizational-unit-missing`; ControllerFailure; LdapResult
    */
   async renew(endpoint: Endpoint): Promise<Session> {
     this.#options.closing.throwIfAborted();
@@ -143,26 +151,6 @@ export class Sessions {
     }
   }
 
-  /** Does the work on a session, which is not closed before it is done if another one takes its place meanwhile. */
-  async during<T>(session: Session, work: (session: Session) => Promise<T>): Promise<T> {
-    this.#users.set(session, (this.#users.get(session) ?? 0) + 1);
-    try {
-      return await work(session);
-    } finally {
-      const left = (this.#users.get(session) ?? 1) - 1;
-      if (left > 0) this.#users.set(session, left);
-      else this.#users.delete(session);
-      if (left === 0 && this.#retired.delete(session)) session.connection.close();
-    }
-  }
-
-  /** A session carries many requests; its loss is logged once. */
-  noteFailure(session: Session, failure: ControllerFailure): void {
-    if (failure.kind === 'lost' && this.#told.has(session)) return;
-    this.#told.add(session);
-    this.#warn(failure);
-  }
-
   /** Closes all; waits for those that are being opened. */
   async close(): Promise<void> {
     const sessions = [...this.#sessions.values(), ...this.#renewals];
@@ -171,6 +159,51 @@ export class Sessions {
     for (const session of opened) if (session.status === 'fulfilled') session.value.connection.close();
     for (const { connection } of this.#retired) connection.close();
     this.#retired.clear();
+  }
+
+  /**
+   * The usable session of an endpoint. It counts as in use from here on, and not from the first request: in between it
+   * could be closed because another one has taken its place.
+   */
+  async #enter(endpoint: Endpoint): Promise<Session> {
+    this.#options.closing.throwIfAborted();
+    const name = endpointName(endpoint);
+    const known = this.#sessions.get(name);
+    if (known) {
+      const session = await known;
+      if (session.connection.usable) {
+        if (this.#isInPlace(session)) return this.#use(session);
+        this.#told.add(session);
+      }
+      session.connection.close();
+      // Others may have come to the same conclusion, and be further.
+      if (this.#sessions.get(name) !== known) return this.#enter(endpoint);
+    }
+    const opening = this.#open(endpoint);
+    this.#sessions.set(name, opening);
+    opening.catch(() => {
+      if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
+    });
+    return this.#use(await opening);
+  }
+
+  #use(session: Session): Session {
+    this.#users.set(session, (this.#users.get(session) ?? 0) + 1);
+    return session;
+  }
+
+  #leave(session: Session): void {
+    const left = (this.#users.get(session) ?? 1) - 1;
+    if (left > 0) this.#users.set(session, left);
+    else this.#users.delete(session);
+    if (left === 0 && this.#retired.delete(session)) session.connection.close();
+  }
+
+  /** A session carries many requests; its loss is logged once. */
+  #noteFailure(session: Session, failure: ControllerFailure): void {
+    if (failure.kind === 'lost' && this.#told.has(session)) return;
+    this.#told.add(session);
+    this.#warn(failure);
   }
 
   #isInPlace({ binding }: Session): boolean {

@@ -275,6 +275,23 @@ describe('a new version of the credential', () => {
     expect([count(Op.bind), warnings]).toEqual([2, []]);
   });
 
+  test('leaves the connection to the work that waited for it, though that is opened later than its own', async () => {
+    server.model.own();
+    await namesFound();
+    credential = { ...credential, versionId: 'v2', password: 'Sesame78' };
+    // The work has to open a connection while the trial opens one; the trial's is first, and takes the place.
+    server.script({ at: server.requests.length, goesOn: false, bytes: () => Buffer.alloc(0), hangsUp: true });
+    const found = await Promise.all([
+      namesFound(),
+      namesFound(),
+      directory.tryCredential('v2', signal).then(() => 'tried'),
+    ]);
+    expect(found).toEqual([[FIRST], [FIRST], 'tried']);
+    await connectionsLeft(1);
+    expect(await namesFound()).toEqual([FIRST]);
+    expect(count(Op.bind)).toBe(3);
+  });
+
   test('is not tried to the end when the directory is closed', async () => {
     await namesFound();
     const arrived = Promise.withResolvers<void>();
