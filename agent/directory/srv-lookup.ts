@@ -17,6 +17,13 @@ const LABEL_BYTES = 63;
 /** The least that a question and a record take: a name of one byte, and the fields of fixed length. */
 const QUESTION_BYTES = 5;
 const RECORD_BYTES = 11;
+/** A word from here on is a pointer to an earlier place in the message (RFC 1035, section 4.1.4). */
+const POINTER = 0xc000;
+/**
+ * Pointers that lead straight to the next one. Servers point at labels. The decoder limits the labels of a name and not its
+ * pointers, and follows a long row again for each record: an answer of 64 KiB would stop the process for seconds.
+ */
+const POINTERS_IN_A_ROW = 4;
 
 /** The bytes of a question for SRV records, recursion desired. @throws RangeError when it is no DNS name */
 export function srvQuestion(name: string, id: number): Buffer {
@@ -26,12 +33,26 @@ export function srvQuestion(name: string, id: number): Buffer {
   return encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type: 'SRV', name }] });
 }
 
+/** @throws Error when pointers in the message form a long row */
+function checkPointers(message: Buffer): void {
+  /** How many pointers follow each other from here on. */
+  const rows = new Uint8Array(message.length);
+  for (let at = HEADER_BYTES; at + 1 < message.length; at += 1) {
+    const target = message.readUInt16BE(at) - POINTER;
+    if (target < 0) continue;
+    const row = 1 + (target < at ? (rows[target] ?? 0) : 0);
+    if (row > POINTERS_IN_A_ROW) throw new Error('it has pointers to pointers');
+    rows[at] = row;
+  }
+}
+
 /** @throws Error when the bytes are no DNS message, up to its answers */
 function decodeAnswers(message: Buffer): ReturnType<typeof decode> {
   const header = message.subarray(0, HEADER_BYTES);
   const room = header.readUInt16BE(4) * QUESTION_BYTES + header.readUInt16BE(6) * RECORD_BYTES;
   // The decoder makes room for as many records as the header announces, so a false number ends here.
   if (room > message.length - HEADER_BYTES) throw new Error('it announces more records than it can hold');
+  checkPointers(message);
   // Nothing after the answers is used, so nothing there can spoil them: the numbers of these records are set to zero.
   const answersOnly = Buffer.from(message);
   answersOnly.fill(0, 8, HEADER_BYTES);

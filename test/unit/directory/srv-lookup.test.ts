@@ -14,6 +14,27 @@ const compressed = Buffer.from(
   'hex',
 );
 
+function record(type: number, data: Buffer): Buffer {
+  const fields = Buffer.alloc(11);
+  fields.writeUInt16BE(type, 1);
+  fields.writeUInt16BE(1, 3);
+  fields.writeUInt16BE(data.length, 9);
+  return Buffer.concat([fields, data]);
+}
+
+/** An answer with a target that is reached through so many pointers, each to the one before. */
+function rowOfPointers(length: number): Buffer {
+  const question = srvQuestion(name, 7);
+  question.writeUInt16BE(0x8580, 2);
+  question.writeUInt16BE(2, 6);
+  const start = question.length + 11;
+  const row = Buffer.alloc(2 * length);
+  // The first one points at the name that was asked for.
+  for (let at = 0; at < row.length; at += 2) row.writeUInt16BE(0xc000 | (at === 0 ? 12 : start + at - 2), at);
+  const target = Buffer.concat([Buffer.from([0, 1, 0, 2, 1, 133]), row.subarray(-2)]);
+  return Buffer.concat([question, record(65_280, row.subarray(0, -2)), record(33, target)]);
+}
+
 describe('looking up SRV records', () => {
   test('a compressed target is read', () => {
     expect(srvAnswer(compressed, 7)).toEqual([
@@ -43,6 +64,14 @@ describe('looking up SRV records', () => {
     const at = loop.indexOf(Buffer.from('c021', 'hex'));
     loop.writeUInt16BE(0xc000 | at, at);
     expect(() => srvAnswer(loop, 7)).toThrow(/can't be read: .*bad pointer/);
+  });
+
+  test('a row of a few pointers, each to the one before, is read', () => {
+    expect(srvAnswer(rowOfPointers(4), 7)).toEqual([{ priority: 1, weight: 2, port: 389, name }]);
+  });
+
+  test('a longer row is refused: it would be followed again for each record', () => {
+    expect(() => srvAnswer(rowOfPointers(5), 7)).toThrow(/can't be read: it has pointers to pointers/);
   });
 
   test('an answer that is cut short is refused at every length', () => {
