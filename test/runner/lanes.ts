@@ -60,11 +60,16 @@ async function runFile(
     '--runTestsByPath',
     file,
   ];
-  if (alone) return run(command);
+  const code = alone ? await run(command) : await captured(file, command);
+  await keepLogs(directory, code === 0);
+  return code;
+}
+
+/** What files say side by side is shown file by file. */
+async function captured(file: string, command: readonly string[]): Promise<number> {
   console.error(`── ${file} begins`);
   const { code, output } = await capture(command);
   console.error(output.trimEnd());
-  await keepLogs(directory, code === 0);
   return code;
 }
 

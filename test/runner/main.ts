@@ -9,14 +9,16 @@
  * A layer that needs root asks for it by itself (bootstrap.mjs); all others run as whoever started this. With
  * `SANDBOX_UNAVAILABLE` set those tests are reported as skipped, for that reason.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
 import { parseArguments, pick, testFiles, UsageError, type Picked } from './layers.ts';
 import { passSignals, run } from './process.ts';
 import { closing, layerPart, type Part } from './table.ts';
 
-const resultsDirectory = '.cache/test-results';
+/** A directory for each run: two may be under way in one clone. */
+const allResults = '.cache/test-results';
+const resultsDirectory = `${allResults}/${process.pid}`;
 const bootstrap = [process.execPath, 'infra/sandbox/bootstrap.mjs'];
 const usageCode = 2;
 /** Processors of the smallest machine that the times are promised for. */
@@ -48,8 +50,10 @@ interface How {
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first, ...rest] = argv;
-  await rm(resultsDirectory, { recursive: true, force: true });
   await mkdir(resultsDirectory, { recursive: true });
+  for (const name of await readdir(allResults)) {
+    if (!isRunning(Number(name))) await rm(`${allResults}/${name}`, { recursive: true, force: true });
+  }
   if (first === '--check' && rest.length === 0) return end(await runChecks(report), false);
   if (first === '--deep') {
     for (const [name, value] of Object.entries(deep)) process.env[name] ??= value;
@@ -59,6 +63,14 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first === undefined) return end(await runAll(), true);
   const { options, ...meant } = parseArguments(argv);
   return end(await runLayers(pick(testFiles(), meant), { options, behind: false }), true);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Checks and plain tests use what the real-domain tests, which mostly wait for daemons, leave of the processors. */

@@ -31,8 +31,10 @@ export interface ChaosOptions {
   readonly directory: string;
   readonly seed: string;
   readonly minutes: number;
-  /** Whether enough has come about. If not, scaling goes on after the plan's time, for as long again at most. */
+  /** Whether enough has come about. If not, scaling goes on after the plan's time. */
   readonly enough: (seen: Seen) => boolean;
+  /** For how long at most; as long again as the plan unless told otherwise. */
+  readonly overtimeMinutes?: number;
   /** Told what is being waited for. */
   readonly progress: (step: string | undefined) => void;
   /** Told how it goes, some seconds apart, in lines of at most 80 columns. */
@@ -101,11 +103,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       options.say(progressLine(clock.now() - startedAt, phase, record, done));
     });
     try {
+      const overtimeMs = (options.overtimeMinutes ?? plan.minutes) * 60_000;
       const enough = (): boolean =>
         options.enough({ tallies: turmoil.tallies(), instances: [...record.instances.values()] });
       await turmoil.run(signal, (over) => {
         phase = 'overtime';
-        return playOn({ groups, record, clock }, enough, plan.minutes * 60_000, over);
+        return playOn({ groups, record, clock }, enough, overtimeMs, over);
       });
       phase = 'healing';
       calls.disarm();

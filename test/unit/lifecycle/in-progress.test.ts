@@ -65,6 +65,13 @@ describe('an action', () => {
     expect(later.signal.aborted).toBe(false);
   });
 
+  test('stops one that began in the same millisecond', () => {
+    const other = alive();
+    inProgress.enter(actionOf('one', 1), other);
+    void inProgress.supersede(actionOf('two', 1));
+    expect(reasonOf(other)).toMatchObject({ code: 'action-void' });
+  });
+
   test('is stood for by its first message, and then by the one that has the lease', async () => {
     const first = alive();
     const second = alive();

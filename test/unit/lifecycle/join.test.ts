@@ -90,6 +90,281 @@ describe('a join that the node reports as failed', () => {
   });
 });
 
+describe('a join that an earlier worker brought about', () => {
+  /** What each worker asked of the directory and of the node, in order; the second one's alone. */
+  const calls: string[] = [];
+  async function again(change: () => void, fault: (call: string, nth: number) => void = () => undefined) {
+    world.fault = (name) => {
+      if (name === 'autoscaling.complete CONTINUE') throw new AdjoinError('lease-lost', 'paused');
+    };
+    await handle();
+    change();
+    world.effects.length = 0;
+    calls.length = 0;
+    world.fault = (name) => {
+      calls.push(name);
+      fault(name, calls.filter((call) => call === name).length);
+    };
+    const delivery = world.deliver(world.launch());
+    await world.clock.until(world.anotherWorker().handle(delivery));
+  }
+  const inspections = (): number => calls.filter((call) => call === 'directory.inspect').length;
+  const forget = (field: string) => () => {
+    const record = world.table.get(INSTANCE);
+    if (record) world.table.set(INSTANCE, { ...record, [field]: undefined });
+  };
+
+  test.each(['computerName', 'objectGuid', 'domainController', 'stagedPasswordLastSet'])(
+    'is not looked for when the ledger does not know its %s: the account is staged again',
+    async (field) => {
+      await again(forget(field));
+      expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+      expect(inspections()).toBe(1);
+    },
+  );
+
+  test.each([
+    ['no account', () => world.accounts.clear()],
+    ['an account that is not enabled', () => Object.assign(world.account() ?? {}, { enabled: false })],
+    [
+      'the very password that was staged',
+      () => {
+        const staged = world.table.get(INSTANCE)?.stagedPasswordLastSet;
+        Object.assign(world.account() ?? {}, { passwordLastSet: BigInt(staged ?? 0) });
+      },
+    ],
+  ])('is not adopted when the directory shows %s', async (_what, change) => {
+    await again(change);
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
+  test.each([
+    ['its name in small letters', { computerName: () => world.node.computerName.toLowerCase() }],
+    ['its domain in capitals', { domain: () => DOMAIN.toUpperCase() }],
+  ])('is adopted when the node writes %s', async (_what, facts) => {
+    await again(() => {
+      for (const [key, value] of Object.entries(facts)) Object.assign(world.node, { [key]: value() });
+    });
+    expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
+  });
+
+  test('is given up when its domain controller does not answer: staging finds another', async () => {
+    await again(
+      () => undefined,
+      (name, nth) => {
+        if (name === 'directory.inspect' && nth === 1) {
+          throw new AdjoinError('directory-unavailable', 'no answer');
+        }
+      },
+    );
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
+  test('is looked for again, and not staged again, when the directory answers otherwise', async () => {
+    await again(
+      () => undefined,
+      (name, nth) => {
+        if (name === 'directory.inspect' && nth === 1) throw new AdjoinError('directory-denied', 'no');
+      },
+    );
+    expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
+    expect(inspections()).toBe(2);
+  });
+});
+
+describe('an attempt that fails', () => {
+  test.each(['join-failed', 'command-failed', 'node-facts-invalid', 'join-unverified'] as const)(
+    'with %s counts: the third is the last',
+    async (code) => {
+      let attempts = 0;
+      world.fault = (name) => {
+        if (name !== 'nodes.probe') return;
+        attempts += 1;
+        throw new AdjoinError(code, 'no');
+      };
+      await handle();
+      expect(attempts).toBe(3);
+      expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+      expect(lastError()).toMatchObject({ code: 'join-exhausted', message: '3 attempts failed. The last: no' });
+    },
+  );
+
+  test('with anything else does not count', async () => {
+    let attempts = 0;
+    world.fault = (name) => {
+      if (name !== 'nodes.probe') return;
+      attempts += 1;
+      if (attempts < 6) throw new AdjoinError('command-undeliverable', 'no');
+    };
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    expect(lastError()).toBeUndefined();
+  });
+
+  test('is noted while the join is tried again', async () => {
+    const notes: unknown[] = [];
+    world.fault = (name) => {
+      if (name !== 'nodes.probe') return;
+      notes.push(lastError()?.code);
+      if (notes.length === 1) throw new AdjoinError('document-mismatch', 'no');
+    };
+    await handle();
+    expect(notes).toEqual([undefined, 'document-mismatch']);
+  });
+
+  test('asks a node that is ready without waiting for it', async () => {
+    const calls: string[] = [];
+    world.fault = (name) => void calls.push(name);
+    await handle();
+    expect(calls.filter((call) => call.startsWith('nodes.'))).toEqual([
+      'nodes.isReady',
+      'nodes.probe',
+      'nodes.join',
+    ]);
+  });
+});
+
+describe('a launch that is near its hook’s global deadline', () => {
+  /** No sum of the pauses between attempts. */
+  const GLOBAL_MS = 611_000;
+  /** Milliseconds from the receive to the answer. */
+  async function answeredAfter(): Promise<number> {
+    world.group = { ...world.group, hooks: world.group.hooks.map((hook) => ({ ...hook, globalMs: GLOBAL_MS })) };
+    const began = world.clock.now();
+    await handle();
+    return world.clock.now() - began;
+  }
+
+  test('says with which error it was cut off', async () => {
+    world.node.joins = 'hangs';
+    let probes = 0;
+    world.fault = (name) => {
+      if (name === 'nodes.probe' && (probes += 1) === 1) throw new AdjoinError('document-mismatch', 'no hash');
+    };
+    await expect(answeredAfter()).resolves.toBe(GLOBAL_MS - 120_000);
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: "The hook's global deadline is near. The last error: no hash",
+    });
+  });
+
+  test('is not tried again after that', async () => {
+    world.fault = (name) => {
+      if (name === 'nodes.probe') throw new AdjoinError('document-mismatch', 'no hash');
+    };
+    await expect(answeredAfter()).resolves.toBe(GLOBAL_MS - 120_000);
+    expect(world.endings).toEqual(['abandoned']);
+  });
+
+  test.each([
+    [
+      'refuses',
+      () => {
+        world.fault = (name) => {
+          if (name === 'directory.find') throw new AdjoinError('directory-unavailable', 'down');
+        };
+      },
+    ],
+    [
+      'hangs',
+      () => {
+        world.directory = 'hangs';
+      },
+    ],
+  ])('is owed, and answered in time, when the directory %s', async (_what, fail) => {
+    world.node.joins = 'hangs';
+    fail();
+    await expect(answeredAfter()).resolves.toBe(GLOBAL_MS - 60_000);
+    expect(world.endings).toEqual(['abandoned']);
+    expect(world.table.get(INSTANCE)?.state).toBe('owed');
+  });
+});
+
+describe('a join that failed for good', () => {
+  beforeEach(() => {
+    Object.assign(world.node, { joins: 'fails', failure: { code: 'packages-missing', detail: 'adcli' } });
+  });
+
+  test('leaves a membership that has ended, with the reason', async () => {
+    await handle();
+    const record = world.table.get(INSTANCE);
+    expect(record).toMatchObject({
+      state: 'failed',
+      domainController: `dc1.${DOMAIN}`,
+      lastError: { code: 'node-packages-missing', at: world.clock.now() },
+    });
+    expect(record?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+    expect([record?.stagingBegan, record?.foundNames]).toEqual([undefined, undefined]);
+  });
+
+  test('before anything was staged leaves one, too', async () => {
+    world.node.ready = false;
+    await handle();
+    expect(world.table.get(INSTANCE)?.state).toBe('failed');
+    expect(world.table.get(INSTANCE)?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+  });
+
+  test('is undone at once: its staging has been answered', async () => {
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now()).toBe(began);
+  });
+
+  test('is owed, with the reason, when it cannot be undone within two minutes', async () => {
+    world.fault = (name) => {
+      if (name === 'directory.find') throw new AdjoinError('directory-unavailable', 'down');
+    };
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now() - began).toBe(120_000);
+    expect(world.table.get(INSTANCE)).toMatchObject({
+      state: 'owed',
+      lastError: { code: 'node-packages-missing', at: began },
+    });
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+  });
+
+  test('is neither owed nor answered when the worker stops while it is undone', async () => {
+    world.directory = 'hangs';
+    const handled = world.handler.handle(world.deliver(world.launch()));
+    await world.clock.advance(10_000);
+    world.handler.abortAll(new AdjoinError('draining', 'The worker stops.'));
+    await world.clock.until(handled);
+    expect(world.table.get(INSTANCE)?.state).toBe('staged');
+    expect([world.answers, world.endings]).toEqual([[], ['handed-back']]);
+  });
+
+  test.each(['failed', 'owed'] as const)('and was not answered (%s) is answered, and not tried again', async (state) => {
+    world.fault = (name) => {
+      if (name === 'directory.find' && state === 'owed') throw new AdjoinError('directory-refused', 'no');
+      if (name === 'autoscaling.complete ABANDON') throw new AdjoinError('lease-lost', 'paused');
+    };
+    await handle();
+    expect(world.table.get(INSTANCE)?.state).toBe(state);
+    world.effects.length = 0;
+    world.fault = () => undefined;
+    await world.clock.until(world.anotherWorker().handle(world.deliver(world.launch())));
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    const given = world.log.filter(({ event }) => event === 'join failed').at(-1);
+    expect(given?.fields).toMatchObject({
+      error: { code: 'join-exhausted', message: `${INSTANCE}: packages-missing: adcli.` },
+    });
+  });
+});
+
+test('a launch that the sweep found owed, and that has not failed, is joined', async () => {
+  world.fault = (name) => {
+    if (name === 'nodes.join') throw new AdjoinError('draining', 'stopped');
+  };
+  await handle();
+  const record = world.table.get(INSTANCE);
+  if (record) world.table.set(INSTANCE, { ...record, state: 'owed', lastError: undefined });
+  world.fault = () => undefined;
+  await world.clock.until(world.anotherWorker().handle(world.deliver(world.launch())));
+  expect(world.endings).toEqual(['handed-back', 'joined']);
+  expect(world.table.get(INSTANCE)?.state).toBe('member');
+});
+
 const testNotification = () => ({
   messageId: 'test',
   receiveCount: 1,
