@@ -20,8 +20,8 @@ export interface MemoryAccount {
   readonly name: string;
   /** The instance in our stamp; an account of others carries none. */
   stamp: string | undefined;
-  /** Milliseconds since the Unix epoch. */
-  readonly madeAt: number;
+  /** Milliseconds since the Unix epoch; undefined when the controller does not show it. */
+  readonly madeAt: number | undefined;
   /** Made by others, and stamped for us. */
   readonly foreign: boolean;
   password: string;
@@ -172,7 +172,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
                     {
                       computerName: name,
                       objectGuid,
-                      whenCreated: new Date(madeAt),
+                      whenCreated: madeAt === undefined ? undefined : new Date(madeAt),
                       stamp: { instanceId: stamp },
                     },
                   ],

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { codesOf, HOUR, instanceOf, LEASE_MS, linesOf, nameOf, SweepWorld } from './world.ts';
+import { codesOf, HOUR, instanceOf, LEASE_MS, linesOf, nameOf, SweepWorld, UNSHOWN_GUID } from './world.ts';
 
 let world: SweepWorld;
 beforeEach(() => {
@@ -29,6 +29,7 @@ describe('an orphan', () => {
       // Its name is noted before anything goes.
       `ledger ${orphan} owed`,
       `remove ${orphan} ${nameOf(1)}`,
+      `unname ${orphan} ${nameOf(1)}`,
       `ledger ${orphan} removed`,
       `ledger ${orphan} removed`,
     ]);
@@ -89,8 +90,8 @@ describe('an account is spared', () => {
 
   test('when nobody knows how old it is', async () => {
     const ageless = world.account(1);
-    const account = world.accounts.get(ageless);
-    if (account) world.accounts.set(ageless, { ...account, whenCreated: undefined });
+    const account = world.accountOf(ageless);
+    if (account) world.accounts.set(account.objectGuid, { ...account, madeAt: undefined });
     world.membership(1);
     expect(linesOf(await world.sweep())).toEqual([`orphan ${ageless} kept too-young`]);
   });
@@ -127,7 +128,7 @@ describe('an account is spared', () => {
       if (call === 'ec2.proveAccount') world.membership(1, { state: 'member', fencingToken: 5 });
     };
     expect(linesOf(await world.sweep())).toEqual([`orphan ${changed} kept in-work`]);
-    expect(world.accounts.has(changed)).toBe(true);
+    expect(world.accountOf(changed)).toBeDefined();
     expect(world.table.get(changed)).toMatchObject({ state: 'member', fencingToken: 6 });
     expect(world.table.get(changed)?.leaseOwner).toBeUndefined();
   });
@@ -138,7 +139,7 @@ describe('an account is spared', () => {
     const report = await world.sweep();
     expect(report.complete).toBe(false);
     expect(codesOf(report)).toEqual(['account-unproven']);
-    expect(world.accounts.has(sparing)).toBe(true);
+    expect(world.accountOf(sparing)).toBeDefined();
     expect(world.effects).toEqual([]);
   });
 
@@ -197,6 +198,7 @@ describe('a debt', () => {
     const report = await world.sweep({ maximumRemovals: 1 });
     expect(linesOf(report)).toEqual([`debt ${owed} removed`, `orphan ${old} kept cap`]);
     expect(world.table.get(owed)).toMatchObject({ state: 'removed' });
+    expect(world.calls).toContain(`directory.remove ${owed}`);
     expect(world.calls.indexOf(`directory.remove ${owed}`)).toBeLessThan(
       world.calls.indexOf('directory.list'),
     );
@@ -242,7 +244,7 @@ describe('a debt', () => {
 
   test("that can't be paid stays one, with the reason, and does not stop the others", async () => {
     const [first, second] = [1, 2].map((number) => world.membership(number, { state: 'owed' }));
-    world.fault = failOn(new RegExp(`remove ${first}`), 'directory-denied');
+    world.fault = failOn(new RegExp(`directory.find ${first}`), 'directory-denied');
     const report = await world.sweep();
     expect(linesOf(report)).toEqual([`debt ${first} kept failed`, `debt ${second} removed`]);
     expect(codesOf(report)).toEqual(['directory-denied']);
@@ -258,9 +260,13 @@ describe('a membership', () => {
   test.each(['joining', 'staged', 'member', 'leaving'] as const)(
     'that is %s though its instance is gone is closed once its account is',
     async (state) => {
-      const ended = world.membership(1, { state });
+      // Its name has a first letter that the settings no longer name: only the ledger knows it.
+      const former = nameOf(1, 'Z');
+      const ended = world.membership(1, { state, computerName: former });
+      world.records.add(former);
       expect(linesOf(await world.sweep())).toEqual([`ended ${ended} removed`]);
-      expect(world.effects).toContain(`remove ${ended} ${nameOf(1)}`);
+      expect(world.effects).toContain(`unname ${ended} ${former}`);
+      expect(world.records.size).toBe(0);
       expect(world.table.get(ended)).toMatchObject({ state: 'removed' });
     },
   );
@@ -278,7 +284,7 @@ describe('a membership', () => {
 
   test('stays open while its account could not be removed', async () => {
     const ended = world.membership(1, { state: 'leaving' });
-    world.fault = failOn(/directory\.remove/, 'directory-refused');
+    world.fault = failOn(/directory\.find/, 'directory-refused');
     await world.sweep();
     expect(world.table.get(ended)?.state).toBe('owed');
   });
@@ -287,7 +293,7 @@ describe('a membership', () => {
 describe('a member that lives without an account', () => {
   test('is reported, with what to do', async () => {
     const vanished = world.member(1);
-    world.accounts.delete(vanished);
+    world.loseAccounts(vanished);
     const report = await world.sweep();
     expect(linesOf(report)).toEqual([`vanished ${vanished} reported`]);
     expect(world.effects).toEqual([]);
@@ -297,16 +303,16 @@ describe('a member that lives without an account', () => {
 
   test('is not reported when another controller shows it after all', async () => {
     const late = world.member(1);
-    world.accounts.delete(late);
+    const appear = world.loseAccounts(late);
     world.fault = (call) => {
-      if (call === `directory.find ${late}`) world.account(1);
+      if (call === `directory.find ${late}`) appear();
     };
     expect(linesOf(await world.sweep())).toEqual([]);
   });
 
   test('is not reported when it is on its way out', async () => {
     const leaving = world.member(1);
-    world.accounts.delete(leaving);
+    world.loseAccounts(leaving);
     world.fault = (call) => {
       if (call === `directory.find ${leaving}`) world.membership(1, { state: 'leaving', fencingToken: 4 });
     };
@@ -316,14 +322,14 @@ describe('a member that lives without an account', () => {
   test('is not reported while it is young', async () => {
     const young = world.member(1);
     world.membership(1, {}, 60_000);
-    world.accounts.delete(young);
+    world.loseAccounts(young);
     expect(linesOf(await world.sweep())).toEqual([]);
   });
 });
 
 describe('DNS records of an ended membership', () => {
   const ended = (ageMs: number): string => {
-    world.strays.add(nameOf(1));
+    world.records.add(nameOf(1));
     return world.membership(1, { state: 'removed', objectGuid: undefined }, ageMs);
   };
 
@@ -333,11 +339,12 @@ describe('DNS records of an ended membership', () => {
     expect(world.effects).toEqual([
       `ledger ${instanceId} removed`,
       `ledger ${instanceId} owed`,
-      `remove ${instanceId} ${nameOf(1)}`,
+      `ledger ${instanceId} owed`,
+      `unname ${instanceId} ${nameOf(1)}`,
       `ledger ${instanceId} removed`,
       `ledger ${instanceId} removed`,
     ]);
-    expect([...world.strays]).toEqual([]);
+    expect([...world.records]).toEqual([]);
     expect(linesOf(await world.sweep())).toEqual([]);
   });
 
@@ -347,15 +354,14 @@ describe('DNS records of an ended membership', () => {
     ended(2 * HOUR);
     world.ec2.set(instanceId, 'running');
     expect(linesOf(await world.sweep())).toEqual([]);
-    expect([...world.strays]).toEqual([nameOf(1)]);
+    expect([...world.records]).toEqual([nameOf(1)]);
   });
 
   test('are looked for until a day has passed, a hundred names together', async () => {
     for (let number = 1; number <= 150; number += 1)
       world.membership(number, { state: 'failed' }, (number <= 120 ? 24 : 26) * HOUR);
     await world.sweep();
-    const asked = world.calls.filter((call) => call.startsWith('directory.strays'));
-    expect(asked.map((call) => call.split(' ').length - 1)).toEqual([100, 20]);
+    expect(world.strayLooks).toEqual([100, 20]);
   });
 
   test('that the service account may not read are reported, and orphans go all the same', async () => {
@@ -453,25 +459,24 @@ describe('a sweep', () => {
   });
 
   test('that dies between an account and its DNS records leaves the name to the next one', async () => {
-    const orphan = world.account(1);
-    const account = world.accounts.get(orphan);
-    if (account) world.accounts.set(orphan, { ...account, computerName: 'WEB01' });
+    const orphan = world.account(1, 24 * HOUR, 'WEB01');
     world.fault = (call) => {
-      if (call === `directory.removeRecords ${orphan}`) throw new AdjoinError('directory-refused', 'no');
+      if (call === `directory.records ${orphan}`) throw new AdjoinError('directory-refused', 'no');
     };
     await world.sweep();
     expect(world.accounts.size).toBe(0);
+    expect([...world.records]).toEqual(['WEB01']);
     expect(world.table.get(orphan)).toMatchObject({ state: 'owed', foundNames: ['WEB01'] });
     world.fault = () => undefined;
     expect(linesOf(await world.sweep())).toEqual([`debt ${orphan} removed`]);
-    expect(world.effects).toContain(`remove ${orphan} WEB01`);
+    expect(world.effects).toContain(`unname ${orphan} WEB01`);
     expect(world.table.get(orphan)?.foundNames).toBeUndefined();
   });
 
   test('that was suspended while it looked for an account does not delete it', async () => {
     const orphan = world.account(1);
     world.fault = (call) => {
-      if (call === `directory.remove ${orphan}`) world.clock.skip(HOUR);
+      if (call === `directory.find ${orphan}`) world.clock.skip(HOUR);
     };
     expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} kept in-work`]);
     expect(world.accounts.size).toBe(1);
@@ -500,29 +505,32 @@ describe('a sweep', () => {
       await crashed.clock.advance(LEASE_MS);
       const report = await crashed.sweep();
       expect(report).toMatchObject({ complete: true, errors: [] });
-      expect([...crashed.accounts.keys()]).toEqual([instanceOf(4)]);
+      expect([...crashed.accounts.values()].map(({ stamp }) => stamp)).toEqual([instanceOf(4)]);
+      expect([...crashed.records]).toEqual([nameOf(4)]);
       const states = [1, 2, 3, 4].map((number) => crashed.table.get(instanceOf(number))?.state);
       expect(states).toEqual(['removed', 'removed', 'removed', 'member']);
     }
   });
 
   test('that was suspended past its lease removes nothing when it wakes up', async () => {
-    const debt = world.membership(1, { state: 'owed' });
+    const debt = world.account(1);
+    world.membership(1, { state: 'owed' });
     const now = world.clock.now.bind(world.clock);
     world.fault = (call) => {
       if (call === `table.write ${debt} owed`) world.clock.now = () => now() + HOUR;
     };
     expect(linesOf(await world.sweep())).toEqual([`debt ${debt} kept in-work`]);
-    expect(world.calls).not.toContain(`directory.remove ${debt}`);
+    expect(world.calls).not.toContain(`directory.find ${debt}`);
+    expect(world.accountOf(debt)).toBeDefined();
   });
 
   test('gives up when no domain controller answers, instead of asking for each account', async () => {
     for (let number = 1; number <= 5; number += 1) world.membership(number, { state: 'owed' });
-    world.fault = failOn(/directory\.remove/, 'directory-unavailable');
+    world.fault = failOn(/directory\.find/, 'directory-unavailable');
     const report = await world.sweep();
     expect(report.complete).toBe(false);
     expect(codesOf(report)).toEqual(['directory-unavailable']);
-    expect(world.calls.filter((call) => call.startsWith('directory.remove'))).toHaveLength(1);
+    expect(world.calls.filter((call) => call.startsWith('directory.find'))).toHaveLength(1);
   });
 
   test('renews the lease on a membership whose removal takes long, and stops when it is lost', async () => {
@@ -543,25 +551,27 @@ describe('a sweep', () => {
     };
     expect(linesOf(await world.sweep())).toEqual([`orphan ${slow} kept in-work`]);
     expect(world.clock.now() - began).toBeLessThan(LEASE_MS);
-    expect(world.accounts.has(slow)).toBe(true);
+    expect(world.accountOf(slow)).toBeDefined();
   });
 });
 
 describe('a twin', () => {
   test('of a living member goes, under the lease, and the member stays as it is', async () => {
     const member = world.member(1);
-    world.twin(1);
+    const joined = world.accountOf(member);
+    const twin = world.twin(1);
+    world.records.add(twin.name);
     expect(linesOf(await world.sweep())).toEqual([`twin ${member} removed`]);
-    expect(world.twins).toEqual([]);
-    expect(world.accounts.has(member)).toBe(true);
-    expect(world.table.get(member)).toMatchObject({ state: 'member', objectGuid: 'guid-1' });
+    expect([...world.accounts.values()]).toEqual([joined]);
+    expect([...world.records]).toEqual([nameOf(1)]);
+    expect(world.table.get(member)).toMatchObject({ state: 'member', objectGuid: joined?.objectGuid });
     expect(world.table.get(member)?.leaseExpiresAt).toBeUndefined();
     expect(world.table.get(member)?.foundNames).toBeUndefined();
     expect(linesOf(await world.sweep())).toEqual([]);
   });
 
   test.each([
-    ['while it is young', () => world.twin(1, HOUR - 1), 'kept too-young'],
+    ['while it is young', () => void world.twin(1, HOUR - 1), 'kept too-young'],
     [
       'while a worker holds the lease',
       () => {
@@ -574,13 +584,13 @@ describe('a twin', () => {
     const member = world.member(1);
     arrange();
     expect(linesOf(await world.sweep())).toEqual([`twin ${member} ${outcome}`]);
-    expect(world.twins).toHaveLength(1);
+    expect(world.accounts.size).toBe(2);
     expect(world.effects).toEqual([]);
   });
 
   test.each([
     ['while the join is not done', { state: 'staged' }],
-    ['when none of them is the one that the ledger knows', { objectGuid: 'guid-9' }],
+    ['when none of them is the one that the ledger knows', { objectGuid: UNSHOWN_GUID }],
     ['when the ledger knows of no account', { objectGuid: undefined }],
   ] as const)('stays %s: nobody knows which one counts', async (_when, change) => {
     world.member(1);
@@ -599,14 +609,23 @@ describe('a twin', () => {
 
   test('is left where the controller does not show the account to spare, and that is on record until it goes', async () => {
     const member = world.member(1);
-    world.twin(1);
+    const twin = world.twin(1);
     world.membership(1, { foundNames: ['A1'] });
-    world.fault = failOn(/^directory\.remove/, 'directory-refused', 1);
+    const joined = world.accountOf(member);
+    if (!joined) throw new Error('no account');
+    world.fault = (call) => {
+      // The controller that is asked now is behind the one that listed it.
+      if (call === `directory.find ${member}`) world.accounts.delete(joined.objectGuid);
+    };
     const report = await world.sweep();
     expect(linesOf(report)).toEqual([`twin ${member} kept failed`]);
+    expect(codesOf(report)).toEqual(['directory-refused']);
+    expect([...world.accounts.values()]).toEqual([twin]);
     expect(world.table.get(member)).toMatchObject({ state: 'member', foundNames: ['A1'] });
     expect(world.table.get(member)?.lastError?.code).toBe('directory-refused');
-    await world.sweep();
+    world.fault = () => undefined;
+    world.accounts.set(joined.objectGuid, joined);
+    expect(linesOf(await world.sweep())).toEqual([`twin ${member} removed`]);
     expect(world.table.get(member)?.lastError).toBeUndefined();
   });
 

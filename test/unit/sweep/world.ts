@@ -1,34 +1,41 @@
-/** A directory, EC2, Auto Scaling and a ledger in memory, strict enough to catch a sweep that takes what it may not. */
+/** The directory in memory, EC2, Auto Scaling and a ledger, strict enough to catch a sweep that takes what it may not. */
+import { candidateNames } from '../../../agent/directory/names.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { MembershipPage } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { StampedAccount, SweepPorts } from '../../../agent/sweep/ports.ts';
+import type { SweepPorts } from '../../../agent/sweep/ports.ts';
 import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
 import { sweep, type SweepOptions } from '../../../agent/sweep/sweep.ts';
+import {
+  createMemoryDirectory,
+  type MemoryAccount,
+  type MemoryDirectory,
+} from '../../support/memory-directory.ts';
 import { createMemoryLog, type LogLine } from '../../support/memory-log.ts';
 import { createMemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
-import type { Existence, Removal } from '../../../agent/terms.ts';
+import type { Existence } from '../../../agent/terms.ts';
 
 export const HOUR = 3_600_000;
 export const LEASE_MS = 96_000;
+/** Of no account that the directory shows. */
+export const UNSHOWN_GUID = 'ffffffff-0000-0000-0000-000000000000';
 
 export const instanceOf = (number: number): string => `i-${number.toString(16).padStart(17, '0')}`;
-export const nameOf = (number: number): string => `A${String(number).padStart(14, '0')}`;
-
-interface Account extends StampedAccount {
-  /** `HOST` records in DNS, which `remove` takes away with it. */
-  hasRecord: boolean;
-}
+/** The name of an instance's account: the first one that staging tries, unless another first letter is given. */
+export const nameOf = (number: number, prefix = 'A'): string =>
+  candidateNames(instanceOf(number), [prefix]).join('');
 
 export class SweepWorld {
   readonly clock: VirtualClock = createVirtualClock();
-  readonly accounts = new Map<string, Account>();
-  /** Accounts beside those. */
-  readonly twins: StampedAccount[] = [];
-  /** Names with DNS records, though no account has them. */
-  readonly strays = new Set<string>();
+  readonly directory: MemoryDirectory = createMemoryDirectory(() => this.clock.now());
+  /** By their objectGUID. */
+  readonly accounts = this.directory.accounts;
+  /** Names of computers that have records in DNS. */
+  readonly records = this.directory.records;
+  /** How many names each look for stray records asked about. */
+  readonly strayLooks: number[] = [];
   readonly #memory = createMemoryTable();
   readonly table = this.#memory.memberships;
   readonly unreadable: string[] = [];
@@ -37,7 +44,7 @@ export class SweepWorld {
   readonly autoScaling = new Set<string>();
   readonly #log = createMemoryLog();
   readonly log: readonly LogLine[] = this.#log.lines;
-  /** Calls that change something, in order. */
+  /** What was changed, in order: `ledger i-… owed`, `remove i-… NAME` (an account), `unname i-… NAME` (its DNS records). */
   readonly effects: string[] = [];
   /** Every call, in order. */
   readonly calls: string[] = [];
@@ -75,19 +82,29 @@ export class SweepWorld {
     await this.fault(name, signal);
   }
 
-  /** An account of an instance, made so long ago. */
-  account(number: number, ageMs = 24 * HOUR): string {
+  /** An account of an instance, with DNS records, made so long ago. @returns the instance's ID */
+  account(number: number, ageMs = 24 * HOUR, name = nameOf(number)): string {
     const instanceId = instanceOf(number);
-    this.accounts.set(instanceId, {
-      computerName: nameOf(number),
-      objectGuid: `guid-${number}`,
-      whenCreated: new Date(this.clock.now() - ageMs),
-      stamp: { instanceId },
-      hasRecord: true,
-    });
+    this.directory.add(name, instanceId, { madeAt: this.clock.now() - ageMs });
+    this.records.add(name);
     return instanceId;
   }
 
+  /** The account with the instance's stamp; the first one made, if there are several. */
+  accountOf(instanceId: string): MemoryAccount | undefined {
+    return this.directory.stampedFor(instanceId)[0];
+  }
+
+  /** Deletes the accounts with the instance's stamp, as a person does. @returns what puts them back */
+  loseAccounts(instanceId: string): () => void {
+    const lost = this.directory.stampedFor(instanceId);
+    for (const { objectGuid } of lost) this.accounts.delete(objectGuid);
+    return () => {
+      for (const account of lost) this.accounts.set(account.objectGuid, account);
+    };
+  }
+
+  /** A membership that joined as the account which has the instance's name, if there is one. */
   membership(number: number, change: Partial<Membership> = {}, ageMs = 24 * HOUR): string {
     const instanceId = instanceOf(number);
     const received = this.clock.now() - ageMs;
@@ -97,68 +114,41 @@ export class SweepWorld {
       state: 'member',
       fencingToken: 3,
       computerName: nameOf(number),
-      objectGuid: `guid-${number}`,
+      objectGuid: this.directory.named(nameOf(number))?.objectGuid ?? UNSHOWN_GUID,
       launch: { actionToken: 't', hook: 'join', times: { received } },
       ...change,
     });
     return instanceId;
   }
 
-  /** A further account of an instance. */
-  twin(number: number, ageMs = 24 * HOUR): void {
-    this.twins.push({
-      computerName: nameOf(number).replace(/^./, 'B'),
-      objectGuid: `twin-${number}`,
-      whenCreated: new Date(this.clock.now() - ageMs),
-      stamp: { instanceId: instanceOf(number) },
-    });
+  /** A further account of an instance, of the next name. @returns the account */
+  twin(number: number, ageMs = 24 * HOUR): MemoryAccount {
+    const madeAt = this.clock.now() - ageMs;
+    return this.directory.add(nameOf(number, 'B'), instanceOf(number), { madeAt });
   }
 
   /** Account and membership of an instance that EC2 shows as running, in its group. */
   member(number: number): string {
-    this.membership(number);
-    this.ec2.set(instanceOf(number), 'running');
-    this.autoScaling.add(instanceOf(number));
-    return this.account(number);
+    const instanceId = this.account(number);
+    this.ec2.set(instanceId, 'running');
+    this.autoScaling.add(instanceId);
+    return this.membership(number);
   }
 
   #ports(): SweepPorts {
+    const directory = this.directory.ports(async (call, subject, carryOut, signal) => {
+      await this.call(subject === '' ? call : `${call} ${subject}`, signal);
+      signal?.throwIfAborted();
+      const deletes = call === 'directory.remove' || call === 'directory.unname';
+      return deletes ? this.#delete(subject, carryOut) : carryOut();
+    });
     return {
       directory: {
-        list: async () => {
-          await this.call('directory.list');
-          return [...this.accounts.values(), ...this.twins];
-        },
-        find: async (instanceId) => {
-          await this.call(`directory.find ${instanceId}`);
-          return this.accounts.has(instanceId) ? [this.accounts.get(instanceId)] : [];
-        },
-        strays: async (computerNames) => {
-          await this.call(`directory.strays ${computerNames.join(' ')}`);
+        ...directory,
+        strays: async (computerNames, signal) => {
           if (computerNames.length > 100) throw new TypeError('too many in one look');
-          return computerNames.filter((name) => this.strays.has(name));
-        },
-        remove: async (instanceId, { names, foundNames = [], keep }, beforeDelete, signal) => {
-          await this.call(`directory.remove ${instanceId}`, signal);
-          signal.throwIfAborted();
-          if (keep !== undefined) return this.#removeTwins(instanceId, keep, beforeDelete);
-          const account = this.accounts.get(instanceId);
-          if (account) await beforeDelete(account.computerName);
-          await this.call(`directory.delete ${instanceId}`, signal);
-          const membership = this.table.get(instanceId);
-          // What is removed without a lease, or without a debt in the ledger, would be lost with a crash.
-          if ((membership?.leaseExpiresAt ?? 0) <= this.clock.now())
-            throw new TypeError('removed without a lease');
-          if (membership?.state !== 'owed') throw new TypeError('removed without a debt in the ledger');
-          this.accounts.delete(instanceId);
-          for (const name of names) this.strays.delete(name);
-          this.effects.push(`remove ${instanceId} ${[...names, ...foundNames].join(',')}`);
-          await this.call(`directory.removeRecords ${instanceId}`, signal);
-          return {
-            accounts: account ? [account.computerName] : [],
-            dnsRecords: account?.hasRecord ? [account.computerName.toLowerCase()] : [],
-            domainController: 'dc1.corp.example.test',
-          };
+          this.strayLooks.push(computerNames.length);
+          return directory.strays(computerNames, signal);
         },
       },
       instances: {
@@ -190,22 +180,22 @@ export class SweepWorld {
     };
   }
 
-  async #removeTwins(
-    instanceId: string,
-    keep: string,
-    beforeDelete: (computerName: string) => Promise<void>,
-  ): Promise<Removal> {
-    const kept = this.accounts.get(instanceId)?.objectGuid === keep;
-    const going = kept ? this.twins.filter(({ stamp }) => stamp.instanceId === instanceId) : [];
-    for (const twin of going) {
-      await beforeDelete(twin.computerName);
-      if ((this.table.get(instanceId)?.leaseExpiresAt ?? 0) <= this.clock.now())
-        throw new TypeError('removed without a lease');
-      this.twins.splice(this.twins.indexOf(twin), 1);
-      this.effects.push(`remove ${instanceId} ${twin.objectGuid}`);
+  /** What is deleted without a lease, or without a debt in the ledger, would be lost with a crash. */
+  #delete<T>(instanceId: string, carryOut: () => T): T {
+    const membership = this.table.get(instanceId);
+    if ((membership?.leaseExpiresAt ?? 0) <= this.clock.now()) throw new TypeError('deleted without a lease');
+    const accounts = new Map(this.accounts);
+    const records = new Set(this.records);
+    const answer = carryOut();
+    for (const [objectGuid, { name }] of accounts) {
+      if (!this.accounts.has(objectGuid)) this.effects.push(`remove ${instanceId} ${name}`);
     }
-    const accounts = going.map(({ computerName }) => computerName);
-    return { accounts, dnsRecords: [], domainController: 'dc1.corp.example.test' };
+    for (const name of records)
+      if (!this.records.has(name)) this.effects.push(`unname ${instanceId} ${name}`);
+    // A member that keeps its account owes nothing while its other accounts go.
+    const keeps = membership?.state === 'member' && this.accounts.has(membership.objectGuid ?? '');
+    if (membership?.state !== 'owed' && !keeps) throw new TypeError('deleted without a debt in the ledger');
+    return answer;
   }
 
   async *#pages(): AsyncGenerator<MembershipPage> {
