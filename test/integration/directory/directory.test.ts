@@ -11,6 +11,7 @@ import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
 import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
+import { logTo, textOf } from '../../support/memory-log.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import { plantingIn } from './planting.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
@@ -23,10 +24,7 @@ const unchecked = async (): Promise<void> => undefined;
 /** What is secret in this run, to be looked for in everything that was said. */
 const secrets = new Set<string>();
 const said: string[] = [];
-const log = {
-  info: (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`),
-  warn: (event: string, fields?: object) => void said.push(`${event} ${JSON.stringify(fields)}`),
-};
+const log = logTo((line) => void said.push(textOf(line)));
 
 function password(): string {
   const made = oneTimePassword(randomBytes);

@@ -13,7 +13,7 @@ import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { network } from '../../../infra/sandbox/machine/network.ts';
 import { mustRun } from '../../../infra/sandbox/machine/process.ts';
-import { silentLog } from '../../support/memory-log.ts';
+import { logTo, silentLog, textOf } from '../../support/memory-log.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
@@ -160,13 +160,14 @@ describeReal('The directory room with two domain controllers', (ground) => {
       const connectTimeoutMs = 5_000;
       const operationTimeoutMs = 5_000;
       const failed: string[] = [];
-      const warn = (event: string, fields?: object): void =>
-        void failed.push(`${event} ${JSON.stringify(fields)}`);
+      const log = logTo((line) => {
+        if (line.level === 'warn') failed.push(textOf(line));
+      });
       const room = directory({
         site: 'Branch',
         connectTimeoutMs,
         operationTimeoutMs,
-        log: { ...silentLog, warn },
+        log,
       });
       expect(await servedBy(room)).toBe(second.hostName);
       expect(failed).toEqual([]);
