@@ -185,7 +185,10 @@ describe('an attempt that fails', () => {
       await handle();
       expect(attempts).toBe(3);
       expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
-      expect(lastError()).toMatchObject({ code: 'join-exhausted', message: '3 attempts failed. The last: no' });
+      expect(lastError()).toMatchObject({
+        code: 'join-exhausted',
+        message: '3 attempts failed. The last: no',
+      });
     },
   );
 
@@ -229,7 +232,10 @@ describe('a launch that is near its hook’s global deadline', () => {
   const GLOBAL_MS = 611_000;
   /** Milliseconds from the receive to the answer. */
   async function answeredAfter(): Promise<number> {
-    world.group = { ...world.group, hooks: world.group.hooks.map((hook) => ({ ...hook, globalMs: GLOBAL_MS })) };
+    world.group = {
+      ...world.group,
+      hooks: world.group.hooks.map((hook) => ({ ...hook, globalMs: GLOBAL_MS })),
+    };
     const began = world.clock.now();
     await handle();
     return world.clock.now() - began;
@@ -239,7 +245,8 @@ describe('a launch that is near its hook’s global deadline', () => {
     world.node.joins = 'hangs';
     let probes = 0;
     world.fault = (name) => {
-      if (name === 'nodes.probe' && (probes += 1) === 1) throw new AdjoinError('document-mismatch', 'no hash');
+      if (name === 'nodes.probe' && (probes += 1) === 1)
+        throw new AdjoinError('document-mismatch', 'no hash');
     };
     await expect(answeredAfter()).resolves.toBe(GLOBAL_MS - 120_000);
     expect(lastError()).toMatchObject({
@@ -334,22 +341,25 @@ describe('a join that failed for good', () => {
     expect([world.answers, world.endings]).toEqual([[], ['handed-back']]);
   });
 
-  test.each(['failed', 'owed'] as const)('and was not answered (%s) is answered, and not tried again', async (state) => {
-    world.fault = (name) => {
-      if (name === 'directory.find' && state === 'owed') throw new AdjoinError('directory-refused', 'no');
-      if (name === 'autoscaling.complete ABANDON') throw new AdjoinError('lease-lost', 'paused');
-    };
-    await handle();
-    expect(world.table.get(INSTANCE)?.state).toBe(state);
-    world.effects.length = 0;
-    world.fault = () => undefined;
-    await world.clock.until(world.anotherWorker().handle(world.deliver(world.launch())));
-    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
-    const given = world.log.filter(({ event }) => event === 'join failed').at(-1);
-    expect(given?.fields).toMatchObject({
-      error: { code: 'join-exhausted', message: `${INSTANCE}: packages-missing: adcli.` },
-    });
-  });
+  test.each(['failed', 'owed'] as const)(
+    'and was not answered (%s) is answered, and not tried again',
+    async (state) => {
+      world.fault = (name) => {
+        if (name === 'directory.find' && state === 'owed') throw new AdjoinError('directory-refused', 'no');
+        if (name === 'autoscaling.complete ABANDON') throw new AdjoinError('lease-lost', 'paused');
+      };
+      await handle();
+      expect(world.table.get(INSTANCE)?.state).toBe(state);
+      world.effects.length = 0;
+      world.fault = () => undefined;
+      await world.clock.until(world.anotherWorker().handle(world.deliver(world.launch())));
+      expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+      const given = world.log.filter(({ event }) => event === 'join failed').at(-1);
+      expect(given?.fields).toMatchObject({
+        error: { code: 'join-exhausted', message: `${INSTANCE}: packages-missing: adcli.` },
+      });
+    },
+  );
 });
 
 test('a launch that the sweep found owed, and that has not failed, is joined', async () => {

@@ -40,9 +40,10 @@ describe('the removal of an account', () => {
       if (name === 'directory.find') await scene.clock.sleep(Number.MAX_SAFE_INTEGER, signal);
     };
     const deadline = scene.clock.now() + 20_000;
-    await expect(
-      scene.clock.until(removeAccountBy(deadline, work, scene.ports)),
-    ).rejects.toMatchObject({ code: 'directory-unavailable', message: `${INSTANCE}: the hook's time is up.` });
+    await expect(scene.clock.until(removeAccountBy(deadline, work, scene.ports))).rejects.toMatchObject({
+      code: 'directory-unavailable',
+      message: `${INSTANCE}: the hook's time is up.`,
+    });
     expect(scene.clock.now()).toBe(deadline);
   });
 });

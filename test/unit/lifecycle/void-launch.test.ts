@@ -153,8 +153,7 @@ describe('a launch that became void', () => {
     await scene.clock.advance(LEASE_MS - 1_000);
     let lastsMs = 0;
     scene.fault = (name) => {
-      if (name === 'autoscaling.instance')
-        lastsMs = (record()?.leaseExpiresAt ?? 0) - scene.clock.now();
+      if (name === 'autoscaling.instance') lastsMs = (record()?.leaseExpiresAt ?? 0) - scene.clock.now();
     };
     await settle();
     expect(lastsMs).toBe(LEASE_MS);
