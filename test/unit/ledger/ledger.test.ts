@@ -217,6 +217,23 @@ describe('taking an action', () => {
     });
   });
 
+  test('of a new launch forgets why an earlier one failed', async () => {
+    const first = await ledger.take(launch);
+    await first.update({ state: 'failed', lastError: { code: 'join-exhausted', message: 'no', at: 7 } });
+    await first.release();
+    await ledger.take({ ...launch, token: 'another-token' });
+    expect(record().lastError).toBeUndefined();
+  });
+
+  test('of a termination keeps a membership that had ended', async () => {
+    const first = await ledger.take(launch);
+    await first.update({ state: 'failed', expiresAt: 7 });
+    await first.release();
+    await ledger.take(terminate);
+    expect(record().state).toBe('leaving');
+    expect(record().expiresAt).toBeUndefined();
+  });
+
   test('of an instance that the ledger never saw works, too', async () => {
     const leaving = await ledger.take(terminate);
     expect(leaving.membership).toMatchObject({ state: 'leaving', fencingToken: 1 });

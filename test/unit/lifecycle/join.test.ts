@@ -227,6 +227,18 @@ describe('an attempt that fails', () => {
   });
 });
 
+test('a launch that its node finds void is not answered, and not counted as failed', async () => {
+  world.fault = (name) => {
+    if (name !== 'nodes.join') return;
+    world.terminate();
+    throw new AdjoinError('action-void', 'over');
+  };
+  await handle();
+  expect([world.endings, world.answers]).toEqual([['void'], []]);
+  expect(world.log.map(({ event }) => event)).not.toContain('join failed');
+  expect(world.table.get(INSTANCE)?.state).toBe('removed');
+});
+
 describe('a launch that is near its hook’s global deadline', () => {
   /** No sum of the pauses between attempts. */
   const GLOBAL_MS = 611_000;

@@ -233,6 +233,29 @@ describe('a debt', () => {
     expect(linesOf(await world.sweep())).toEqual([`debt ${owed} kept in-work`]);
   });
 
+  test('is paid as soon as the lease of a worker that died is over', async () => {
+    const owed = world.membership(1, {
+      state: 'owed',
+      leaseOwner: 'w',
+      leaseExpiresAt: world.clock.now(),
+    });
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} removed`]);
+  });
+
+  test('that is paid leaves nothing of what went wrong before, and says where it was paid', async () => {
+    const owed = world.membership(1, {
+      state: 'owed',
+      stagingBegan: world.clock.now() - HOUR,
+      lastError: { code: 'directory-unavailable', message: 'down', at: 7 },
+    });
+    await world.sweep();
+    const record = world.table.get(owed);
+    expect(record?.state).toBe('removed');
+    expect([record?.lastError, record?.stagingBegan]).toEqual([undefined, undefined]);
+    expect(record?.domainController).toMatch(/^dc1\./);
+    expect(record?.expiresAt).toBeGreaterThan(world.clock.now() / 1000);
+  });
+
   test('that was taken up by a new launch meanwhile is none any more', async () => {
     const owed = world.membership(1, { state: 'owed' });
     world.fault = (call) => {
