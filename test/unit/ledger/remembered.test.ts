@@ -76,7 +76,7 @@ describe('what is remembered of the accounts of an instance', () => {
   });
 
   test('is nothing when the ledger knows nothing', () => {
-    expect(rememberedOf(lease.membership)).toEqual({
+    expect(rememberedOf(lease.membership)).toStrictEqual({
       names: [],
       foundNames: [],
       domainController: undefined,
