@@ -101,7 +101,8 @@ async function runLayers(picked: readonly Picked[], how: How): Promise<Part[]> {
 
 async function runPlain({ name, files }: Picked, { options, behind }: How): Promise<Part> {
   const set = [
-    `--maxWorkers=${workers}`,
+    // One is as much as the real-domain tests leave.
+    `--maxWorkers=${behind ? 1 : workers}`,
     ...(behind ? [`--testTimeout=${testTimeoutBehind}`] : []),
     ...options,
   ];
@@ -114,7 +115,7 @@ async function runOnHost({ name, files }: Picked, { options }: How): Promise<Par
   );
 }
 
-/** Several namespaces side by side, one test file in each; where there can be none, Jest reports the tests as skipped. */
+/** Namespaces of their own, one for each test file; where there can be none, Jest reports the tests as skipped. */
 async function runInNamespace(picked: readonly Picked[], { options }: How): Promise<Part[]> {
   if (unavailable !== undefined) {
     const parts: Part[] = [];
