@@ -1,4 +1,6 @@
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { checkQueuePolicy, queueName, queueNumbers } from '../limits/sqs.ts';
 import { arn, type Place } from '../place.ts';
 import type { Witness } from '../seams.ts';
 import type { Random } from '../random.ts';
@@ -61,12 +63,7 @@ export class Queues {
   }
 
   create(name: string, wanted: Readonly<Record<string, string>>): Queue {
-    if (!/^[\w-]{1,80}$/.test(name)) {
-      throw new ServiceFailure(
-        'InvalidParameterValue',
-        'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
-      );
-    }
+    enforce(queueName, name);
     checkAttributes(wanted);
     const existing = this.#queues.get(name);
     if (existing) {
@@ -135,7 +132,13 @@ export class Queues {
 
 function checkAttributes(wanted: Readonly<Record<string, string>>): void {
   const unknown = Object.keys(wanted).find((key) => !(key in attributes));
-  if (unknown === undefined) return;
-  const fifo = unknown === 'FifoQueue' ? ' Lifecycle hooks do not support FIFO queues.' : '';
-  throw new ServiceFailure('InvalidAttributeName', `Unknown Attribute ${unknown}.${fifo}`);
+  if (unknown !== undefined) {
+    const fifo = unknown === 'FifoQueue' ? ' Lifecycle hooks do not support FIFO queues.' : '';
+    throw new ServiceFailure('InvalidAttributeName', `Unknown Attribute ${unknown}.${fifo}`);
+  }
+  for (const [key, value] of Object.entries(wanted).filter((each) => each[1] !== '')) {
+    const limit = queueNumbers[key];
+    if (limit) enforce(limit, Number(value));
+    if (key === 'Policy') checkQueuePolicy(value);
+  }
 }
