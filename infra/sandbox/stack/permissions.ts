@@ -26,7 +26,7 @@ export class Permissions {
   /** Which statement allowed which call. */
   readonly recorder = new Recorder();
   readonly #options: PermissionsOptions;
-  readonly #resources: DeployedResource[] = [];
+  #resources: DeployedResource[] = [];
   #current:
     | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
     | undefined;
@@ -37,6 +37,12 @@ export class Permissions {
 
   add(resource: DeployedResource): void {
     this.#resources.push(resource);
+  }
+
+  remove(resource: DeployedResource): void {
+    this.#resources = this.#resources.filter((each) => each !== resource);
+    // Its length may be what it was before, of other resources.
+    this.#current = undefined;
   }
 
   policies(): DeployedPolicies {

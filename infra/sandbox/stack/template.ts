@@ -21,7 +21,11 @@ export interface ResourceDefinition {
   readonly properties: JsonMap;
   readonly condition: string | undefined;
   readonly dependsOn: readonly string[];
+  readonly deletionPolicy: DeletionPolicy;
 }
+
+/** `RetainExceptOnCreate` retains, except when the operation that made the resource is rolled back. */
+export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate';
 
 export interface Output {
   readonly value: Json;
@@ -52,15 +56,9 @@ const sections = new Set([
   'Outputs',
 ]);
 
-/** What a resource may have besides its type, properties, condition and order. None of it matters while creating. */
-const inert = new Set([
-  'Metadata',
-  'DeletionPolicy',
-  'UpdateReplacePolicy',
-  'UpdatePolicy',
-  'CreationPolicy',
-]);
-const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn']);
+/** What a resource may have besides. None of it matters while creating, or when that is rolled back. */
+const inert = new Set(['Metadata', 'UpdateReplacePolicy', 'UpdatePolicy', 'CreationPolicy']);
+const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn', 'DeletionPolicy']);
 
 /** @throws TemplateError */
 export function parseTemplate(text: string): Template {
@@ -125,7 +123,13 @@ function resource(value: Json, name: string): ResourceDefinition {
     dependsOn: (isList(dependsOn) ? dependsOn : [dependsOn]).map((each) =>
       textAt(each, `resource ${name}'s DependsOn`),
     ),
+    deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
   };
+}
+
+function deletionPolicy(value: Json, name: string): DeletionPolicy {
+  if (value === 'Delete' || value === 'Retain' || value === 'RetainExceptOnCreate') return value;
+  throw new TemplateError(`Resource ${name}'s DeletionPolicy ${JSON.stringify(value)} is not supported.`);
 }
 
 function output(value: Json, name: string): Output {

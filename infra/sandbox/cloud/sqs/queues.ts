@@ -25,8 +25,13 @@ const attributes: Readonly<Record<string, string | undefined>> = {
   KmsDataKeyReusePeriodSeconds: undefined,
 };
 
+/** How long the name of a deleted queue is taken: DeleteQueue, Amazon SQS API Reference. */
+const nameRestMs = 60_000;
+
 export class Queues {
   readonly #queues = new Map<string, Queue>();
+  /** When queues were deleted, by name. */
+  readonly #deletedAt = new Map<string, number>();
   readonly #place: Place;
   readonly #timers: Timers;
   readonly #random: Random;
@@ -76,6 +81,12 @@ export class Queues {
       }
       return existing;
     }
+    if (this.#timers.now() - (this.#deletedAt.get(name) ?? -Infinity) < nameRestMs) {
+      throw new ServiceFailure(
+        'QueueDeletedRecently',
+        'You must wait 60 seconds after deleting a queue before you can create another with the same name.',
+      );
+    }
     const queue = new Queue({
       name,
       arn: arn(this.#place, 'sqs', name),
@@ -105,6 +116,7 @@ export class Queues {
   delete(queue: Queue): void {
     queue.purge();
     this.#queues.delete(queue.name);
+    this.#deletedAt.set(queue.name, this.#timers.now());
   }
 
   #checkRedrive(text: string): void {

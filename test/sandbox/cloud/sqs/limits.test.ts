@@ -1,4 +1,4 @@
-import { CreateQueueCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { CreateQueueCommand, DeleteQueueCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
 import { startBench } from '../bench.ts';
 
@@ -78,4 +78,20 @@ test.each([
     name: 'InvalidAttributeValue',
     message: `Invalid value for the parameter ${name}.`,
   });
+});
+
+test('the name of a deleted queue is taken for a minute', async () => {
+  await using bench = await startBench();
+  const { sqs } = bench.as('operator');
+  const make = () => sqs.send(new CreateQueueCommand({ QueueName: 'q' }));
+  const { QueueUrl } = await make();
+  await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+  await bench.clock.advance(59_999);
+  await expect(make()).rejects.toMatchObject({
+    name: 'QueueDeletedRecently',
+    message:
+      'You must wait 60 seconds after deleting a queue before you can create another with the same name.',
+  });
+  await bench.clock.advance(1);
+  expect(await make()).toMatchObject({ QueueUrl });
 });
