@@ -5,19 +5,17 @@
  * A resource type that it does not know, or a property that neither works here nor is known to be without effect, is an
  * error: what a stack says must either be true in the sandbox or be named as left out.
  */
+import type { DeployedResource } from './deployed-resource.ts';
 import { evaluate, evaluateCondition, evaluateMap, type Created, type Scope } from './evaluate.ts';
+import { checkProperties } from './limits/check-properties.ts';
+import { checkServices } from './limits/check-services.ts';
+import { checkTemplate } from './limits/template-quotas.ts';
 import { creationOrder } from './order.ts';
 import { resolveParameters } from './parameters.ts';
 import type { Target, ResourceTypes } from './resource-type.ts';
 import { resourceTypes } from './resources/index.ts';
 import { DeploymentFailure, rollBack, type Made } from './rollback.ts';
 import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
-
-export interface DeployedResource extends Created {
-  readonly logicalId: string;
-  readonly type: string;
-  readonly properties: JsonMap;
-}
 
 export interface DeployedStack {
   readonly name: string;
@@ -40,11 +38,12 @@ export interface Deployment {
   readonly types?: ResourceTypes;
 }
 
-/** @throws TemplateError before anything is made; {@link DeploymentFailure} after what was made is rolled back */
+/** @throws TemplateError or ServiceFailure before anything is made; {@link DeploymentFailure} after what was made is rolled back */
 export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   const { name, target } = deployment;
   const types = deployment.types ?? resourceTypes;
   const template = parseTemplate(deployment.template);
+  checkTemplate(deployment.template, template, deployment.parameters);
   const unknown = new Set(
     [...template.resources.values()].map(({ type }) => type).filter((type) => !types[type]),
   );
@@ -78,6 +77,8 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
     try {
       const properties = evaluateMap(definition.properties, scope);
       refuseUnknown(type, properties);
+      checkProperties(definition.type, logicalId, properties);
+      checkServices({ type: definition.type, properties }, resources);
       const madeUpName = `${name}-${logicalId}-${target.hex(12).toUpperCase()}`;
       const wanted = { logicalId, type: definition.type, properties, madeUpName };
       const answer = await type.create(wanted, target);

@@ -3,7 +3,7 @@ import { Authorizer } from '../iam/authorizer.ts';
 import { deployedPolicies } from '../iam/from-template.ts';
 import { policy, type DeployedPolicies, type Identity, type Policy } from '../iam/policies.ts';
 import { Recorder } from '../iam/recorder.ts';
-import type { DeployedResource } from './deploy.ts';
+import type { DeployedResource } from './deployed-resource.ts';
 import { scalar } from './template.ts';
 
 export interface PermissionsOptions {

@@ -8,7 +8,7 @@
  * Source: DeletionPolicy attribute, AWS CloudFormation Template Reference,
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
  */
-import type { DeployedResource } from './deploy.ts';
+import type { DeployedResource } from './deployed-resource.ts';
 import type { ResourceTypes, Target } from './resource-type.ts';
 import { TemplateError, type DeletionPolicy } from './template.ts';
 

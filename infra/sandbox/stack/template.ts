@@ -33,6 +33,8 @@ export interface Output {
 }
 
 export interface Template {
+  /** Empty where there is none. */
+  readonly description: string;
   readonly parameters: ReadonlyMap<string, ParameterDefinition>;
   readonly mappings: JsonMap;
   readonly conditions: JsonMap;
@@ -66,6 +68,7 @@ export function parseTemplate(text: string): Template {
   const stranger = Object.keys(root).find((name) => !sections.has(name));
   if (stranger !== undefined) throw new TemplateError(`The template's section ${stranger} is not supported.`);
   return {
+    description: root['Description'] === undefined ? '' : textAt(root['Description'], 'Description'),
     parameters: mapped(section(root, 'Parameters'), parameter),
     mappings: section(root, 'Mappings'),
     conditions: section(root, 'Conditions'),

@@ -129,7 +129,7 @@ async function synthesized(): Promise<Template> {
   return JSON.parse((await synthesis()).template);
 }
 
-/** With a queue that SQS refuses after all else is made. */
+/** With a queue that is refused after all else is made. */
 function failing({ Resources, ...others }: Template): Template {
   const refused = {
     Type: 'AWS::SQS::Queue',
@@ -153,7 +153,9 @@ test('leaves nothing, so that the next deployment finds every name free', async 
   expect(failure).toMatchObject({
     status: 'ROLLBACK_COMPLETE',
     left: [],
-    message: expect.stringContaining('Invalid value for the parameter VisibilityTimeout.'),
+    message: expect.stringContaining(
+      '#/VisibilityTimeout: failed validation constraint for keyword [maximum]',
+    ),
   });
   expect(await place.inventory()).toEqual(empty);
   await place.bench.clock.advance(60_000);

@@ -12,9 +12,12 @@ import {
 } from '../resource-type.ts';
 import { TemplateError } from '../template.ts';
 
+function entry({ type }: Wanted, ref: string): string {
+  return `${type} ${ref}`;
+}
+
 /** CloudFormation makes none whose name another has; the handlers of resource types answer so with `AlreadyExists`. */
 function remember(answer: (wanted: Wanted, target: Target) => Created): ResourceType {
-  const entry = ({ type }: Wanted, ref: string) => `${type} ${ref}`;
   return {
     applied: 'all',
     create(wanted, target) {

@@ -1,4 +1,9 @@
-import { CreateQueueCommand, DeleteQueueCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  SetQueueAttributesCommand,
+} from '@aws-sdk/client-sqs';
 import { expect, test } from '@jest/globals';
 import { startBench } from '../bench.ts';
 
@@ -58,7 +63,13 @@ test('a policy that is just within every limit is taken, and taken away again', 
   ];
   const Policy = policyOf(...statements).padEnd(8192);
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'q', Attributes: { Policy } }));
+  const policy = async () => {
+    const look = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['Policy'] });
+    return (await sqs.send(look)).Attributes?.['Policy'];
+  };
+  expect(await policy()).toBe(Policy);
   await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy: '' } }));
+  expect(await policy()).toBeUndefined();
 });
 
 test.each([
