@@ -14,7 +14,7 @@ import { creationOrder } from './order.ts';
 import { resolveParameters } from './parameters.ts';
 import type { Target, ResourceTypes } from './resource-type.ts';
 import { resourceTypes } from './resources/index.ts';
-import { DeploymentFailure, rollBack, type Made } from './rollback.ts';
+import { DeploymentFailure, rollBack, type Deletable } from './rollback.ts';
 import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
 
 export interface DeployedStack {
@@ -69,7 +69,7 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   };
   const holds = (condition: string | undefined) => condition === undefined || scope.condition(condition);
 
-  const resources: Made[] = [];
+  const resources: Deletable[] = [];
   for (const logicalId of creationOrder(template.resources)) {
     const definition = template.resources.get(logicalId);
     const type = types[definition?.type ?? ''];

@@ -12,7 +12,8 @@ import type { DeployedResource } from './deployed-resource.ts';
 import type { ResourceTypes, Target } from './resource-type.ts';
 import { TemplateError, type DeletionPolicy } from './template.ts';
 
-export interface Made extends DeployedResource {
+/** A deployed resource, and what becomes of it. */
+export interface Deletable extends DeployedResource {
   readonly madeUpName: string;
   readonly deletionPolicy: DeletionPolicy;
 }
@@ -45,8 +46,8 @@ export class DeploymentFailure extends TemplateError {
 }
 
 export interface RollbackEnd {
-  readonly retained: readonly Made[];
-  readonly undeleted: readonly { readonly resource: Made; readonly reason: string }[];
+  readonly retained: readonly Deletable[];
+  readonly undeleted: readonly { readonly resource: Deletable; readonly reason: string }[];
 }
 
 /**
@@ -54,13 +55,13 @@ export interface RollbackEnd {
  * @param onDeleted told each resource when it is gone
  */
 export async function rollBack(
-  made: readonly Made[],
+  made: readonly Deletable[],
   types: ResourceTypes,
   target: Target,
   onDeleted: (resource: DeployedResource) => void,
 ): Promise<RollbackEnd> {
-  const retained: Made[] = [];
-  const undeleted: { resource: Made; reason: string }[] = [];
+  const retained: Deletable[] = [];
+  const undeleted: { resource: Deletable; reason: string }[] = [];
   for (const resource of made.toReversed()) {
     if (resource.deletionPolicy === 'Retain') {
       retained.push(resource);
