@@ -1,5 +1,5 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
-import { AndFilter, DN, EqualityFilter, OrFilter } from 'ldapts';
+import { DN, EqualityFilter } from 'ldapts';
 import type { FoundAccount } from '../terms.ts';
 import { isResult, LdapResult, Result } from './failures.ts';
 import { hostLabel } from './names.ts';
@@ -28,6 +28,36 @@ interface Node {
   readonly owner: string | undefined;
 }
 
+/**
+ * What the zone has of this label. It is read by its distinguished name: the attribute `dc` has no index, and a search for it
+ * looks at every name of the zone.
+ */
+async function nodeIn(
+  session: Session,
+  zone: string,
+  label: string,
+  signal: AbortSignal,
+): Promise<Node | undefined> {
+  const query = {
+    base: dnOf(label, zone),
+    scope: 'base',
+    filter: new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
+    attributes: ['dc', SECURITY_DESCRIPTOR],
+    binary: [SECURITY_DESCRIPTOR],
+  } as const;
+  try {
+    const rows = await session.connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    // A name that was not asked for is not ours, whatever the answer holds.
+    const row = rows.find((each) => each.text('dc')?.toLowerCase() === label);
+    return row && { label, owner: ownerOfRow(row) };
+  } catch (error) {
+    if (isResult(error, Result.noSuchObject)) return undefined;
+    throw error;
+  }
+}
+
+const dnOf = (label: string, zone: string): string => `${new DN({ DC: label }).toString()},${zone}`;
+
 /** Those of the labels that the zone has records of. */
 async function recordsIn(
   session: Session,
@@ -35,25 +65,8 @@ async function recordsIn(
   labels: readonly string[],
   signal: AbortSignal,
 ): Promise<Node[]> {
-  const filter = new AndFilter({
-    filters: [
-      new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
-      new OrFilter({ filters: labels.map((value) => new EqualityFilter({ attribute: 'dc', value })) }),
-    ],
-  });
-  const query = { base: zone, scope: 'one', filter, attributes: ['dc', SECURITY_DESCRIPTOR] } as const;
-  try {
-    const rows = await session.connection.search(
-      { ...query, binary: [SECURITY_DESCRIPTOR], controls: [ownerOnly()] },
-      signal,
-    );
-    const found = new Map(rows.map((row) => [row.text('dc')?.toLowerCase() ?? '', ownerOfRow(row)]));
-    // Names that were not asked for are not ours, whatever the answer holds.
-    return labels.filter((label) => found.has(label)).map((label) => ({ label, owner: found.get(label) }));
-  } catch (error) {
-    if (isResult(error, Result.noSuchObject)) return [];
-    throw error;
-  }
+  const found = await Promise.all(labels.map((label) => nodeIn(session, zone, label, signal)));
+  return found.filter((node) => node !== undefined);
 }
 
 /** An account may have a name that no host has, such as `@` or `*`: those records are the zone's own. */
@@ -156,9 +169,8 @@ export async function removeRecords(
         continue;
       }
       const before = (): Promise<void> => beforeDelete({ computerName: node.label.toUpperCase() });
-      const dn = `${new DN({ DC: node.label }).toString()},${zone}`;
       try {
-        await session.connection.remove(dn, { signal, before });
+        await session.connection.remove(dnOf(node.label, zone), { signal, before });
         removed.add(name);
       } catch (error) {
         if (!(error instanceof LdapResult)) throw error;

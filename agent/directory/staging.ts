@@ -118,9 +118,10 @@ export async function stageAccount(
     }
     return reset;
   }
-  const taken = await namesTaken(session, names, objectSids, signal);
   for (const name of names) {
-    if (avoid.includes(name) || taken.includes(name)) continue;
+    if (avoid.includes(name)) continue;
+    const taken = await namesTaken(session, [name], objectSids, signal);
+    if (taken.length > 0) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
     const before = (): Promise<void> => beforeWrite({ computerName: name, domainController });
     try {

@@ -58,7 +58,8 @@ export function selfSigned(
     tlv(0xa3, extensions),
   );
   const der = sequence(body, algorithm, bits(sign('sha256', body, privateKey)));
-  const lines = der.toString('base64').replace(/.{64}/g, '$&\n');
+  // No empty line at the end: it would end a header.
+  const lines = der.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
     key: String(privateKey.export({ format: 'pem', type: 'pkcs8' })),

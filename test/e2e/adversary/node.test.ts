@@ -221,7 +221,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
     const twin = `TWIN${instances}`;
     // A second one, joined by other means, that an administrator has protected.
     const descriptor = ownedBy(await sidOf(domain.serviceAccount.user), '(D;;SDDT;;;WD)(A;;RPWPLCLORC;;;AU)');
-    await plantOurs(twin, 'userAccountControl: 4096', stampLine(instance), descriptor);
+    await plantOurs(twin, stampLine(instance), descriptor);
     await expect(remove(instance)).rejects.toMatchObject({ code: 'directory-denied' });
     expect(await dnOf(first.computerName)).toBeUndefined();
     const [left] = await domain.search({

@@ -22,6 +22,7 @@ export interface Planting {
 }
 
 const descriptor = 'nTSecurityDescriptor: ';
+const flags = 'userAccountControl: ';
 
 /** A line that makes an object this account's, with what everybody may do by default: read it. */
 export const ownedBy = (sid: string, access = '(A;;RPLCLORC;;;AU)'): string =>
@@ -59,10 +60,11 @@ export function plantingIn(domain: () => Domain): Planting {
         `dn: CN=${name},${domain().organizationalUnit}`,
         'objectClass: computer',
         `sAMAccountName: ${name}$`,
-        // A descriptor among what is given goes first.
+        // Enabled, and our service account's, unless something else is given.
         ...(more.some((line) => line.startsWith(descriptor))
           ? []
           : [ownedBy(await sidOf(domain().serviceAccount.user))]),
+        ...(more.some((line) => line.startsWith(flags)) ? [] : [`${flags}4096`]),
         ...more,
       ),
     plantRecord: (label, owner, ...more) =>

@@ -384,6 +384,7 @@ describeReal('adjoin sweep', (ground) => {
 
   test('lists more accounts than one page of the directory holds', async () => {
     const before = (await directory.list(signal)).length;
+    const ours = ownedBy(await sidOf(domain.serviceAccount.user));
     const lines = Array.from({ length: 600 }, (_, number) => {
       const instanceId = `i-${(0xa00 + number).toString(16).padStart(17, '0')}`;
       const name = nameOf(instanceId);
@@ -391,6 +392,7 @@ describeReal('adjoin sweep', (ground) => {
         `dn: CN=${name},${domain.organizationalUnit}`,
         'objectClass: computer',
         `sAMAccountName: ${name}$`,
+        ours,
         stampLine(instanceId),
         '',
       ].join('\n');

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { candidateNames } from '../../../agent/directory/names.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import {
   createWorld,
@@ -675,7 +676,7 @@ describe('a launch', () => {
       world.terminate();
       const arrive = async (): Promise<void> => {
         await world.clock.sleep(20_000);
-        world.add('A00000000000001');
+        world.add(candidateNames(INSTANCE, ['A']).join(''));
       };
       void arrive();
       throw new AdjoinError('action-void', 'No active Lifecycle Action found');

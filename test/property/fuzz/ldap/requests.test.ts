@@ -123,7 +123,7 @@ const filters = [
   /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( cn=…\*)+( objectGUID=)?\)\)$/,
   /^&\(objectClass= objectGUID=\)$/,
   /^&\(objectClass= \|\(sAMAccountName=( sAMAccountName=)*\)\)$/,
-  /^&\(objectClass= \|\(dc=( dc=)*\)\)$/,
+  /^objectClass=$/,
 ];
 
 /** Whether a request says what it should, with what was given as one value each. */
@@ -135,10 +135,10 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
       return text(second) === given.user || text(second) === `${given.user}@${given.domain}`;
     case Op.search: {
       const base = text(first);
-      const zone = `DC=${given.domain.toLowerCase()},CN=MicrosoftDNS,`;
+      const zone = `,DC=${given.domain.toLowerCase()},CN=MicrosoftDNS,`;
       const isBase =
         ['', given.organizationalUnit, UNIT, 'DC=corp,DC=example,DC=test'].includes(base) ||
-        base.startsWith(zone);
+        labels.some((label) => base.startsWith(`DC=${label}${zone}`));
       const { kinds, values } = parts[6] ? shape(parts[6]) : { kinds: '', values: [] };
       const stamp = STAMP.replace('deployment=blue', `deployment=${given.deployment}`);
       const account = [given.user, given.user.replace(/^.*\\/s, '').replace(/@.*$/s, '')];
