@@ -21,6 +21,7 @@ import { oneTimePassword } from './directory/one-time-password.ts';
 import { seal } from './directory/seal.ts';
 import { createServiceCredential, type ServiceCredentialSource } from './directory/service-credential.ts';
 import { sameStamp } from './directory/stamp.ts';
+import { errorCodes } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createHandler } from './lifecycle/handler.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
@@ -144,6 +145,10 @@ function nodesOf({ config, clients, clock, log }: Adapters): Nodes {
     executionSeconds: { probe: nodes.probeSeconds, join: nodes.joinSeconds, leave: nodes.leaveSeconds },
     onCommand({ purpose, commandId, nodes: targets }) {
       for (const target of targets) log.info('command sent', { purpose, commandId, ...target });
+    },
+    onCancelled({ purpose, commandId, node }) {
+      const { hint } = errorCodes['command-cancelled'];
+      log.warn('command cancelled', { purpose, commandId, ...node, hint });
     },
   });
 }

@@ -99,8 +99,14 @@ const codes = {
   },
   'command-failed': {
     disposition: 'retry',
-    meaning: 'A Run Command invocation failed, timed out or was cancelled.',
+    meaning: 'A Run Command invocation failed or timed out.',
     hint: 'Read the invocation with `aws ssm list-command-invocations --details`.',
+  },
+  'command-cancelled': {
+    disposition: 'retry',
+    meaning:
+      'A person or a program has cancelled a command of adjoin. It is tried again, and does not count as an attempt.',
+    hint: 'The CloudTrail event CancelCommand with the command ID in the message says who it was. Take ssm:CancelCommand away from those who need not have it.',
   },
   'command-undeliverable': {
     disposition: 'retry',

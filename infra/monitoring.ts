@@ -61,6 +61,7 @@ export class Monitoring extends Construct {
       '{ $.ending = "abandoned" || $.ending = "held" }',
     );
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
+    const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
@@ -89,6 +90,13 @@ export class Monitoring extends Construct {
       description:
         'An account stayed in the directory after its instance. The ledger says which, the log says why.',
       metrics: [measured('m', owed, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('cancelled-commands', {
+      description:
+        'A command of adjoin was cancelled on a node. The log line "command cancelled" names it; the CloudTrail event CancelCommand says who it was.',
+      metrics: [measured('m', cancelled, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
@@ -133,7 +141,7 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    this.#dashboard(props, ofQueue, [abandoned, owed]);
+    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled]);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -184,7 +192,7 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesNotVisible'),
           ]),
           graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
-          graph('Abandoned launches, failed unjoins', 'Sum', counted),
+          graph('Abandoned launches, failed unjoins, cancelled commands', 'Sum', counted),
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

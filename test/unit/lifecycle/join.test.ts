@@ -192,16 +192,54 @@ describe('an attempt that fails', () => {
     },
   );
 
-  test('with anything else does not count', async () => {
+  test.each([
+    ['nodes.probe', 'command-undeliverable'],
+    ['nodes.probe', 'command-cancelled'],
+    ['nodes.join', 'command-cancelled'],
+  ] as const)('of %s with %s does not count', async (call, code) => {
     let attempts = 0;
     world.fault = (name) => {
-      if (name !== 'nodes.probe') return;
+      if (name !== call) return;
       attempts += 1;
-      if (attempts < 6) throw new AdjoinError('command-undeliverable', 'no');
+      if (attempts < 6) throw new AdjoinError(code, 'no');
     };
     await handle();
     expect(world.endings).toEqual(['joined']);
     expect(lastError()).toBeUndefined();
+  });
+
+  test('because its commands are always cancelled is given up when the time of a launch is over', async () => {
+    world.fault = (name) => {
+      if (name === 'nodes.join') throw new AdjoinError('command-cancelled', 'no');
+    };
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now() - began).toBe(1_800_000);
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    expect(lastError()).toMatchObject({ code: 'command-cancelled' });
+    // A pause of up to 30 s between attempts, and what was staged is gone.
+    expect(world.effects.filter((effect) => effect === 'stage').length).toBeLessThan(70);
+    expect(world.account()).toBeUndefined();
+  });
+
+  test('because its join was cancelled looks at the node before it stages again', async () => {
+    const calls: string[] = [];
+    world.fault = (name) => {
+      calls.push(name);
+      if (name === 'nodes.join' && calls.filter((call) => call === name).length === 1)
+        throw new AdjoinError('command-cancelled', 'no');
+    };
+    await handle();
+    expect(calls.filter((call) => /^nodes|stage$/.test(call))).toEqual([
+      'nodes.isReady',
+      'nodes.probe',
+      'directory.stage',
+      'nodes.join',
+      'nodes.isReady',
+      'nodes.probe',
+      'directory.stage',
+      'nodes.join',
+    ]);
   });
 
   test('is noted while the join is tried again', async () => {

@@ -41,6 +41,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
 let clock: VirtualClock;
 let requests: CommandRequest[];
 let told: { purpose: Purpose; commandId: string; nodes: readonly Target[] }[];
+let cancelled: { purpose: Purpose; commandId: string; node: Target }[];
 /** Nodes for which Run Command refuses a command, and with what. */
 let refused: Map<string, AdjoinError>;
 /** Called at every send, before it is answered. */
@@ -65,6 +66,7 @@ beforeEach(() => {
   clock = createVirtualClock();
   requests = [];
   told = [];
+  cancelled = [];
   refused = new Map();
   onSend = () => undefined;
   answer = () => ({});
@@ -103,6 +105,7 @@ beforeEach(() => {
     deliverySeconds: 120,
     executionSeconds: { probe: 60, join: 180, leave: 20 },
     onCommand: (command) => told.push(command),
+    onCancelled: (command) => cancelled.push(command),
   });
 });
 
@@ -291,7 +294,7 @@ describe('the answer of a node', () => {
     });
   });
 
-  test.each(['Failed', 'TimedOut', 'Cancelled'])(
+  test.each(['Failed', 'TimedOut'])(
     'without facts, of a command that %s, is a failed command',
     async (status) => {
       answer = () => ({ status, detail: status, output: 'bash: realm: command not found' });
@@ -321,6 +324,56 @@ describe('the answer of a node', () => {
       await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
     },
   );
+
+  test.each([
+    ['without facts', ''],
+    ['with facts that it printed first', JSON.stringify({ ...factsOf.join, result: 'failed', code: 'x' })],
+  ])('that was cancelled, %s, is none, and is told', async (_what, output) => {
+    answer = () => ({ status: 'Cancelled', detail: 'Cancelled', output });
+    const joined = clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
+    await expect(joined).rejects.toMatchObject({
+      code: 'command-cancelled',
+      message: `Command command-1 (join) on ${instance(1)} was cancelled.`,
+    });
+    expect(cancelled).toEqual([{ purpose: 'join', commandId: 'command-1', node: nodeOf(1) }]);
+  });
+
+  test('that is being cancelled is waited for until it is, or until its time is over', async () => {
+    let looks = 0;
+    answer = () => {
+      looks += 1;
+      return looks < 5 ? { status: 'Cancelling', detail: 'Cancelling' } : {};
+    };
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toMatchObject({
+      document: 'probe',
+    });
+    answer = () => ({ status: 'Cancelling', detail: 'Cancelling' });
+    const began = clock.now();
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('command-cancelled');
+    expect(clock.now() - began).toBeGreaterThanOrEqual(190_000);
+    expect(cancelled.map(({ commandId }) => commandId)).toEqual(['command-2']);
+  });
+
+  test('of a cancelled leave is asked for again, as long as the node would still do it', async () => {
+    const notAfter = clock.now() + 15_000;
+    answer = () => (cancelled.length < 2 ? { status: 'Cancelled', detail: 'Cancelled', output: '' } : {});
+    await expect(clock.until(nodes.leave(nodeOf(1), target.domain, notAfter, open))).resolves.toMatchObject({
+      result: 'left',
+    });
+    expect(requests).toHaveLength(3);
+    answer = () => ({ status: 'Cancelled', detail: 'Cancelled', output: '' });
+    const leave = nodes.leave(nodeOf(1), target.domain, clock.now() + 15_000, open);
+    await expect(clock.until(outcome(leave))).resolves.toBe('command-cancelled');
+    // One each 3.2 s: a look after the window of 0.2 s and a second, then the pause.
+    expect(requests).toHaveLength(3 + 5);
+  });
+
+  test('of a leave that failed otherwise is not asked for again', async () => {
+    answer = () => ({ status: 'Failed', detail: 'Failed', output: '' });
+    const leave = nodes.leave(nodeOf(1), target.domain, clock.now() + 15_000, open);
+    await expect(clock.until(outcome(leave))).resolves.toBe('command-failed');
+    expect(requests).toHaveLength(1);
+  });
 
   test('is not waited for longer than delivery and execution may take', async () => {
     answer = () => ({ status: 'InProgress', detail: 'InProgress' });
