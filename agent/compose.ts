@@ -24,6 +24,7 @@ import { sameStamp } from './directory/stamp.ts';
 import { errorCodes } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createHandler } from './lifecycle/handler.ts';
+import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
 import { createNodes, type Nodes } from './nodes/nodes.ts';
@@ -178,6 +179,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
 
 function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
+  const slots = createSlots(config.concurrency);
   const handler = createHandler({
     expected: { accountId: config.accountId, region: config.region },
     admission: {
@@ -189,6 +191,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     completion: autoScaling,
     ledger,
     work: workPortsOf(adapters),
+    slots,
     log,
     count,
   });
@@ -197,7 +200,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     queue: createQueue(clients.sqs, { url: config.queueUrl, waitSeconds, visibilitySeconds }),
     visibilityMs: visibilitySeconds * 1000,
     handler,
-    slots: config.concurrency,
+    slots,
     drainMs: config.drainSeconds * 1000,
     pauses,
     clock,

@@ -65,6 +65,11 @@ const codes = {
       'This worker may no longer work on the action: a renewal of lease, visibility or heartbeat failed or came too late.',
     hint: 'Nothing to do if it is rare. Otherwise look for a starved or suspended worker, or for throttling.',
   },
+  'worker-full': {
+    disposition: 'yield',
+    meaning: 'This worker has as many launches, or terminations, as it may have; one more is handed back.',
+    hint: 'Look for a cause that keeps many actions waiting, such as a launch template without the SSM agent. Otherwise add workers or raise `concurrency`.',
+  },
   draining: {
     disposition: 'yield',
     meaning: 'The worker is stopping and hands the action back.',

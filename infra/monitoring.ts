@@ -104,7 +104,7 @@ export class Monitoring extends Construct {
     // unless it already works on as many actions as it may.
     this.#alarm('no-worker', {
       description:
-        'No worker receives from the queue: none runs, or all their slots are busy. Look at the worker group, at the log of the worker, and whether the directory answers.',
+        'No worker receives from the queue: none runs, or all of them are full. Look at the worker group, at the log of the worker, and whether the directory answers.',
       metrics: [
         measured('full', ofQueue('NumberOfMessagesReceived'), 'Sum', false),
         measured('empty', ofQueue('NumberOfEmptyReceives'), 'Sum', false),

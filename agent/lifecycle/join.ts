@@ -134,8 +134,9 @@ async function stageAndJoin(
 }
 
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
-  const { action, lease, signal } = work;
+  const { action, lease, signal, slot } = work;
   const { instanceId } = action;
+  await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
       'node-not-ready',
@@ -143,9 +144,11 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     );
   // Asked first, so that the last attempt of all still finds out why it fails.
   if (!(await ports.nodes.readiness.isReady(instanceId, signal))) {
+    slot.rest();
     await until(ports.clock, deadline, signal, late, (limited) =>
       ports.nodes.readiness.wait(instanceId, limited),
     );
+    await slot.take(signal);
   }
   await lease.update({}, 'node');
 
@@ -225,6 +228,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(work.lease, ports.clock, error);
+    work.slot.rest();
   };
   try {
     await retry(

@@ -8,6 +8,7 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
+import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import {
@@ -35,6 +36,8 @@ export interface WorldMessage {
 export interface World {
   readonly clock: VirtualClock;
   readonly handler: Handler;
+  /** Those of the first worker. */
+  readonly slots: Slots;
   readonly endings: Ending[];
   readonly log: readonly LogLine[];
   /** Every effect on the outside, in order. */
@@ -84,12 +87,14 @@ export interface World {
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
 export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
-export function createWorld(): World {
+/** @param each slots of each kind */
+export function createWorld(each = 64): World {
   const clock = createVirtualClock();
   const log = createMemoryLog();
   const domain = createMemoryDirectory(() => clock.now());
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
+    slots: createSlots(each),
     endings: [],
     log: log.lines,
     effects: [],
@@ -274,7 +279,7 @@ export function createWorld(): World {
     },
   };
 
-  function workerOf(): Handler {
+  function workerOf(slots = createSlots(each)): Handler {
     return createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
       admission: {
@@ -338,9 +343,10 @@ export function createWorld(): World {
         },
         seal: (_key, password) => `sealed:${password}`,
       },
+      slots,
       log,
       count: (ending) => world.endings.push(ending),
     });
   }
-  return Object.assign(world, { handler: workerOf() });
+  return Object.assign(world, { handler: workerOf(world.slots) });
 }
