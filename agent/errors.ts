@@ -102,6 +102,11 @@ const codes = {
     meaning: 'The node answered a command with something other than the one line of facts that is expected.',
     hint: 'Read the invocation with `aws ssm list-command-invocations --details`. Check that the documents and the agent are of the same release.',
   },
+  'node-key-refused': {
+    disposition: 'abandon',
+    meaning: 'The node offered a public key that would not protect its one-time password.',
+    hint: 'The probe makes RSA keys of 2048 bits and nothing else. If you cannot explain another one, take the instance for compromised and look at it with the policy HOLD.',
+  },
   'command-failed': {
     disposition: 'retry',
     meaning: 'A Run Command invocation failed or timed out.',
@@ -259,12 +264,24 @@ export type ErrorCode = keyof typeof codes;
 /** The table of codes, for the README's troubleshooting chapter and for tests. */
 export const errorCodes: Readonly<Record<ErrorCode, CodeEntry>> = codes;
 
+/** Characters of a message at most. IAM's longest answers have about two thousand. */
+const LONGEST_MESSAGE = 4_000;
+
+/**
+ * Messages quote nodes, the directory, tags and AWS, and end up in the ledger and on terminals: none may span lines, move a
+ * cursor or be without end. Only the list of a configuration's problems has lines, and nothing foreign.
+ */
+function onOneLine(message: string): string {
+  const line = message.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+  return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE - 1)}…`;
+}
+
 /** An error that adjoin knows by name. `message` says what happened and to whom; it never holds a secret. */
 export class AdjoinError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(code === 'config-invalid' ? message : onOneLine(message), options);
     this.name = 'AdjoinError';
     this.code = code;
   }

@@ -98,6 +98,9 @@ async function stageAndJoin(
   const { action, lease, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
   try {
+    if (found.key === '') throw new AdjoinError('node-facts-invalid', `${action.instanceId} made no key.`);
+    // First: for a key that is refused nothing is staged.
+    const sealed = ports.seal(found.key, oneTimePassword.value);
     const intend = (write: StagingWrite): Promise<void> => intendToStage(lease, ports.clock, write);
     const { computerName: earlierName, domainController: earlierController } = lease.membership;
     const staged = await ports.directory.stage(
@@ -122,7 +125,6 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    const sealed = ports.seal(found.key, oneTimePassword.value);
     const entry = { instanceId: action.instanceId, computerName, sealed };
     const joined = await ports.nodes.join(targetOf(action), entry, { domain, domainController }, signal);
     checkJoin(action.instanceId, joined);

@@ -68,7 +68,7 @@ export interface WorkPorts {
   readonly patience: Patience;
   /** A fresh one-time password, hidden from logs until it is forgotten. */
   readonly newOneTimePassword: () => { readonly value: string; forget(): void };
-  /** Seals a one-time password to a node's public key. @throws AdjoinError `node-facts-invalid` */
+  /** Seals a one-time password to a node's public key. @throws AdjoinError `node-key-refused` */
   readonly seal: (publicKey: string, oneTimePassword: string) => string;
 }
 

@@ -56,6 +56,8 @@ export interface World {
   /** What Auto Scaling shows; a token is active while it stands here. */
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
   group: Group;
+  /** Seals a one-time password to a key. */
+  seal: (key: string, password: string) => string;
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
@@ -66,7 +68,9 @@ export interface World {
     domain: string;
     computerName: string;
     ready: boolean;
-    joins: 'works' | 'fails' | 'hangs';
+    joins: 'works' | 'fails' | 'hangs' | 'lies';
+    /** The computer name under which a node that lies has joined. */
+    liesAbout: string;
     leaves: 'works' | 'hangs';
     /** What the node reports otherwise than it stands above. */
     facts: Partial<ProbeFacts>;
@@ -124,6 +128,7 @@ export function createWorld(each = 64): World {
         },
       ],
     },
+    seal: (_key, password) => `sealed:${password}`,
     fault: () => undefined,
     directory: 'answers',
     secrets: new Set(),
@@ -133,6 +138,7 @@ export function createWorld(each = 64): World {
       computerName: '',
       ready: true,
       joins: 'works',
+      liesAbout: '',
       leaves: 'works',
       notAfter: undefined,
       facts: {},
@@ -238,6 +244,9 @@ export function createWorld(each = 64): World {
         domain: DOMAIN,
         computerName: entry.computerName,
       } as const;
+      if (world.node.joins === 'lies') {
+        return { ...facts, computerName: world.node.liesAbout, result: 'joined', code: '', detail: '' };
+      }
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
         return { ...facts, result: 'failed', ...world.node.failure };
       }
@@ -341,7 +350,7 @@ export function createWorld(each = 64): World {
           world.secrets.add(value);
           return { value, forget: () => void world.secrets.delete(value) };
         },
-        seal: (_key, password) => `sealed:${password}`,
+        seal: (key, password) => world.seal(key, password),
       },
       slots,
       log,

@@ -254,6 +254,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     // Unless adcli itself was seen, the look at its arguments would prove nothing.
     expect(seen.adcli).toBe(true);
     expect(seen.leaks).toEqual([]);
+    expect(seen.coreLimits).toEqual(['0 0']);
     const files = await machine.exec(
       ['grep', '-rlF', '--devices=skip', '-f', '-', '/etc', '/run', '/root', '/tmp', '/var', '/dev/shm'],
       {
@@ -559,9 +560,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   }, 60_000);
 });
 
-/** Looks at every process's arguments and environment, over and over, for a secret. */
+/** Looks at every process's arguments and environment, over and over, for a secret; and whether adcli may dump its core. */
 function watchProcesses(secret: string) {
   const leaks = new Set<string>();
+  const coreLimits = new Set<string>();
   let adcli = false;
   let watching = true;
   const look = async (pid: string) => {
@@ -570,7 +572,11 @@ function watchProcesses(secret: string) {
       const text = await readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
       if (text.includes(secret))
         leaks.add(`${file}: ${text.replaceAll('\0', ' ').replaceAll(secret, '***')}`);
-      if (text.includes('adcli\0join\0')) adcli = true;
+      if (!text.includes('adcli\0join\0')) continue;
+      adcli = true;
+      const limits = await readFile(`/proc/${pid}/limits`, 'latin1').catch(() => '');
+      const [, soft, hard] = /^Max core file size +(\S+) +(\S+)/m.exec(limits) ?? [];
+      if (soft !== undefined) coreLimits.add(`${soft} ${hard}`);
     }
   };
   const done = (async () => {
@@ -583,7 +589,7 @@ function watchProcesses(secret: string) {
     async stop() {
       watching = false;
       await done;
-      return { leaks: [...leaks], adcli };
+      return { leaks: [...leaks], adcli, coreLimits: [...coreLimits] };
     },
   };
 }

@@ -51,6 +51,49 @@ describe('a node', () => {
   });
 });
 
+describe('a node that offers', () => {
+  test('a key which would protect nothing is refused at once, and nothing is staged for it', async () => {
+    world.seal = () => {
+      throw new AdjoinError('node-key-refused', 'its exponent is 3');
+    };
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now()).toBe(began);
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    expect(lastError()?.code).toBe('node-key-refused');
+    expect(world.secrets.size).toBe(0);
+  });
+
+  test('no key is asked again', async () => {
+    world.node.facts = { key: '' };
+    const handled = handle();
+    await world.clock.advance(1_000);
+    expect(world.effects).toEqual([]);
+    expect(lastError()).toMatchObject({ code: 'node-facts-invalid', message: `${INSTANCE} made no key.` });
+    world.node.facts = {};
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['joined']);
+  });
+});
+
+describe('a node that answers for another', () => {
+  const other = 'A00000000000ZZZ';
+
+  test('is not taken for the member that it says it is', async () => {
+    world.node.facts = { domain: DOMAIN, computerName: other, hostName: other.toLowerCase() };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
+  test('or says that it joined under another name, has not joined', async () => {
+    Object.assign(world.node, { joins: 'lies', liesAbout: other });
+    await handle();
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    expect(lastError()?.message).toContain('does not show it');
+    expect(world.accounts.size).toBe(0);
+  });
+});
+
 describe('a join that the node reports as done', () => {
   test('does not count when the directory shows the very password that was staged', async () => {
     // Equal is not later: the machine has not set a password of its own.
