@@ -91,6 +91,9 @@ export interface World {
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
 export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
+/** The password that a machine gives itself. */
+const OWN = 'the machine’s own';
+
 /** @param each slots of each kind */
 export function createWorld(each = 64): World {
   const clock = createVirtualClock();
@@ -247,11 +250,18 @@ export function createWorld(each = 64): World {
       if (world.node.joins === 'lies') {
         return { ...facts, computerName: world.node.liesAbout, result: 'joined', code: '', detail: '' };
       }
+      if (
+        world.node.joins === 'works' &&
+        world.node.computerName.toUpperCase() === entry.computerName &&
+        account?.password === OWN
+      ) {
+        return { ...facts, result: 'already', code: '', detail: '' };
+      }
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
         return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (account) {
-        domain.setPassword(account, 'the machine’s own');
+        domain.setPassword(account, OWN);
       }
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;

@@ -11,16 +11,23 @@ const cancellations = joinAttempts + 1;
 
 /** While these exist on a machine, its probe and its join last: no command is too fast to be cancelled. */
 const holds = { probe: '/run/hold-probe', join: '/run/hold-join' } as const;
-const wrapper = (tool: string, word: string, hold: string): string => `#!/bin/sh
+/** While this exists, a join lasts whose tool has done its work: the password is changed, and nothing else is set up. */
+const holdEnd = '/run/hold-end';
+const changed = '/run/password-changed';
+const wrapper = (tool: string, word: string, hold: string, after: string): string => `#!/bin/sh
 case " $* " in
-*' ${word} '*) while [ -e ${hold} ]; do sleep 0.1; done ;;
+*' ${word} '*) ;;
+*) exec ${tool}.real "$@" ;;
 esac
-exec ${tool}.real "$@"
+while [ -e ${hold} ]; do sleep 0.1; done
+${tool}.real "$@" || exit
+${after}
 `;
+const holdAtEnd = `touch ${changed}; while [ -e ${holdEnd} ]; do sleep 0.1; done`;
 
-async function wrap(machine: Machine, tool: string, word: string, hold: string): Promise<void> {
+async function wrap(machine: Machine, tool: string, word: string, hold: string, after = ''): Promise<void> {
   const put = `mv ${tool} ${tool}.real && cat >${tool} && chmod 755 ${tool} && touch ${hold}`;
-  const { code, stderr } = await machine.exec(['sh', '-c', put], { input: wrapper(tool, word, hold) });
+  const { code, stderr } = await machine.exec(['sh', '-c', put], { input: wrapper(tool, word, hold, after) });
   if (code !== 0) throw new Error(stderr);
 }
 
@@ -33,7 +40,7 @@ describeReal('a person who cancels commands', (ground) => {
       agentConfig: { patience: { joinAttempts, retrySeconds: 0.5, retryMaximumSeconds: 1 } },
       async prepareMachine(machine) {
         await wrap(machine, '/usr/bin/openssl', 'genpkey', holds.probe);
-        await wrap(machine, '/usr/sbin/realm', 'join', holds.join);
+        await wrap(machine, '/usr/sbin/realm', 'join', holds.join, holdAtEnd);
       },
     });
     // Whoever has ssm:CancelCommand: the deny policies may take it from developers, and from nobody else.
@@ -66,18 +73,29 @@ describeReal('a person who cancels commands', (ground) => {
   test('more often than a join may fail has the instance enter service all the same, and is seen', async () => {
     await system.setDesiredCapacity(1);
     const instanceId = await onlyInstance(system, 'Pending:Wait', 60_000);
+    const machine = system.fleet.machine(instanceId);
+    if (!machine) throw new Error(`${instanceId} has no machine.`);
     for (const purpose of ['probe', 'join'] as const) {
+      if (purpose === 'join') await machine.exec(['touch', holdEnd]);
       for (let count = 0; count < cancellations; count += 1) {
         await cancelNext(purpose, instanceId);
       }
-      await system.fleet.machine(instanceId)?.exec(['rm', holds[purpose]]);
+      await machine.exec(['rm', holds[purpose]]);
     }
-    expect(new Set(cancelled).size).toBe(2 * cancellations);
+    await eventually('a password that has changed', 60_000, async () =>
+      (await machine.exec(['test', '-e', changed])).code === 0 ? true : undefined,
+    );
+    await cancelNext('join', instanceId);
+    await machine.exec(['rm', holdEnd]);
+    expect(new Set(cancelled).size).toBe(2 * cancellations + 1);
 
     expect(await inService(system, 1, 120_000)).toEqual([instanceId]);
     const stamps = (await system.auditor.computers()).map(({ stamp }) => stamp);
     expect(stamps).toEqual([system.subject.expected.stampOf(instanceId)]);
     expect(await system.subject.witnesses.leftovers([instanceId])).toEqual([]);
+    // The join that was cancelled last had changed the password; what it left undone is done.
+    const user = await machine.exec(['getent', 'passwd', `administrator@${system.domain.domainName}`]);
+    expect(user.stdout).not.toBe('');
 
     const seen = (await logEntries(system)).filter(({ event }) => event === 'command cancelled');
     expect(seen.map(({ commandId }) => commandId)).toEqual(cancelled);

@@ -191,6 +191,35 @@ describe('a join that an earlier worker brought about', () => {
     expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
   });
 
+  test('is completed by the node before it is adopted, with a password that opens nothing', async () => {
+    const sealed: string[] = [];
+    const seal = world.seal;
+    world.seal = (key, password) => {
+      sealed.push(password);
+      return seal(key, password);
+    };
+    await again(() => undefined);
+    expect(calls.filter((call) => /^nodes\.(probe|join)|^directory/.test(call))).toEqual([
+      'directory.domain',
+      'nodes.probe',
+      'directory.inspect',
+      'nodes.join',
+    ]);
+    expect(new Set(sealed).size).toBe(2);
+    expect(world.secrets.size).toBe(0);
+  });
+
+  test('is not adopted when the node can’t complete it', async () => {
+    await again(() => {
+      Object.assign(world.node, {
+        joins: 'fails',
+        failure: { code: 'verify-failed', detail: 'sssd does not start.' },
+      });
+    });
+    expect(world.effects).toEqual(['remove', 'answer ABANDON', 'delete']);
+    expect(lastError()?.message).toContain('sssd does not start.');
+  });
+
   test('is given up when its domain controller does not answer: staging finds another', async () => {
     await again(
       () => undefined,

@@ -40,6 +40,9 @@ function refusal(read: () => unknown): AdjoinError {
   throw new Error('It was accepted.');
 }
 
+/** What ListCommandInvocations shows of an output. */
+const shown = (text: string): string => text.slice(0, 2_500);
+
 describe('a line of facts', () => {
   test.each(purposes)('of a %s is read', (purpose) => {
     expect(facts[purpose](NODE, JSON.stringify(all[purpose]))).toEqual(all[purpose]);
@@ -137,7 +140,6 @@ describe('a line of facts', () => {
   });
 
   test('that is buried in more than Run Command keeps, or is cut by it, is invalid', () => {
-    const shown = (text: string): string => text.slice(0, 2_500);
     for (const noise of ['\u0000\uffff\ufffd'.repeat(1_000_000), `${JSON.stringify(probe)} `.repeat(9_000)]) {
       expect(refusal(() => facts.probe(NODE, shown(`${noise}\n${JSON.stringify(probe)}`))).code).toBe(
         'node-facts-invalid',
