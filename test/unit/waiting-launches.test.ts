@@ -1,4 +1,4 @@
-/** What launches whose nodes never register cost others: figures of a worker with 64 slots, in virtual time. */
+/** What launches cost others when their nodes never register: figures of a worker with 64 slots, in virtual time. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createFleet, type Fleet } from '../support/fleet.ts';
 
@@ -43,7 +43,7 @@ async function scene(stuck: readonly string[], slots = SLOTS): Promise<void> {
   for (const instanceId of healthy) fleet.launch(instanceId);
 }
 
-describe('128 launches whose nodes never register', () => {
+describe('128 launches that wait for nodes which never register', () => {
   const stuck = ids(2, 128);
 
   test('delay neither 20 terminations nor 100 healthy launches behind them', async () => {
@@ -101,7 +101,7 @@ describe('128 launches whose nodes never register', () => {
   });
 });
 
-describe('more launches whose nodes never register than a worker may have', () => {
+describe('more launches that wait than a worker has room for', () => {
   /** Of each kind, there is room for eight times as many. */
   const slots = 8;
   const stuck = ids(2, 100);

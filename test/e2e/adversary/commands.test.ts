@@ -11,7 +11,7 @@ const cancellations = joinAttempts + 1;
 
 /** While these exist on a machine, its probe and its join last: no command is too fast to be cancelled. */
 const holds = { probe: '/run/hold-probe', join: '/run/hold-join' } as const;
-/** While this exists, a join lasts whose tool has done its work: the password is changed, and nothing else is set up. */
+/** While this exists, a join does not end after its tool has: the password is changed, and nothing else is set up. */
 const holdEnd = '/run/hold-end';
 const changed = '/run/password-changed';
 const wrapper = (tool: string, word: string, hold: string, after: string): string => `#!/bin/sh
@@ -43,7 +43,7 @@ describeReal('a person who cancels commands', (ground) => {
         await wrap(machine, '/usr/sbin/realm', 'join', holds.join, holdAtEnd);
       },
     });
-    // Whoever has ssm:CancelCommand: the deny policies may take it from developers, and from nobody else.
+    // The deny policies may take ssm:CancelCommand from developers; this role keeps it.
     ssm = new SSMClient({ ...system.developer, credentials: system.keys.administrator });
     system.startAgent();
   }, 300_000);

@@ -121,7 +121,7 @@ describeReal('root on a node', (ground) => {
   }, 300_000);
   afterAll(() => system.stop(), 60_000);
 
-  test('who answers in the scripts’ place gets no member, hurts no other, and leaves nothing', async () => {
+  test('that answers in place of the scripts gets no member, harms no other launch, and leaves nothing', async () => {
     await system.setDesiredCapacity(1);
     const [honest] = await eventually('an honest node in service', 400_000, async () => {
       const { states } = await system.subject.look();

@@ -85,7 +85,7 @@ beforeEach(() => {
       },
       async list(commandId) {
         const request = requests[Number(commandId.replace('command-', '')) - 1];
-        if (!request) throw new Error(`Nobody sent ${commandId}.`);
+        if (!request) throw new Error(`No one has sent ${commandId}.`);
         const purpose = purposeOf(request);
         return request.instanceIds.map((instanceId) => ({
           instanceId,
@@ -113,7 +113,7 @@ const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => (error instanceof AdjoinError ? error.code : error));
 
 describe('a command', () => {
-  test('is pinned, carries its parameters, and says on whose behalf it runs', async () => {
+  test('is pinned, carries its parameters, and says for which node and action it runs', async () => {
     await clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
     expect(requests).toEqual([
       {
@@ -198,7 +198,7 @@ describe('a command', () => {
         expect(outcomes).toEqual(outcomes.map((_, number) => (number === spoiler ? code : facts)));
         // 50, 25, 13 … 1: two more for each time that the rest can be halved.
         expect(requests.length).toBeLessThanOrEqual(1 + 2 * 6);
-        // Nobody is sent the same twice.
+        // No node is sent the same twice.
         expect(told.flatMap((command) => command.nodes)).toHaveLength(49);
       });
 
@@ -218,7 +218,7 @@ describe('a command', () => {
     expect(requests[2]?.parameters['entries']).toEqual([`${instance(2)}:A2:${sealed}`]);
   });
 
-  test('that is split is not sent for somebody who has gone meanwhile', async () => {
+  test('that is split is not sent for a caller that has gone in the meantime', async () => {
     refused.set(instance(1), new AdjoinError('node-not-ready', 'no'));
     const controller = new AbortController();
     onSend = () => controller.abort(new AdjoinError('draining', 'stop'));
@@ -244,7 +244,7 @@ describe('a command', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('is not sent for somebody who has gone before it was', async () => {
+  test('is not sent for a caller that has gone before it was', async () => {
     const controller = new AbortController();
     const gone = outcome(nodes.probe(nodeOf(1), controller.signal));
     controller.abort(new AdjoinError('draining', 'stop'));
@@ -253,7 +253,7 @@ describe('a command', () => {
     expect(requests).toEqual([]);
   });
 
-  test('that is held back is given up once nobody waits for it any more, and not before', async () => {
+  test('that is held back is given up once no caller waits for it any more, and not before', async () => {
     const held = Promise.withResolvers<AbortSignal>();
     onSend = (signal) =>
       new Promise((_, reject) => {
