@@ -127,6 +127,7 @@ function directoryPortOf({ config, directory }: Adapters): DirectoryPort {
       return {
         passwordLastSet: account.passwordLastSet,
         enabled: account.enabled,
+        isNameTaken: account.isNameTaken,
         ours: sameStamp(account.stamp, { deployment, accountId, region, instanceId }),
       };
     },

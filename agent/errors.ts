@@ -200,6 +200,11 @@ const codes = {
     meaning: 'The organizational unit in the secret does not exist.',
     hint: 'Correct directory_ou in the secret, or create the organizational unit.',
   },
+  'dns-name-taken': {
+    disposition: 'retry',
+    meaning: 'Another account of the domain has registered the name of this computer in DNS.',
+    hint: 'Look at the owner of the record, and delete the record. Such a name belongs to one instance only: nobody registers it by chance.',
+  },
   'name-taken': {
     disposition: 'abandon',
     meaning:

@@ -92,10 +92,20 @@ export interface StagedAccount {
   readonly distinguishedName: string;
   /** In its canonical form, `01234567-89ab-cdef-0123-456789abcdef`. */
   readonly objectGuid: string;
+  /** Its security identifier, `S-1-5-21-…`: the owner of the DNS records that the computer registers. */
+  readonly objectSid: string;
   /** Host name of the domain controller that took the write; the join must use the same one. */
   readonly domainController: string;
   /** `pwdLastSet` as that controller shows it after staging: a FILETIME, 100 ns since 1601. It moves with the join. */
   readonly passwordLastSet: bigint;
+}
+
+/** An account, or the DNS records of its name, that a removal is about to write to. */
+export interface FoundAccount {
+  /** In capitals. */
+  readonly computerName: string;
+  /** Nothing for DNS records. */
+  readonly objectSid?: string | undefined;
 }
 
 /** Which account is about to be written, and where. */
@@ -110,6 +120,10 @@ export interface EarlierStaging {
   readonly computerName?: string | undefined;
   /** Host name of the domain controller that the write went to. */
   readonly domainController?: string | undefined;
+  /** Of the account that was staged. */
+  readonly objectGuid?: string | undefined;
+  /** Security identifiers of the instance's accounts. */
+  readonly objectSids?: readonly string[] | undefined;
 }
 
 /** What the ledger knows of the accounts of an instance that are to be removed. */
@@ -118,6 +132,10 @@ export interface RememberedAccounts {
   readonly names: readonly string[];
   /** Names that were told right before a delete, in this removal or in an earlier one that did not come to its end. */
   readonly foundNames?: readonly string[];
+  /** Of the account that was staged: that one goes, whatever its stamp says now, and wherever it is. */
+  readonly objectGuid?: string | undefined;
+  /** Security identifiers of the instance's accounts: DNS records go only if one of these owns them. */
+  readonly objectSids?: readonly string[];
   /** Host name of the domain controller that took the staging write: it shows the account even if no other does yet. */
   readonly domainController?: string | undefined;
   /**
@@ -133,6 +151,8 @@ export interface Removal {
   readonly accounts: readonly string[];
   /** Fully qualified names whose DNS records were deleted. */
   readonly dnsRecords: readonly string[];
+  /** Fully qualified names of the instance's accounts with DNS records that somebody else owns: these stay. */
+  readonly othersRecords: readonly string[];
   /** Host name of the domain controller that took the deletes; the others follow when they replicate. */
   readonly domainController: string;
 }

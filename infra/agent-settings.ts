@@ -68,13 +68,13 @@ function directorySettings(
   { site, controllers, ...directory }: NonNullable<AgentSettings['directory']>,
   text: (value: unknown) => string,
 ): unknown {
-  const always = { ...directory, ...fixed.directory };
+  const isList = controllers !== undefined && !('hosts' in controllers);
+  const always = { ...directory, ...(isList && { controllers }), ...fixed.directory };
   const inSite =
     typeof site === 'object'
       ? either(site.condition, text({ ...always, site: site.name }), text(always))
       : { ...always, ...(site !== undefined && { site }) };
-  if (controllers === undefined) return inSite;
-  if (!('hosts' in controllers)) return { ...always, controllers };
+  if (controllers === undefined || !('hosts' in controllers)) return inSite;
   const quoted = Fn.join('', ['["', Fn.join('","', Fn.split(',', controllers.hosts)), '"]']);
   const pinned = { ...always, controllers: Token.asNumber(quoted) };
   return either(controllers.condition, text(pinned), text(inSite));

@@ -61,7 +61,7 @@ export interface DomainMembershipProps extends SiteProps {
   readonly workerCount?: number | string;
   /** @default 6 */
   readonly workerMaximum?: number | string;
-  /** @default 5 */
+  /** Receives before a message becomes a dead letter, 1,000 at most. @default 20 */
   readonly maxReceiveCount?: number;
   /** Settings of the agent. @default - the agent's own defaults */
   readonly agentSettings?: AgentSettings;

@@ -20,6 +20,8 @@ export interface LifecycleQueueProps {
  * become a dead letter while its action waits: a second message of a launch that waits for 30 minutes comes back 15 times.
  */
 export const defaultReceives = 20;
+/** SQS takes no more. */
+export const mostReceives = 1000;
 /** Visibility time-out for readers that ask for none, in seconds; the agent asks for its own when it receives. */
 const visibilityTimeout = 120;
 /** Lifecycle actions last 48 hours at most, so older messages are of no use; SQS's own default is 4 days. */

@@ -1,7 +1,7 @@
 import { CfnCondition, CfnOutput, CfnParameter, Fn, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { DomainMembership } from './domain-membership.ts';
-import { defaultReceives } from './lifecycle-queue.ts';
+import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
 import { deploymentPattern } from './site.ts';
 
 export interface MembershipStackProps extends StackProps {
@@ -79,7 +79,7 @@ export class MembershipStack extends Stack {
     );
     const administrators = list(
       'AdministratorArns',
-      'Roles that write the secret, handle dead letters and deploy this stack; * stands for any characters',
+      'Roles that write the secret, handle dead letters and deploy this stack; * stands for any characters. At most 1,500 characters: policies contain them',
       roleArn,
     );
     const breakGlass = text(
@@ -140,8 +140,14 @@ export class MembershipStack extends Stack {
       'Let principals with the worker-administrator policy open a shell on workers; with false, workers have no SSM agent',
       'false',
     );
-    const number = (name: string, description: string, value: number, minimum: number) =>
-      new CfnParameter(this, name, { type: 'Number', description, default: value, minValue: minimum });
+    const number = (name: string, description: string, value: number, minValue: number, maxValue?: number) =>
+      new CfnParameter(this, name, {
+        type: 'Number',
+        description,
+        default: value,
+        minValue,
+        ...(maxValue === undefined ? {} : { maxValue }),
+      });
     const count = number('WorkerCount', 'Workers at least', 2, 0);
     const maximum = number('WorkerMaximum', 'Workers at most', 6, 1);
     const receives = number(
@@ -149,6 +155,7 @@ export class MembershipStack extends Stack {
       'Receives after which a message becomes a dead letter',
       defaultReceives,
       1,
+      mostReceives,
     );
     const sweepEnabled = flag(
       'SweepEnabled',

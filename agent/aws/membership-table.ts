@@ -43,6 +43,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   foundNames: z.array(z.string()).optional(),
   distinguishedName: z.string().optional(),
   objectGuid: z.string().optional(),
+  objectSids: z.array(z.string()).optional(),
   domainController: z.string().optional(),
   stagedPasswordLastSet: z.string().optional(),
   lastError: z.looseObject({ code: z.string(), message: z.string(), at: z.number() }).optional(),

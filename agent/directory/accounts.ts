@@ -1,21 +1,24 @@
-/** Computer accounts in the organizational unit: reading and deleting those with our stamp. */
+/**
+ * Computer accounts: finding and deleting those that are ours. Ours is
+ *
+ * - the account with the GUID in the ledger, wherever it is; and
+ * - what lies directly in our organizational unit, is a computer and nothing more special, is owned by our service account,
+ *   and has the instance's name or its stamp.
+ *
+ * A stamp alone proves nothing: a computer may rewrite its own, or delete it, and may make objects with any stamp below its
+ * own account; who may make computers in the unit can stamp them. None of them can make our service account the owner.
+ */
 import { AndFilter, Control, EqualityFilter, OrFilter, SubstringFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
-import type { StagedAccount } from '../terms.ts';
+import type { FoundAccount, StagedAccount } from '../terms.ts';
 import type { Write } from './connection.ts';
 import type { Row } from './entries.ts';
-import { isResult, Result } from './failures.ts';
+import { isResult, LdapResult, Result } from './failures.ts';
+import { instanceIdOf } from './names.ts';
+import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
-import {
-  formatStamp,
-  parseStamp,
-  sameStamp,
-  STAMP_ATTRIBUTE,
-  stampPrefix,
-  type Owner,
-  type Stamp,
-} from './stamp.ts';
-import { generalizedTimeToDate, guidToBytes, guidToString, toInteger } from './values.ts';
+import { formatStamp, parseStamp, sameStamp, STAMP_ATTRIBUTE, type Owner, type Stamp } from './stamp.ts';
+import { generalizedTimeToDate, guidToBytes, guidToString, sidToString, toInteger } from './values.ts';
 
 export interface ComputerAccount extends StagedAccount {
   readonly enabled: boolean;
@@ -24,6 +27,10 @@ export interface ComputerAccount extends StagedAccount {
   readonly dnsHostName: string | undefined;
   readonly operatingSystem: string | undefined;
   readonly servicePrincipalNames: readonly string[];
+  /** Security identifier of its owner; nothing when the service account may not see it. */
+  readonly owner: string | undefined;
+  /** Whether it is a computer, and not of a class that AD derives from it (a managed service account). */
+  readonly isPlain: boolean;
 }
 
 /** Bits of `userAccountControl` (MS-ADTS 2.2.16). */
@@ -33,7 +40,12 @@ export const WORKSTATION_TRUST_ACCOUNT = 0x1000;
 /** LDAP_SERVER_TREE_DELETE_OID: a joined computer may have children (printers, BitLocker keys, connection points). */
 const TREE_DELETE = '1.2.840.113556.1.4.805';
 
+const CLASSES: ReadonlySet<string> = new Set(['top', 'person', 'organizationalperson', 'user', 'computer']);
+
 const READ = [
+  'objectClass',
+  'objectSid',
+  SECURITY_DESCRIPTOR,
   'objectGUID',
   'sAMAccountName',
   'pwdLastSet',
@@ -63,8 +75,10 @@ function integerOf(row: Row, attribute: string): bigint | undefined {
 
 function readAccount(row: Row, domainController: string): ComputerAccount {
   const guid = row.bytes('objectGUID');
+  const sid = row.bytes('objectSid');
+  const objectSid = sid && sidToString(sid);
   const accountName = row.text('sAMAccountName');
-  if (guid?.length !== 16 || !accountName) {
+  if (guid?.length !== 16 || !accountName || objectSid === undefined) {
     throw new AdjoinError('directory-denied', `The service account can't read the attributes of ${row.dn}.`);
   }
   const stamp = row.text(STAMP_ATTRIBUTE);
@@ -72,6 +86,7 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     computerName: accountName.replace(/\$$/, ''),
     distinguishedName: row.dn,
     objectGuid: guidToString(guid),
+    objectSid,
     domainController,
     passwordLastSet: integerOf(row, 'pwdLastSet') ?? 0n,
     enabled: ((integerOf(row, 'userAccountControl') ?? ACCOUNT_DISABLED) & ACCOUNT_DISABLED) === 0n,
@@ -80,6 +95,8 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     dnsHostName: row.text('dNSHostName'),
     operatingSystem: row.text('operatingSystem'),
     servicePrincipalNames: row.texts('servicePrincipalName'),
+    owner: ownerOfRow(row),
+    isPlain: row.texts('objectClass').every((name) => CLASSES.has(name.toLowerCase())),
   };
 }
 
@@ -89,59 +106,105 @@ export function unitIsGone({ connection, organizationalUnit }: Session): AdjoinE
   return new AdjoinError('organizational-unit-missing', `${organizationalUnit} is gone.`);
 }
 
+const asBytes = { binary: ['objectGUID', 'objectSid', SECURITY_DESCRIPTOR] };
+
 /**
- * The controller itself judges what lies under the organizational unit, however that is spelled.
+ * What lies directly in our organizational unit: below an account, its computer may make what it likes. The controller
+ * itself judges what does, however the unit is spelled.
  * @throws AdjoinError `organizational-unit-missing`
  */
 async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
   const { connection, organizationalUnit } = session;
+  const query = { base: organizationalUnit, scope: 'one', filter, attributes: READ, ...asBytes } as const;
   try {
-    const rows = await connection.search(
-      { base: organizationalUnit, scope: 'sub', filter, attributes: READ, binary: ['objectGUID'] },
-      signal,
-    );
+    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
     return rows.map((row) => readAccount(row, connection.controller));
   } catch (error) {
     throw isResult(error, Result.noSuchObject) ? unitIsGone(session) : error;
   }
 }
 
-/** All accounts under our organizational unit with exactly this stamp, oldest first. */
-export async function findStamped(
+/** Whether our service account made it, in our unit. */
+function isMade(account: ComputerAccount, { serviceAccount }: Session): boolean {
+  return account.isPlain && account.owner === serviceAccount;
+}
+
+/** The name of the account's entry: of two accounts of one name, AD renames one, and only this still has what it was. */
+export function commonName({ distinguishedName }: Pick<ComputerAccount, 'distinguishedName'>): string {
+  return /^CN=([^\\,]+)/i.exec(distinguishedName)?.[1] ?? '';
+}
+
+/**
+ * The instance that an account of ours belongs to. Its name says so if we gave it: a computer can't change that, but for its
+ * stamp it can.
+ */
+function instanceOf(account: ComputerAccount, owner: Owner): string | undefined {
+  const { stamp } = account;
+  if (stamp && !sameStamp(stamp, { ...owner, instanceId: stamp.instanceId })) return undefined;
+  const named = instanceIdOf(account.computerName) ?? instanceIdOf(commonName(account));
+  return named ?? stamp?.instanceId;
+}
+
+const byAge = (one: ComputerAccount, other: ComputerAccount): number =>
+  (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0);
+
+/** What leads to an instance's accounts. */
+export interface Traces {
+  readonly stamp: Stamp;
+  /** Names that they may have. */
+  readonly names: readonly string[];
+  /** The GUID in the ledger: that account is ours whatever its name, stamp, owner and place are. */
+  readonly objectGuid?: string | undefined;
+}
+
+/**
+ * All accounts of an instance in our organizational unit, oldest first.
+ * @throws AdjoinError `organizational-unit-missing`; LdapResult; ControllerFailure
+ */
+export async function findOurs(
   session: Session,
-  stamp: Stamp,
+  { stamp, names, objectGuid }: Traces,
   signal: AbortSignal,
 ): Promise<ComputerAccount[]> {
-  const found = await inOurUnit(session, computers(equals(STAMP_ATTRIBUTE, formatStamp(stamp))), signal);
-  // The directory compares without regard to case; we do not.
+  const anyTrace = new OrFilter({
+    filters: [
+      equals(STAMP_ATTRIBUTE, formatStamp(stamp)),
+      ...names.map((name) => equals('sAMAccountName', `${name}$`)),
+      ...names.map((initial) => new SubstringFilter({ attribute: 'cn', initial })),
+      ...(objectGuid === undefined ? [] : [equals('objectGUID', guidToBytes(objectGuid))]),
+    ],
+  });
+  const found = await inOurUnit(session, computers(anyTrace), signal);
+  // The directory compares without regard to case, and knows nothing of what may follow; we do.
   return found
-    .filter((account) => sameStamp(account.stamp, stamp))
-    .toSorted((one, other) => (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0));
+    .filter(
+      (account) =>
+        account.objectGuid === objectGuid?.toLowerCase() ||
+        (isMade(account, session) && instanceOf(account, stamp) === stamp.instanceId),
+    )
+    .toSorted(byAge);
 }
 
-/** An account with a stamp of ours that can be read. */
+/** An account of ours, and whose it is. */
 export interface OwnedAccount extends ComputerAccount {
-  readonly stamp: Stamp;
+  readonly instanceId: string;
 }
 
-/** All accounts under our organizational unit with a stamp of this owner, whichever instance it names. */
+/** All accounts in our organizational unit that are this deployment's, whichever instance they belong to. */
 export async function findOwned(
   session: Session,
   owner: Owner,
   signal: AbortSignal,
 ): Promise<OwnedAccount[]> {
-  const begins = new SubstringFilter({ attribute: STAMP_ATTRIBUTE, initial: stampPrefix(owner) });
-  const found = await inOurUnit(session, computers(begins), signal);
-  // The directory compares without regard to case, and knows nothing of what may follow the prefix.
+  // Not by the stamp alone, which may have been deleted.
+  const found = await inOurUnit(session, equals('objectCategory', 'computer'), signal);
   return found.flatMap((account) => {
-    const { stamp } = account;
-    return stamp && sameStamp(stamp, { ...owner, instanceId: stamp.instanceId })
-      ? [{ ...account, stamp }]
-      : [];
+    const instanceId = isMade(account, session) ? instanceOf(account, owner) : undefined;
+    return instanceId === undefined ? [] : [{ ...account, instanceId }];
   });
 }
 
-/** The account with this GUID, if it is under our organizational unit. */
+/** The account with this GUID, if it is in our organizational unit. */
 export async function findByGuid(
   session: Session,
   objectGuid: string,
@@ -149,6 +212,24 @@ export async function findByGuid(
 ): Promise<ComputerAccount | undefined> {
   const found = await inOurUnit(session, computers(equals('objectGUID', guidToBytes(objectGuid))), signal);
   return found.find((account) => account.objectGuid === objectGuid.toLowerCase());
+}
+
+/** The account with this GUID, wherever it is. */
+async function findAnywhere(
+  session: Session,
+  objectGuid: string,
+  signal: AbortSignal,
+): Promise<ComputerAccount | undefined> {
+  const { connection } = session;
+  const query = { base: `<GUID=${objectGuid}>`, scope: 'base', attributes: READ, ...asBytes } as const;
+  try {
+    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    const found = rows.map((row) => readAccount(row, connection.controller));
+    return found.find((account) => account.objectGuid === objectGuid.toLowerCase());
+  } catch (error) {
+    if (isResult(error, Result.noSuchObject)) return undefined;
+    throw error;
+  }
 }
 
 /** Which of these names belong to a computer account, anywhere in the domain. */
@@ -192,28 +273,68 @@ export async function deleteAccount(
 }
 
 /**
- * Deletes every account with exactly this stamp under our organizational unit.
- * @param keep objectGuid of an account to spare
- * @param beforeDelete called, and waited for, right before each delete with the account's name in capitals
- * @returns the names, in capitals, of the accounts that this call deleted; `undefined` when nothing may be deleted, because
- * this controller does not show the account to spare
- * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
+ * Disables an account, so that it is of no use should its deletion fail.
+ * @throws LdapResult, ControllerFailure
  */
-export async function removeStamped(
+async function disableAccount(session: Session, account: ComputerAccount, write: Write): Promise<void> {
+  if (!account.enabled) return;
+  const flags = String(BigInt(WORKSTATION_TRUST_ACCOUNT) | ACCOUNT_DISABLED);
+  try {
+    await session.connection.replace(`<GUID=${account.objectGuid}>`, { userAccountControl: [flags] }, write);
+  } catch (error) {
+    // Gone already; or only its deletion is allowed, which says so itself if it is not.
+    if (!isResult(error, Result.noSuchObject, Result.insufficientAccess)) throw error;
+  }
+}
+
+/** What became of an instance's accounts. */
+export interface AccountRemoval {
+  /** Names, in capitals, of the accounts that this call deleted. */
+  readonly removed: readonly string[];
+  /** Security identifiers of the instance's accounts that were found. */
+  readonly identifiers: readonly string[];
+  /** The first answer to a deletion that was refused; the others went on. */
+  readonly refusal: LdapResult | undefined;
+}
+
+/**
+ * Disables and then deletes every account of an instance.
+ * @param keep objectGuid of an account to spare
+ * @param beforeWrite called, and waited for, right before each write
+ * @returns nothing when nothing may be deleted, because this controller does not show the account to spare
+ * @throws LdapResult, ControllerFailure, and what `beforeWrite` does
+ */
+export async function removeOurs(
   session: Session,
-  stamp: Stamp,
+  traces: Traces,
   keep: string | undefined,
-  beforeDelete: (computerName: string) => Promise<void>,
+  beforeWrite: (account: FoundAccount) => Promise<void>,
   signal: AbortSignal,
-): Promise<string[] | undefined> {
+): Promise<AccountRemoval | undefined> {
   const removed: string[] = [];
-  const found = await findStamped(session, stamp, signal);
+  let refusal: LdapResult | undefined;
+  const found = await findOurs(session, traces, signal);
+  const { objectGuid } = traces;
+  if (objectGuid !== undefined && !found.some((account) => account.objectGuid === objectGuid.toLowerCase())) {
+    const moved = await findAnywhere(session, objectGuid, signal);
+    if (moved) found.push(moved);
+  }
   if (keep !== undefined && !found.some((account) => account.objectGuid === keep)) return undefined;
   for (const account of found) {
     if (account.objectGuid === keep) continue;
-    const name = account.computerName.toUpperCase();
-    const before = (): Promise<void> => beforeDelete(name);
-    if (await deleteAccount(session, account, { signal, before })) removed.push(name);
+    const { objectSid } = account;
+    const computerName = account.computerName.toUpperCase();
+    const before = (): Promise<void> => beforeWrite({ computerName, objectSid });
+    try {
+      await disableAccount(session, account, { signal, before });
+      if (await deleteAccount(session, account, { signal, before })) removed.push(computerName);
+    } catch (error) {
+      if (!(error instanceof LdapResult)) throw error;
+      refusal ??= error;
+    }
   }
-  return removed;
+  const identifiers = found
+    .filter((account) => account.objectGuid !== keep)
+    .map((account) => account.objectSid);
+  return { removed, identifiers, refusal };
 }

@@ -26,6 +26,8 @@ interface Query {
   readonly attributes: readonly string[];
   /** Attributes whose values are bytes, in the schema's spelling. */
   readonly binary?: readonly string[];
+  /** What is asked along with it. */
+  readonly controls?: readonly Control[];
 }
 
 /** ldapts throws a TypeError on an answer of another kind than a search's: a failure of the server that sent it. */
@@ -166,14 +168,16 @@ export class Connection {
       explicitBufferAttributes: [...(query.binary ?? [])],
       ...(query.filter ? { filter: query.filter } : {}),
     };
+    const controls = [...(query.controls ?? [])];
     if (query.scope === 'base') {
       const found = await this.#request('search', signal, () =>
-        searched(this.name, this.#client.search(query.base, options)),
+        searched(this.name, this.#client.search(query.base, options, controls)),
       );
       return found.searchEntries.map((entry) => new Row(entry));
     }
     const rows: Row[] = [];
-    const pages = this.#client.searchPaginated(query.base, { ...options, paged: { pageSize: PAGE } });
+    const paged = { ...options, paged: { pageSize: PAGE } };
+    const pages = this.#client.searchPaginated(query.base, paged, controls);
     for (const seen = new Set<string>(); ;) {
       const page = await this.#request('search', signal, () => searched(this.name, pages.next()));
       if (page.done) return rows;

@@ -3,19 +3,26 @@ import type { SrvRecord } from 'node:dns';
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { EarlierStaging, RememberedAccounts, Removal, StagedAccount, StagingWrite } from '../terms.ts';
+import type {
+  EarlierStaging,
+  FoundAccount,
+  RememberedAccounts,
+  Removal,
+  StagedAccount,
+  StagingWrite,
+} from '../terms.ts';
 import {
   findByGuid,
+  findOurs,
   findOwned,
-  findStamped,
   namesInUse,
-  removeStamped,
+  removeOurs,
   type ComputerAccount,
   type OwnedAccount,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
-import { namesWithRecords, removeRecords } from './dns-records.ts';
+import { namesTaken, namesWithRecords, removeRecords, type NamedAccounts } from './dns-records.ts';
 import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
@@ -50,38 +57,41 @@ export interface Directory {
   ): Promise<StagedAccount>;
 
   /**
-   * A staged account as its own domain controller shows it now; nothing when it is not under our organizational unit
-   * (any more). A join is verified when the account is enabled, carries our stamp, and `passwordLastSet` is greater
-   * than it was when staged.
+   * A staged account as its own domain controller shows it now; nothing when it is not in our organizational unit (any
+   * more). A join is verified when the account is enabled, carries our stamp, and `passwordLastSet` is greater than it was
+   * when staged; and when nobody else has registered its name in DNS (`isNameTaken`).
    */
   inspect(
     staged: Pick<StagedAccount, 'objectGuid' | 'domainController'>,
     signal: AbortSignal,
-  ): Promise<ComputerAccount | undefined>;
+  ): Promise<(ComputerAccount & { readonly isNameTaken: boolean }) | undefined>;
 
-  /** All accounts under our organizational unit that carry this instance's stamp. */
+  /** All accounts of this instance in our organizational unit that our service account made. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
 
-  /** All accounts under our organizational unit that carry this deployment's stamp, as one controller shows them now. */
+  /** All of this deployment's accounts in our organizational unit, as one controller shows them now. */
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
 
   /**
-   * Which of these computers have DNS records although no account in the domain has the name, as one controller
-   * shows it now: a machine registers itself, and may do so after its account is gone, or on a controller that is behind.
-   * @param computerNames in capitals, not more than a filter takes
+   * Which of these computers have DNS records that one of their own accounts registered, although no account in the domain
+   * has the name, as one controller shows it now: a machine registers itself, and may do so after its account is gone, or on
+   * a controller that is behind.
+   * @param computers names in capitals, not more than a filter takes
    */
-  strays(computerNames: readonly string[], signal: AbortSignal): Promise<string[]>;
+  strays(computers: readonly NamedAccounts[], signal: AbortSignal): Promise<string[]>;
 
   /**
-   * Deletes the instance's accounts with all below them, and its DNS records. Whatever is gone already counts as done.
-   * @throws AdjoinError `directory-refused` when the account to spare is not shown
-   * @param beforeDelete called, and waited for, right before each delete of an account or of a DNS record, with the
-   * computer's name in capitals; its error ends the removal and comes out as it is
+   * Disables and deletes the instance's accounts with all below them, and deletes the DNS records that they own. Whatever is
+   * gone already counts as done. An object that can't be deleted keeps no other from being deleted.
+   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `directory-denied`, `directory-refused`
+   * when something is left
+   * @param beforeWrite called, and waited for, right before each change of an account or of a DNS record; its error ends the
+   * removal and comes out as it is
    */
   remove(
     instanceId: string,
     remembered: RememberedAccounts,
-    beforeDelete: (computerName: string) => Promise<void>,
+    beforeWrite: (account: FoundAccount) => Promise<void>,
     signal: AbortSignal,
   ): Promise<Removal>;
 
@@ -131,6 +141,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
     resolveSrv:
       options.resolveSrv ?? ((name) => lookUpSrv(name, Math.min(options.connectTimeoutMs, DNS_TIMEOUT_MS))),
   });
+  /** Names that the instance's accounts can have had, in capitals; others are ignored, whoever remembers them. */
+  const namesOf = (instanceId: string, remembered: readonly string[] = []): string[] => {
+    const known = remembered.map((name) => name.toUpperCase());
+    const possible = known.filter((name) => instanceIdOf(name) === instanceId);
+    return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
+  };
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
   return {
@@ -141,7 +157,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
       const stamp = stampOf(instanceId);
       /** Which controller may have an account of which name, though we have not seen it. */
       const unseen = new Map<string, string>();
-      const { computerName, domainController } = earlier;
+      const { computerName, domainController, objectGuid, objectSids = [] } = earlier;
       if (computerName && domainController) unseen.set(computerName, domainController.toLowerCase());
       return controllers.onAny(
         async (session) => {
@@ -156,7 +172,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
           try {
             return await stageAccount(
               session,
-              { stamp, names, avoid, oneTimePassword, beforeWrite: note },
+              { stamp, names, avoid, objectGuid, objectSids, oneTimePassword, beforeWrite: note },
               signal,
             );
           } catch (error) {
@@ -175,14 +191,20 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async inspect({ objectGuid, domainController }, signal) {
       return controllers.onOne(
         domainController,
-        (session) => findByGuid(session, objectGuid, signal),
+        async (session) => {
+          const account = await findByGuid(session, objectGuid, signal);
+          if (!account) return undefined;
+          const { computerName, objectSid } = account;
+          const taken = await namesTaken(session, [computerName], [objectSid], signal);
+          return { ...account, isNameTaken: taken.length > 0 };
+        },
         signal,
       );
     },
 
     async find(instanceId, signal) {
-      candidateNames(instanceId, []);
-      return controllers.onAny((session) => findStamped(session, stampOf(instanceId), signal), signal);
+      const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId) };
+      return controllers.onAny((session) => findOurs(session, traces, signal), signal);
     },
 
     async list(signal) {
@@ -190,29 +212,31 @@ export function openDirectory(options: DirectoryOptions): Directory {
       return controllers.onAny((session) => findOwned(session, owner, signal), signal);
     },
 
-    async strays(computerNames, signal) {
+    async strays(computers, signal) {
       return controllers.onAny(async (session) => {
-        const named = await namesWithRecords(session, computerNames, signal);
+        const named = await namesWithRecords(session, computers, signal);
         if (named.length === 0) return [];
         const used = await namesInUse(session, named, signal);
         return named.filter((name) => !used.includes(name));
       }, signal);
     },
 
-    async remove(instanceId, remembered, beforeDelete, signal) {
-      const { keep } = remembered;
-      /** Should the controller fail between an account and its records, nothing else knows the name. */
+    async remove(instanceId, remembered, beforeWrite, signal) {
+      const { keep, objectGuid } = remembered;
+      /** Should the controller fail between an account and its records, nothing else knows whose they are. */
       const told = new Set(remembered.foundNames);
-      const tell = async (computerName: string): Promise<void> => {
-        await beforeDelete(computerName);
-        told.add(computerName);
+      const identifiers = new Set(remembered.objectSids);
+      const tell = async (account: FoundAccount): Promise<void> => {
+        await beforeWrite(account);
+        told.add(account.computerName);
+        if (account.objectSid !== undefined) identifiers.add(account.objectSid);
       };
-      const possible = remembered.names.filter((name) => instanceIdOf(name) === instanceId);
-      const known = [...candidateNames(instanceId, namePrefixes), ...possible];
+      const stamp = stampOf(instanceId);
+      const traces = { stamp, names: namesOf(instanceId, remembered.names), objectGuid };
       return controllers.onAny(
         async (session) => {
           const domainController = session.connection.controller;
-          const accounts = await removeStamped(session, stampOf(instanceId), keep, tell, signal);
+          const accounts = await removeOurs(session, traces, keep, tell, signal);
           // Its name does not show as used either, and the DNS records may be its own.
           if (!accounts) {
             throw new AdjoinError(
@@ -220,13 +244,21 @@ export function openDirectory(options: DirectoryOptions): Directory {
               `${domainController} does not show the account that ${instanceId} joined as: nothing of it is deleted.`,
             );
           }
-          // An account that others made and stamped for us may have any name.
-          const names = [...new Set([...known, ...told].map((name) => name.toUpperCase()))];
+          // An account that was joined by other means may have any name.
+          const names = [...new Set([...traces.names, ...[...told].map((name) => name.toUpperCase())])];
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
-          const dnsRecords = await removeRecords(session, free, tell, signal);
-          return { accounts, dnsRecords, domainController };
+          const owners = [...new Set([...identifiers, ...accounts.identifiers])];
+          const records = await removeRecords(session, free, owners, tell, signal);
+          const refusal = accounts.refusal ?? records.refusal;
+          if (refusal) throw refusal;
+          return {
+            accounts: accounts.removed,
+            dnsRecords: records.removed,
+            othersRecords: records.left,
+            domainController,
+          };
         },
         signal,
         remembered.domainController,

@@ -1,8 +1,10 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
 import { AndFilter, DN, EqualityFilter, OrFilter } from 'ldapts';
-import type { Session } from './sessions.ts';
-import { isResult, Result } from './failures.ts';
+import type { FoundAccount } from '../terms.ts';
+import { isResult, LdapResult, Result } from './failures.ts';
 import { hostLabel } from './names.ts';
+import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
+import type { Session } from './sessions.ts';
 
 /**
  * Where AD keeps zones: in the partition of the domain's or of the forest's DNS servers, or, from the times of Windows
@@ -19,27 +21,35 @@ function zones(session: Session): string[] {
 /** A host's label (RFC 1123, section 2.1). */
 const HOST = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** A name in a zone, and who registered it. */
+interface Node {
+  readonly label: string;
+  /** Security identifier; nothing when the service account may not see it. */
+  readonly owner: string | undefined;
+}
+
 /** Those of the labels that the zone has records of. */
 async function recordsIn(
   session: Session,
   zone: string,
   labels: readonly string[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<Node[]> {
   const filter = new AndFilter({
     filters: [
       new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
       new OrFilter({ filters: labels.map((value) => new EqualityFilter({ attribute: 'dc', value })) }),
     ],
   });
+  const query = { base: zone, scope: 'one', filter, attributes: ['dc', SECURITY_DESCRIPTOR] } as const;
   try {
     const rows = await session.connection.search(
-      { base: zone, scope: 'one', filter, attributes: ['dc'] },
+      { ...query, binary: [SECURITY_DESCRIPTOR], controls: [ownerOnly()] },
       signal,
     );
-    const found = rows.map((row) => row.text('dc')?.toLowerCase() ?? '');
+    const found = new Map(rows.map((row) => [row.text('dc')?.toLowerCase() ?? '', ownerOfRow(row)]));
     // Names that were not asked for are not ours, whatever the answer holds.
-    return labels.filter((label) => found.includes(label));
+    return labels.filter((label) => found.has(label)).map((label) => ({ label, owner: found.get(label) }));
   } catch (error) {
     if (isResult(error, Result.noSuchObject)) return [];
     throw error;
@@ -50,50 +60,111 @@ async function recordsIn(
 const labelsOf = (computerNames: readonly string[]): string[] =>
   computerNames.map(hostLabel).filter((label) => HOST.test(label));
 
+/** Whether one of these accounts registered the name: the creator of a record is its owner. */
+const isTheirs = ({ owner }: Node, objectSids: readonly string[]): boolean =>
+  owner !== undefined && objectSids.includes(owner);
+
+/** A computer, and the security identifiers of the accounts that had its name. */
+export interface NamedAccounts {
+  readonly computerName: string;
+  readonly objectSids: readonly string[];
+}
+
 /**
- * Those of the computers that have records in any zone.
+ * Those of the computers that have records of their own in any zone: such as one of their accounts registered.
  * @throws LdapResult, ControllerFailure
  */
 export async function namesWithRecords(
   session: Session,
+  computers: readonly NamedAccounts[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const byLabel = new Map(
+    computers.map(({ computerName, objectSids }) => [hostLabel(computerName), { computerName, objectSids }]),
+  );
+  const labels = labelsOf(computers.map(({ computerName }) => computerName));
+  if (labels.length === 0) return [];
+  const found = new Set<string>();
+  for (const zone of zones(session)) {
+    for (const node of await recordsIn(session, zone, labels, signal)) {
+      if (isTheirs(node, byLabel.get(node.label)?.objectSids ?? [])) found.add(node.label);
+    }
+  }
+  return [...byLabel].flatMap(([label, { computerName }]) => (found.has(label) ? [computerName] : []));
+}
+
+/**
+ * The security identifiers of a domain's own users and computers end in a number from here on; those of its administrators,
+ * and of the system, do not (MS-DTYP 2.4.2.4).
+ */
+const FIRST_ACCOUNT = 1_000;
+
+/**
+ * Those of the names that an account of the domain which is none of these has registered in DNS: it lies in wait for them.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function namesTaken(
+  session: Session,
   computerNames: readonly string[],
+  objectSids: readonly string[],
   signal: AbortSignal,
 ): Promise<string[]> {
   const labels = labelsOf(computerNames);
   if (labels.length === 0) return [];
-  const found = new Set<string>();
+  const taken = new Set<string>();
   for (const zone of zones(session)) {
-    for (const label of await recordsIn(session, zone, labels, signal)) found.add(label);
+    for (const node of await recordsIn(session, zone, labels, signal)) {
+      const number = Number(/^S-1-5-21-.*-(\d+)$/.exec(node.owner ?? '')?.[1] ?? 0);
+      const isOurs = isTheirs(node, [...objectSids, session.serviceAccount]);
+      if (number >= FIRST_ACCOUNT && !isOurs) taken.add(node.label);
+    }
   }
-  return computerNames.filter((name) => found.has(hostLabel(name)));
+  return computerNames.filter((name) => taken.has(hostLabel(name)));
+}
+
+/** Fully qualified names. */
+interface RecordRemoval {
+  readonly removed: readonly string[];
+  /** Others own these. */
+  readonly left: readonly string[];
+  /** The first answer to a deletion that was refused; the others went on. */
+  readonly refusal: LdapResult | undefined;
 }
 
 /**
- * Deletes all records (the `dnsNode`, so addresses of both families) of these computers. Names that AD merely marked
- * as deleted are also removed.
- * @param beforeDelete called, and waited for, right before each delete with the computer's name in capitals
- * @returns the fully qualified names whose records this call deleted
- * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
+ * Deletes all records (the `dnsNode`, so addresses of both families) of these computers that one of these accounts owns.
+ * Names that AD merely marked as deleted are also removed.
+ * @param beforeDelete called, and waited for, right before each delete
+ * @throws ControllerFailure, and what `beforeDelete` does
  */
 export async function removeRecords(
   session: Session,
   computerNames: readonly string[],
-  beforeDelete: (computerName: string) => Promise<void>,
+  objectSids: readonly string[],
+  beforeDelete: (account: FoundAccount) => Promise<void>,
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<RecordRemoval> {
   const labels = labelsOf(computerNames);
-  if (labels.length === 0) return [];
   const removed = new Set<string>();
-  for (const zone of zones(session)) {
-    for (const label of await recordsIn(session, zone, labels, signal)) {
-      const before = (): Promise<void> => beforeDelete(label.toUpperCase());
+  const left = new Set<string>();
+  let refusal: LdapResult | undefined;
+  for (const zone of labels.length === 0 ? [] : zones(session)) {
+    for (const node of await recordsIn(session, zone, labels, signal)) {
+      const name = `${node.label}.${session.domain}`;
+      if (!isTheirs(node, objectSids)) {
+        left.add(name);
+        continue;
+      }
+      const before = (): Promise<void> => beforeDelete({ computerName: node.label.toUpperCase() });
+      const dn = `${new DN({ DC: node.label }).toString()},${zone}`;
       try {
-        await session.connection.remove(`${new DN({ DC: label }).toString()},${zone}`, { signal, before });
-        removed.add(`${label}.${session.domain}`);
+        await session.connection.remove(dn, { signal, before });
+        removed.add(name);
       } catch (error) {
-        if (!isResult(error, Result.noSuchObject)) throw error;
+        if (!(error instanceof LdapResult)) throw error;
+        if (error.result !== Result.noSuchObject) refusal ??= error;
       }
     }
   }
-  return [...removed];
+  return { removed: [...removed], left: [...left], refusal };
 }

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import { isSamePlace, type BindGate, type Binding } from './bind-gate.ts';
 import { Connection } from './connection.ts';
 import { ControllerFailure, isReferral, isResult, Result } from './failures.ts';
+import { identifierOf } from './owner.ts';
 import { KnownControllers, listControllers, type ControllerList } from './proof.ts';
 import { endpointName, type Endpoint } from './tls.ts';
 import { unlessAborted } from './waiting.ts';
@@ -24,6 +25,8 @@ export interface Session {
   readonly domain: string;
   /** Distinguished name of the organizational unit, as the directory spells it. */
   readonly organizationalUnit: string;
+  /** The service account's security identifier: what it made, it owns. */
+  readonly serviceAccount: string;
   /** What it was bound with. */
   readonly binding: Binding;
 }
@@ -250,8 +253,15 @@ export class Sessions {
         }
         if (!pinned) this.#controllers.learn(await this.#readControllers(connection, binding.domain));
         const unit = await findOrganizationalUnit(connection, binding.organizationalUnit, closing);
+        const serviceAccount = await identifierOf(connection, binding.user, closing);
         gate.use(binding);
-        const session = { connection, domain: binding.domain, organizationalUnit: unit, binding };
+        const session = {
+          connection,
+          domain: binding.domain,
+          organizationalUnit: unit,
+          serviceAccount,
+          binding,
+        };
         this.#opened.add(session);
         return session;
       } catch (error) {

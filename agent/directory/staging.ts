@@ -4,12 +4,15 @@ import { AdjoinError } from '../errors.ts';
 import type { StagedAccount, StagingWrite } from '../terms.ts';
 import {
   deleteAccount,
+  commonName,
   findByGuid,
-  findStamped,
+  findOurs,
   unitIsGone,
   WORKSTATION_TRUST_ACCOUNT,
   type ComputerAccount,
+  type Traces,
 } from './accounts.ts';
+import { namesTaken } from './dns-records.ts';
 import { SecretAttribute, type AttributeValues } from './entries.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
 import { hostLabel, instanceIdOf } from './names.ts';
@@ -53,12 +56,13 @@ function isTaken(error: unknown): error is LdapResult {
   );
 }
 
-interface Staging {
-  readonly stamp: Stamp;
+interface Staging extends Traces {
   /** In the order in which they are tried. */
   readonly names: readonly string[];
   /** Those that an account of ours may have on a controller that has not told this one yet. */
   readonly avoid: readonly string[];
+  /** Security identifiers of the instance's earlier accounts. */
+  readonly objectSids: readonly string[];
   readonly oneTimePassword: string;
   /** Called, and waited for, right before each write. */
   readonly beforeWrite: (write: StagingWrite) => Promise<void>;
@@ -72,8 +76,8 @@ const CONFLICT = /\\0ACNF:/i;
 
 /**
  * An account that staging can have made: under any of the instance's names, for the configured prefixes may have changed.
- * Others may have stamped one of another name for us, which may be none that a join can be given: staging leaves it alone,
- * and removal takes it.
+ * Our service account may have made one of another name, which may be none that a join can be given: staging leaves it
+ * alone, and removal takes it.
  */
 function isStaged(account: ComputerAccount, stamp: Stamp): boolean {
   return instanceIdOf(account.computerName) === stamp.instanceId;
@@ -81,8 +85,7 @@ function isStaged(account: ComputerAccount, stamp: Stamp): boolean {
 
 /** Whether it made it, though a twin has the sAMAccountName now (AD calls this one `$DUPLICATE-…`): the entry's name tells. */
 function wasStaged(account: ComputerAccount, stamp: Stamp): boolean {
-  const [, commonName = ''] = /^CN=([^\\,]+)/i.exec(account.distinguishedName) ?? [];
-  return isStaged(account, stamp) || instanceIdOf(commonName) === stamp.instanceId;
+  return isStaged(account, stamp) || instanceIdOf(commonName(account)) === stamp.instanceId;
 }
 
 /** Of accounts that staging made, the one to go on with: if possible one that has not lost a conflict. */
@@ -103,9 +106,9 @@ export async function stageAccount(
   staging: Staging,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
-  const { stamp, names, avoid, oneTimePassword, beforeWrite } = staging;
+  const { stamp, names, avoid, objectSids, oneTimePassword, beforeWrite } = staging;
   const domainController = session.connection.controller;
-  const found = await findStamped(session, stamp, signal);
+  const found = await findOurs(session, staging, signal);
   const ours = firstStaged(found, stamp);
   if (ours) {
     const reset = await resetAccount(session, ours, staging, signal);
@@ -115,8 +118,9 @@ export async function stageAccount(
     }
     return reset;
   }
+  const taken = await namesTaken(session, names, objectSids, signal);
   for (const name of names) {
-    if (avoid.includes(name)) continue;
+    if (avoid.includes(name) || taken.includes(name)) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
     const before = (): Promise<void> => beforeWrite({ computerName: name, domainController });
     try {
@@ -125,16 +129,16 @@ export async function stageAccount(
       if (isResult(error, Result.noSuchObject)) throw unitIsGone(session);
       if (!isTaken(error)) throw error;
       // Another worker with a stale lease may have made it a moment ago.
-      const made = firstStaged(await findStamped(session, stamp, signal), stamp);
+      const made = firstStaged(await findOurs(session, staging, signal), stamp);
       if (made) return resetAccount(session, made, staging, signal);
       continue;
     }
-    const created = await findStamped(session, stamp, signal);
+    const created = await findOurs(session, staging, signal);
     const made = created.find((account) => account.computerName === name);
     if (made) return staged(made);
     throw new AdjoinError(
       'directory-denied',
-      `${dn} was created, but the service account can't read its stamp.`,
+      `${dn} was created, but the service account can't read its owner or its stamp.`,
     );
   }
   const tried = names.join(', ');
@@ -146,7 +150,7 @@ export async function stageAccount(
   }
   throw new AdjoinError(
     'name-taken',
-    `Accounts that are not ours hold every name for ${stamp.instanceId}: ${tried}.`,
+    `Accounts or DNS records that are not ours hold every name for ${stamp.instanceId}: ${tried}.`,
   );
 }
 
@@ -168,7 +172,8 @@ async function resetAccount(
 }
 
 function staged(account: ComputerAccount): StagedAccount {
-  const { computerName, distinguishedName, objectGuid, domainController, passwordLastSet } = account;
+  const { computerName, distinguishedName, objectGuid, objectSid, domainController, passwordLastSet } =
+    account;
   // Taken for 0, any later look would pass for a join.
   if (passwordLastSet <= 0n) {
     throw new AdjoinError(
@@ -176,5 +181,5 @@ function staged(account: ComputerAccount): StagedAccount {
       `The service account can't read when the password of ${distinguishedName} was set.`,
     );
   }
-  return { computerName, distinguishedName, objectGuid, domainController, passwordLastSet };
+  return { computerName, distinguishedName, objectGuid, objectSid, domainController, passwordLastSet };
 }

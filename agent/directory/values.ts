@@ -24,6 +24,26 @@ export function guidToBytes(text: string): Buffer {
   return Buffer.from(order.map((index) => plain[index] ?? 0));
 }
 
+/**
+ * The string of a security identifier (MS-DTYP 2.4.2.1), from its bytes or from what follows them.
+ * @returns nothing when it is none
+ */
+export function sidToString(bytes: Uint8Array): string | undefined {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const count = data[1];
+  if (data[0] !== 1 || count === undefined || count > 15 || data.length < 8 + 4 * count) return undefined;
+  const parts = Array.from({ length: count }, (_, index) => data.readUInt32LE(8 + 4 * index));
+  return ['S', 1, data.readUIntBE(2, 6), ...parts].join('-');
+}
+
+/** The owner that a self-relative security descriptor names (MS-DTYP 2.4.6); nothing when it names none. */
+export function ownerOf(descriptor: Uint8Array): string | undefined {
+  const data = Buffer.from(descriptor.buffer, descriptor.byteOffset, descriptor.byteLength);
+  if (data.length < 20) return undefined;
+  const offset = data.readUInt32LE(4);
+  return offset === 0 || offset >= data.length ? undefined : sidToString(data.subarray(offset));
+}
+
 /** Reads an INTEGER (RFC 4517, section 3.3.16) of 64 bits, which AD also uses for times. */
 export function toInteger(text: string): bigint | undefined {
   return /^(0|-?[1-9]\d{0,18})$/.test(text) ? BigInt(text) : undefined;

@@ -52,6 +52,11 @@ export interface Membership {
   readonly foundNames?: readonly string[] | undefined;
   readonly distinguishedName?: string | undefined;
   readonly objectGuid?: string | undefined;
+  /**
+   * Security identifiers of the instance's accounts: they own the DNS records that the computer registered, and may register
+   * again after the account is gone.
+   */
+  readonly objectSids?: readonly string[] | undefined;
   readonly domainController?: string | undefined;
   /** `pwdLastSet` (FILETIME) as read back after staging; a join moves it on. */
   readonly stagedPasswordLastSet?: string | undefined;

@@ -7,6 +7,7 @@
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
+import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
@@ -24,7 +25,13 @@ import {
 import type { StagedAccount, StagingWrite } from '../terms.ts';
 
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
-const COUNTED_CODES = new Set(['join-failed', 'join-unverified', 'command-failed', 'node-facts-invalid']);
+const COUNTED_CODES = new Set([
+  'join-failed',
+  'join-unverified',
+  'dns-name-taken',
+  'command-failed',
+  'node-facts-invalid',
+]);
 /** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
@@ -54,7 +61,10 @@ function checkJoin(instanceId: string, joined: JoinFacts): void {
   throw new AdjoinError('join-failed', why);
 }
 
-/** Whether the directory shows that the machine has set its own password since we staged it. */
+/**
+ * Whether the directory shows that the machine has set its own password since we staged it.
+ * @throws AdjoinError `dns-name-taken`, and what the directory does
+ */
 async function isVerified(
   ports: WorkPorts,
   instanceId: string,
@@ -66,6 +76,12 @@ async function isVerified(
   signal: AbortSignal,
 ): Promise<boolean> {
   const account = await ports.directory.inspect(instanceId, staged, signal);
+  if (account?.isNameTaken) {
+    throw new AdjoinError(
+      'dns-name-taken',
+      `Another account of the domain has registered the name of ${instanceId} in DNS, so that it leads elsewhere.`,
+    );
+  }
   return (
     account !== undefined &&
     account.ours &&
@@ -137,10 +153,16 @@ async function stageAndJoin(
     const sealed = sealedFor(ports, action.instanceId, found, oneTimePassword.value);
     const intend = (write: StagingWrite): Promise<void> => intendToStage(lease, ports.clock, write);
     const { computerName: earlierName, domainController: earlierController } = lease.membership;
+    const { objectGuid: earlierGuid, objectSids } = lease.membership;
     const staged = await ports.directory.stage(
       action.instanceId,
       oneTimePassword.value,
-      { computerName: earlierName, domainController: earlierController },
+      {
+        computerName: earlierName,
+        domainController: earlierController,
+        objectGuid: earlierGuid,
+        objectSids,
+      },
       intend,
       signal,
     );
@@ -151,6 +173,7 @@ async function stageAndJoin(
         computerName: staged.computerName,
         distinguishedName: staged.distinguishedName,
         objectGuid: staged.objectGuid,
+        objectSids: withIdentifier(lease.membership, staged.objectSid),
         domainController: staged.domainController,
         stagedPasswordLastSet: staged.passwordLastSet.toString(),
       },

@@ -1,6 +1,6 @@
 /** Removing the account of an instance from the directory, at the end of a join that failed or of an unjoin. */
 import { AdjoinError } from '../errors.ts';
-import { beforeDelete, rememberedOf } from '../ledger/remembered.ts';
+import { beforeRemoval, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
 import { until } from '../patience.ts';
 import type { Removal } from '../terms.ts';
@@ -15,7 +15,7 @@ export async function removeAccount(
   await awaitStraggler(lease, clock, patience.operationMs, signal);
   check();
   const remembered = rememberedOf(lease.membership);
-  return directory.remove(action.instanceId, remembered, beforeDelete(lease, check), signal);
+  return directory.remove(action.instanceId, remembered, beforeRemoval(lease, check), signal);
 }
 
 /**

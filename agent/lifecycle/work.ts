@@ -33,13 +33,22 @@ export interface Verdict {
 
 /** What a join and an unjoin ask of the directory. */
 export interface DirectoryPort extends Pick<Directory, 'stage' | 'remove'> {
-  /** A staged account as its own domain controller shows it now; `ours` when it carries this instance's stamp. */
+  /**
+   * A staged account as its own domain controller shows it now: `ours` when it carries this instance's stamp, `isNameTaken`
+   * when another account of the domain has registered its name in DNS.
+   */
   inspect(
     instanceId: string,
     staged: Pick<StagedAccount, 'objectGuid' | 'domainController'>,
     signal: AbortSignal,
   ): Promise<
-    { readonly passwordLastSet: bigint; readonly enabled: boolean; readonly ours: boolean } | undefined
+    | {
+        readonly passwordLastSet: bigint;
+        readonly enabled: boolean;
+        readonly ours: boolean;
+        readonly isNameTaken: boolean;
+      }
+    | undefined
   >;
   /** The name of the domain that the service account belongs to. */
   domain(signal: AbortSignal): Promise<string>;

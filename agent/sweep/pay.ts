@@ -14,7 +14,7 @@ import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import type { Lease } from '../ledger/ledger.ts';
 import { expiryFrom, NOTHING_LEFT } from '../ledger/membership.ts';
-import { beforeDelete, rememberedOf } from '../ledger/remembered.ts';
+import { beforeRemoval, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
 import type { Removal } from '../terms.ts';
 import type { SweepPorts } from './ports.ts';
@@ -48,7 +48,7 @@ async function clear(
   await awaitStraggler(lease, clock, operationMs, signal);
   check();
   const remembered = { ...rememberedOf(lease.membership, debt.names), keep: debt.keep };
-  const removed = await directory.remove(debt.instanceId, remembered, beforeDelete(lease, check), signal);
+  const removed = await directory.remove(debt.instanceId, remembered, beforeRemoval(lease, check), signal);
   signal.throwIfAborted();
   return removed;
 }

@@ -5,13 +5,13 @@ import type { Ledger, MembershipPage } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Existence } from '../terms.ts';
 
-/** An account under our organizational unit, with a stamp of this deployment, account and Region. */
-export interface StampedAccount {
+/** An account of this deployment in our organizational unit. */
+export interface OwnAccount {
   readonly computerName: string;
   readonly objectGuid: string;
   readonly whenCreated: Date | undefined;
-  /** The stamp names it. */
-  readonly stamp: { readonly instanceId: string };
+  /** The instance that it belongs to. */
+  readonly instanceId: string;
 }
 
 /** What EC2 says about whether instances exist. "Not there" must be proof before anything is destroyed because of it. */
@@ -30,10 +30,13 @@ export interface InstancesPort {
 
 export interface SweepPorts {
   readonly directory: Pick<Directory, 'remove'> & {
-    list(signal: AbortSignal): Promise<readonly StampedAccount[]>;
+    list(signal: AbortSignal): Promise<readonly OwnAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
-    /** Which of these computers (at most `LOOK_TOGETHER`) have DNS records, and no account has the name. */
-    strays(computerNames: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+    /** Which of these computers (at most `LOOK_TOGETHER`) have DNS records of their own, and no account has the name. */
+    strays(
+      computers: readonly { readonly computerName: string; readonly objectSids: readonly string[] }[],
+      signal: AbortSignal,
+    ): Promise<readonly string[]>;
   };
   readonly instances: InstancesPort;
   /** Whether an Auto Scaling group counts the instance as its own. */

@@ -15,7 +15,7 @@
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
 import { pay } from './pay.ts';
-import { LOOK_TOGETHER, type StampedAccount, type SweepLimits, type SweepPorts } from './ports.ts';
+import { LOOK_TOGETHER, type OwnAccount, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
 import type { Existence } from '../terms.ts';
 
@@ -31,7 +31,7 @@ const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
 
 interface Candidate {
   readonly instanceId: string;
-  readonly accounts: readonly StampedAccount[];
+  readonly accounts: readonly OwnAccount[];
   readonly membership: Membership | undefined;
 }
 
@@ -150,18 +150,19 @@ export async function sweep(
   /** Ended memberships whose computers have DNS records again: their instance IDs. */
   async function withStrays(): Promise<string[]> {
     const byName = new Map<string, string>();
+    const ended: { computerName: string; objectSids: readonly string[] }[] = [];
     for (const membership of memberships.values()) {
-      const { instanceId, state, computerName } = membership;
+      const { instanceId, state, computerName, objectSids = [] } = membership;
       if ((state !== 'removed' && state !== 'failed') || computerName === undefined) continue;
-      const ended = changedAt({ instanceId, accounts: [], membership });
-      if (ended === undefined || clock.now() - ended > STRAY_MS + ageGuardMs) continue;
+      const endedAt = changedAt({ instanceId, accounts: [], membership });
+      if (endedAt === undefined || clock.now() - endedAt > STRAY_MS + ageGuardMs) continue;
       byName.set(computerName.toUpperCase(), instanceId);
+      ended.push({ computerName: computerName.toUpperCase(), objectSids });
     }
-    const names = [...byName.keys()];
     const found: string[] = [];
     try {
-      for (let at = 0; at < names.length; at += LOOK_TOGETHER) {
-        found.push(...(await directory.strays(names.slice(at, at + LOOK_TOGETHER), signal)));
+      for (let at = 0; at < ended.length; at += LOOK_TOGETHER) {
+        found.push(...(await directory.strays(ended.slice(at, at + LOOK_TOGETHER), signal)));
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -177,8 +178,8 @@ export async function sweep(
   /**
    * Every instance that has an account, a membership that has not ended, or stray records; what is owed is removed already.
    */
-  function candidates(accounts: readonly StampedAccount[], strays: readonly string[]): Candidate[] {
-    const byInstance = Map.groupBy(accounts, (account) => account.stamp.instanceId);
+  function candidates(accounts: readonly OwnAccount[], strays: readonly string[]): Candidate[] {
+    const byInstance = Map.groupBy(accounts, (account) => account.instanceId);
     const wanted = new Set([...byInstance.keys(), ...strays]);
     for (const { instanceId, state } of memberships.values())
       if (UNENDED_STATES.has(state)) wanted.add(instanceId);

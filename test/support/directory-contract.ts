@@ -2,16 +2,26 @@
 import { expect, test } from '@jest/globals';
 import { candidateNames } from '../../agent/directory/names.ts';
 import { AdjoinError } from '../../agent/errors.ts';
-import type { StagingWrite } from '../../agent/terms.ts';
+import type { FoundAccount, StagingWrite } from '../../agent/terms.ts';
 import type { DirectoryPorts } from './memory-directory.ts';
 
 /** A directory whose names begin with A, then with B, and what a test does past the agent's back. */
 export interface DirectorySubject {
   readonly ports: Omit<DirectoryPorts, 'domain'>;
   readonly domainName: string;
-  /** Makes an account of this name, for our unit and with our stamp if an instance is given; otherwise a stranger's. */
+  /**
+   * Makes an account of this name: for our unit, with our stamp and by our service account if an instance is given; otherwise a
+   * stranger's.
+   */
   plant(name: string, instanceId?: string): Promise<void>;
-  plantRecord(name: string): Promise<void>;
+  /** Makes one in our unit, with our stamp, that our service account did not make. */
+  plantForgery(name: string, instanceId: string): Promise<void>;
+  /** What the computer does that has this account. */
+  writeStamp(name: string, stampedFor: string | undefined): Promise<void>;
+  /** DNS records that the account of this name has registered, or another account of the domain. */
+  plantRecord(name: string, by?: string): Promise<void>;
+  /** DNS records of an account of this name that is gone. @returns its security identifier */
+  lostRecord(name: string): Promise<string>;
   hasAccount(name: string): Promise<boolean>;
   hasRecord(name: string): Promise<boolean>;
 }
@@ -37,12 +47,12 @@ export function directoryContract(subject: () => DirectorySubject): void {
   const remove = (
     instanceId: string,
     remembered: Partial<Parameters<DirectoryPorts['remove']>[1]> = {},
-    beforeDelete: (computerName: string) => Promise<void> = unchecked,
-  ) => subject().ports.remove(instanceId, { names: [], ...remembered }, beforeDelete, signal);
+    beforeWrite: (account: FoundAccount) => Promise<void> = unchecked,
+  ) => subject().ports.remove(instanceId, { names: [], ...remembered }, beforeWrite, signal);
   const recordOf = (name: string): string => `${name.toLowerCase()}.${subject().domainName}`;
   const stampedNames = async (instanceId: string): Promise<string[]> =>
     (await subject().ports.list(signal))
-      .filter(({ stamp }) => stamp.instanceId === instanceId)
+      .filter((account) => account.instanceId === instanceId)
       .map(({ computerName }) => computerName)
       .toSorted();
 
@@ -62,6 +72,7 @@ export function directoryContract(subject: () => DirectorySubject): void {
       passwordLastSet: staged.passwordLastSet,
       enabled: true,
       ours: true,
+      isNameTaken: false,
     });
   });
 
@@ -87,7 +98,7 @@ export function directoryContract(subject: () => DirectorySubject): void {
     });
   });
 
-  test('staging leaves an account of another name alone, even if others have stamped it for the instance', async () => {
+  test('staging leaves an account of another name alone, even if it is stamped for the instance', async () => {
     const { instanceId, names } = newInstance();
     const foreign = `WEB${instances}`;
     await subject().plant(foreign, instanceId);
@@ -120,24 +131,29 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect(await subject().ports.find(instanceId, signal)).toEqual([]);
   });
 
-  test('removal takes every account with the stamp and its DNS records, each told before it goes', async () => {
+  test('removal takes every account of the instance and its DNS records, each told before it goes', async () => {
     const { instanceId, names } = newInstance();
     const foreign = `SRV${instances}`;
+    const all = [names[0], foreign];
     await stage(instanceId);
     await subject().plant(foreign, instanceId);
-    for (const name of [...names, foreign]) await subject().plantRecord(name);
-    const told: string[] = [];
-    const removed = await remove(instanceId, {}, async (name) => {
-      const isThere = (await subject().hasAccount(name)) || (await subject().hasRecord(name));
+    for (const name of all) await subject().plantRecord(name);
+    const told: FoundAccount[] = [];
+    const removed = await remove(instanceId, {}, async (account) => {
+      const { computerName } = account;
+      const isThere = (await subject().hasAccount(computerName)) || (await subject().hasRecord(computerName));
       expect(isThere).toBe(true);
-      told.push(name);
+      told.push(account);
     });
-    expect(removed.accounts.toSorted()).toEqual([names[0], foreign]);
-    expect(removed.dnsRecords.toSorted()).toEqual([...names, foreign].map(recordOf));
-    // The accounts first: what is gone is told once for its account, and once for its records.
-    expect(told.slice(0, 2).toSorted()).toEqual([names[0], foreign]);
-    expect(told.slice(2).toSorted()).toEqual([...names, foreign]);
-    for (const name of [...names, foreign]) expect(await subject().hasRecord(name)).toBe(false);
+    expect(removed.accounts.toSorted()).toEqual(all);
+    expect(removed.dnsRecords.toSorted()).toEqual(all.map(recordOf));
+    expect(removed.othersRecords).toEqual([]);
+    // The accounts first: each is disabled and then deleted. After them the records.
+    const namesOf = (some: readonly FoundAccount[]): string[] => some.map(({ computerName }) => computerName);
+    expect(namesOf(told.slice(0, 4)).toSorted()).toEqual([names[0], names[0], foreign, foreign]);
+    for (const { objectSid } of told.slice(0, 4)) expect(objectSid).toMatch(/^S-1-5-21-/);
+    expect(namesOf(told.slice(4)).toSorted()).toEqual(all);
+    for (const name of all) expect(await subject().hasRecord(name)).toBe(false);
     expect(await stampedNames(instanceId)).toEqual([]);
     expect(await remove(instanceId, { names })).toMatchObject({ accounts: [], dnsRecords: [] });
   });
@@ -148,12 +164,14 @@ export function directoryContract(subject: () => DirectorySubject): void {
     await subject().plantRecord(names[0]);
     await expect(remove(instanceId, {}, stops)).rejects.toBe(stop);
     expect(await subject().hasAccount(names[0])).toBe(true);
-    let told = 0;
-    const second = async (): Promise<void> => {
-      told += 1;
-      if (told === 2) throw stop;
+    const upTo = (number: number): (() => Promise<void>) => {
+      let told = 0;
+      return async () => {
+        told += 1;
+        if (told === number) throw stop;
+      };
     };
-    await expect(remove(instanceId, {}, second)).rejects.toBe(stop);
+    await expect(remove(instanceId, {}, upTo(3))).rejects.toBe(stop);
     expect(await subject().hasAccount(names[0])).toBe(false);
     expect(await subject().hasRecord(names[0])).toBe(true);
   });
@@ -172,13 +190,90 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect(await subject().hasRecord(names[0])).toBe(true);
   });
 
+  test('an account is disabled before it is deleted, so that nothing usable is left in between', async () => {
+    const { instanceId } = newInstance();
+    const staged = await stage(instanceId);
+    let told = 0;
+    const second = async (): Promise<void> => {
+      told += 1;
+      if (told === 2) throw stop;
+    };
+    await expect(remove(instanceId, {}, second)).rejects.toBe(stop);
+    expect(await subject().ports.inspect(instanceId, staged, signal)).toMatchObject({ enabled: false });
+    expect((await remove(instanceId)).accounts).toEqual([staged.computerName]);
+  });
+
+  test('an account whose computer has deleted its stamp is listed, and removed, all the same', async () => {
+    const { instanceId, names } = newInstance();
+    await stage(instanceId);
+    await subject().writeStamp(names[0], undefined);
+    expect(await stampedNames(instanceId)).toEqual([names[0]]);
+    expect((await remove(instanceId)).accounts).toEqual([names[0]]);
+    expect(await subject().hasAccount(names[0])).toBe(false);
+  });
+
+  test('an account whose computer has stamped it for another instance stays that of its own', async () => {
+    const { instanceId, names } = newInstance();
+    const other = newInstance();
+    await stage(instanceId);
+    await stage(other.instanceId);
+    await subject().writeStamp(names[0], other.instanceId);
+    expect(await stampedNames(instanceId)).toEqual([names[0]]);
+    expect(await stampedNames(other.instanceId)).toEqual([other.names[0]]);
+    expect((await remove(instanceId)).accounts).toEqual([names[0]]);
+    expect(await subject().hasAccount(other.names[0])).toBe(true);
+  });
+
+  test('what our service account did not make is never found, adopted or removed, whatever its name and stamp', async () => {
+    const { instanceId, names } = newInstance();
+    const portal = `PORTAL${instances}`;
+    await subject().plantForgery(names[0], instanceId);
+    await subject().plantForgery(portal, instanceId);
+    for (const name of [names[0], portal]) await subject().plantRecord(name);
+    expect(await subject().ports.find(instanceId, signal)).toEqual([]);
+    expect(await stampedNames(instanceId)).toEqual([]);
+    const staged = await stage(instanceId);
+    expect(staged.computerName).toBe(names[1]);
+    const remembered = { names: [names[0], portal], objectGuid: staged.objectGuid };
+    expect(await remove(instanceId, remembered)).toMatchObject({ accounts: [names[1]], dnsRecords: [] });
+    for (const name of [names[0], portal]) {
+      expect(await subject().hasAccount(name)).toBe(true);
+      expect(await subject().hasRecord(name)).toBe(true);
+    }
+  });
+
+  test('DNS records of the name that another account has registered stay, and are named', async () => {
+    const { instanceId, names } = newInstance();
+    const other = newInstance();
+    await stage(other.instanceId);
+    await stage(instanceId);
+    await subject().plantRecord(names[0], other.names[0]);
+    expect(await remove(instanceId)).toMatchObject({
+      accounts: [names[0]],
+      dnsRecords: [],
+      othersRecords: [recordOf(names[0])],
+    });
+    expect(await subject().hasRecord(names[0])).toBe(true);
+  });
+
+  test('a name that another account has registered in DNS is not given, and shows if it is registered later', async () => {
+    const { instanceId, names } = newInstance();
+    const other = newInstance();
+    await stage(other.instanceId);
+    await subject().plantRecord(names[0], other.names[0]);
+    const staged = await stage(instanceId);
+    expect(staged.computerName).toBe(names[1]);
+    await subject().plantRecord(names[1], other.names[0]);
+    expect(await subject().ports.inspect(instanceId, staged, signal)).toMatchObject({ isNameTaken: true });
+  });
+
   test('removal is refused, and deletes nothing, when the account to keep is not shown', async () => {
     const { instanceId, names } = newInstance();
     const { objectGuid } = await stage(newInstance().instanceId);
     await stage(instanceId);
     await subject().plantRecord(names[0]);
-    const told: string[] = [];
-    const removal = remove(instanceId, { keep: objectGuid }, async (name) => void told.push(name));
+    const told: FoundAccount[] = [];
+    const removal = remove(instanceId, { keep: objectGuid }, async (account) => void told.push(account));
     await expect(removal).rejects.toMatchObject({ code: 'directory-refused' });
     expect(told).toEqual([]);
     expect(await stampedNames(instanceId)).toEqual([names[0]]);
@@ -203,19 +298,30 @@ export function directoryContract(subject: () => DirectorySubject): void {
     const [other = ''] = candidateNames(newInstance().instanceId, ['Z']);
     const host = `HOST${instances}`;
     const found = `FOUND${instances}`;
-    for (const name of [mine, other, host, found]) await subject().plantRecord(name);
-    const { dnsRecords } = await remove(instanceId, { names: [mine, other, host], foundNames: [found] });
+    const objectSids: string[] = [];
+    for (const name of [mine, other, host, found]) objectSids.push(await subject().lostRecord(name));
+    const remembered = { names: [mine, other, host], foundNames: [found], objectSids };
+    expect((await remove(instanceId, { ...remembered, objectSids: [] })).dnsRecords).toEqual([]);
+    const { dnsRecords } = await remove(instanceId, remembered);
     expect(dnsRecords.toSorted()).toEqual([found, mine].map(recordOf));
     for (const name of [other, host]) expect(await subject().hasRecord(name)).toBe(true);
   });
 
-  test('a name is stray when it has DNS records and no account has it', async () => {
+  test('a name is stray when an account that is gone has registered it, and no account has it', async () => {
     const { names } = newInstance();
     const other = newInstance();
-    await subject().plantRecord(names[0]);
+    const squatter = newInstance();
+    const objectSid = await subject().lostRecord(names[0]);
     await subject().plant(other.names[0]);
     await subject().plantRecord(other.names[0]);
-    const asked = [...names, ...other.names];
+    await stage(squatter.instanceId);
+    await subject().plantRecord(names[1], squatter.names[0]);
+    const asked = [...names, ...other.names].map((computerName) => ({
+      computerName,
+      objectSids: [objectSid],
+    }));
     expect(await subject().ports.strays(asked, signal)).toEqual([names[0]]);
+    const unknown = asked.map((computer) => ({ ...computer, objectSids: [] }));
+    expect(await subject().ports.strays(unknown, signal)).toEqual([]);
   });
 }

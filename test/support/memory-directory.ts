@@ -15,14 +15,19 @@ export const DOMAIN = 'corp.example.test';
 export const CONTROLLER = `dc1.${DOMAIN}`;
 const NAME_PREFIXES = ['A', 'B'];
 
+/** The security identifier of the account with this name, and of the owner of the records that it registers. */
+export const sidOf = (name: string): string => `S-1-5-21-${name.toUpperCase()}`;
+
 export interface MemoryAccount {
   readonly objectGuid: string;
   readonly name: string;
-  /** The instance in our stamp; an account of others carries none. */
+  /** The instance in our stamp; an account of others carries none. A computer may change or delete its own. */
   stamp: string | undefined;
+  /** Our service account did not make it, whatever its name and stamp say. */
+  readonly byOthers: boolean;
   /** Milliseconds since the Unix epoch; undefined when the controller does not show it. */
   readonly madeAt: number | undefined;
-  /** Made by others, and stamped for us. */
+  /** Made by our service account in others' hands, and stamped for us: it may have any name. */
   readonly foreign: boolean;
   password: string;
   passwordLastSet: bigint;
@@ -33,6 +38,7 @@ export type DirectoryCall =
   | 'directory.stage'
   | 'directory.inspect'
   | 'directory.find'
+  | 'directory.disable'
   | 'directory.remove'
   | 'directory.records'
   | 'directory.unname'
@@ -53,14 +59,17 @@ export type DirectoryPorts = DirectoryPort & SweepPorts['directory'];
 export interface MemoryDirectory {
   /** By their objectGUID. A test may look at them and change them. */
   readonly accounts: Map<string, MemoryAccount>;
-  /** Names, in capitals, of computers that have records in DNS. */
+  /** Names, in capitals, of computers that have records in DNS, each registered by the account of that name. */
   readonly records: Set<string>;
+  /** Names, in capitals, that other accounts of the domain have registered in DNS. */
+  readonly squatted: Set<string>;
   add(
     name: string,
     stamp: string | undefined,
-    more?: Partial<Pick<MemoryAccount, 'password' | 'foreign' | 'madeAt'>>,
+    more?: Partial<Pick<MemoryAccount, 'password' | 'foreign' | 'byOthers' | 'madeAt'>>,
   ): MemoryAccount;
   readonly named: (name: string) => MemoryAccount | undefined;
+  /** The accounts of an instance that are ours, as the directory's own look finds them. */
   readonly stampedFor: (instanceId: string) => MemoryAccount[];
   /** Sets the password of an account, as staging or a join does. */
   setPassword(account: MemoryAccount, password: string): void;
@@ -76,6 +85,7 @@ function shown(account: MemoryAccount): StagedAccount {
     computerName: account.name,
     distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
     objectGuid: account.objectGuid,
+    objectSid: sidOf(account.name),
     domainController: CONTROLLER,
     passwordLastSet: account.passwordLastSet,
   };
@@ -85,22 +95,27 @@ function shown(account: MemoryAccount): StagedAccount {
 export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const accounts = new Map<string, MemoryAccount>();
   const records = new Set<string>();
+  const squatted = new Set<string>();
   let made = 0;
   let ticks = 0n;
 
   const named = (name: string): MemoryAccount | undefined =>
     [...accounts.values()].find((account) => account.name === name.toUpperCase());
+  /** Its name says whose it is, for a computer can't change that; or else its stamp. */
+  const instanceOf = ({ name, stamp, byOthers }: MemoryAccount): string | undefined =>
+    byOthers ? undefined : (instanceIdOf(name) ?? stamp);
   const stampedFor = (instanceId: string): MemoryAccount[] =>
-    [...accounts.values()].filter((account) => account.stamp === instanceId);
+    [...accounts.values()].filter((account) => instanceOf(account) === instanceId);
   /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
   const stagedFor = (instanceId: string): MemoryAccount | undefined =>
     stampedFor(instanceId).find(({ name }) => instanceIdOf(name) === instanceId);
   const freeNameFor = (instanceId: string): string | undefined =>
-    candidateNames(instanceId, NAME_PREFIXES).find((name) => !named(name));
+    candidateNames(instanceId, NAME_PREFIXES).find((name) => !named(name) && !squatted.has(name));
 
   const directory: MemoryDirectory = {
     accounts,
     records,
+    squatted,
     add(name, stamp, more = {}) {
       made += 1;
       ticks += 1n;
@@ -110,6 +125,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         stamp,
         madeAt: now(),
         foreign: false,
+        byOthers: stamp === undefined,
         password: '',
         passwordLastSet: ticks,
         enabled: true,
@@ -153,8 +169,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         const look = (): Awaited<ReturnType<DirectoryPort['inspect']>> => {
           const account = accounts.get(objectGuid);
           if (!account) return undefined;
-          const { passwordLastSet, enabled, stamp } = account;
-          return { passwordLastSet, enabled, ours: stamp === instanceId };
+          const { passwordLastSet, enabled, stamp, name } = account;
+          return { passwordLastSet, enabled, ours: stamp === instanceId, isNameTaken: squatted.has(name) };
         };
         return ask('directory.inspect', instanceId, look, signal);
       },
@@ -165,52 +181,72 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
           'directory.list',
           '',
           () =>
-            [...accounts.values()].flatMap(({ name, objectGuid, madeAt, stamp }) =>
-              stamp === undefined
+            [...accounts.values()].flatMap((account) => {
+              const { name, objectGuid, madeAt } = account;
+              const instanceId = instanceOf(account);
+              const whenCreated = madeAt === undefined ? undefined : new Date(madeAt);
+              return instanceId === undefined
                 ? []
-                : [
-                    {
-                      computerName: name,
-                      objectGuid,
-                      whenCreated: madeAt === undefined ? undefined : new Date(madeAt),
-                      stamp: { instanceId: stamp },
-                    },
-                  ],
-            ),
+                : [{ computerName: name, objectGuid, whenCreated, instanceId }];
+            }),
           signal,
         ),
-      strays: (computerNames, signal) =>
-        ask('directory.strays', '', () => directory.free(computerNames), signal),
-      async remove(instanceId, { names, foundNames = [], keep }, beforeDelete, signal) {
-        const found = await ask('directory.find', instanceId, () => stampedFor(instanceId), signal);
+      strays(computers, signal) {
+        const own = computers.filter(({ computerName, objectSids }) =>
+          objectSids.includes(sidOf(computerName)),
+        );
+        const names = own.map(({ computerName }) => computerName);
+        return ask('directory.strays', '', () => directory.free(names), signal);
+      },
+      async remove(instanceId, remembered, beforeWrite, signal) {
+        const { names, foundNames = [], keep, objectGuid: known, objectSids = [] } = remembered;
+        const look = (): MemoryAccount[] => {
+          const own = stampedFor(instanceId);
+          const staged = known === undefined ? undefined : accounts.get(known);
+          return staged && !own.includes(staged) ? [...own, staged] : own;
+        };
+        const found = await ask('directory.find', instanceId, look, signal);
         if (keep !== undefined && !found.some(({ objectGuid }) => objectGuid === keep)) {
           throw new AdjoinError(
             'directory-refused',
             `${CONTROLLER} does not show the account that ${instanceId} joined as: nothing of it is deleted.`,
           );
         }
+        const doomed = found.filter(({ objectGuid }) => objectGuid !== keep);
         const removed: string[] = [];
-        for (const { name, objectGuid } of found) {
-          if (objectGuid === keep) continue;
-          await beforeDelete(name);
+        for (const account of doomed) {
+          const { name, objectGuid, enabled } = account;
+          const told = { computerName: name, objectSid: sidOf(name) };
+          if (enabled) {
+            await beforeWrite(told);
+            await ask('directory.disable', instanceId, () => (account.enabled = false), signal);
+          }
+          await beforeWrite(told);
           const gone = await ask('directory.remove', instanceId, () => accounts.delete(objectGuid), signal);
           if (gone) removed.push(name);
         }
-        const possible = names.filter((name) => instanceIdOf(name) === instanceId);
-        const known = [
+        const doomedNames = doomed.map(({ name }) => name);
+        const possible = [
           ...candidateNames(instanceId, NAME_PREFIXES),
-          ...possible,
+          ...names.filter((name) => instanceIdOf(name) === instanceId),
           ...foundNames,
-          ...found.flatMap(({ name, objectGuid }) => (objectGuid === keep ? [] : [name])),
+          ...doomedNames,
         ].map((name) => name.toUpperCase());
-        const stray = await ask('directory.records', instanceId, () => directory.free(known), signal);
+        const owners = new Set([...objectSids, ...doomedNames.map(sidOf)]);
+        const free = await ask('directory.records', instanceId, () => directory.free(possible), signal);
         const dnsRecords: string[] = [];
-        for (const name of stray) {
-          await beforeDelete(name);
+        for (const name of free) {
+          if (!owners.has(sidOf(name))) continue;
+          await beforeWrite({ computerName: name });
           const gone = await ask('directory.unname', instanceId, () => records.delete(name), signal);
           if (gone) dnsRecords.push(fqdnOf(name));
         }
-        return { accounts: removed, dnsRecords, domainController: CONTROLLER };
+        const others = [
+          ...free.filter((name) => !owners.has(sidOf(name))),
+          ...new Set(possible.filter((name) => squatted.has(name) && !named(name))),
+        ];
+        const othersRecords = others.map(fqdnOf);
+        return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
       },
       domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),
     }),

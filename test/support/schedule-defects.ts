@@ -48,7 +48,8 @@ export const defects = {
       ...ports,
       directory: {
         ...ports.directory,
-        inspect: () => Promise.resolve({ passwordLastSet: 2n ** 62n, enabled: true, ours: true }),
+        inspect: () =>
+          Promise.resolve({ passwordLastSet: 2n ** 62n, enabled: true, ours: true, isNameTaken: false }),
       },
     }),
   },

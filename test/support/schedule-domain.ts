@@ -29,7 +29,10 @@ export interface Domain {
   readonly mood: { lies: number; failures: number; leavesHang: boolean };
   readonly booting: Nodes;
   addStranger(name: string): void;
-  /** An account under a name that we would never give, with the instance's stamp. */
+  /**
+   * Two accounts under names that we would never give, with the instance's stamp: one that our service account owns, and so is
+   * ours to remove; and a forgery, which stays.
+   */
   addForeign(instanceId: string): void;
   disable(instanceId: string): void;
   delete(instanceId: string): void;
@@ -121,6 +124,10 @@ export function createDomain(kernel: Kernel): Domain {
       if (named(name) || !nodes.has(instanceId)) return;
       directory.add(name, instanceId, { password: fresh('somebody’s password'), foreign: true });
       records.add(name);
+      const forged = nameOf(instanceId, 'FORGED-');
+      if (named(forged)) return;
+      directory.add(forged, instanceId, { password: fresh('a forger’s password'), byOthers: true });
+      records.add(forged);
     },
     disable(instanceId) {
       for (const account of stampedFor(instanceId)) account.enabled = false;

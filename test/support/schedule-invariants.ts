@@ -85,7 +85,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
     readonly since: number;
   }>();
   const writers = new Map<string, string>();
-  let strangers = '';
+  /** What each of them was like when it was first seen. */
+  const strangers = new Set<string>();
   /** What broke inside a call, where throwing would only reach the core. */
   let broken: Broken | undefined;
 
@@ -93,15 +94,14 @@ export function createInvariants(options: InvariantOptions): Invariants {
     if (!holds) broken ??= new Broken(`${promises[promise]}\n  ${what}`);
   }
 
-  const othersAccounts = (): string =>
+  const othersAccounts = (): string[] =>
     [...domain.accounts.values()]
-      .filter((account) => account.stamp === undefined)
-      .map(({ name, password, enabled }) => [name, password, enabled, domain.records.has(name)].join())
-      .join(';');
+      .filter((account) => account.byOthers)
+      .map(({ name, password, enabled }) => [name, password, enabled, domain.records.has(name)].join());
 
   function accounted(): void {
-    for (const { stamp, name, foreign } of domain.accounts.values()) {
-      if (stamp === undefined || foreign) continue;
+    for (const { stamp, name, foreign, byOthers } of domain.accounts.values()) {
+      if (stamp === undefined || foreign || byOthers) continue;
       const membership = table.get(stamp);
       must(
         membership !== undefined && mayHaveAccount(membership),
@@ -129,8 +129,8 @@ export function createInvariants(options: InvariantOptions): Invariants {
   }
 
   function swept(): void {
-    for (const { stamp, name } of domain.accounts.values()) {
-      must(stamp === undefined || cloud.lives(stamp), 'swept', `${name} is left of ${stamp}.`);
+    for (const { stamp, name, byOthers } of domain.accounts.values()) {
+      must(stamp === undefined || byOthers || cloud.lives(stamp), 'swept', `${name} is left of ${stamp}.`);
     }
     const names = new Set([...domain.accounts.values()].map((account) => account.name));
     for (const { instanceId, computerName, foundNames = [] } of table.values()) {
@@ -155,10 +155,13 @@ export function createInvariants(options: InvariantOptions): Invariants {
 
   return {
     begin() {
-      strangers = othersAccounts();
+      for (const account of othersAccounts()) strangers.add(account);
     },
     check() {
-      must(othersAccounts() === strangers, 'strangers', 'A stranger’s account is not what it was.');
+      const others = new Set(othersAccounts());
+      const are = [...strangers].every((account) => others.has(account));
+      must(are, 'strangers', 'A stranger’s account is not what it was.');
+      for (const account of others) strangers.add(account);
       accounted();
       unharmed();
       kept();
@@ -232,7 +235,7 @@ export function createInvariants(options: InvariantOptions): Invariants {
       if (destination === 'WarmPool') return;
       // Somebody may have stamped an account after the removal: the sweep's.
       const left = [...domain.accounts.values()].find(
-        (account) => account.stamp === instanceId && !account.foreign,
+        (account) => account.stamp === instanceId && !account.foreign && !account.byOthers,
       );
       const state = table.get(instanceId)?.state;
       must(!left || state === 'owed', 'forgotten', `${left?.name} is left, and the ledger says ${state}.`);

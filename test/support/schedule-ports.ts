@@ -109,6 +109,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
   function directoryOf(actor: Actor): DirectoryPorts {
     const deeds: Partial<Record<DirectoryCall, Deed>> = {
       'directory.stage': 'stage',
+      'directory.disable': 'remove',
       'directory.remove': 'remove',
       'directory.unname': 'remove',
     };

@@ -89,6 +89,11 @@ function protectedBy(resource: DeployedResource, resources: readonly DeployedRes
       return each([arnOf(resource)], 'AssumeRolePolicyDocument');
     case 'AWS::KMS::Key':
       return each([arnOf(resource)], 'KeyPolicy');
+    case 'AWS::DynamoDB::Table': {
+      const given = properties['ResourcePolicy'];
+      if (given === undefined) return [];
+      return [[arnOf(resource), policy(logicalId, record(given)['PolicyDocument'])]];
+    }
     case 'AWS::SQS::QueuePolicy': {
       const urls = listOf(properties['Queues']);
       const queues = ofType(resources, 'AWS::SQS::Queue').filter(({ ref }) => urls.includes(ref));

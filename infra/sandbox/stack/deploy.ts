@@ -1,22 +1,21 @@
 /**
  * A CloudFormation engine, as far as one deployment into an empty account needs it: parameters, conditions, intrinsic
- * functions, order, creation. It updates and deletes nothing.
+ * functions, order, creation, and the rollback of a creation that fails. It updates nothing, and deletes no stack.
  *
  * A resource type that it does not know, or a property that neither works here nor is known to be without effect, is an
  * error: what a stack says must either be true in the sandbox or be named as left out.
  */
+import type { DeployedResource } from './deployed-resource.ts';
 import { evaluate, evaluateCondition, evaluateMap, type Created, type Scope } from './evaluate.ts';
+import { checkProperties } from './limits/check-properties.ts';
+import { checkServices } from './limits/check-services.ts';
+import { checkTemplate } from './limits/template-quotas.ts';
 import { creationOrder } from './order.ts';
 import { resolveParameters } from './parameters.ts';
 import type { Target, ResourceTypes } from './resource-type.ts';
 import { resourceTypes } from './resources/index.ts';
+import { DeploymentFailure, rollBack, type Deletable } from './rollback.ts';
 import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
-
-export interface DeployedResource extends Created {
-  readonly logicalId: string;
-  readonly type: string;
-  readonly properties: JsonMap;
-}
 
 export interface DeployedStack {
   readonly name: string;
@@ -34,14 +33,17 @@ export interface Deployment {
   readonly target: Target;
   /** Told each resource when it is there. */
   readonly onCreated?: (resource: DeployedResource) => void;
+  /** Told each resource that a rollback deletes. */
+  readonly onDeleted?: (resource: DeployedResource) => void;
   readonly types?: ResourceTypes;
 }
 
-/** @throws TemplateError; what was created by then stays */
+/** @throws TemplateError or ServiceFailure before anything is made; {@link DeploymentFailure} after what was made is rolled back */
 export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   const { name, target } = deployment;
   const types = deployment.types ?? resourceTypes;
   const template = parseTemplate(deployment.template);
+  checkTemplate(deployment.template, template, deployment.parameters);
   const unknown = new Set(
     [...template.resources.values()].map(({ type }) => type).filter((type) => !types[type]),
   );
@@ -67,7 +69,7 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   };
   const holds = (condition: string | undefined) => condition === undefined || scope.condition(condition);
 
-  const resources: DeployedResource[] = [];
+  const resources: Deletable[] = [];
   for (const logicalId of creationOrder(template.resources)) {
     const definition = template.resources.get(logicalId);
     const type = types[definition?.type ?? ''];
@@ -75,17 +77,18 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
     try {
       const properties = evaluateMap(definition.properties, scope);
       refuseUnknown(type, properties);
+      checkProperties(definition.type, logicalId, properties);
+      checkServices({ type: definition.type, properties }, resources);
       const madeUpName = `${name}-${logicalId}-${target.hex(12).toUpperCase()}`;
-      const answer = await type.create({ logicalId, properties, madeUpName }, target);
+      const wanted = { logicalId, type: definition.type, properties, madeUpName };
+      const answer = await type.create(wanted, target);
       created.set(logicalId, answer);
-      const resource = { logicalId, type: definition.type, properties, ...answer };
+      const resource = { ...wanted, ...answer, deletionPolicy: definition.deletionPolicy };
       resources.push(resource);
       deployment.onCreated?.(resource);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new TemplateError(`${name}: ${logicalId} (${definition.type}) can't be created: ${reason}`, {
-        cause: error,
-      });
+    } catch (cause) {
+      const end = await rollBack(resources, types, target, (gone) => deployment.onDeleted?.(gone));
+      throw new DeploymentFailure(name, { logicalId, type: definition.type, cause }, end);
     }
   }
   const outputs = [...template.outputs].filter(([, { condition }]) => holds(condition));

@@ -3,7 +3,7 @@ import { Authorizer } from '../iam/authorizer.ts';
 import { deployedPolicies } from '../iam/from-template.ts';
 import { policy, type DeployedPolicies, type Identity, type Policy } from '../iam/policies.ts';
 import { Recorder } from '../iam/recorder.ts';
-import type { DeployedResource } from './deploy.ts';
+import type { DeployedResource } from './deployed-resource.ts';
 import { scalar } from './template.ts';
 
 export interface PermissionsOptions {
@@ -26,7 +26,7 @@ export class Permissions {
   /** Which statement allowed which call. */
   readonly recorder = new Recorder();
   readonly #options: PermissionsOptions;
-  readonly #resources: DeployedResource[] = [];
+  #resources: DeployedResource[] = [];
   #current:
     | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
     | undefined;
@@ -37,6 +37,12 @@ export class Permissions {
 
   add(resource: DeployedResource): void {
     this.#resources.push(resource);
+  }
+
+  remove(resource: DeployedResource): void {
+    this.#resources = this.#resources.filter((each) => each !== resource);
+    // Its length may be what it was before, of other resources.
+    this.#current = undefined;
   }
 
   policies(): DeployedPolicies {

@@ -23,6 +23,8 @@ export interface Target {
   readonly clients: DeployerClients;
   /** Services that take no calls here. */
   readonly cloud: Pick<Cloud, 'keys' | 'topics' | 'bus'>;
+  /** Resources that are only remembered, by type and name. */
+  readonly remembered: Set<string>;
   /** Lower-case hexadecimal digits, as IDs end in. */
   readonly hex: (digits: number) => string;
 }
@@ -30,9 +32,16 @@ export interface Target {
 /** One resource to be made, with its properties resolved. */
 export interface Wanted {
   readonly logicalId: string;
+  readonly type: string;
   readonly properties: JsonMap;
   /** A name for a resource that the template gives none. */
   readonly madeUpName: string;
+}
+
+/** A resource that was made. */
+export interface Made extends Wanted {
+  /** What `Ref` answers. */
+  readonly ref: string;
 }
 
 export interface ResourceType {
@@ -41,6 +50,8 @@ export interface ResourceType {
   /** Properties that change nothing in the sandbox. */
   readonly inert?: readonly string[];
   create(wanted: Wanted, target: Target): Created | Promise<Created>;
+  /** @throws Error where the service keeps it */
+  delete(made: Made, target: Target): void | Promise<unknown>;
 }
 
 export type ResourceTypes = Readonly<Record<string, ResourceType>>;

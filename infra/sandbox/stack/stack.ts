@@ -110,9 +110,11 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
     ...place,
     clients,
     cloud,
+    remembered: new Set(),
     hex: (digits) => randomBytes(digits).toString('hex').slice(0, digits),
   };
   const onCreated: Permissions['add'] = (resource) => permissions.add(resource);
+  const onDeleted: Permissions['remove'] = (resource) => permissions.remove(resource);
   try {
     const stack = await deploy({
       name: deployment,
@@ -120,6 +122,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       parameters: await parametersOf(options),
       target,
       onCreated,
+      onDeleted,
     });
     const output = (name: string): string => {
       const value = stack.outputs.get(name);
@@ -147,6 +150,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       },
       target,
       onCreated,
+      onDeleted,
     });
     await clients.secrets.send(
       new PutSecretValueCommand({

@@ -21,7 +21,11 @@ export interface ResourceDefinition {
   readonly properties: JsonMap;
   readonly condition: string | undefined;
   readonly dependsOn: readonly string[];
+  readonly deletionPolicy: DeletionPolicy;
 }
+
+/** `RetainExceptOnCreate` retains, except when the operation that made the resource is rolled back. */
+export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate';
 
 export interface Output {
   readonly value: Json;
@@ -29,6 +33,8 @@ export interface Output {
 }
 
 export interface Template {
+  /** Empty where there is none. */
+  readonly description: string;
   readonly parameters: ReadonlyMap<string, ParameterDefinition>;
   readonly mappings: JsonMap;
   readonly conditions: JsonMap;
@@ -52,15 +58,9 @@ const sections = new Set([
   'Outputs',
 ]);
 
-/** What a resource may have besides its type, properties, condition and order. None of it matters while creating. */
-const inert = new Set([
-  'Metadata',
-  'DeletionPolicy',
-  'UpdateReplacePolicy',
-  'UpdatePolicy',
-  'CreationPolicy',
-]);
-const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn']);
+/** What a resource may have besides. None of it matters while creating, or when that is rolled back. */
+const inert = new Set(['Metadata', 'UpdateReplacePolicy', 'UpdatePolicy', 'CreationPolicy']);
+const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn', 'DeletionPolicy']);
 
 /** @throws TemplateError */
 export function parseTemplate(text: string): Template {
@@ -68,6 +68,7 @@ export function parseTemplate(text: string): Template {
   const stranger = Object.keys(root).find((name) => !sections.has(name));
   if (stranger !== undefined) throw new TemplateError(`The template's section ${stranger} is not supported.`);
   return {
+    description: root['Description'] === undefined ? '' : textAt(root['Description'], 'Description'),
     parameters: mapped(section(root, 'Parameters'), parameter),
     mappings: section(root, 'Mappings'),
     conditions: section(root, 'Conditions'),
@@ -125,7 +126,13 @@ function resource(value: Json, name: string): ResourceDefinition {
     dependsOn: (isList(dependsOn) ? dependsOn : [dependsOn]).map((each) =>
       textAt(each, `resource ${name}'s DependsOn`),
     ),
+    deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
   };
+}
+
+function deletionPolicy(value: Json, name: string): DeletionPolicy {
+  if (value === 'Delete' || value === 'Retain' || value === 'RetainExceptOnCreate') return value;
+  throw new TemplateError(`Resource ${name}'s DeletionPolicy ${JSON.stringify(value)} is not supported.`);
 }
 
 function output(value: Json, name: string): Output {

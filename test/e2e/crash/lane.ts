@@ -144,7 +144,7 @@ export async function openLanes(options: LanesOptions): Promise<Lanes> {
             Sid: 'HooksSend',
             Effect: 'Allow',
             Principal: { AWS: system.stack.publisherRoleArn },
-            Action: 'sqs:SendMessage',
+            Action: ['sqs:GetQueueUrl', 'sqs:SendMessage'],
             Resource: queueArn(name),
           },
         ],

@@ -479,6 +479,14 @@ const onResources: readonly Rule[] = [
       not(administrators),
     ),
   },
+  {
+    sentence:
+      'Only the named administrators and the break-glass role delete the memberships, or change how they are kept.',
+    applies: both(
+      doing('memberships', 'DeleteTable', 'UpdateTable', 'UpdateContinuousBackups', 'PutResourcePolicy'),
+      not(administrators),
+    ),
+  },
   { sentence: 'Nobody sends dead letters.', applies: doing('dead letters', 'SendMessage') },
   {
     sentence: 'Queues, topics and session records are reached by TLS only.',

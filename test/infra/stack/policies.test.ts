@@ -2,6 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/policy-file.ts';
+import { iamPolicies, serviceControlPolicy as scpSize } from '../../../infra/sandbox/cloud/limits/iam.ts';
+import { beyond, type Limit } from '../../../infra/sandbox/cloud/limits/limit.ts';
+import {
+  bucketPolicy,
+  endpointPolicy,
+  keyPolicy,
+  secretPolicy,
+  tablePolicy,
+  topicPolicy,
+} from '../../../infra/sandbox/cloud/limits/resource-policies.ts';
+import { checkQueuePolicy, sqsPolicy } from '../../../infra/sandbox/cloud/limits/sqs.ts';
 import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/protection.ts';
 
 const files = readdirSync(policyFolder)
@@ -28,9 +39,6 @@ const values = new Proxy<Record<string, string | string[]>>(
       typeof name === 'string' ? (known[name] ?? arn('service', 'x'.repeat(60))) : undefined,
   },
 );
-
-/** As IAM counts: without white space. */
-const sizeOf = (policy: unknown): number => JSON.stringify(policy).length;
 
 /** Allows more than it names, or names principals in the way that breaks. */
 const loose = (statement: PolicyStatement) =>
@@ -81,22 +89,26 @@ test('every file is given to somebody', () => {
 });
 
 test("policies stay below AWS's limits even with long names", () => {
-  const limits: [RegExp, number][] = [
-    [/^(secret)$/, 20_480],
-    [/-key$/, 32_768],
-    [/^(queue|dead-letter-queue)$/, 8_192],
-    [/-topic$/, 30_720],
-    [/-bucket$/, 20_480],
-    [/^endpoint-/, 20_480],
-    [/^trust-/, 2_048],
-    // A managed policy.
-    [/^/, 6_144],
+  const limits: [RegExp, Limit][] = [
+    [/^secret$/, secretPolicy],
+    [/-key$/, keyPolicy],
+    [/^(queue|dead-letter-queue)$/, sqsPolicy.bytes],
+    [/^memberships$/, tablePolicy],
+    [/-topic$/, topicPolicy.bytes],
+    [/-bucket$/, bucketPolicy],
+    [/^endpoint-/, endpointPolicy],
+    [/^trust-/, iamPolicies.trust],
+    [/^/, iamPolicies.managed],
   ];
-  const sizes = files.map((file) => {
-    const limit = limits.find(([pattern]) => pattern.test(file))?.[1] ?? 0;
-    return { file, limit, size: sizeOf(fillPolicy(file, values)) };
+  const beyondLimit = files.filter((file) => {
+    const limit = limits.find(([pattern]) => pattern.test(file))?.[1];
+    return limit === undefined || beyond(limit, JSON.stringify(fillPolicy(file, values))) !== undefined;
   });
-  expect(sizes.filter(({ size, limit }) => size > limit)).toEqual([]);
+  expect(beyondLimit).toEqual([]);
+});
+
+test.each(['queue', 'dead-letter-queue'])('%s has no more of anything than SQS takes', (name) => {
+  expect(() => checkQueuePolicy(JSON.stringify(fillPolicy(name, values)))).not.toThrow();
 });
 
 describe('as service control policies', () => {
@@ -111,7 +123,7 @@ describe('as service control policies', () => {
       expect(statement.Effect).toBe('Deny');
       expect(statement.Condition?.['ArnNotLike']).toEqual({ 'aws:PrincipalArn': exempt });
     }
-    expect(sizeOf(policy)).toBeLessThanOrEqual(5_120);
+    expect(beyond(scpSize, JSON.stringify(policy))).toBeUndefined();
   });
 
   test('a statement keeps its own conditions beside the exemption', () => {

@@ -68,12 +68,26 @@ describe('queues', () => {
 });
 
 describe('what must not be lost', () => {
-  test('the table has point-in-time recovery, encryption and deletion protection', () => {
-    expect(only(template, 'AWS::DynamoDB::Table')).toMatchObject({
+  test('the table has point-in-time recovery and encryption, and a policy that keeps all but administrators from deleting it', () => {
+    const table = only(template, 'AWS::DynamoDB::Table');
+    // A rollback of the first deployment could not delete a table that DynamoDB itself protects.
+    expect(table.Properties['DeletionProtectionEnabled']).toBeUndefined();
+    expect(table).toMatchObject({
       DeletionPolicy: 'RetainExceptOnCreate',
       UpdateReplacePolicy: 'Retain',
       Properties: {
-        DeletionProtectionEnabled: true,
+        ResourcePolicy: {
+          PolicyDocument: {
+            Statement: [
+              {
+                Effect: 'Deny',
+                Principal: '*',
+                Action: expect.arrayContaining(['dynamodb:DeleteTable']),
+                Condition: { ArnNotLike: { 'aws:PrincipalArn': { Ref: 'AdministratorArns' } } },
+              },
+            ],
+          },
+        },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         SSESpecification: { SSEEnabled: true },
       },

@@ -17,7 +17,7 @@ const place = { deployment: 'contract', accountId: '123456789012', region: 'eu-c
 describeReal('The directory on a real controller', (ground) => {
   let domain: Domain;
   let directory: Directory;
-  const { plant, plantRecord, dnOf, records } = plantingIn(() => domain);
+  const { ldb, plant, plantOurs, plantRecord, sidOf, lostSid, dnOf, records } = plantingIn(() => domain);
 
   beforeAll(async () => {
     domain = await testDomain(ground);
@@ -46,6 +46,9 @@ describeReal('The directory on a real controller', (ground) => {
     await domain.destroy();
   });
 
+  const stampLine = (instanceId: string): string =>
+    `msDS-cloudExtensionAttribute1: ${formatStamp({ ...place, instanceId })}`;
+
   directoryContract(() => ({
     ports: {
       ...directory,
@@ -55,6 +58,7 @@ describeReal('The directory on a real controller', (ground) => {
           account && {
             passwordLastSet: account.passwordLastSet,
             enabled: account.enabled,
+            isNameTaken: account.isNameTaken,
             ours: sameStamp(account.stamp, { ...place, instanceId }),
           }
         );
@@ -64,12 +68,22 @@ describeReal('The directory on a real controller', (ground) => {
     plant: (name, instanceId) =>
       instanceId === undefined
         ? plant(name, `CN=Computers,${domain.baseDn}`)
-        : plant(
-            name,
-            domain.organizationalUnit,
-            `msDS-cloudExtensionAttribute1: ${formatStamp({ ...place, instanceId })}`,
-          ),
-    plantRecord: (name) => plantRecord(name.toLowerCase()),
+        : plantOurs(name, stampLine(instanceId)),
+    plantForgery: (name, instanceId) => plant(name, domain.organizationalUnit, stampLine(instanceId)),
+    writeStamp: (name, stampedFor) =>
+      ldb(
+        'ldbmodify',
+        `dn: CN=${name},${domain.organizationalUnit}`,
+        'changetype: modify',
+        'replace: msDS-cloudExtensionAttribute1',
+        ...(stampedFor === undefined ? [] : [stampLine(stampedFor)]),
+      ),
+    plantRecord: async (name, by = name) => plantRecord(name.toLowerCase(), await sidOf(`${by}$`)),
+    async lostRecord(name) {
+      const sid = await lostSid();
+      await plantRecord(name.toLowerCase(), sid);
+      return sid;
+    },
     hasAccount: async (name) => (await dnOf(name)) !== undefined,
     hasRecord: async (name) => (await records(name.toLowerCase())) > 0,
   }));

@@ -13,7 +13,7 @@ import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { logTo, textOf } from '../../support/memory-log.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
-import { plantingIn } from './planting.ts';
+import { ownedBy, plantingIn } from './planting.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
 
@@ -72,7 +72,7 @@ class Secret {
 describeReal('The directory room', (ground) => {
   let domain: Domain;
   const open: (Directory | Tunnel)[] = [];
-  const { ldb, plant, plantRecord, dnOf, records } = plantingIn(() => domain);
+  const { ldb, plant, plantOurs, plantRecord, sidOf, lostSid, dnOf, records } = plantingIn(() => domain);
 
   beforeAll(async () => {
     domain = await testDomain(ground);
@@ -188,11 +188,11 @@ describeReal('The directory room', (ground) => {
       expect(await room.find(instance, signal)).toHaveLength(1);
     });
 
-    test('resets and enables an account of its name that others made and stamped for us', async () => {
+    test('resets and enables an account of its name that is ours and was disabled', async () => {
       const instance = newInstance();
       const name = nameOf(instance);
       const more = ['userAccountControl: 4098', stamped(stampOf(instance))];
-      await plant(name, domain.organizationalUnit, ...more);
+      await plantOurs(name, ...more);
       const room = directory();
       const staged = await room.stage(instance, password(), {}, unchecked, signal);
       expect(staged.computerName).toBe(name);
@@ -368,7 +368,7 @@ describeReal('The directory room', (ground) => {
       for (const child of [`CN=point,${staged.distinguishedName}`, `CN=other,${staged.distinguishedName}`]) {
         await ldb('ldbadd', `dn: ${child}`, 'objectClass: serviceConnectionPoint');
       }
-      await plantRecord(label);
+      await plantRecord(label, staged.objectSid);
       const removal = { accounts: [staged.computerName], dnsRecords: [`${label}.${domain.domainName}`] };
       expect(await room.remove(instance, { names: [] }, unchecked, signal)).toMatchObject(removal);
       expect(await dnOf(staged.computerName)).toBeUndefined();
@@ -379,23 +379,25 @@ describeReal('The directory room', (ground) => {
       });
     });
 
-    test('deletes every account with the stamp, and a record that outlived its account', async () => {
+    test('deletes every account of the instance, and a record that outlived its account', async () => {
       const instance = newInstance();
       const stamp = stamped(stampOf(instance));
-      await plant(nameOf(instance, 'A'), domain.organizationalUnit, stamp);
-      await plant(nameOf(instance, 'K'), domain.organizationalUnit, stamp);
+      await plantOurs(nameOf(instance, 'A'), stamp);
+      await plantOurs(nameOf(instance, 'K'), stamp);
       const label = nameOf(instance, 'B').toLowerCase();
-      await plantRecord(label, 'dNSTombstoned: TRUE');
-      const { accounts, dnsRecords } = await directory().remove(instance, { names: [] }, unchecked, signal);
+      const lost = await lostSid();
+      await plantRecord(label, lost, 'dNSTombstoned: TRUE');
+      const remembered = { names: [], objectSids: [lost] };
+      const { accounts, dnsRecords } = await directory().remove(instance, remembered, unchecked, signal);
       expect(accounts.toSorted()).toEqual([nameOf(instance, 'A'), nameOf(instance, 'K')]);
       expect(dnsRecords).toEqual([`${label}.${domain.domainName}`]);
     });
 
-    test('deletes an account of any name that was stamped by others, and its DNS record', async () => {
+    test('deletes an account of ours that has any name and the stamp, and its DNS record', async () => {
       const instance = newInstance();
       const name = `WEB${instance.slice(-8).toUpperCase()}`;
-      await plant(name, domain.organizationalUnit, stamped(stampOf(instance)));
-      await plantRecord(name.toLowerCase());
+      await plantOurs(name, stamped(stampOf(instance)));
+      await plantRecord(name.toLowerCase(), await sidOf(`${name}$`));
       expect(await directory().remove(instance, { names: [] }, unchecked, signal)).toMatchObject({
         accounts: [name],
         dnsRecords: [`${name.toLowerCase()}.${domain.domainName}`],
@@ -405,8 +407,8 @@ describeReal('The directory room', (ground) => {
 
     test('deletes an account that not everybody may read', async () => {
       const instance = newInstance();
-      const descriptor = 'nTSecurityDescriptor: O:DAG:DAD:(A;;GA;;;DA)';
-      await plant(nameOf(instance), domain.organizationalUnit, stamped(stampOf(instance)), descriptor);
+      const descriptor = ownedBy(await sidOf(domain.serviceAccount.user), '(A;;GA;;;DA)');
+      await plantOurs(nameOf(instance), stamped(stampOf(instance)), descriptor);
       expect(await directory().remove(instance, { names: [] }, unchecked, signal)).toMatchObject({
         accounts: [nameOf(instance)],
       });
@@ -416,10 +418,12 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const mine = nameOf(instance, 'Z');
       const other = nameOf(newInstance(), 'Z');
-      await plantRecord(mine.toLowerCase());
-      await plantRecord(other.toLowerCase());
+      const lost = await lostSid();
+      await plantRecord(mine.toLowerCase(), lost);
+      await plantRecord(other.toLowerCase(), lost);
       const known = [mine, other, 'DC1', '*', `${mine},DC=x`, '@'];
-      expect(await directory().remove(instance, { names: known }, unchecked, signal)).toMatchObject({
+      const remembered = { names: known, objectSids: [lost] };
+      expect(await directory().remove(instance, remembered, unchecked, signal)).toMatchObject({
         accounts: [],
         dnsRecords: [`${mine.toLowerCase()}.${domain.domainName}`],
       });
@@ -431,7 +435,7 @@ describeReal('The directory room', (ground) => {
       const instance = newInstance();
       const label = nameOf(instance).toLowerCase();
       await plant(nameOf(instance), `CN=Computers,${domain.baseDn}`);
-      await plantRecord(label);
+      await plantRecord(label, await sidOf(`${nameOf(instance)}$`));
       expect(
         await directory().remove(instance, { names: [nameOf(instance)] }, unchecked, signal),
       ).toMatchObject({
@@ -445,11 +449,17 @@ describeReal('The directory room', (ground) => {
       const room = directory();
       const [stray, taken, none] = [newInstance(), newInstance(), newInstance()].map((id) => nameOf(id));
       if (!stray || !taken || !none) throw new Error('there are no names');
-      await plantRecord(stray.toLowerCase());
-      await plantRecord(taken.toLowerCase());
+      const lost = await lostSid();
+      await plantRecord(stray.toLowerCase(), lost);
+      await plantRecord(taken.toLowerCase(), lost);
       await plant(taken, `CN=Computers,${domain.baseDn}`);
-      expect(await room.strays([taken, none, '@', '*', stray], signal)).toEqual([stray]);
-      expect(await room.strays([none], signal)).toEqual([]);
+      const ask = (...names: string[]) =>
+        room.strays(
+          names.map((computerName) => ({ computerName, objectSids: [lost] })),
+          signal,
+        );
+      expect(await ask(taken, none, '@', '*', stray)).toEqual([stray]);
+      expect(await ask(none)).toEqual([]);
     });
 
     test("spares another instance's account", async () => {

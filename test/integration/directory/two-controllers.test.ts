@@ -24,6 +24,10 @@ const unchecked = async (): Promise<void> => undefined;
 let lastInstance = 0;
 const newInstance = (): string => `i-${(lastInstance += 1).toString(16).padStart(17, '0')}`;
 const nameOf = (instanceId: string, prefix = 'A'): string => candidateNames(instanceId, [prefix])[0] ?? '';
+/** DNS that names this controller alone. */
+const only = (controller: Controller) => ({
+  resolveSrv: async () => [{ name: controller.hostName, port: 389, priority: 0, weight: 100 }],
+});
 const password = (): string => oneTimePassword(randomBytes);
 
 describeReal('The directory room with two domain controllers', (ground) => {
@@ -385,10 +389,6 @@ describeReal('The directory room with two domain controllers', (ground) => {
 
   // The last one: the second controller keeps a certificate that any member could have.
   describe('a controller that its certificate does not show', () => {
-    const only = (controller: Controller) => ({
-      resolveSrv: async () => [{ name: controller.hostName, port: 389, priority: 0, weight: 100 }],
-    });
-
     test('is proven by the list of one that is, and not by its name in DNS', async () => {
       await domain.certifyMember(second.machine, second.hostName);
       await second.stop();

@@ -30,6 +30,7 @@ import type { Membership, MembershipState } from '../../../agent/ledger/membersh
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { silentLog } from '../../support/memory-log.ts';
+import { ownedBy } from '../directory/planting.ts';
 import { describeReal, testDomain } from '../../support/sandbox.ts';
 import { recordTerminal } from '../../support/terminal.ts';
 
@@ -74,12 +75,30 @@ describeReal('adjoin sweep', (ground) => {
     });
     if (code !== 0) throw new Error(stderr);
   };
-  const plant = (name: string, container: string, ...more: string[]): Promise<void> =>
-    ldbadd(`dn: CN=${name},${container}`, 'objectClass: computer', `sAMAccountName: ${name}$`, ...more);
+  const sidOf = async (accountName: string): Promise<string> => {
+    const filter = `(sAMAccountName=${accountName})`;
+    const [found] = await domain.search({ filter, attributes: ['objectSid'] });
+    return found?.attributes.get('objectSid')?.[0] ?? '';
+  };
+  /** Of our service account's making, so that nothing but its stamp, or its place, says that it is not ours. */
+  const plant = async (name: string, container: string, ...more: string[]): Promise<void> =>
+    ldbadd(
+      `dn: CN=${name},${container}`,
+      'objectClass: computer',
+      `sAMAccountName: ${name}$`,
+      ownedBy(await sidOf(domain.serviceAccount.user)),
+      ...more,
+    );
   const stampLine = (instanceId: string, change: object = {}, more = ''): string =>
     `msDS-cloudExtensionAttribute1: ${formatStamp({ ...place, instanceId, ...change })}${more}`;
-  const record = (label: string): Promise<void> =>
-    ldbadd(`dn: DC=${label},${dnsZoneDn(domain.domainName)}`, 'objectClass: dnsNode');
+  /** Security identifiers of the accounts that were staged, by instance: they own the records. */
+  const identifiers = new Map<string, string>();
+  const record = (instanceId: string): Promise<void> =>
+    ldbadd(
+      `dn: DC=${nameOf(instanceId).toLowerCase()},${dnsZoneDn(domain.domainName)}`,
+      'objectClass: dnsNode',
+      ownedBy(identifiers.get(instanceId) ?? ''),
+    );
   const computers = async (): Promise<string[]> => {
     const found = await domain.search({ filter: '(objectClass=computer)', attributes: ['cn'] });
     return found.flatMap((entry) => entry.attributes.get('cn') ?? []).toSorted();
@@ -91,8 +110,11 @@ describeReal('adjoin sweep', (ground) => {
     const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: TABLE, ConsistentRead: true }));
     return new Map(Items.map((item) => [item['instanceId']?.S ?? '', item['state']?.S]));
   };
-  const stage = (instanceId: string) =>
-    directory.stage(instanceId, oneTimePassword(randomBytes), {}, unchecked, signal);
+  const stage = async (instanceId: string) => {
+    const staged = await directory.stage(instanceId, oneTimePassword(randomBytes), {}, unchecked, signal);
+    identifiers.set(instanceId, staged.objectSid);
+    return staged;
+  };
   async function remember(instanceId: string, state: MembershipState): Promise<void> {
     const staged = await stage(instanceId);
     const membership: Membership = {
@@ -102,6 +124,7 @@ describeReal('adjoin sweep', (ground) => {
       fencingToken: 1,
       computerName: staged.computerName,
       objectGuid: staged.objectGuid,
+      objectSids: [staged.objectSid],
       launch: { actionToken: token, hook: 'join', times: { received: Date.now() - 1_000 } },
     };
     await createMembershipTable(dynamodb, TABLE).write(membership, undefined);
@@ -216,8 +239,7 @@ describeReal('adjoin sweep', (ground) => {
     await remember(terminated, 'member');
     await stage(forgotten);
     await remember(owed, 'owed');
-    for (const instanceId of [living, terminated, forgotten, owed])
-      await record(nameOf(instanceId).toLowerCase());
+    for (const instanceId of [living, terminated, forgotten, owed]) await record(instanceId);
 
     const stranger = 'i-00000000000000fff';
     await plant('UNSTAMPED', domain.organizationalUnit);
@@ -296,7 +318,7 @@ describeReal('adjoin sweep', (ground) => {
 
   test('removes the DNS record that a machine registered after its account was gone', async () => {
     const label = nameOf(terminated).toLowerCase();
-    await record(label);
+    await record(terminated);
     const dry = await adjoin('sweep', '--dry-run', '--config', config);
     expect(dry.out).toContain(`${terminated}  ${nameOf(terminated)}  record`);
     expect(await records(label)).toBe(1);

@@ -122,9 +122,9 @@ export async function startBench(
   };
 }
 
-function clients(
+export function clients(
   endpoint: string,
-  credentials: { accessKeyId: string; secretAccessKey: string },
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string },
   clock: VirtualClock,
 ) {
   const configuration = { endpoint, region, credentials, maxAttempts: 1 };

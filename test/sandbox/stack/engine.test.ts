@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { deploy, type DeployedStack } from '../../../infra/sandbox/stack/deploy.ts';
+import { DeploymentFailure } from '../../../infra/sandbox/stack/rollback.ts';
 import type { Target, ResourceTypes } from '../../../infra/sandbox/stack/resource-type.ts';
 import { startBench } from '../cloud/bench.ts';
 
@@ -11,17 +12,27 @@ const types: ResourceTypes = {
       ref: `ref-${logicalId}`,
       attributes: { Arn: `arn:${logicalId}`, 'A.B': 'deep' },
     }),
+    delete: () => undefined,
   },
   'Test::Strict': {
     applied: ['Good'],
     inert: ['Idle'],
     create: ({ logicalId }) => ({ ref: logicalId, attributes: {} }),
+    delete: () => undefined,
+  },
+  'Test::Kept': {
+    applied: 'all',
+    create: ({ logicalId }) => ({ ref: logicalId, attributes: {} }),
+    delete: () => {
+      throw new Error('it is protected');
+    },
   },
   'Test::Broken': {
     applied: 'all',
     create: () => {
       throw new Error('the service says no');
     },
+    delete: () => undefined,
   },
 };
 
@@ -29,6 +40,7 @@ async function deployed(
   template: Record<string, unknown>,
   parameters: Record<string, string> = {},
   publicParameters: Record<string, string> = {},
+  onDeleted: (resource: { logicalId: string }) => void = () => undefined,
 ): Promise<DeployedStack> {
   await using bench = await startBench();
   const operator = bench.as('operator');
@@ -37,6 +49,7 @@ async function deployed(
     accountId: '123456789012',
     clients: operator,
     cloud: bench.cloud,
+    remembered: new Set(),
     hex: (digits) => '0'.repeat(digits),
   };
   return deploy({
@@ -46,6 +59,7 @@ async function deployed(
     publicParameters,
     target,
     types,
+    onDeleted,
   });
 }
 
@@ -167,6 +181,58 @@ describe('the order', () => {
   test('of a circle is an error that shows it', async () => {
     const resources = { A: thing({ To: { Ref: 'B' } }), B: thing({ To: { Ref: 'A' } }) };
     await expect(deployed({ Resources: resources })).rejects.toThrow('A → B → A');
+  });
+});
+
+describe('a creation that fails is rolled back', () => {
+  const failing = async (Resources: Record<string, unknown>) => {
+    const deleted: string[] = [];
+    const template = { Resources: { ...Resources, Broken: { Type: 'Test::Broken' } } };
+    const failure: unknown = await deployed(template, {}, {}, ({ logicalId }) =>
+      deleted.push(logicalId),
+    ).catch((error: unknown) => error);
+    if (!(failure instanceof DeploymentFailure)) throw failure;
+    return { failure, deleted };
+  };
+
+  test('whole, the last first: what is retained except on creation is deleted as well', async () => {
+    const { failure, deleted } = await failing({
+      First: thing({}, { DeletionPolicy: 'RetainExceptOnCreate' }),
+      Second: thing({ Of: { Ref: 'First' } }, { DeletionPolicy: 'Delete' }),
+      Third: thing({}),
+    });
+    expect(deleted).toEqual(['Third', 'Second', 'First']);
+    expect([failure.status, failure.left]).toEqual(['ROLLBACK_COMPLETE', []]);
+    expect(failure.message).toMatch(
+      /Broken \(Test::Broken\) can't be created: the service says no\n.*ROLLBACK_COMPLETE/,
+    );
+  });
+
+  test('except for what is retained', async () => {
+    const { failure, deleted } = await failing({
+      Kept: thing({}, { DeletionPolicy: 'Retain' }),
+      Gone: thing({}),
+    });
+    expect(deleted).toEqual(['Gone']);
+    expect([failure.status, failure.left]).toEqual(['ROLLBACK_COMPLETE', ['Kept']]);
+  });
+
+  test('but for what its service keeps, which fails the rollback and does not keep the others', async () => {
+    const { failure, deleted } = await failing({
+      First: thing({}),
+      Kept: { Type: 'Test::Kept' },
+      Last: thing({}),
+    });
+    expect(deleted).toEqual(['Last', 'First']);
+    expect([failure.status, failure.left]).toEqual(['ROLLBACK_FAILED', ['Kept']]);
+    expect(failure.message).toContain('The following resource(s) failed to delete: Kept: it is protected');
+  });
+
+  test('and a DeletionPolicy that the engine does not carry out is refused before anything is made', async () => {
+    const snapshot = { Thing: thing({}, { DeletionPolicy: 'Snapshot' }) };
+    await expect(deployed({ Resources: snapshot })).rejects.toThrow(
+      'DeletionPolicy "Snapshot" is not supported',
+    );
   });
 });
 

@@ -18,7 +18,8 @@ import {
 } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
-import type { ServiceCredential } from '../../../agent/terms.ts';
+import { DOMAIN_SID } from '../../support/security.ts';
+import type { FoundAccount, ServiceCredential } from '../../../agent/terms.ts';
 
 /** Where the model has an account with our instance's stamp that is not under our organizational unit. */
 const OTHER = `OU=Other,${BASE}`;
@@ -325,11 +326,11 @@ describe('a referral', () => {
   });
 
   test('for a write means that another controller should do it', async () => {
-    server.script({ at: 4, goesOn: false, answer: referral });
+    server.script({ at: 7, goesOn: false, answer: referral });
     await expect(directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)).rejects.toMatchObject({
       code: 'directory-unavailable',
     });
-    expect(server.requests[4]?.op).toBe(Op.add);
+    expect(server.requests[7]?.op).toBe(Op.add);
   });
 });
 
@@ -337,9 +338,10 @@ describe('a removal that spares an account', () => {
   const absent = '5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a';
 
   test('deletes nothing where that account is not shown, and no DNS record: it may be the spared one’s', async () => {
-    server.model.record();
-    const told: string[] = [];
-    const tell = async (name: string): Promise<void> => void told.push(name);
+    const objectSid = `${DOMAIN_SID}-3000`;
+    server.model.record(objectSid);
+    const told: FoundAccount[] = [];
+    const tell = async (account: FoundAccount): Promise<void> => void told.push(account);
     await expect(directory.remove(INSTANCE, { names: [], keep: absent }, tell, signal)).rejects.toMatchObject(
       {
         code: 'directory-refused',
@@ -347,7 +349,8 @@ describe('a removal that spares an account', () => {
     );
     expect([count(Op.remove), told]).toEqual([0, []]);
     // It is there to be deleted.
-    const { dnsRecords } = await directory.remove(INSTANCE, { names: [] }, tell, signal);
+    const remembered = { names: [], objectSids: [objectSid] };
+    const { dnsRecords } = await directory.remove(INSTANCE, remembered, tell, signal);
     expect(dnsRecords).toEqual([`${FIRST.toLowerCase()}.${DOMAIN}`]);
   });
 });

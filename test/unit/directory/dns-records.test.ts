@@ -1,17 +1,27 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Connection } from '../../../agent/directory/connection.ts';
+import type { FoundAccount } from '../../../agent/terms.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
-import { namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
+import { namesTaken, namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
 import { Result } from '../../../agent/directory/failures.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { DOMAIN, Op, UNIT, ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
+import { DOMAIN, Op, UNIT, ZONE, type Answer, type Values } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
+import { descriptorOf, DOMAIN_SID, SERVICE_ACCOUNT } from '../../support/security.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const signal = new AbortController().signal;
 const certificate = selfSigned();
 /** Names that an account may have, and that are the zone's own: its root, its wildcard, its services. */
 const ofTheZone = ['@', '*', '_LDAP', '_msdcs', '..TrustAnchors', 'A B', '-A', 'A-', 'X'.repeat(64)];
+
+/** Security identifier of an account that registers its name. */
+const OWNER = `${DOMAIN_SID}-2001`;
+const nothing = { removed: [], left: [], refusal: undefined };
+const named = (names: readonly string[], objectSids: readonly string[] = [OWNER]) =>
+  names.map((computerName) => ({ computerName, objectSids }));
+
+const noteNothing = (): Promise<void> => Promise.resolve();
 
 let server: ScriptedServer;
 let session: Session;
@@ -30,7 +40,12 @@ beforeEach(async () => {
   );
   await connection.bind('svc', 'Sesame77', signal);
   const shared = { domain: DOMAIN, organizationalUnit: UNIT };
-  session = { ...shared, connection, binding: { ...shared, versionId: 'v1', order: 1, user: 'svc' } };
+  session = {
+    ...shared,
+    connection,
+    serviceAccount: SERVICE_ACCOUNT,
+    binding: { ...shared, versionId: 'v1', order: 1, user: 'svc' },
+  };
 });
 afterEach(() => session.connection.close());
 
@@ -47,7 +62,10 @@ const zoneHolds = (...labels: readonly string[]): void =>
             entries: bytes.includes(ZONE)
               ? labels.map((label) => ({
                   dn: `DC=${label},${ZONE}`,
-                  attributes: new Map([['dc', [label]]]),
+                  attributes: new Map<string, Values>([
+                    ['dc', [label]],
+                    ['nTSecurityDescriptor', [descriptorOf(OWNER)]],
+                  ]),
                 }))
               : [],
           }
@@ -60,33 +78,102 @@ const deleted = (): string[] =>
 describe("the zone's own records", () => {
   test('are never deleted, though an account has their name', async () => {
     zoneHolds(...ofTheZone.map((name) => name.toLowerCase()), 'web01', 'other');
-    const told: string[] = [];
-    const before = async (name: string): Promise<void> => void told.push(name);
-    await expect(removeRecords(session, [...ofTheZone, 'WEB01'], before, signal)).resolves.toEqual([
-      `web01.${DOMAIN}`,
-    ]);
+    const told: FoundAccount[] = [];
+    const before = async (account: FoundAccount): Promise<void> => void told.push(account);
+    await expect(removeRecords(session, [...ofTheZone, 'WEB01'], [OWNER], before, signal)).resolves.toEqual({
+      removed: [`web01.${DOMAIN}`],
+      left: [],
+      refusal: undefined,
+    });
     expect(deleted()).toEqual([`DC=web01,${ZONE}`]);
-    expect(told).toEqual(['WEB01']);
+    expect(told).toEqual([{ computerName: 'WEB01' }]);
   });
 
   test('are not even asked for', async () => {
     const asked = server.requests.length;
     await expect(
-      removeRecords(session, ofTheZone, () => Promise.reject(new Error('told')), signal),
-    ).resolves.toEqual([]);
-    await expect(namesWithRecords(session, ofTheZone, signal)).resolves.toEqual([]);
+      removeRecords(session, ofTheZone, [OWNER], () => Promise.reject(new Error('told')), signal),
+    ).resolves.toEqual(nothing);
+    await expect(namesWithRecords(session, named(ofTheZone), signal)).resolves.toEqual([]);
+    await expect(namesTaken(session, ofTheZone, [], signal)).resolves.toEqual([]);
     expect(server.requests).toHaveLength(asked);
   });
 
   test('are no records of a computer', async () => {
     zoneHolds(...ofTheZone.map((name) => name.toLowerCase()), 'web01');
-    await expect(namesWithRecords(session, [...ofTheZone, 'WEB01', 'WEB02'], signal)).resolves.toEqual([
-      'WEB01',
-    ]);
+    const asked = named([...ofTheZone, 'WEB01', 'WEB02']);
+    await expect(namesWithRecords(session, asked, signal)).resolves.toEqual(['WEB01']);
   });
 });
 
-const noteNothing = (): Promise<void> => Promise.resolve();
+describe('records that others own', () => {
+  test('are not deleted, and named', async () => {
+    zoneHolds('web01');
+    const others = [`${DOMAIN_SID}-1999`, SERVICE_ACCOUNT];
+    await expect(removeRecords(session, ['WEB01'], others, noteNothing, signal)).resolves.toEqual({
+      ...nothing,
+      left: [`web01.${DOMAIN}`],
+    });
+    expect(deleted()).toEqual([]);
+    await expect(namesWithRecords(session, named(['WEB01'], others), signal)).resolves.toEqual([]);
+  });
+
+  test.each([
+    ['another account of the domain', `${DOMAIN_SID}-1999`, ['WEB01']],
+    ['one of our own accounts', OWNER, []],
+    ['our service account', SERVICE_ACCOUNT, []],
+    ['the administrators of the domain', `${DOMAIN_SID}-512`, []],
+    ['the system', 'S-1-5-18', []],
+  ])('take a name away, when the owner is %s', async (_who, owner, taken) => {
+    zoneHolds('web01');
+    const shown = descriptorOf(owner);
+    server.script({
+      at: server.requests.length,
+      goesOn: true,
+      answer: (answer, { bytes }): Answer => ({
+        ...answer,
+        code: 0,
+        entries: bytes.includes(ZONE)
+          ? [
+              {
+                dn: `DC=web01,${ZONE}`,
+                attributes: new Map<string, Values>([
+                  ['dc', ['web01']],
+                  ['nTSecurityDescriptor', [shown]],
+                ]),
+              },
+            ]
+          : [],
+      }),
+    });
+    await expect(namesTaken(session, ['WEB01', 'WEB02'], [OWNER], signal)).resolves.toEqual(taken);
+  });
+});
+
+test('a record that may not be deleted keeps no other from being deleted', async () => {
+  zoneHolds('web01', 'web02');
+  server.script({
+    at: server.requests.length,
+    goesOn: true,
+    answer: (answer, { op, bytes }): Answer => {
+      if (op !== Op.search)
+        return { ...answer, code: bytes.includes('web01') ? Result.insufficientAccess : 0 };
+      const entries = ['web01', 'web02'].map((label) => ({
+        dn: `DC=${label},${ZONE}`,
+        attributes: new Map<string, Values>([
+          ['dc', [label]],
+          ['nTSecurityDescriptor', [descriptorOf(OWNER)]],
+        ]),
+      }));
+      return { ...answer, code: 0, entries: bytes.includes(ZONE) ? entries : [] };
+    },
+  });
+  const both = await removeRecords(session, ['WEB01', 'WEB02'], [OWNER], noteNothing, signal);
+  expect(both).toMatchObject({
+    removed: [`web02.${DOMAIN}`],
+    refusal: { result: Result.insufficientAccess },
+  });
+});
 
 test('a zone that is not there has no records, and one that refuses is an error', async () => {
   const answers = (code: number): void =>
@@ -96,13 +183,13 @@ test('a zone that is not there has no records, and one that refuses is an error'
       answer: (answer) => ({ ...answer, code, entries: [] }),
     });
   answers(Result.noSuchObject);
-  await expect(namesWithRecords(session, ['WEB01'], signal)).resolves.toEqual([]);
-  await expect(removeRecords(session, ['WEB01'], noteNothing, signal)).resolves.toEqual([]);
+  await expect(namesWithRecords(session, named(['WEB01']), signal)).resolves.toEqual([]);
+  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, signal)).resolves.toEqual(nothing);
   answers(Result.insufficientAccess);
-  await expect(namesWithRecords(session, ['WEB01'], signal)).rejects.toMatchObject({
+  await expect(namesWithRecords(session, named(['WEB01']), signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
-  await expect(removeRecords(session, ['WEB01'], noteNothing, signal)).rejects.toMatchObject({
+  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
 });
@@ -110,8 +197,7 @@ test('a zone that is not there has no records, and one that refuses is an error'
 test('records are deleted only once the caller has seen to its ledger', async () => {
   zoneHolds('web01');
   const refused = new Error('the ledger does not answer');
-  await expect(removeRecords(session, ['WEB01'], () => Promise.reject(refused), signal)).rejects.toBe(
-    refused,
-  );
+  const removal = removeRecords(session, ['WEB01'], [OWNER], () => Promise.reject(refused), signal);
+  await expect(removal).rejects.toBe(refused);
   expect(deleted()).toEqual([]);
 });

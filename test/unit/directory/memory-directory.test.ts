@@ -1,6 +1,11 @@
 import { beforeEach, describe } from '@jest/globals';
 import { directoryContract } from '../../support/directory-contract.ts';
-import { createMemoryDirectory, DOMAIN, type MemoryDirectory } from '../../support/memory-directory.ts';
+import {
+  createMemoryDirectory,
+  DOMAIN,
+  sidOf,
+  type MemoryDirectory,
+} from '../../support/memory-directory.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 describe('the directory in memory', () => {
@@ -13,8 +18,18 @@ describe('the directory in memory', () => {
     ports: directory.ports(async (_call, _subject, carryOut) => carryOut()),
     domainName: DOMAIN,
     plant: async (name, instanceId) => void directory.add(name, instanceId),
-    plantRecord: async (name) => void directory.records.add(name),
+    plantForgery: async (name, instanceId) => void directory.add(name, instanceId, { byOthers: true }),
+    async writeStamp(name, stampedFor) {
+      const account = directory.named(name);
+      if (account) account.stamp = stampedFor;
+    },
+    plantRecord: async (name, by) =>
+      void (by === undefined ? directory.records : directory.squatted).add(name),
+    async lostRecord(name) {
+      directory.records.add(name);
+      return sidOf(name);
+    },
     hasAccount: async (name) => directory.named(name) !== undefined,
-    hasRecord: async (name) => directory.records.has(name),
+    hasRecord: async (name) => directory.records.has(name) || directory.squatted.has(name),
   }));
 });

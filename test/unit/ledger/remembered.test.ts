@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createLedger, type Lease } from '../../../agent/ledger/ledger.ts';
-import { beforeDelete, rememberedOf } from '../../../agent/ledger/remembered.ts';
+import { beforeRemoval, rememberedOf } from '../../../agent/ledger/remembered.ts';
+import { endedAt } from '../../../agent/ledger/membership.ts';
 import { createMemoryTable, type MemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
@@ -11,7 +12,7 @@ let lease: Lease;
 let writes: number;
 /** What the ledger knew when the work asked whether it may go on. */
 let known: (readonly string[])[];
-let tell: (computerName: string) => Promise<void>;
+let tell: (computerName: string, objectSid?: string) => Promise<void>;
 
 const foundNames = (): readonly string[] => table.get(INSTANCE)?.foundNames ?? [];
 
@@ -33,7 +34,8 @@ beforeEach(async () => {
   lease = await ledger.claim(INSTANCE);
   writes = 0;
   known = [];
-  tell = beforeDelete(lease, () => void known.push(foundNames()));
+  const before = beforeRemoval(lease, () => void known.push(foundNames()));
+  tell = (computerName, objectSid) => before({ computerName, objectSid });
 });
 
 describe('before an account is deleted', () => {
@@ -56,21 +58,40 @@ describe('before an account is deleted', () => {
     expect(known).toHaveLength(2);
   });
 
+  test('its security identifier is added to those that the ledger knows, and stays for the time after', async () => {
+    await tell('WEB01', 'S-1-5-21-1');
+    await tell('WEB01', 'S-1-5-21-2');
+    await tell('WEB01', 'S-1-5-21-2');
+    await tell('WEB01');
+    expect(writes).toBe(2);
+    expect(table.get(INSTANCE)?.objectSids).toEqual(['S-1-5-21-1', 'S-1-5-21-2']);
+    await lease.update(endedAt(0));
+    expect(table.get(INSTANCE)?.objectSids).toEqual(['S-1-5-21-1', 'S-1-5-21-2']);
+  });
+
   test('a work that may not go on is stopped', async () => {
-    const refused = beforeDelete(lease, () => {
+    const refused = beforeRemoval(lease, () => {
       throw new Error('lost');
     });
-    await expect(refused('WEB01')).rejects.toThrow('lost');
+    await expect(refused({ computerName: 'WEB01' })).rejects.toThrow('lost');
   });
 });
 
 describe('what is remembered of the accounts of an instance', () => {
   test('are all names, each once, and the domain controller', async () => {
-    await lease.update({ computerName: 'A1', foundNames: ['WEB01'], domainController: 'dc1' });
+    await lease.update({
+      computerName: 'A1',
+      foundNames: ['WEB01'],
+      domainController: 'dc1',
+      objectGuid: 'g1',
+      objectSids: ['S-1-5-21-1'],
+    });
     expect(rememberedOf(lease.membership, ['B1', 'A1', 'B1'])).toEqual({
       names: ['B1', 'A1'],
       foundNames: ['WEB01'],
       domainController: 'dc1',
+      objectGuid: 'g1',
+      objectSids: ['S-1-5-21-1'],
     });
     expect(rememberedOf(lease.membership).names).toEqual(['A1']);
   });
@@ -80,6 +101,8 @@ describe('what is remembered of the accounts of an instance', () => {
       names: [],
       foundNames: [],
       domainController: undefined,
+      objectGuid: undefined,
+      objectSids: [],
     });
   });
 });

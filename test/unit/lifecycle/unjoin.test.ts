@@ -34,7 +34,8 @@ describe('a node that is to leave', () => {
     await member();
     scene.isReady = false;
     await expect(left()).resolves.toEqual({ answer: 'CONTINUE', ending: 'unjoined' });
-    expect(asked()).toEqual(['nodes.isReady', 'directory.find', 'directory.remove', 'directory.records']);
+    const removal = ['directory.find', 'directory.disable', 'directory.remove', 'directory.records'];
+    expect(asked()).toEqual(['nodes.isReady', ...removal]);
   });
 
   test('is not told to by a worker that may not go on', async () => {

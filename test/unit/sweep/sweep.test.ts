@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
+import { sidOf } from '../../support/memory-directory.ts';
 import { codesOf, HOUR, instanceOf, LEASE_MS, linesOf, nameOf, SweepWorld, UNSHOWN_GUID } from './world.ts';
 
 let world: SweepWorld;
@@ -285,7 +286,7 @@ describe('a membership', () => {
     async (state) => {
       // Its name has a first letter that the settings no longer name: only the ledger knows it.
       const former = nameOf(1, 'Z');
-      const ended = world.membership(1, { state, computerName: former });
+      const ended = world.membership(1, { state, computerName: former, objectSids: [sidOf(former)] });
       world.records.add(former);
       expect(linesOf(await world.sweep())).toEqual([`ended ${ended} removed`]);
       expect(world.effects).toContain(`unname ${ended} ${former}`);

@@ -9,6 +9,7 @@ import type { Finding, SweepReport } from '../../../agent/sweep/report.ts';
 import { sweep, type SweepOptions } from '../../../agent/sweep/sweep.ts';
 import {
   createMemoryDirectory,
+  sidOf,
   type MemoryAccount,
   type MemoryDirectory,
 } from '../../support/memory-directory.ts';
@@ -114,6 +115,7 @@ export class SweepWorld {
       state: 'member',
       fencingToken: 3,
       computerName: nameOf(number),
+      objectSids: [sidOf(nameOf(number))],
       objectGuid: this.directory.named(nameOf(number))?.objectGuid ?? UNSHOWN_GUID,
       launch: { actionToken: 't', hook: 'join', times: { received } },
       ...change,
@@ -139,7 +141,8 @@ export class SweepWorld {
     const directory = this.directory.ports(async (call, subject, carryOut, signal) => {
       await this.call(subject === '' ? call : `${call} ${subject}`, signal);
       signal?.throwIfAborted();
-      const deletes = call === 'directory.remove' || call === 'directory.unname';
+      const deletes =
+        call === 'directory.disable' || call === 'directory.remove' || call === 'directory.unname';
       return deletes ? this.#delete(subject, carryOut) : carryOut();
     });
     return {

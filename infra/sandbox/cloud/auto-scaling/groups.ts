@@ -1,5 +1,7 @@
 import type { Instance, Instances } from '../ec2/instances.ts';
 import { ServiceFailure } from '../failure.ts';
+import { groupName } from '../limits/auto-scaling.ts';
+import { enforce } from '../limits/limit.ts';
 import { arn, type Place } from '../place.ts';
 import type { ActionEnd, Witness } from '../seams.ts';
 import { uuid, type Random } from '../random.ts';
@@ -152,6 +154,7 @@ export class Groups {
         'AutoScalingGroup by this name already exists - A group with the name already exists',
       );
     }
+    enforce(groupName, spec.name);
     const id = uuid(this.#options.random);
     const group: Group = {
       ...spec,

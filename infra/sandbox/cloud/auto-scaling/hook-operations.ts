@@ -12,13 +12,13 @@ import {
   type RecordLifecycleActionHeartbeatCommandInput,
 } from '@aws-sdk/client-auto-scaling';
 import { ServiceFailure } from '../failure.ts';
+import { hookLimits } from '../limits/auto-scaling.ts';
+import { enforce } from '../limits/limit.ts';
 import { operationsOn } from '../operations.ts';
 import type { Operation, Requirement } from '../service.ts';
-import { heartbeatSeconds, hookResult, lifecycleTransition, type LifecycleHook } from './hook.ts';
+import { defaultHeartbeatSeconds, hookResult, lifecycleTransition, type LifecycleHook } from './hook.ts';
 import { ofGroup, type AutoScalingParts } from './parts.ts';
 import { hookShape } from './shapes.ts';
-
-const mostHooks = 50;
 
 export function hookOperations(parts: AutoScalingParts): Operation[] {
   const on = operationsOn('autoscaling', parts);
@@ -48,9 +48,7 @@ function ofHook(parts: AutoScalingParts, input: PutLifecycleHookCommandInput): R
 async function putHook({ groups }: AutoScalingParts, input: PutLifecycleHookCommandInput): Promise<void> {
   const group = groups.get(input.AutoScalingGroupName);
   const before = group.hooks.get(input.LifecycleHookName ?? '');
-  if (!before && group.hooks.size >= mostHooks) {
-    throw new ServiceFailure('LimitExceeded', `A group can have at most ${mostHooks} lifecycle hooks`);
-  }
+  if (!before) enforce(hookLimits.ofGroup, group.hooks.size + 1);
   await groups.putHook(group, hookFrom(input, before));
 }
 
@@ -107,13 +105,10 @@ export function hookFrom(
   before: LifecycleHook | undefined,
 ): LifecycleHook {
   const seconds =
-    input.HeartbeatTimeout ?? (before ? before.heartbeatTimeoutMs / 1000 : heartbeatSeconds.otherwise);
-  if (seconds < heartbeatSeconds.least || seconds > heartbeatSeconds.most) {
-    throw new ServiceFailure(
-      'ValidationError',
-      `Heartbeat timeout must be between ${heartbeatSeconds.least} and ${heartbeatSeconds.most} seconds`,
-    );
-  }
+    input.HeartbeatTimeout ?? (before ? before.heartbeatTimeoutMs / 1000 : defaultHeartbeatSeconds);
+  enforce(hookLimits.heartbeat, seconds);
+  enforce(hookLimits.name, input.LifecycleHookName ?? '');
+  if (input.NotificationMetadata !== undefined) enforce(hookLimits.metadata, input.NotificationMetadata);
   return {
     name: input.LifecycleHookName ?? '',
     transition: lifecycleTransition(input.LifecycleTransition ?? before?.transition),

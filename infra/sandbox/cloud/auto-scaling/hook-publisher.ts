@@ -26,6 +26,8 @@ export class HookPublisher {
     if (!queue || roleArn === undefined) return false;
     const context = { 'aws:sqs:arn': queue.arn };
     const wanted: Requirement[] = [
+      // A hook has only the queue's ARN, and SendMessage takes a URL.
+      { action: 'sqs:GetQueueUrl', resources: [{ arn: queue.arn }] },
       { action: 'sqs:SendMessage', resources: [{ arn: queue.arn }] },
       ...this.#keys.uses('write', queue.settings.get('KmsMasterKeyId'), 'sqs', context),
     ];

@@ -23,8 +23,8 @@ export interface LifecycleAction {
   cancelDeadline: () => void;
 }
 
-/** AWS's bounds of a hook's heartbeat timeout, and its default, in seconds. */
-export const heartbeatSeconds = { least: 30, most: 7200, otherwise: 3600 } as const;
+/** AWS's default. */
+export const defaultHeartbeatSeconds = 3600;
 
 /** An action lives at most 100 heartbeats or 48 hours, whichever is less. */
 export function globalTimeoutMs(heartbeatTimeoutMs: number): number {

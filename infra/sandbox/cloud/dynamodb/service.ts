@@ -3,6 +3,7 @@ import { operationTable } from '../operations.ts';
 import { arn, type Place } from '../place.ts';
 import type { Operation, Requirement, Service } from '../service.ts';
 import { isRecord, membersOf } from '../wire/shape.ts';
+import { deletionProtected } from './deletion-protection.ts';
 import { Tables } from './tables.ts';
 
 /** What dynalite can do. */
@@ -28,7 +29,7 @@ const operations = [
 
 /** Requests are passed on to dynalite as they came; what they ask for is read only to ask for permission. */
 export function dynamoDbService(place: Place): Service {
-  const tables = new Tables(place);
+  const answer = deletionProtected(new Tables(place));
   return {
     name: 'dynamodb',
     protocol: 'json1.0',
@@ -39,7 +40,7 @@ export function dynamoDbService(place: Place): Service {
         name,
         decode: (_service, body) => decode(body),
         requires: (input) => [requirement(place, name, input)],
-        carryOut: (_service, _input, call) => tables.answer(call.request),
+        carryOut: (_service, input, call) => answer(name, input, call.request),
       })),
     ),
   };

@@ -33,7 +33,7 @@ export type Deliver = (target: Target, body: string, rule: Rule) => void;
 
 /** EventBridge's default bus. */
 export class Bus {
-  readonly #rules: Rule[] = [];
+  #rules: Rule[] = [];
   readonly #place: Place;
   readonly #timers: Timers;
   readonly #random: Random;
@@ -50,6 +50,15 @@ export class Bus {
   addRule(rule: Rule): void {
     fits(rule.pattern, {});
     this.#rules.push(rule);
+  }
+
+  /** The names of the rules. */
+  rules(): string[] {
+    return this.#rules.map(({ name }) => name);
+  }
+
+  removeRule(name: string): void {
+    this.#rules = this.#rules.filter((each) => each.name !== name);
   }
 
   put(happened: BusEvent): void {

@@ -1,3 +1,4 @@
+import { ServiceFailure } from '../failure.ts';
 import { arn, type Place } from '../place.ts';
 import { uuid, type Random } from '../random.ts';
 import type { Requirement } from '../service.ts';
@@ -30,9 +31,28 @@ export class Keys {
     return { id, arn: keyArn };
   }
 
+  all(): string[] {
+    return [...this.#arns];
+  }
+
+  /** A key in its waiting period is of no use to anyone, and no name keeps another from being made. */
+  scheduleDeletion(id: string): void {
+    this.#arns.delete(arn(this.#place, 'kms', `key/${id}`));
+  }
+
   /** @param name such as `alias/adjoin` */
   alias(name: string, target: string): void {
+    if (this.#aliases.has(name)) {
+      throw new ServiceFailure(
+        'AlreadyExistsException',
+        `An alias with the name ${arn(this.#place, 'kms', name)} already exists`,
+      );
+    }
     this.#aliases.set(name, this.arnOf(target) ?? target);
+  }
+
+  deleteAlias(name: string): void {
+    this.#aliases.delete(name);
   }
 
   /** Of an ID, an ARN or an alias; undefined for keys that AWS manages. */

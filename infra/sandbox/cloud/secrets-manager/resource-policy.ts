@@ -1,8 +1,7 @@
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { secretPolicy } from '../limits/resource-policies.ts';
 import { isRecord } from '../wire/shape.ts';
-
-/** Secrets Manager's limit on a resource policy. */
-const mostCharacters = 20_480;
 
 /** @throws ServiceFailure for what is no policy, or, when asked to block it, for one that lets every principal in */
 export function checkResourcePolicy(text: string, blockPublic: boolean): void {
@@ -11,7 +10,7 @@ export function checkResourcePolicy(text: string, blockPublic: boolean): void {
       'MalformedPolicyDocumentException',
       `This resource policy contains a syntax error: ${why}`,
     );
-  if (text.length > mostCharacters) throw malformed(`it is longer than ${mostCharacters} characters`);
+  enforce(secretPolicy, text);
   let policy: unknown;
   try {
     policy = JSON.parse(text);

@@ -1,4 +1,6 @@
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { secretName } from '../limits/names.ts';
 import { arn, type Place } from '../place.ts';
 import { hexDigits, uuid, type Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
@@ -79,12 +81,7 @@ export class Secrets {
     name: string,
     settings: { description?: string | undefined; kmsKeyId?: string | undefined; tags: Map<string, string> },
   ): Secret {
-    if (!/^[\w/+=.@-]{1,512}$/.test(name)) {
-      throw new ServiceFailure(
-        'ValidationException',
-        'Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!',
-      );
-    }
+    enforce(secretName, name);
     const existing = this.find(name);
     if (existing?.deletedAt) {
       throw new ServiceFailure(

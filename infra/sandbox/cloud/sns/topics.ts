@@ -23,6 +23,10 @@ export class Topics {
     return topic;
   }
 
+  delete(topicArn: string): void {
+    this.#topics.delete(topicArn);
+  }
+
   find(topicArn: string): Topic | undefined {
     return this.#topics.get(topicArn);
   }

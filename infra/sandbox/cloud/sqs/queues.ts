@@ -1,4 +1,6 @@
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { checkQueuePolicy, queueName, queueNumbers } from '../limits/sqs.ts';
 import { arn, type Place } from '../place.ts';
 import type { Witness } from '../seams.ts';
 import type { Random } from '../random.ts';
@@ -23,8 +25,13 @@ const attributes: Readonly<Record<string, string | undefined>> = {
   KmsDataKeyReusePeriodSeconds: undefined,
 };
 
+/** How long the name of a deleted queue is taken: DeleteQueue, Amazon SQS API Reference. */
+const nameRestMs = 60_000;
+
 export class Queues {
   readonly #queues = new Map<string, Queue>();
+  /** When queues were deleted, by name. */
+  readonly #deletedAt = new Map<string, number>();
   readonly #place: Place;
   readonly #timers: Timers;
   readonly #random: Random;
@@ -61,12 +68,7 @@ export class Queues {
   }
 
   create(name: string, wanted: Readonly<Record<string, string>>): Queue {
-    if (!/^[\w-]{1,80}$/.test(name)) {
-      throw new ServiceFailure(
-        'InvalidParameterValue',
-        'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
-      );
-    }
+    enforce(queueName, name);
     checkAttributes(wanted);
     const existing = this.#queues.get(name);
     if (existing) {
@@ -78,6 +80,12 @@ export class Queues {
         );
       }
       return existing;
+    }
+    if (this.#timers.now() - (this.#deletedAt.get(name) ?? -Infinity) < nameRestMs) {
+      throw new ServiceFailure(
+        'QueueDeletedRecently',
+        'You must wait 60 seconds after deleting a queue before you can create another with the same name.',
+      );
     }
     const queue = new Queue({
       name,
@@ -108,6 +116,7 @@ export class Queues {
   delete(queue: Queue): void {
     queue.purge();
     this.#queues.delete(queue.name);
+    this.#deletedAt.set(queue.name, this.#timers.now());
   }
 
   #checkRedrive(text: string): void {
@@ -135,7 +144,13 @@ export class Queues {
 
 function checkAttributes(wanted: Readonly<Record<string, string>>): void {
   const unknown = Object.keys(wanted).find((key) => !(key in attributes));
-  if (unknown === undefined) return;
-  const fifo = unknown === 'FifoQueue' ? ' Lifecycle hooks do not support FIFO queues.' : '';
-  throw new ServiceFailure('InvalidAttributeName', `Unknown Attribute ${unknown}.${fifo}`);
+  if (unknown !== undefined) {
+    const fifo = unknown === 'FifoQueue' ? ' Lifecycle hooks do not support FIFO queues.' : '';
+    throw new ServiceFailure('InvalidAttributeName', `Unknown Attribute ${unknown}.${fifo}`);
+  }
+  for (const [key, value] of Object.entries(wanted).filter((each) => each[1] !== '')) {
+    const limit = queueNumbers[key];
+    if (limit) enforce(limit, Number(value));
+    if (key === 'Policy') checkQueuePolicy(value);
+  }
 }

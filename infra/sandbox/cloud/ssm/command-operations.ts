@@ -17,6 +17,8 @@ import {
 } from '@aws-sdk/client-ssm';
 import type { Instances } from '../ec2/instances.ts';
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { documentBytes } from '../limits/ssm.ts';
 import { operationsOn } from '../operations.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
@@ -85,6 +87,13 @@ function sendCommand(parts: CommandParts, input: SendCommandCommandInput): SendC
       `value between ${deliverySeconds.least} and ${deliverySeconds.most}`,
     );
   }
+  enforce(
+    documentBytes,
+    version.content +
+      Object.values(input.Parameters ?? {})
+        .flat()
+        .join(''),
+  );
   const ids = targetedIds(parts, input);
   const command = commands.send({
     documentName: stored.name,

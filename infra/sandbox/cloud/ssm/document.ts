@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { documentBytes } from '../limits/ssm.ts';
 import { isRecord } from '../wire/shape.ts';
 
 /** A command document (schema 2.2) after parsing. */
@@ -33,8 +35,6 @@ export interface Step {
 /** Parameters as the API carries them: always lists. */
 export type Parameters = Readonly<Record<string, readonly string[]>>;
 
-/** SSM's limit on a document's content, in bytes. */
-const mostBytes = 65_536;
 const parameterTypes = ['String', 'StringList', 'Integer', 'Boolean'];
 
 export type DocumentType = 'Command' | 'Session';
@@ -80,9 +80,7 @@ export function parseDocument(content: string): CommandDocument {
 }
 
 function parseJson(content: string): Record<string, unknown> {
-  if (Buffer.byteLength(content) > mostBytes) {
-    throw new ServiceFailure('MaxDocumentSizeExceeded', 'Maximum document content size 64 KB exceeded.');
-  }
+  enforce(documentBytes, content);
   let value: unknown;
   try {
     value = JSON.parse(content);

@@ -1,4 +1,6 @@
 import { ServiceFailure } from '../failure.ts';
+import { enforce } from '../limits/limit.ts';
+import { documentName, documentPrefix } from '../limits/ssm.ts';
 import type { Timers } from '../timers.ts';
 import {
   contentHash,
@@ -93,18 +95,8 @@ export class Documents {
     versionName: string | undefined,
     type: DocumentType = 'Command',
   ): StoredDocument {
-    if (!/^[\w.-]{3,128}$/.test(name)) {
-      throw new ServiceFailure(
-        'ValidationException',
-        `Value '${name}' at 'name' must match [a-zA-Z0-9_\\-.]{3,128}`,
-      );
-    }
-    if (/^(aws|amazon|amzn)/i.test(name)) {
-      throw new ServiceFailure(
-        'ValidationException',
-        'Document names must not begin with aws, amazon or amzn.',
-      );
-    }
+    enforce(documentName, name);
+    enforce(documentPrefix, name);
     if (this.#documents.has(name)) {
       throw new ServiceFailure('DocumentAlreadyExists', `Document with name ${name} already exists.`);
     }

@@ -1,5 +1,7 @@
 import {
   CreateAutoScalingGroupCommand,
+  DeleteAutoScalingGroupCommand,
+  DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
   PutLifecycleHookCommand,
 } from '@aws-sdk/client-auto-scaling';
@@ -56,6 +58,10 @@ export const autoScaling: ResourceTypes = {
       const AutoScalingGroupARN = AutoScalingGroups?.[0]?.AutoScalingGroupARN ?? '';
       return { ref: AutoScalingGroupName, attributes: { AutoScalingGroupARN } };
     },
+    delete: ({ ref }, { clients }) =>
+      clients.autoScaling.send(
+        new DeleteAutoScalingGroupCommand({ AutoScalingGroupName: ref, ForceDelete: true }),
+      ),
   },
   'AWS::AutoScaling::LifecycleHook': {
     applied: [
@@ -87,6 +93,13 @@ export const autoScaling: ResourceTypes = {
       );
       return { ref: LifecycleHookName, attributes: {} };
     },
+    delete: (made, { clients }) =>
+      clients.autoScaling.send(
+        new DeleteLifecycleHookCommand({
+          AutoScalingGroupName: text(made, 'AutoScalingGroupName'),
+          LifecycleHookName: made.ref,
+        }),
+      ),
   },
 };
 

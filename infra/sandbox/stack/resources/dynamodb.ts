@@ -1,4 +1,4 @@
-import { CreateTableCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DeleteTableCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
 import { maps, optionalText, text, type ResourceTypes, type Wanted } from '../resource-type.ts';
 import { scalar } from '../template.ts';
 
@@ -21,24 +21,33 @@ function tableOf(wanted: Wanted) {
 
 export const dynamoDb: ResourceTypes = {
   'AWS::DynamoDB::Table': {
-    applied: ['TableName', 'KeySchema', 'AttributeDefinitions', 'BillingMode'],
-    // A table here lives in memory, for as long as the sandbox: nothing to seal, to restore, to protect or to let expire.
-    inert: [
+    applied: [
+      'TableName',
+      'KeySchema',
+      'AttributeDefinitions',
+      'BillingMode',
       'DeletionProtectionEnabled',
-      'PointInTimeRecoverySpecification',
-      'SSESpecification',
-      'Tags',
-      'TimeToLiveSpecification',
+      // The authorizer reads it.
+      'ResourcePolicy',
     ],
+    // A table here lives in memory, for as long as the sandbox: nothing to seal, to restore or to let expire.
+    inert: ['PointInTimeRecoverySpecification', 'SSESpecification', 'Tags', 'TimeToLiveSpecification'],
     async create(wanted, { region, accountId, clients }) {
       if (text(wanted, 'BillingMode') !== 'PAY_PER_REQUEST')
         throw new Error('Only PAY_PER_REQUEST is emulated.');
       const table = tableOf(wanted);
-      await clients.dynamoDb.send(new CreateTableCommand({ ...table, BillingMode: 'PAY_PER_REQUEST' }));
+      await clients.dynamoDb.send(
+        new CreateTableCommand({
+          ...table,
+          BillingMode: 'PAY_PER_REQUEST',
+          DeletionProtectionEnabled: optionalText(wanted, 'DeletionProtectionEnabled') === 'true',
+        }),
+      );
       const waiting = { client: clients.dynamoDb, maxWaitTime: 20, minDelay: 1, maxDelay: 1 };
       await waitUntilTableExists(waiting, { TableName: table.TableName });
       const tableArn = `arn:aws:dynamodb:${region}:${accountId}:table/${table.TableName}`;
       return { ref: table.TableName, attributes: { Arn: tableArn } };
     },
+    delete: ({ ref }, { clients }) => clients.dynamoDb.send(new DeleteTableCommand({ TableName: ref })),
   },
 };

@@ -20,6 +20,9 @@ export const events: ResourceTypes = {
       });
       return { ref: name, attributes: { Arn: arn } };
     },
+    delete({ ref }, { cloud }) {
+      cloud.bus.removeRule(ref);
+    },
   },
 };
 

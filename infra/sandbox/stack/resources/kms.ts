@@ -9,12 +9,18 @@ export const kms: ResourceTypes = {
       const { id, arn } = cloud.keys.create();
       return { ref: id, attributes: { Arn: arn, KeyId: id } };
     },
+    delete({ ref }, { cloud }) {
+      cloud.keys.scheduleDeletion(ref);
+    },
   },
   'AWS::KMS::Alias': {
     applied: ['AliasName', 'TargetKeyId'],
     create(wanted, { cloud }) {
       cloud.keys.alias(text(wanted, 'AliasName'), text(wanted, 'TargetKeyId'));
       return { ref: text(wanted, 'AliasName'), attributes: {} };
+    },
+    delete({ ref }, { cloud }) {
+      cloud.keys.deleteAlias(ref);
     },
   },
 };

@@ -10,9 +10,29 @@ import {
   type ResourceTypes,
   type Wanted,
 } from '../resource-type.ts';
+import { TemplateError } from '../template.ts';
 
+function entry({ type }: Wanted, ref: string): string {
+  return `${type} ${ref}`;
+}
+
+/** CloudFormation makes none whose name another has; the handlers of resource types answer so with `AlreadyExists`. */
 function remember(answer: (wanted: Wanted, target: Target) => Created): ResourceType {
-  return { applied: 'all', create: answer };
+  return {
+    applied: 'all',
+    create(wanted, target) {
+      const created = answer(wanted, target);
+      if (target.remembered.has(entry(wanted, created.ref)))
+        throw new TemplateError(
+          `Resource of type '${wanted.type}' with identifier '${created.ref}' already exists.`,
+        );
+      target.remembered.add(entry(wanted, created.ref));
+      return created;
+    },
+    delete(made, target) {
+      target.remembered.delete(entry(made, made.ref));
+    },
+  };
 }
 
 /** Its name, from a property or made up. */

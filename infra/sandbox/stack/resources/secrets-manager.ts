@@ -1,4 +1,9 @@
-import { CreateSecretCommand, PutResourcePolicyCommand } from '@aws-sdk/client-secrets-manager';
+import {
+  CreateSecretCommand,
+  DeleteResourcePolicyCommand,
+  DeleteSecretCommand,
+  PutResourcePolicyCommand,
+} from '@aws-sdk/client-secrets-manager';
 import { maps, optionalText, present, text, type ResourceTypes } from '../resource-type.ts';
 import { scalar } from '../template.ts';
 
@@ -22,6 +27,9 @@ export const secretsManager: ResourceTypes = {
       );
       return { ref: ARN, attributes: { Id: ARN } };
     },
+    // Without a recovery window, so that the name is free at once: aws-cloudformation/cloudformation-coverage-roadmap, issue 1999.
+    delete: ({ ref }, { clients }) =>
+      clients.secrets.send(new DeleteSecretCommand({ SecretId: ref, ForceDeleteWithoutRecovery: true })),
   },
   'AWS::SecretsManager::ResourcePolicy': {
     applied: ['SecretId', 'ResourcePolicy', 'BlockPublicPolicy'],
@@ -36,5 +44,7 @@ export const secretsManager: ResourceTypes = {
       );
       return { ref: SecretId, attributes: { Id: SecretId } };
     },
+    delete: ({ ref }, { clients }) =>
+      clients.secrets.send(new DeleteResourcePolicyCommand({ SecretId: ref })),
   },
 };

@@ -9,5 +9,8 @@ export const sns: ResourceTypes = {
       const topic = cloud.topics.create(name, optionalText(wanted, 'KmsMasterKeyId'));
       return { ref: topic.arn, attributes: { TopicArn: topic.arn, TopicName: name } };
     },
+    delete({ ref }, { cloud }) {
+      cloud.topics.delete(ref);
+    },
   },
 };

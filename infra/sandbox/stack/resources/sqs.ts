@@ -1,5 +1,6 @@
 import {
   CreateQueueCommand,
+  DeleteQueueCommand,
   GetQueueAttributesCommand,
   SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs';
@@ -42,6 +43,7 @@ export const sqs: ResourceTypes = {
         attributes: { Arn: Attributes?.['QueueArn'] ?? '', QueueName, QueueUrl: QueueUrl ?? '' },
       };
     },
+    delete: ({ ref }, { clients }) => clients.sqs.send(new DeleteQueueCommand({ QueueUrl: ref })),
   },
   'AWS::SQS::QueuePolicy': {
     applied: ['Queues', 'PolicyDocument'],
@@ -51,6 +53,11 @@ export const sqs: ResourceTypes = {
         await clients.sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
       }
       return { ref: wanted.madeUpName, attributes: { Id: wanted.madeUpName } };
+    },
+    async delete(made, { clients }) {
+      for (const QueueUrl of texts(made, 'Queues')) {
+        await clients.sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy: '' } }));
+      }
     },
   },
 };

@@ -1,4 +1,4 @@
-import { CreateDocumentCommand } from '@aws-sdk/client-ssm';
+import { CreateDocumentCommand, DeleteDocumentCommand } from '@aws-sdk/client-ssm';
 import { optionalText, text, type ResourceTypes } from '../resource-type.ts';
 
 export const ssm: ResourceTypes = {
@@ -19,5 +19,6 @@ export const ssm: ResourceTypes = {
       );
       return { ref: Name, attributes: {} };
     },
+    delete: ({ ref }, { clients }) => clients.ssm.send(new DeleteDocumentCommand({ Name: ref })),
   },
 };

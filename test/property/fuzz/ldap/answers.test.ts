@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import type { ComputerAccount } from '../../../../agent/directory/accounts.ts';
 import { openDirectory, type Directory } from '../../../../agent/directory/directory.ts';
 import { sameStamp } from '../../../../agent/directory/stamp.ts';
 import { AdjoinError } from '../../../../agent/errors.ts';
@@ -12,6 +13,7 @@ import { IdleClock } from './idle-clock.ts';
 import { DOMAIN, INSTANCE, NAMES, PLACE, PREFIXES, UNIT } from './model.ts';
 import { brokenAnswers, oddAnswers, type Misdeed } from './scripts.ts';
 import { ScriptedServer } from './server.ts';
+import { SERVICE_ACCOUNT } from '../../../support/security.ts';
 import { silentLog } from '../../../support/memory-log.ts';
 
 /** Milliseconds; a request that waits longer is given up. */
@@ -68,6 +70,13 @@ function open(clock: IdleClock): Directory {
   });
 }
 
+/** Ours is what our service account made: with our stamp, or, should the stamp be gone, with a name of ours. */
+const isOurs = ({ computerName, owner, stamp }: ComputerAccount): boolean =>
+  owner === SERVICE_ACCOUNT &&
+  (stamp === undefined
+    ? NAMES.includes(computerName)
+    : sameStamp(stamp, { ...PLACE, instanceId: stamp.instanceId }));
+
 const operations = {
   async stage(directory: Directory) {
     const staged = await directory.stage(INSTANCE, 'one-time', {}, async () => undefined, signal);
@@ -75,23 +84,26 @@ const operations = {
     // Nobody has joined: whatever is shown, it must not pass for a join, unless a sound number says so.
     const shown = await directory.inspect(staged, signal);
     if (shown && shown.objectGuid !== staged.objectGuid) throw broken('Another account was shown', shown);
-    const isOurs = sameStamp(shown?.stamp, { ...PLACE, instanceId: INSTANCE });
-    return shown !== undefined && isOurs && shown.enabled && shown.passwordLastSet > staged.passwordLastSet;
+    const isStamped = sameStamp(shown?.stamp, { ...PLACE, instanceId: INSTANCE });
+    return (
+      shown !== undefined && isStamped && shown.enabled && shown.passwordLastSet > staged.passwordLastSet
+    );
   },
   async find(directory: Directory) {
     const found = await directory.find(INSTANCE, signal);
-    if (!found.every(({ stamp }) => sameStamp(stamp, { ...PLACE, instanceId: INSTANCE })))
-      throw broken('A stranger was found', found);
+    if (!found.every(isOurs)) throw broken('A stranger was found', found);
     return false;
   },
   async list(directory: Directory) {
     const found = await directory.list(signal);
-    if (!found.every(({ stamp }) => sameStamp(stamp, { ...PLACE, instanceId: stamp.instanceId })))
-      throw broken('A stranger was listed', found);
+    if (!found.every(isOurs)) throw broken('A stranger was listed', found);
     return false;
   },
   async strays(directory: Directory) {
-    const found = await directory.strays(NAMES, signal);
+    const found = await directory.strays(
+      NAMES.map((computerName) => ({ computerName, objectSids: [] })),
+      signal,
+    );
     if (!found.every((name) => NAMES.includes(name)))
       throw broken('A name was found that nobody asked for', found);
     return false;

@@ -4,6 +4,7 @@
  */
 import { candidateNames } from '../../../../agent/directory/names.ts';
 import { formatStamp, STAMP_ATTRIBUTE } from '../../../../agent/directory/stamp.ts';
+import { descriptorOf, DOMAIN_SID, SERVICE_ACCOUNT, sidBytes } from '../../../support/security.ts';
 import { all, number, text, tlv, integer, type Element } from '../../../support/ber.ts';
 
 export const DOMAIN = 'corp.example.test';
@@ -15,6 +16,9 @@ export const INSTANCE = 'i-0123456789abcdef0';
 export const PREFIXES = ['A', 'B'];
 export const STAMP = formatStamp({ ...PLACE, instanceId: INSTANCE });
 export const NAMES = candidateNames(INSTANCE, PREFIXES);
+
+/** Whoever else may make accounts. */
+const STRANGER = `${DOMAIN_SID}-1999`;
 
 export type Values = readonly (string | Buffer)[];
 
@@ -165,28 +169,37 @@ export class Model {
       ['EIGHT', `OU=Other,${BASE}`, STAMP],
     ] as const;
     for (const [name, parent, stamp] of strange) this.#computer(name, parent, stamp);
-    for (const label of ['one', 'six', '@', 'dc1', '_ldap._tcp']) this.#node(label);
+    // Forgeries: the stamp is ours to the letter, and the maker is not, or the class, or the place.
+    this.#computer('NINE', UNIT, STAMP, { owner: STRANGER });
+    this.#computer('TEN', UNIT, STAMP, { classes: ['msDS-GroupManagedServiceAccount'] });
+    this.#computer('ELEVEN', `CN=SIX,${UNIT}`, STAMP);
+    this.#put(`CN=svc,${BASE}`, {
+      objectclass: ['top', 'person', 'organizationalPerson', 'user'],
+      samaccountname: ['svc'],
+      objectsid: [sidBytes(SERVICE_ACCOUNT)],
+    });
+    for (const label of ['one', 'six', '@', 'dc1', '_ldap._tcp']) this.#node(label, SERVICE_ACCOUNT);
   }
 
   /** Puts our own account there, as after staging, and its DNS record. */
   own(): void {
-    this.#computer(NAMES[0] ?? '', UNIT, STAMP);
-    this.record();
+    const objectSid = this.#computer(NAMES[0] ?? '', UNIT, STAMP);
+    this.record(objectSid);
   }
 
-  /** Puts an account there with our stamp that has any name, and another one in the tree if need be. */
-  stamped(accountName: string, name = accountName): void {
-    this.#computer(accountName, UNIT, STAMP, name);
+  /** Puts an account there that we made, with our stamp and any name, and another one in the tree if need be. */
+  stamped(accountName: string, treeName = accountName): void {
+    this.#computer(accountName, UNIT, STAMP, { treeName });
   }
 
   /** Puts a DNS record of our first name there, with or without an account of that name. */
-  record(): void {
-    this.#node((NAMES[0] ?? '').toLowerCase());
+  record(owner: string): void {
+    this.#node((NAMES[0] ?? '').toLowerCase(), owner);
   }
 
   /** Puts a stranger's account there that has our first name. */
   taken(): void {
-    this.#computer(NAMES[0] ?? '', `OU=Other,${BASE}`, '');
+    this.#computer(NAMES[0] ?? '', `OU=Other,${BASE}`, '', { owner: STRANGER });
   }
 
   /** The GUID and `pwdLastSet` of our account, should there be one. */
@@ -234,9 +247,24 @@ export class Model {
     return kept;
   }
 
-  #computer(name: string, parent: string, stamp: string, treeName = name): void {
+  /** @returns its security identifier */
+  #computer(
+    name: string,
+    parent: string,
+    stamp: string,
+    {
+      treeName = name,
+      owner = SERVICE_ACCOUNT,
+      classes = [],
+    }: { treeName?: string; owner?: string; classes?: readonly string[] } = {},
+  ): string {
+    const objectSid = `${DOMAIN_SID}-${2_000 + this.#made}`;
     this.#put(`CN=${treeName},${parent}`, {
-      objectclass: ['top', 'computer'],
+      objectclass: ['top', 'person', 'organizationalPerson', 'user', 'computer', ...classes],
+      objectcategory: ['computer'],
+      cn: [treeName],
+      objectsid: [sidBytes(objectSid)],
+      ntsecuritydescriptor: [descriptorOf(owner)],
       samaccountname: [`${name}$`],
       useraccountcontrol: ['4096'],
       pwdlastset: ['133500000000000000'],
@@ -244,14 +272,27 @@ export class Model {
       dnshostname: [`${name.toLowerCase()}.${DOMAIN}`],
       ...(stamp === '' ? {} : { [STAMP_ATTRIBUTE.toLowerCase()]: [stamp] }),
     });
+    return objectSid;
   }
 
-  #node(label: string): void {
-    this.#put(`DC=${label},${ZONE}`, { objectclass: ['top', 'dnsNode'], dc: [label] });
+  #node(label: string, owner: string): void {
+    this.#put(`DC=${label},${ZONE}`, {
+      objectclass: ['top', 'dnsNode'],
+      dc: [label],
+      ntsecuritydescriptor: [descriptorOf(owner)],
+    });
   }
 
   #isOurs(kept: Kept): boolean {
-    return under(kept.dn, UNIT) && String(kept.attributes.get(STAMP_ATTRIBUTE.toLowerCase())?.[0]) === STAMP;
+    const { dn, attributes } = kept;
+    const [descriptor] = attributes.get('ntsecuritydescriptor') ?? [];
+    return (
+      low(parentOf(dn)) === low(UNIT) &&
+      Buffer.isBuffer(descriptor) &&
+      descriptor.equals(descriptorOf(SERVICE_ACCOUNT)) &&
+      low(attributes.get('objectclass')?.at(-1) ?? '') === 'computer' &&
+      String(attributes.get(STAMP_ATTRIBUTE.toLowerCase())?.[0]) === STAMP
+    );
   }
 
   #isOurNode(kept: Kept): boolean {
@@ -305,6 +346,11 @@ export class Model {
     const texts = [...attributes].map(([type, values]) => [type, values.map(String)] as const);
     const made = this.#put(text(dn), {
       ...Object.fromEntries(texts),
+      // What a controller adds by itself.
+      objectcategory: ['computer'],
+      cn: [text(dn).slice(3, text(dn).indexOf(','))],
+      objectsid: [sidBytes(`${DOMAIN_SID}-${2_000 + this.#made}`)],
+      ntsecuritydescriptor: [descriptorOf(SERVICE_ACCOUNT)],
       pwdlastset: ['133600000000000000'],
       whencreated: ['20260101000000.0Z'],
     });

@@ -89,7 +89,8 @@ const operations = {
   list: (directory: Directory) => directory.list(signal),
   inspect: (directory: Directory, { objectGuid }: Given) =>
     directory.inspect({ objectGuid, domainController: 'dc1.corp.example.test' }, signal),
-  strays: (directory: Directory, { foundName }: Given) => directory.strays([foundName], signal),
+  strays: (directory: Directory, { foundName }: Given) =>
+    directory.strays([{ computerName: foundName, objectSids: [] }], signal),
   remove: (directory: Directory, { instanceId, foundName }: Given) =>
     directory.remove(
       instanceId,
@@ -117,7 +118,9 @@ function shape(filter: Element): { readonly kinds: string; readonly values: read
 /** The filters that the agent has, whatever is written into them. */
 const filters = [
   /^present$/,
-  /^&\(objectClass= msDS-cloudExtensionAttribute1=(…\*)?\)$/,
+  /^\|\(userPrincipalName= sAMAccountName=\)$/,
+  /^objectCategory=$/,
+  /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( cn=…\*)+( objectGUID=)?\)\)$/,
   /^&\(objectClass= objectGUID=\)$/,
   /^&\(objectClass= \|\(sAMAccountName=( sAMAccountName=)*\)\)$/,
   /^&\(objectClass= \|\(dc=( dc=)*\)\)$/,
@@ -138,7 +141,8 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
         base.startsWith(zone);
       const { kinds, values } = parts[6] ? shape(parts[6]) : { kinds: '', values: [] };
       const stamp = STAMP.replace('deployment=blue', `deployment=${given.deployment}`);
-      const known = ['computer', 'dnsNode', stamp, stamp.slice(0, stamp.indexOf('i-')), ...labels];
+      const account = [given.user, given.user.replace(/^.*\\/s, '').replace(/@.*$/s, '')];
+      const known = ['computer', 'dnsNode', stamp, ...account, ...labels];
       const isKnown = (value: string): boolean =>
         known.includes(value) ||
         labels.includes(value.toLowerCase().replace(/\$$/, '')) ||

@@ -44,7 +44,7 @@ async function hooked(denied: (request: AuthorizationRequest) => boolean) {
   return { bench, asked, operator, put, key, QueueUrl };
 }
 
-test('a hook sends as its role: assumed, allowed to send, and to use the queue’s key through SQS', async () => {
+test('a hook sends as its role: assumed, allowed to ask for the queue’s URL, to send, and to use the queue’s key through SQS', async () => {
   const { bench, asked, operator, put, key, QueueUrl } = await hooked(() => false);
   await using _ = bench;
   await put;
@@ -56,6 +56,7 @@ test('a hook sends as its role: assumed, allowed to send, and to use the queue�
     expect.arrayContaining([
       [expect.stringContaining('user/operator'), 'iam:PassRole', roleArn],
       ['autoscaling.amazonaws.com', 'sts:AssumeRole', roleArn],
+      [session, 'sqs:GetQueueUrl', queueArn],
       [session, 'sqs:SendMessage', queueArn],
       [session, 'kms:GenerateDataKey', key.arn],
       [session, 'kms:Decrypt', key.arn],
@@ -69,7 +70,7 @@ test('a hook sends as its role: assumed, allowed to send, and to use the queue�
   });
 });
 
-test.each(['sts:AssumeRole', 'sqs:SendMessage', 'kms:GenerateDataKey'])(
+test.each(['sts:AssumeRole', 'sqs:GetQueueUrl', 'sqs:SendMessage', 'kms:GenerateDataKey'])(
   'a hook whose role may not %s is not put: its test message can’t be sent',
   async (action) => {
     const { bench, operator, put } = await hooked((request) => request.action === action);

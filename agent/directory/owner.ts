@@ -1,0 +1,72 @@
+/**
+ * Who owns an object, and so who made it: the owner is the account that created an object, and only an administrator can give
+ * it to another one. A name, a stamp and what lies below an object can be written by others.
+ */
+import { Control, EqualityFilter, OrFilter } from 'ldapts';
+import { AdjoinError } from '../errors.ts';
+import type { Connection } from './connection.ts';
+import type { Row } from './entries.ts';
+import { ownerOf, sidToString } from './values.ts';
+
+export const SECURITY_DESCRIPTOR = 'nTSecurityDescriptor';
+
+/** LDAP_SERVER_SD_FLAGS_OID (MS-ADTS 3.1.1.3.4.1.11). */
+const SD_FLAGS = '1.2.840.113556.1.4.801';
+/** SEQUENCE { INTEGER 1 }: OWNER_SECURITY_INFORMATION alone. Without it AD also wants to show what only auditors may read. */
+const OWNER_ONLY = Buffer.from([0x30, 0x03, 0x02, 0x01, 0x01]);
+const OCTET_STRING = 0x04;
+
+class OwnerOnly extends Control {
+  constructor() {
+    super(SD_FLAGS, { critical: true });
+  }
+
+  override writeControl(writer: Parameters<Control['write']>[0]): void {
+    writer.writeBuffer(OWNER_ONLY, OCTET_STRING);
+  }
+}
+
+/** Makes `nTSecurityDescriptor` hold the owner, and nothing that takes further rights to read. */
+export const ownerOnly = (): Control => new OwnerOnly();
+
+/** The security identifier of an entry's owner; nothing when it is not shown. */
+export function ownerOfRow(row: Row): string | undefined {
+  const descriptor = row.bytes(SECURITY_DESCRIPTOR);
+  return descriptor && ownerOf(descriptor);
+}
+
+/**
+ * The security identifier of the account that a connection is bound as.
+ * @param user as the secret gives it: `user`, `user@domain` or `DOMAIN\user`
+ * @throws AdjoinError `directory-denied` when the account is not shown to itself; LdapResult; ControllerFailure
+ */
+export async function identifierOf(
+  connection: Connection,
+  user: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const name = user.replace(/^.*\\/s, '').replace(/@.*$/s, '');
+  const equals = (attribute: string, value: string): EqualityFilter =>
+    new EqualityFilter({ attribute, value });
+  // A logon name may differ from what stands before the @.
+  const filters = [equals('userPrincipalName', user), equals('sAMAccountName', name)];
+  const rows = await connection.search(
+    {
+      base: connection.baseDn,
+      scope: 'sub',
+      filter: new OrFilter({ filters }),
+      attributes: ['objectSid', 'userPrincipalName'],
+      binary: ['objectSid'],
+    },
+    signal,
+  );
+  const exact = rows.filter((row) => row.text('userPrincipalName')?.toLowerCase() === user.toLowerCase());
+  const [row, ...others] = exact.length > 0 ? exact : rows;
+  const bytes = others.length === 0 ? row?.bytes('objectSid') : undefined;
+  const identifier = bytes && sidToString(bytes);
+  if (identifier !== undefined) return identifier;
+  throw new AdjoinError(
+    'directory-denied',
+    `${connection.controller} does not show the service account ${user} its own security identifier.`,
+  );
+}

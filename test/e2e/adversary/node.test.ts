@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Attribute, Client } from 'ldapts';
+import { readFile } from 'node:fs/promises';
+import { systemClock } from '../../../agent/clock.ts';
+import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import { candidateNames } from '../../../agent/directory/names.ts';
+import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
+import { formatStamp } from '../../../agent/directory/stamp.ts';
+import type { StagedAccount } from '../../../agent/terms.ts';
+import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
+import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
+import { ownedBy, plantingIn } from '../../integration/directory/planting.ts';
+import { silentLog } from '../../support/memory-log.ts';
+import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+
+const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
+const signal = new AbortController().signal;
+const unchecked = async (): Promise<void> => undefined;
+const stampAttribute = 'msDS-cloudExtensionAttribute1';
+
+const candidatesOf = (instanceId: string): string[] => candidateNames(instanceId, ['A', 'B']);
+let instances = 0;
+const newInstance = (): string => `i-${(instances += 1).toString(16).padStart(17, '0')}`;
+
+/**
+ * Places: root on a member, with the computer's own account and the tools that are on it; and a person who may make computer
+ * accounts in the unit. What they want: to hold other instances, to keep an account, to have the worker delete for them.
+ */
+describeReal('What a directory user may do to accounts and names', (ground) => {
+  let domain: Domain;
+  let node: Machine;
+  let room: Directory;
+  let own: StagedAccount;
+  const ownInstance = newInstance();
+  const { plantOurs, plantRecord, dnOf, records, sidOf } = plantingIn(() => domain);
+
+  const must = async (argv: readonly string[], input = ''): Promise<string> => {
+    const { code, stderr, stdout } = await node.exec(argv, { input });
+    if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  const logOn = () => node.exec(['kinit', '-k', `${own.computerName}$@${domain.realm}`]);
+  /** Changes the directory with nothing but the computer's own ticket. */
+  const asComputer = async (tool: 'ldbadd' | 'ldbmodify', ...lines: string[]): Promise<void> => {
+    await logOn();
+    const how = ['--use-kerberos=required', '--use-krb5-ccache=/tmp/krb5cc_0'];
+    await must([tool, '-H', `ldap://${domain.hostName}`, ...how], `${lines.join('\n')}\n`);
+  };
+  const stampLine = (instanceId: string): string =>
+    `${stampAttribute}: ${formatStamp({ ...place, instanceId })}`;
+  const stage = (instanceId: string, secret = oneTimePassword(randomBytes)) =>
+    room.stage(instanceId, secret, {}, unchecked, signal);
+  const remove = (instanceId: string, objectGuid?: string) =>
+    room.remove(instanceId, { names: [], objectGuid }, unchecked, signal);
+
+  beforeAll(async () => {
+    domain = await testDomain(ground);
+    node = await testMachine(ground, domain, 1);
+    const { user, password } = domain.serviceAccount;
+    room = openDirectory({
+      ...place,
+      caFile: domain.caFile,
+      namePrefixes: ['A', 'B'],
+      credentials: {
+        current: async () => ({
+          versionId: 'v1',
+          domain: domain.domainName,
+          user,
+          password,
+          organizationalUnit: domain.organizationalUnit,
+        }),
+        refused: unchecked,
+      },
+      clock: systemClock,
+      randomBytes,
+      connectTimeoutMs: 5_000,
+      operationTimeoutMs: 20_000,
+      log: silentLog,
+    });
+    const secret = oneTimePassword(randomBytes);
+    own = await stage(ownInstance, secret);
+    const how = ['--stdin-password', '--login-type=computer', `--computer-name=${own.computerName}`];
+    await must(['adcli', 'join', domain.domainName, ...how], secret);
+    expect(await logOn()).toMatchObject({ code: 0 });
+  }, 120_000);
+  afterAll(async () => {
+    await room?.close();
+    await node?.destroy();
+    await domain?.destroy();
+  });
+
+  describe('root on a node', () => {
+    test('holds no other instance by a child of its account that has their stamp, or their name', async () => {
+      const victim = newInstance();
+      const staged = await stage(victim);
+      const next = newInstance();
+      const [planted = ''] = candidatesOf(next);
+      for (const [name, instanceId] of [
+        ['GHOST', victim],
+        [planted, next],
+      ] as const) {
+        await asComputer(
+          'ldbadd',
+          `dn: CN=${name},${own.distinguishedName}`,
+          'objectClass: msDS-GroupManagedServiceAccount',
+          `sAMAccountName: ${name}$`,
+          'msDS-ManagedPasswordInterval: 30',
+          stampLine(instanceId),
+        );
+      }
+      expect((await room.find(victim, signal)).map(({ objectGuid }) => objectGuid)).toEqual([
+        staged.objectGuid,
+      ]);
+      expect((await remove(victim)).accounts).toEqual([staged.computerName]);
+      // Its name is taken, so it gets the next one.
+      const [, second] = candidatesOf(next);
+      expect((await stage(next)).computerName).toBe(second);
+      expect((await remove(next)).accounts).toEqual([second]);
+    }, 60_000);
+
+    test('has no DNS record deleted that is not its own', async () => {
+      await plantRecord('vcenter', `${(await sidOf('krbtgt')).replace(/\d+$/, '512')}`);
+      await asComputer(
+        'ldbadd',
+        `dn: CN=VCENTER,${own.distinguishedName}`,
+        'objectClass: msDS-GroupManagedServiceAccount',
+        'sAMAccountName: VCENTER$',
+        'msDS-ManagedPasswordInterval: 30',
+        stampLine(ownInstance),
+      );
+      expect((await room.find(ownInstance, signal)).map(({ computerName }) => computerName)).toEqual([
+        own.computerName,
+      ]);
+      expect(await records('vcenter')).toBe(1);
+    }, 60_000);
+
+    test('gives no launching instance away by registering its name first', async () => {
+      const victim = newInstance();
+      const staged = await stage(victim);
+      expect(await room.inspect(staged, signal)).toMatchObject({ isNameTaken: false });
+      const label = staged.computerName.toLowerCase();
+      await logOn();
+      await node.exec(['nsupdate', '-g'], {
+        input: `update add ${label}.${domain.domainName} 300 A 10.77.66.6\nsend\n`,
+      });
+      expect(await records(label)).toBe(1);
+      expect(await room.inspect(staged, signal)).toMatchObject({ isNameTaken: true });
+      expect(await remove(victim)).toMatchObject({
+        dnsRecords: [],
+        othersRecords: [`${label}.${domain.domainName}`],
+      });
+      expect((await stage(victim)).computerName).not.toBe(staged.computerName);
+      await remove(victim);
+    }, 60_000);
+
+    test('does not keep its account by taking the stamp off, and a copied keytab is of no use afterwards', async () => {
+      await asComputer(
+        'ldbmodify',
+        `dn: ${own.distinguishedName}`,
+        'changetype: modify',
+        `delete: ${stampAttribute}`,
+      );
+      expect((await room.list(signal)).map(({ objectGuid }) => objectGuid)).toContain(own.objectGuid);
+      const label = own.computerName.toLowerCase();
+      await node.exec(['nsupdate', '-g'], {
+        input: `update add ${label}.${domain.domainName} 300 A ${node.address}\nsend\n`,
+      });
+      expect(await records(label)).toBe(1);
+      expect(await remove(ownInstance, own.objectGuid)).toMatchObject({
+        accounts: [own.computerName],
+        dnsRecords: [`${label}.${domain.domainName}`],
+      });
+      expect(await dnOf(own.computerName)).toBeUndefined();
+      expect(await records('vcenter')).toBe(1);
+      expect((await logOn()).code).not.toBe(0);
+    }, 60_000);
+  });
+
+  test('a person who may make computers in the unit has nothing adopted, and nothing deleted', async () => {
+    const { auditor } = domain;
+    await domain.controller.exec([
+      'samba-tool',
+      'dsacl',
+      'set',
+      `--objectdn=${domain.organizationalUnit}`,
+      `--sddl=(OA;CI;CCDC;bf967a86-0de6-11d0-a285-00aa003049e2;;${await sidOf(auditor.user)})`,
+    ]);
+    const client = new Client({
+      url: `ldaps://${domain.hostName}`,
+      tlsOptions: { ca: [await readFile(domain.caFile, 'utf8')] },
+    });
+    const instance = newInstance();
+    const [first = '', second] = candidatesOf(instance);
+    try {
+      await client.bind(auditor.principal, auditor.password);
+      for (const name of [first, 'PORTAL']) {
+        await client.add(`CN=${name},${domain.organizationalUnit}`, [
+          new Attribute({ type: 'objectClass', values: ['computer'] }),
+          new Attribute({ type: 'sAMAccountName', values: [`${name}$`] }),
+          new Attribute({ type: stampAttribute, values: [formatStamp({ ...place, instanceId: instance })] }),
+        ]);
+      }
+    } finally {
+      await client.unbind();
+    }
+    await plantRecord('portal', await sidOf('PORTAL$'));
+    expect(await room.find(instance, signal)).toEqual([]);
+    expect(await room.list(signal)).toEqual([]);
+    const staged = await stage(instance);
+    expect(staged.computerName).toBe(second);
+    expect(await remove(instance)).toMatchObject({ accounts: [second], dnsRecords: [] });
+    expect(await dnOf('PORTAL')).toBeDefined();
+    expect(await dnOf(first)).toBeDefined();
+    expect(await records('portal')).toBe(1);
+  }, 60_000);
+
+  test('an account that may not be deleted is disabled, is an error, and keeps no other from being deleted', async () => {
+    const instance = newInstance();
+    const first = await stage(instance);
+    const twin = `TWIN${instances}`;
+    // A second one, joined by other means, that an administrator has protected.
+    const descriptor = ownedBy(await sidOf(domain.serviceAccount.user), '(D;;SDDT;;;WD)(A;;RPWPLCLORC;;;AU)');
+    await plantOurs(twin, 'userAccountControl: 4096', stampLine(instance), descriptor);
+    await expect(remove(instance)).rejects.toMatchObject({ code: 'directory-denied' });
+    expect(await dnOf(first.computerName)).toBeUndefined();
+    const [left] = await domain.search({
+      filter: `(sAMAccountName=${twin}$)`,
+      attributes: ['userAccountControl'],
+    });
+    expect(left?.attributes.get('userAccountControl')).toEqual(['4098']);
+  }, 60_000);
+});
