@@ -21,8 +21,10 @@ import { oneTimePassword } from './directory/one-time-password.ts';
 import { seal } from './directory/seal.ts';
 import { createServiceCredential, type ServiceCredentialSource } from './directory/service-credential.ts';
 import { sameStamp } from './directory/stamp.ts';
+import { errorCodes } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { createHandler } from './lifecycle/handler.ts';
+import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
 import { createNodes, type Nodes } from './nodes/nodes.ts';
@@ -146,6 +148,10 @@ function nodesOf({ config, clients, clock, log }: Adapters): Nodes {
     onCommand({ purpose, commandId, nodes: targets }) {
       for (const target of targets) log.info('command sent', { purpose, commandId, ...target });
     },
+    onCancelled({ purpose, commandId, node }) {
+      const { hint } = errorCodes['command-cancelled'];
+      log.warn('command cancelled', { purpose, commandId, ...node, hint });
+    },
   });
 }
 
@@ -174,6 +180,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
 
 function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
+  const slots = createSlots(config.concurrency);
   const handler = createHandler({
     expected: { accountId: config.accountId, region: config.region },
     admission: {
@@ -185,6 +192,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     completion: autoScaling,
     ledger,
     work: workPortsOf(adapters),
+    slots,
     log,
     count,
   });
@@ -193,7 +201,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     queue: createQueue(clients.sqs, { url: config.queueUrl, waitSeconds, visibilitySeconds }),
     visibilityMs: visibilitySeconds * 1000,
     handler,
-    slots: config.concurrency,
+    slots,
     drainMs: config.drainSeconds * 1000,
     pauses,
     clock,

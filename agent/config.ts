@@ -62,7 +62,9 @@ const schema = z.strictObject({
     .min(1)
     .max(1000)
     .default(64)
-    .describe('Lifecycle actions worked on at once. Most of their time they wait for the network.'),
+    .describe(
+      'Launches worked on at once, and as many terminations. One that waits for its node, or between two attempts, does not count; eight times as many are kept alive.',
+    ),
   receive: z
     .strictObject({
       waitSeconds: z.int().min(0).max(20).default(20).describe('Long poll of SQS. Seconds.'),

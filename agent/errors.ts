@@ -65,6 +65,11 @@ const codes = {
       'This worker may no longer work on the action: a renewal of lease, visibility or heartbeat failed or came too late.',
     hint: 'Nothing to do if it is rare. Otherwise look for a starved or suspended worker, or for throttling.',
   },
+  'worker-full': {
+    disposition: 'yield',
+    meaning: 'This worker has as many launches, or terminations, as it may have; one more is handed back.',
+    hint: 'Look for a cause that keeps many actions waiting, such as a launch template without the SSM agent. Otherwise add workers or raise `concurrency`.',
+  },
   draining: {
     disposition: 'yield',
     meaning: 'The worker is stopping and hands the action back.',
@@ -97,10 +102,21 @@ const codes = {
     meaning: 'The node answered a command with something other than the one line of facts that is expected.',
     hint: 'Read the invocation with `aws ssm list-command-invocations --details`. Check that the documents and the agent are of the same release.',
   },
+  'node-key-refused': {
+    disposition: 'abandon',
+    meaning: 'The node offered a public key that would not protect its one-time password.',
+    hint: 'The probe makes RSA keys of 2048 bits and nothing else. If you cannot explain another one, take the instance for compromised and look at it with the policy HOLD.',
+  },
   'command-failed': {
     disposition: 'retry',
-    meaning: 'A Run Command invocation failed, timed out or was cancelled.',
+    meaning: 'A Run Command invocation failed or timed out.',
     hint: 'Read the invocation with `aws ssm list-command-invocations --details`.',
+  },
+  'command-cancelled': {
+    disposition: 'retry',
+    meaning:
+      'A person or a program has cancelled a command of adjoin. It is tried again, and does not count as an attempt.',
+    hint: 'The CloudTrail event CancelCommand with the command ID in the message says who it was. Take ssm:CancelCommand away from those who need not have it.',
   },
   'command-undeliverable': {
     disposition: 'retry',
@@ -253,12 +269,24 @@ export type ErrorCode = keyof typeof codes;
 /** The table of codes, for the README's troubleshooting chapter and for tests. */
 export const errorCodes: Readonly<Record<ErrorCode, CodeEntry>> = codes;
 
+/** Characters of a message at most. IAM's longest answers have about two thousand. */
+const LONGEST_MESSAGE = 4_000;
+
+/**
+ * Messages quote nodes, the directory, tags and AWS, and end up in the ledger and on terminals: none may span lines, move a
+ * cursor or be without end. Only the list of a configuration's problems has lines, and nothing foreign.
+ */
+function onOneLine(message: string): string {
+  const line = message.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+  return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE - 1)}…`;
+}
+
 /** An error that adjoin knows by name. `message` says what happened and to whom; it never holds a secret. */
 export class AdjoinError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(code === 'config-invalid' ? message : onOneLine(message), options);
     this.name = 'AdjoinError';
     this.code = code;
   }

@@ -46,6 +46,18 @@ export function describeError(error: unknown): Record<string, unknown> {
   };
 }
 
+/**
+ * JSON escapes no control character above U+001F, no line separator and no mark that reverses text. Foreign text could
+ * move a terminal's cursor with them, or end the line for a reader that is not strict.
+ */
+function escapeInvisible(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) =>
+    Array.from({ length: sign.length }, (_, index) => sign.charCodeAt(index))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
 export interface LogOptions {
   readonly level: 'error' | 'warn' | 'info' | 'debug';
   readonly redactor: Redactor;
@@ -63,7 +75,8 @@ export function createLog(options: LogOptions): Log {
       event: message,
       ...printableFields(fields),
     };
-    return options.redactor.clean(JSON.stringify(line));
+    // Secrets are looked for as JSON writes them, so what JSON leaves as it is comes last.
+    return escapeInvisible(options.redactor.clean(JSON.stringify(line)));
   });
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -1,5 +1,6 @@
 /**
- * The worker: receives as many messages as it has free slots, has them handled side by side, and drains when it is told to.
+ * The worker: receives messages while there is room for an action of either kind, has them handled side by side, and drains
+ * when it is told to. SQS does not say of what kind a message is before it is received.
  *
  *     running ──stop()──▶ draining ──all done, or the time is up──▶ stopped
  *
@@ -9,6 +10,7 @@ import type { Clock } from './clock.ts';
 import { AdjoinError, asAdjoinError } from './errors.ts';
 import { createDelivery, type Delivery, type QueueMessage, type QueuePort } from './lifecycle/delivery.ts';
 import type { Handler } from './lifecycle/handler.ts';
+import type { Slots } from './lifecycle/slots.ts';
 import type { Log } from './log.ts';
 import { pauseAfter, type Pauses } from './patience.ts';
 
@@ -17,8 +19,8 @@ export interface WorkerOptions<M extends QueueMessage> {
   /** Milliseconds for which a receive hides a message. */
   readonly visibilityMs: number;
   readonly handler: Handler;
-  /** Messages that are handled at a time. */
-  readonly slots: number;
+  /** Those that the handler works with. */
+  readonly slots: Pick<Slots, 'places' | 'room'>;
   /** Milliseconds that messages in progress may take after a stop. */
   readonly drainMs: number;
   readonly pauses: Pauses;
@@ -36,11 +38,11 @@ export interface Worker {
 const RECEIVE_DELAY_MS = 1_000;
 
 export function createWorker<M extends QueueMessage>(options: WorkerOptions<M>): Worker {
-  const { queue, handler, clock, log } = options;
+  const { queue, handler, slots, clock, log } = options;
   const stopping = new AbortController();
   const inProgress = new Set<Promise<void>>();
   let failures = 0;
-  /** Settles when a slot becomes free, or the worker is told to stop. */
+  /** Settles when a message is done with, or the worker is told to stop. */
   let change = Promise.withResolvers<void>();
 
   function start(delivery: Delivery): void {
@@ -70,13 +72,14 @@ export function createWorker<M extends QueueMessage>(options: WorkerOptions<M>):
 
   async function loop(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const free = options.slots - inProgress.size;
-      if (free <= 0) {
+      // A message that asks for nothing has no place, and counts all the same while it is settled.
+      const room = Math.min(slots.room, slots.places - inProgress.size);
+      if (room <= 0) {
         change = Promise.withResolvers();
         await change.promise;
         continue;
       }
-      const deliveries = await receive(free);
+      const deliveries = await receive(room);
       if (stopping.signal.aborted) {
         // They came after the stop: another worker may have them at once.
         await Promise.allSettled(deliveries.map((delivery) => delivery.hide(0)));

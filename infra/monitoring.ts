@@ -61,6 +61,7 @@ export class Monitoring extends Construct {
       '{ $.ending = "abandoned" || $.ending = "held" }',
     );
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
+    const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
@@ -92,11 +93,18 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
+    this.#alarm('cancelled-commands', {
+      description:
+        'A command of adjoin was cancelled on a node. The log line "command cancelled" names it; the CloudTrail event CancelCommand says who it was.',
+      metrics: [measured('m', cancelled, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
     // An instance can be healthy while its agent is dead. A live worker receives from the queue at least every 20 seconds,
     // unless it already works on as many actions as it may.
     this.#alarm('no-worker', {
       description:
-        'No worker receives from the queue: none runs, or all their slots are busy. Look at the worker group, at the log of the worker, and whether the directory answers.',
+        'No worker receives from the queue: none runs, or all of them are full. Look at the worker group, at the log of the worker, and whether the directory answers.',
       metrics: [
         measured('full', ofQueue('NumberOfMessagesReceived'), 'Sum', false),
         measured('empty', ofQueue('NumberOfEmptyReceives'), 'Sum', false),
@@ -133,7 +141,7 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    this.#dashboard(props, ofQueue, [abandoned, owed]);
+    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled]);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -184,7 +192,7 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesNotVisible'),
           ]),
           graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
-          graph('Abandoned launches, failed unjoins', 'Sum', counted),
+          graph('Abandoned launches, failed unjoins, cancelled commands', 'Sum', counted),
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

@@ -9,7 +9,7 @@ const MOST_BITS = 4096;
 const LONGEST = 1000;
 
 function invalid(reason: string): AdjoinError {
-  return new AdjoinError('node-facts-invalid', `The node's public key can't be used: ${reason}.`);
+  return new AdjoinError('node-key-refused', `The node's public key can't be used: ${reason}.`);
 }
 
 function publicKey(derBase64: string): KeyObject {
@@ -36,7 +36,7 @@ function publicKey(derBase64: string): KeyObject {
  * places.
  * @param publicKeyDer base64 of the DER SubjectPublicKeyInfo that the node's probe printed
  * @returns base64 of the ciphertext
- * @throws AdjoinError `node-facts-invalid` when it is no RSA key of 2048 to 4096 bits
+ * @throws AdjoinError `node-key-refused` when it is no RSA key of 2048 to 4096 bits
  */
 export function seal(publicKeyDer: string, oneTimePassword: string): string {
   const key = publicKey(publicKeyDer);

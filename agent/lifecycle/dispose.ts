@@ -6,6 +6,19 @@ import type { Delivery } from './delivery.ts';
 
 /** Milliseconds after which SQS shows a malformed message again: soon, so that it reaches the dead-letter queue. */
 const MALFORMED_PAUSE_MS = 1_000;
+/**
+ * Milliseconds after which SQS shows a message again that found no room here: soon, because another worker may have room.
+ * They double with each receive up to an hour, so that its receives last for ten hours before it is a dead letter.
+ */
+const FULL_PAUSE_MS = 5_000;
+const LONGEST_FULL_PAUSE_MS = 3_600_000;
+
+/** Milliseconds until another worker, or this one, may have a message that was not worked on. */
+function pauseOf(error: AdjoinError, delivery: Delivery): number {
+  if (error.code === 'draining' || delivery.isAged()) return 0;
+  if (error.code !== 'worker-full') return delivery.visibility.lastsMs;
+  return Math.min(LONGEST_FULL_PAUSE_MS, FULL_PAUSE_MS * 2 ** (delivery.receiveCount - 1));
+}
 
 /** Deletes the message, hides it, shows it to another worker, or leaves it in the queue. @throws AdjoinError of the queue */
 export async function dispose(delivery: Delivery, error: AdjoinError, log: Log): Promise<Ending> {
@@ -21,7 +34,7 @@ export async function dispose(delivery: Delivery, error: AdjoinError, log: Log):
       return 'malformed';
     case 'yield':
       log.info('message handed back', { error });
-      await delivery.hide(error.code === 'draining' || delivery.isAged() ? 0 : delivery.visibility.lastsMs);
+      await delivery.hide(pauseOf(error, delivery));
       return 'handed-back';
     case 'retry':
     case 'abandon':

@@ -1,13 +1,13 @@
 /**
  * One message from its delivery to its removal.
  *
- *     delivery ─▶ parsed ─▶ admitted ─▶ leased ─▶ worked on ─▶ answered ─▶ deleted
+ *     delivery ─▶ parsed ─▶ admitted ─▶ in a slot ─▶ leased ─▶ worked on ─▶ answered ─▶ deleted
  *
  * After an error, the disposition of its code decides what becomes of the message (dispose.ts). The message is deleted
  * last, and only when Auto Scaling has the answer or has shown that it wants none; until then SQS brings it back, to this
  * worker or to another.
  */
-import { asAdjoinError, type AdjoinError } from '../errors.ts';
+import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive, type KeepAlive } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
@@ -19,6 +19,7 @@ import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
 import { parseMessage, type Expectation } from './parse.ts';
+import type { Place, Slots } from './slots.ts';
 import { unjoin } from './unjoin.ts';
 import { settleVoidLaunch } from './void-launch.ts';
 import type { CompletionPort, Work, WorkPorts } from './work.ts';
@@ -29,13 +30,17 @@ export interface HandlerOptions {
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly work: WorkPorts;
+  readonly slots: Slots;
   readonly log: Log;
   /** Told how each delivery ended. */
   readonly count: (ending: Ending) => void;
 }
 
 export interface Handler {
-  /** Never throws; the message is deleted, hidden or left for the dead-letter queue. */
+  /**
+   * Never throws; the message is deleted, hidden or left for the dead-letter queue. Its action has its place, or is turned
+   * away, by the time of the first await.
+   */
   handle(delivery: Delivery): Promise<void>;
   /** Stops all work in progress; each message goes back to the queue, visible at once. */
   abortAll(reason: AdjoinError): void;
@@ -48,6 +53,7 @@ const HELD_MARGIN_MS = 30_000;
 interface Task {
   readonly action: LifecycleAction;
   readonly keepAlive: KeepAlive;
+  readonly place: Place;
   readonly log: Log;
 }
 
@@ -88,8 +94,23 @@ export function createHandler(options: HandlerOptions): Handler {
       return 'test-notification';
     }
     const { action } = message;
-    const { token: correlationId, instanceId, group, transition } = action;
-    const task = { action, keepAlive, log: log.with({ correlationId, instanceId, group, transition }) };
+    const place = options.slots.enter(action.transition);
+    if (!place) {
+      throw new AdjoinError('worker-full', `${action.instanceId}: as many actions wait here as may.`);
+    }
+    try {
+      const { token: correlationId, instanceId, group, transition } = action;
+      const actionLog = log.with({ correlationId, instanceId, group, transition });
+      return await runAction(delivery, { action, keepAlive, place, log: actionLog });
+    } finally {
+      place.leave();
+    }
+  }
+
+  /** The way of a message that asks for something. @throws AdjoinError when the message does not come to its end */
+  async function runAction(delivery: Delivery, task: Task): Promise<Ending> {
+    const { keepAlive } = task;
+    const { transition } = task.action;
     task.log.info('lifecycle action received', { receiveCount: delivery.receiveCount });
 
     // 2. Admit.
@@ -97,7 +118,7 @@ export function createHandler(options: HandlerOptions): Handler {
 
     let ending: Ending = 'held';
     if (!admission.isHeld) {
-      // 3. Lease.
+      // 3. Slot and lease.
       ending = await underLease(task, admission, async (work) => {
         // 4. Work.
         const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
@@ -134,19 +155,20 @@ export function createHandler(options: HandlerOptions): Handler {
     return admission;
   }
 
-  /** Does the work under a lease, instead of an earlier action of the same instance if there is one. */
+  /** Does the work in a slot and under a lease, instead of an earlier action of the same instance if there is one. */
   async function underLease(
     task: Task,
     admission: Admission,
     work: (work: Work) => Promise<Ending>,
   ): Promise<Ending> {
-    const { action, keepAlive, log } = task;
+    const { action, keepAlive, place, log } = task;
     const { signal } = keepAlive;
     await inProgress.supersede(action);
     signal.throwIfAborted();
     const entry = inProgress.enter(action, keepAlive);
     let lease: Lease | undefined;
     try {
+      await place.take(signal);
       lease = await leased(task, admission);
       entry.leased();
       const check = (): void => keepAlive.check();
@@ -155,6 +177,7 @@ export function createHandler(options: HandlerOptions): Handler {
         admission,
         lease: patientLease(lease, task, admission),
         signal,
+        slot: place,
         check,
         log,
       });

@@ -2,14 +2,15 @@
  * A launch: probe, stage, join, verify. The verdict says which answer the action gets; the handler gives it.
  *
  * Every attempt first looks at the node, and at the account that the ledger knows. If an earlier attempt, or an earlier
- * worker, has joined the node already, that join is adopted; if the one-time password of a staged account is lost, the
- * account is staged again.
+ * worker, has joined the node already, that join is adopted once the node has completed it; if the one-time password of a
+ * staged account is lost, the account is staged again.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
-import type { JoinFacts, ProbeFacts } from '../nodes/contract.ts';
+import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
+import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
 import { removeAccountBy } from './removal.ts';
 import {
@@ -105,6 +106,40 @@ async function canAdopt(work: Work, ports: WorkPorts, found: ProbeFacts, domain:
   }
 }
 
+/** Seals a one-time password to the key of the probe. @throws AdjoinError when the node has made no key, or a useless one */
+function sealedFor(ports: WorkPorts, instanceId: string, found: ProbeFacts, oneTimePassword: string): string {
+  if (found.key === '') throw new AdjoinError('node-facts-invalid', `${instanceId} made no key.`);
+  return ports.seal(found.key, oneTimePassword);
+}
+
+async function joinNode(
+  { action, lease, signal }: Work,
+  ports: WorkPorts,
+  entry: Pick<JoinEntry, 'computerName' | 'sealed'>,
+  target: JoinTarget,
+): Promise<void> {
+  const { instanceId } = action;
+  const joined = await ports.nodes.join(targetOf(action), { instanceId, ...entry }, target, signal);
+  checkJoin(instanceId, joined);
+  await lease.update({}, 'join');
+}
+
+/**
+ * Lets the node complete what a script that was killed after the password change has left undone. The script of a working
+ * member never opens its entry: the password in it is good for nothing.
+ */
+async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, domain: string): Promise<void> {
+  const { action, lease } = work;
+  const { computerName = '', domainController = '' } = lease.membership;
+  const unused = ports.newOneTimePassword();
+  try {
+    const sealed = sealedFor(ports, action.instanceId, found, unused.value);
+    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+  } finally {
+    unused.forget();
+  }
+}
+
 async function stageAndJoin(
   work: Work,
   ports: WorkPorts,
@@ -114,6 +149,8 @@ async function stageAndJoin(
   const { action, lease, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
   try {
+    // First: for a key that is refused nothing is staged.
+    const sealed = sealedFor(ports, action.instanceId, found, oneTimePassword.value);
     const intend = (write: StagingWrite): Promise<void> => intendToStage(lease, ports.clock, write);
     const { computerName: earlierName, domainController: earlierController } = lease.membership;
     const { objectGuid: earlierGuid, objectSids } = lease.membership;
@@ -145,11 +182,7 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    const sealed = ports.seal(found.key, oneTimePassword.value);
-    const entry = { instanceId: action.instanceId, computerName, sealed };
-    const joined = await ports.nodes.join(targetOf(action), entry, { domain, domainController }, signal);
-    checkJoin(action.instanceId, joined);
-    await lease.update({}, 'join');
+    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
     return staged;
   } finally {
     oneTimePassword.forget();
@@ -157,8 +190,9 @@ async function stageAndJoin(
 }
 
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
-  const { action, lease, signal } = work;
+  const { action, lease, signal, slot } = work;
   const { instanceId } = action;
+  await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
       'node-not-ready',
@@ -166,9 +200,11 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     );
   // Asked first, so that the last attempt of all still finds out why it fails.
   if (!(await ports.nodes.readiness.isReady(instanceId, signal))) {
+    slot.rest();
     await until(ports.clock, deadline, signal, late, (limited) =>
       ports.nodes.readiness.wait(instanceId, limited),
     );
+    await slot.take(signal);
   }
   await lease.update({}, 'node');
 
@@ -178,6 +214,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   checkNode(instanceId, found, domain);
 
   if (await canAdopt(work, ports, found, domain)) {
+    await completeJoin(work, ports, found, domain);
     work.log.info('earlier join adopted', { computerName: found.computerName });
   } else {
     const staged = await stageAndJoin(work, ports, found, domain);
@@ -248,6 +285,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('join not done yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(work.lease, ports.clock, error);
+    work.slot.rest();
   };
   try {
     await retry(

@@ -7,6 +7,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Nodes, Target } from '../nodes/nodes.ts';
 import type { Pauses } from '../patience.ts';
 import type { Admission } from './admit.ts';
+import type { Place } from './slots.ts';
 import type { Ending, LifecycleAction, LifecycleResult, StagedAccount } from '../terms.ts';
 
 /** One admitted action, under its lease. */
@@ -16,6 +17,8 @@ export interface Work {
   readonly lease: Lease;
   /** Aborts when a lease, visibility or heartbeat is lost, the action is void, or the worker stops. */
   readonly signal: AbortSignal;
+  /** The work begins with a slot. While it waits it may do without: it rests, and takes one again before it goes on. */
+  readonly slot: Pick<Place, 'take' | 'rest'>;
   /** Called right before an effect that no fencing token guards. Throws what `KeepAlive.check` throws. */
   readonly check: () => void;
   readonly log: Log;
@@ -74,7 +77,7 @@ export interface WorkPorts {
   readonly patience: Patience;
   /** A fresh one-time password, hidden from logs until it is forgotten. */
   readonly newOneTimePassword: () => { readonly value: string; forget(): void };
-  /** Seals a one-time password to a node's public key. @throws AdjoinError `node-facts-invalid` */
+  /** Seals a one-time password to a node's public key. @throws AdjoinError `node-key-refused` */
   readonly seal: (publicKey: string, oneTimePassword: string) => string;
 }
 

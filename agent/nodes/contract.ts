@@ -10,12 +10,21 @@ export type Purpose = 'probe' | 'join' | 'leave';
 /** Every facts line begins so; everything else on standard output is chatter. */
 const MARK = '{"adjoin":1,';
 
-const short = z.string().max(255);
+/**
+ * What the scripts print is printable ASCII (`clean` in documents/shared/base.sh). Anything else did not come from them, and
+ * would end up in logs, the ledger and terminals.
+ */
+const text = (maximum: number) =>
+  z
+    .string()
+    .max(maximum)
+    .regex(/^[ -~]*$/, 'is not printable ASCII');
+const short = text(255);
 
 const probe = z.object({
   adjoin: z.literal(1),
   document: z.literal('probe'),
-  family: z.string().max(32),
+  family: text(32),
   os: short,
   osVersion: short,
   hostName: short,
@@ -26,7 +35,7 @@ const probe = z.object({
   ready: z.boolean(),
   missing: z.array(short).max(50),
   /** Base64 of the DER of the public key, or empty where no key could be made. */
-  key: z.string().max(1024),
+  key: text(1024),
 });
 export type ProbeFacts = Readonly<z.output<typeof probe>>;
 
@@ -34,10 +43,10 @@ const join = z.object({
   adjoin: z.literal(1),
   document: z.literal('join'),
   result: z.enum(['joined', 'already', 'failed']),
-  code: z.string().max(64).default(''),
+  code: text(64).default(''),
   domain: short,
   computerName: short,
-  detail: z.string().max(1000).default(''),
+  detail: text(1000).default(''),
 });
 export type JoinFacts = Readonly<z.output<typeof join>>;
 
@@ -46,15 +55,15 @@ const leave = z.object({
   document: z.literal('leave'),
   /** `late`: the node was asked after its time, and did nothing. */
   result: z.enum(['left', 'not-joined', 'foreign-domain', 'late', 'failed']),
-  detail: z.string().max(1000).default(''),
+  detail: text(1000).default(''),
 });
 export type LeaveFacts = Readonly<z.output<typeof leave>>;
 
 function factsLine(instanceId: string, output: string): unknown {
   const line = output
     .split('\n')
-    .map((text) => text.trim())
-    .findLast((text) => text.startsWith(MARK));
+    .map((each) => each.trim())
+    .findLast((each) => each.startsWith(MARK));
   if (line === undefined) {
     throw new AdjoinError('node-facts-invalid', `${instanceId} answered without a line of facts.`);
   }
@@ -93,7 +102,7 @@ export interface JoinEntry {
 const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,1368}$/;
 
 export function entryText(entry: JoinEntry): string {
-  const text = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;
-  if (!ENTRY.test(text)) throw new RangeError(`The join entry of ${entry.instanceId} is malformed.`);
-  return text;
+  const written = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;
+  if (!ENTRY.test(written)) throw new RangeError(`The join entry of ${entry.instanceId} is malformed.`);
+  return written;
 }

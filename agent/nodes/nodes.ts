@@ -54,6 +54,12 @@ export interface NodesOptions {
     readonly commandId: string;
     readonly nodes: readonly Target[];
   }) => void;
+  /** Told of every command that a person has cancelled on a node. */
+  readonly onCancelled: (command: {
+    readonly purpose: Purpose;
+    readonly commandId: string;
+    readonly node: Target;
+  }) => void;
 }
 
 /** A node, and the lifecycle action that commands on it serve. */
@@ -71,7 +77,10 @@ export interface Nodes {
   readonly readiness: Readiness;
   probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
   join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
-  /** @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock */
+  /**
+   * A leave that is cancelled is sent again while there is time.
+   * @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock
+   */
   leave(node: Target, domain: string, notAfter: number, signal: AbortSignal): Promise<LeaveFacts>;
 }
 
@@ -98,6 +107,10 @@ const REFUSED_FOR_ONE: ReadonlySet<ErrorCode> = new Set([
 /** How Run Command says that a command never ran, in `StatusDetails` (user guide, "Understanding command statuses"). */
 const UNDELIVERED = /Undeliverable|DeliveryTimedOut|Terminated|AccessDenied/;
 const OTHER_PLATFORM = /InvalidPlatform/;
+/** A person, or a program, has called CancelCommand. The script was killed at any point, or will be. */
+const CANCELLED: ReadonlySet<string> = new Set(['Cancelling', 'Cancelled']);
+/** Milliseconds before a leave that was cancelled is sent again: its time is short. */
+const LEAVE_AGAIN_MS = 2_000;
 
 interface Task {
   readonly purpose: Purpose;
@@ -215,6 +228,10 @@ export function createNodes(options: NodesOptions): Nodes {
         `${where} could not be delivered: ${invocation.detail}.`,
       );
     }
+    if (CANCELLED.has(invocation.status)) {
+      options.onCancelled({ purpose: task.purpose, commandId, node });
+      throw new AdjoinError('command-cancelled', `${where} was cancelled.`);
+    }
     return invocation;
   }
 
@@ -251,13 +268,24 @@ export function createNodes(options: NodesOptions): Nodes {
         },
         facts.join,
       ),
-    leave: (node, domain, notAfter, signal) => {
+    async leave(node, domain, notAfter, signal) {
       // Whole seconds are what the node compares; leaves of the same second can still share a command.
       const seconds = String(Math.floor(notAfter / 1000));
-      return ask(
-        { purpose: 'leave', node, shared: { domain: [domain], notAfter: [seconds] }, signal },
-        facts.leave,
-      );
+      const task: Task = {
+        purpose: 'leave',
+        node,
+        shared: { domain: [domain], notAfter: [seconds] },
+        signal,
+      };
+      for (;;) {
+        try {
+          return await ask(task, facts.leave);
+        } catch (error) {
+          const again = asAdjoinError(error).code === 'command-cancelled';
+          if (!again || clock.now() + LEAVE_AGAIN_MS >= notAfter) throw error;
+        }
+        await clock.sleep(LEAVE_AGAIN_MS, signal);
+      }
     },
   };
 }

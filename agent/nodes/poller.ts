@@ -23,7 +23,8 @@ export interface PollerOptions {
 
 export interface Poller {
   /**
-   * Resolves with the invocation on this node once it has ended.
+   * Resolves with the invocation on this node once it has ended; at the deadline also with one that is still being
+   * cancelled, because a node that is gone never confirms it.
    * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first; when AWS does
    * not say how the command is by then, AWS's error, because the node is not the cause
    */
@@ -64,8 +65,10 @@ export function createPoller(options: PollerOptions): Poller {
     }
     for (const waiting of group) {
       const found = invocations.find((invocation) => invocation.instanceId === waiting.instanceId);
-      if (found && !RUNNING_STATUSES.has(found.status)) settle(commandId, waiting, found);
-      else if (clock.now() >= waiting.deadline) {
+      const isLate = clock.now() >= waiting.deadline;
+      if (found && (!RUNNING_STATUSES.has(found.status) || (isLate && found.status === 'Cancelling')))
+        settle(commandId, waiting, found);
+      else if (isLate) {
         const where = `Command ${commandId} on ${waiting.instanceId}`;
         const late = failure
           ? new AdjoinError(failure.code, `${where} has not been seen to end: ${failure.message}`, {

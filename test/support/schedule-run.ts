@@ -4,6 +4,7 @@
  */
 import type { Membership } from '../../agent/ledger/membership.ts';
 import { createHandler } from '../../agent/lifecycle/handler.ts';
+import { createSlots } from '../../agent/lifecycle/slots.ts';
 import type { Log } from '../../agent/log.ts';
 import { createSweepLeases } from '../../agent/sweep/lease.ts';
 import type { Finding, SweepReport } from '../../agent/sweep/report.ts';
@@ -38,6 +39,8 @@ export interface PlayOptions {
   readonly tell?: (line: string) => void;
 }
 
+/** Few, so that actions wait for them. */
+const SLOTS = 2;
 const DRAIN_MS = 30_000;
 const LONG_POLL_MS = 20_000;
 /** Milliseconds until a process that has ended is started again. */
@@ -169,6 +172,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const hand: Worker = { process, stop, kill: ended };
     const defect = options.defect ?? {};
     const ports = createPorts({ kernel, cloud, domain, tables, wire, invariants, defect }, hand);
+    const slots = createSlots(SLOTS);
     const handler = createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
       admission: ports.admission,
@@ -185,6 +189,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         },
         seal,
       },
+      slots,
       log,
       count: (ending) => {
         endings.push(ending);
@@ -202,7 +207,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
           inHand(-1);
         },
       },
-      slots: 8,
+      slots,
       drainMs: DRAIN_MS,
       pauses,
       clock,

@@ -8,6 +8,7 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
+import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
 import {
@@ -35,6 +36,8 @@ export interface WorldMessage {
 export interface World {
   readonly clock: VirtualClock;
   readonly handler: Handler;
+  /** Those of the first worker. */
+  readonly slots: Slots;
   readonly endings: Ending[];
   readonly log: readonly LogLine[];
   /** Every effect on the outside, in order. */
@@ -53,6 +56,8 @@ export interface World {
   /** What Auto Scaling shows; a token is active while it stands here. */
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
   group: Group;
+  /** Seals a one-time password to a key. */
+  seal: (key: string, password: string) => string;
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
@@ -63,7 +68,9 @@ export interface World {
     domain: string;
     computerName: string;
     ready: boolean;
-    joins: 'works' | 'fails' | 'hangs';
+    joins: 'works' | 'fails' | 'hangs' | 'lies';
+    /** The computer name under which a node that lies has joined. */
+    liesAbout: string;
     leaves: 'works' | 'hangs';
     /** What the node reports otherwise than it stands above. */
     facts: Partial<ProbeFacts>;
@@ -84,12 +91,17 @@ export interface World {
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
 export const TERMINATE_TOKEN = '22222222-2222-2222-2222-222222222222';
 
-export function createWorld(): World {
+/** The password that a machine gives itself. */
+const OWN = 'the machine’s own';
+
+/** @param each slots of each kind */
+export function createWorld(each = 64): World {
   const clock = createVirtualClock();
   const log = createMemoryLog();
   const domain = createMemoryDirectory(() => clock.now());
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
+    slots: createSlots(each),
     endings: [],
     log: log.lines,
     effects: [],
@@ -119,6 +131,7 @@ export function createWorld(): World {
         },
       ],
     },
+    seal: (_key, password) => `sealed:${password}`,
     fault: () => undefined,
     directory: 'answers',
     secrets: new Set(),
@@ -128,6 +141,7 @@ export function createWorld(): World {
       computerName: '',
       ready: true,
       joins: 'works',
+      liesAbout: '',
       leaves: 'works',
       notAfter: undefined,
       facts: {},
@@ -233,11 +247,21 @@ export function createWorld(): World {
         domain: DOMAIN,
         computerName: entry.computerName,
       } as const;
+      if (world.node.joins === 'lies') {
+        return { ...facts, computerName: world.node.liesAbout, result: 'joined', code: '', detail: '' };
+      }
+      if (
+        world.node.joins === 'works' &&
+        world.node.computerName.toUpperCase() === entry.computerName &&
+        account?.password === OWN
+      ) {
+        return { ...facts, result: 'already', code: '', detail: '' };
+      }
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
         return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (account) {
-        domain.setPassword(account, 'the machine’s own');
+        domain.setPassword(account, OWN);
       }
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;
@@ -274,7 +298,7 @@ export function createWorld(): World {
     },
   };
 
-  function workerOf(): Handler {
+  function workerOf(slots = createSlots(each)): Handler {
     return createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
       admission: {
@@ -336,11 +360,12 @@ export function createWorld(): World {
           world.secrets.add(value);
           return { value, forget: () => void world.secrets.delete(value) };
         },
-        seal: (_key, password) => `sealed:${password}`,
+        seal: (key, password) => world.seal(key, password),
       },
+      slots,
       log,
       count: (ending) => world.endings.push(ending),
     });
   }
-  return Object.assign(world, { handler: workerOf() });
+  return Object.assign(world, { handler: workerOf(world.slots) });
 }

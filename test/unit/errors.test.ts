@@ -46,6 +46,14 @@ describe('an error', () => {
     });
   });
 
+  test('is one line without anything that moves a cursor, and has an end', () => {
+    const text = 'one\r\ntwo\u001b[2J\u009b\u2028three\u202e\u200b four';
+    expect(new AdjoinError('join-failed', text).message).toBe('one two [2J three  four');
+    const long = new AdjoinError('join-failed', 'x'.repeat(1_000_000)).message;
+    expect([long.length, long.at(-1)]).toEqual([4_000, '…']);
+    expect(new AdjoinError('config-invalid', 'two problems:\n- a\n- b').message).toContain('\n- b');
+  });
+
   test('that is known stays itself', () => {
     const error = new AdjoinError('draining', 'stop');
     expect(asAdjoinError(error)).toBe(error);

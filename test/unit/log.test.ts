@@ -106,6 +106,30 @@ describe('a log', () => {
   });
 });
 
+describe('foreign text in a log', () => {
+  test.each([
+    ['a line feed', 'x\n{"level":"error","event":"forged"}'],
+    ['an escape sequence', '\u001b[2J'],
+    ['a control sequence of one character', '\u009b2J\u007f'],
+    ['line and paragraph separators', 'x\u2028y\u2029z\u0085'],
+    ['marks that reverse text', '\u202e\u2066\u200f'],
+    ['marks of no width', '\ufeff\u200b\u00ad\u{e0041}'],
+    ['half a character', '\ud800'],
+  ])('with %s stays on its line, readable and harmless', (_what, text) => {
+    log.with({ [text]: text }).warn(text, { error: new Error(text), list: [text] });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+    expect(parsed()).toEqual([expect.objectContaining({ event: text, [text]: text, list: [text] })]);
+  });
+
+  test('hides no secret, though it is written otherwise there', () => {
+    const secret = 'Pass\u2028word\u009b1';
+    redactor.hide(secret);
+    log.info('event', { text: secret });
+    expect(parsed()).toEqual([expect.objectContaining({ text: '[redacted]' })]);
+  });
+});
+
 describe('a planted secret', () => {
   let byte = 0;
   const bytes = (size: number): Buffer =>

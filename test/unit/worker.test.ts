@@ -6,7 +6,8 @@ import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.
 
 const POLL_MS = 20_000;
 const DRAIN_MS = 60_000;
-const SLOTS = 12;
+/** As many messages as are handled at a time. */
+const PLACES = 12;
 
 let clock: VirtualClock;
 let start: number;
@@ -21,6 +22,8 @@ let receiveFault: (() => void) | undefined;
 let working: Map<string, () => void>;
 let received: Map<string, number>;
 let peak: number;
+/** Places that the slots have left for the kind that has most room. */
+let room: () => number;
 let handedBack: string[];
 let handBackFault: Error | undefined;
 let aborted: AdjoinError[];
@@ -37,6 +40,7 @@ beforeEach(() => {
   working = new Map();
   received = new Map();
   peak = 0;
+  room = () => PLACES - working.size;
   handedBack = [];
   handBackFault = undefined;
   aborted = [];
@@ -75,7 +79,12 @@ beforeEach(() => {
       },
     },
     visibilityMs: 120_000,
-    slots: SLOTS,
+    slots: {
+      places: PLACES,
+      get room() {
+        return room();
+      },
+    },
     drainMs: DRAIN_MS,
     pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
     clock,
@@ -87,11 +96,11 @@ const messages = (count: number): string[] => Array.from({ length: count }, (_, 
 const finish = (message: string): void => working.get(message)?.();
 
 describe('a worker', () => {
-  test('works on what it receives side by side, and never on more than it has slots', async () => {
+  test('works on what it receives side by side, and never on more than it has places', async () => {
     queue = messages(30);
     void worker.run();
     await clock.advance(1_000);
-    expect(working.size).toBe(SLOTS);
+    expect(working.size).toBe(PLACES);
     expect(polls.map((poll) => poll.maximum)).toEqual([12, 2]);
     finish('m0');
     await clock.advance(0);
@@ -101,14 +110,35 @@ describe('a worker', () => {
       await clock.advance(1_000);
     }
     expect(received.size).toBe(30);
-    expect(peak).toBe(SLOTS);
+    expect(peak).toBe(PLACES);
   });
 
-  test('receives nothing while its slots are taken', async () => {
-    queue = messages(SLOTS);
+  test('receives nothing while its places are taken', async () => {
+    queue = messages(PLACES);
     void worker.run();
     await clock.advance(3_600_000);
     expect(polls).toHaveLength(2);
+  });
+
+  test('receives while there is room for one kind of action, and as many as that', async () => {
+    room = () => 3;
+    queue = messages(PLACES);
+    void worker.run();
+    await clock.advance(1_000);
+    expect(polls.map((poll) => poll.maximum)).toEqual([3, 3, 3, 3]);
+    finish('m0');
+    room = () => 0;
+    await clock.advance(3_600_000);
+    expect(polls).toHaveLength(4);
+  });
+
+  test('receives no more than it has places for, though messages that ask for nothing take none', async () => {
+    room = () => PLACES;
+    queue = messages(30);
+    void worker.run();
+    await clock.advance(1_000);
+    expect(working.size).toBe(PLACES);
+    expect(polls.map((poll) => poll.maximum)).toEqual([12, 2]);
   });
 
   test('polls on when nothing comes', async () => {
@@ -210,11 +240,11 @@ describe('a worker that is told to stop', () => {
     await clock.until(running);
   });
 
-  test('drains in its time also when every slot is taken', async () => {
-    queue = messages(SLOTS);
+  test('drains in its time also when every place is taken', async () => {
+    queue = messages(PLACES);
     const running = worker.run();
     await clock.advance(1_000);
-    expect(working.size).toBe(SLOTS);
+    expect(working.size).toBe(PLACES);
     worker.stop();
     await clock.until(running);
     expect(clock.now() - start).toBe(1_000 + DRAIN_MS);

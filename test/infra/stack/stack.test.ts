@@ -508,6 +508,7 @@ describe('notices', () => {
     'dead-letters',
     'abandoned-launches',
     'failed-unjoins',
+    'cancelled-commands',
     'no-worker',
     'few-workers',
     'lost-notices',
@@ -555,12 +556,14 @@ describe('notices', () => {
     expect(source('join.ts')).toContain("ending: 'held'");
     expect(source('handler.ts')).toContain("('lifecycle action ended', { ending })");
     expect(source('unjoin.ts')).toContain("'account removal is owed to the sweep'");
+    expect(source('../compose.ts')).toContain("('command cancelled', {");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
     );
     expect(patterns).toEqual([
       '{ $.ending = "abandoned" || $.ending = "held" }',
       '{ $.event = "*owed to the sweep" }',
+      '{ $.event = "command cancelled" }',
     ]);
   });
 });

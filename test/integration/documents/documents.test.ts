@@ -34,16 +34,26 @@ function scriptOf(purpose: Purpose, values: Values): string {
   return text;
 }
 
-function start(machine: Machine, purpose: Purpose, values: Values, signal?: AbortSignal) {
+function start(
+  machine: Machine,
+  purpose: Purpose,
+  values: Values,
+  { signal, instanceId = machine.name }: { signal?: AbortSignal; instanceId?: string } = {},
+) {
   // Each command has a directory of its own, also when it is the second delivery of the same thing.
   const path = `/var/lib/amazon/ssm/${machine.name}/document/orchestration/${randomUUID()}/${purpose}Linux/_script.sh`;
-  const env = { AWS_SSM_INSTANCE_ID: machine.name, AWS_SSM_REGION_NAME: 'eu-central-1' };
+  const env = { AWS_SSM_INSTANCE_ID: instanceId, AWS_SSM_REGION_NAME: 'eu-central-1' };
   return machine.run({ path, text: scriptOf(purpose, values), env, timeoutMs: 60_000 }, signal);
 }
 
 /** Runs the document; it must exit 0 with nothing but one line of facts. */
-async function run(machine: Machine, purpose: Purpose, values: Values = {}): Promise<Facts> {
-  const { code, stdout, stderr } = await start(machine, purpose, values);
+async function run(
+  machine: Machine,
+  purpose: Purpose,
+  values: Values = {},
+  instanceId = machine.name,
+): Promise<Facts> {
+  const { code, stdout, stderr } = await start(machine, purpose, values, { instanceId });
   expect({ code, stderr, lines: stdout.split('\n').length }).toEqual({ code: 0, stderr: '', lines: 2 });
   expect(stdout.length).toBeLessThan(2_000);
   const facts: Facts = JSON.parse(stdout);
@@ -254,6 +264,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     // Unless adcli itself was seen, the look at its arguments would prove nothing.
     expect(seen.adcli).toBe(true);
     expect(seen.leaks).toEqual([]);
+    expect(seen.coreLimits).toEqual(['0 0']);
     const files = await machine.exec(
       ['grep', '-rlF', '--devices=skip', '-f', '-', '/etc', '/run', '/root', '/tmp', '/var', '/dev/shm'],
       {
@@ -492,13 +503,31 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await inShell(machine, 'ls -A /run/adjoin')).toBe('lock');
   }, 60_000);
 
+  test('a node that takes the entry of another opens nothing, and leaves it for the other to use', async () => {
+    const [machine, thief] = [await newMachine(), await newMachine()];
+    const [attempt, its] = [await prepare(machine, nameOf(machine)), await prepare(thief, nameOf(thief))];
+    const shared = {
+      ...attempt.values,
+      entries: [attempt.values, its.values].flatMap(({ entries }) => entries ?? []),
+    };
+    expect(await run(thief, 'join', shared, machine.name)).toMatchObject({
+      result: 'failed',
+      code: 'unseal-failed',
+    });
+    expect(await run(machine, 'join', shared)).toMatchObject({ result: 'joined' });
+    // Nor does it help to come back: the password that it could not open is dead by now.
+    await run(thief, 'probe');
+    expect(await run(thief, 'join', shared, machine.name)).toMatchObject({ code: 'unseal-failed' });
+    await inShell(machine, 'adcli testjoin');
+  }, 60_000);
+
   // A join takes 1.5 to 3.5 seconds: from before the unsealing until sssd is about to start.
   test.each([30, 400, 1_000, 1_700])(
     'a join that is killed after %i ms leaves nothing running, and the next one succeeds',
     async (afterMs) => {
       const machine = await newMachine();
       const attempt = await prepare(machine, nameOf(machine));
-      await start(machine, 'join', attempt.values, AbortSignal.timeout(afterMs));
+      await start(machine, 'join', attempt.values, { signal: AbortSignal.timeout(afterMs) });
       expect(await leftRunning(machine)).toBe('');
       // Delivered again, it either ends well or says that it can't; then the agent stages anew.
       let facts = await run(machine, 'join', attempt.values);
@@ -559,9 +588,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   }, 60_000);
 });
 
-/** Looks at every process's arguments and environment, over and over, for a secret. */
+/** Looks at every process's arguments and environment, over and over, for a secret; and whether adcli may dump its core. */
 function watchProcesses(secret: string) {
   const leaks = new Set<string>();
+  const coreLimits = new Set<string>();
   let adcli = false;
   let watching = true;
   const look = async (pid: string) => {
@@ -570,7 +600,11 @@ function watchProcesses(secret: string) {
       const text = await readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
       if (text.includes(secret))
         leaks.add(`${file}: ${text.replaceAll('\0', ' ').replaceAll(secret, '***')}`);
-      if (text.includes('adcli\0join\0')) adcli = true;
+      if (!text.includes('adcli\0join\0')) continue;
+      adcli = true;
+      const limits = await readFile(`/proc/${pid}/limits`, 'latin1').catch(() => '');
+      const [, soft, hard] = /^Max core file size +(\S+) +(\S+)/m.exec(limits) ?? [];
+      if (soft !== undefined) coreLimits.add(`${soft} ${hard}`);
     }
   };
   const done = (async () => {
@@ -583,7 +617,7 @@ function watchProcesses(secret: string) {
     async stop() {
       watching = false;
       await done;
-      return { leaks: [...leaks], adcli };
+      return { leaks: [...leaks], adcli, coreLimits: [...coreLimits] };
     },
   };
 }

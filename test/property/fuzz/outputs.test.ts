@@ -291,7 +291,7 @@ describe('what a node prints', () => {
           const sealed = seal(text, 'one-time password');
           if (!fine || !/^[A-Za-z0-9+/]{342}==$/.test(sealed)) throw broken('It was sealed to', text);
         } catch (error) {
-          if (!(error instanceof AdjoinError) || error.code !== 'node-facts-invalid' || fine) throw error;
+          if (!(error instanceof AdjoinError) || error.code !== 'node-key-refused' || fine) throw error;
         }
       });
       expect(played).toBe(true);

@@ -120,6 +120,7 @@ describe('a command', () => {
       deliverySeconds: 30,
       executionSeconds: { probe: 60, join: 60, leave: 60 },
       onCommand: (command) => commands.push(command.nodes.length),
+      onCancelled: () => undefined,
     });
     const probed = fleet.map(async (instanceId) => {
       try {

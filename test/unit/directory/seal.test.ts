@@ -41,7 +41,7 @@ describe('sealing', () => {
     ['PEM', publicKey.export({ format: 'pem', type: 'spki' }).toString(), /not base64/],
   ])('refuses %s', (_what, key, reason) => {
     expect(() => seal(key, password)).toThrow(
-      expect.objectContaining({ code: 'node-facts-invalid', message: expect.stringMatching(reason) }),
+      expect.objectContaining({ code: 'node-key-refused', message: expect.stringMatching(reason) }),
     );
   });
 

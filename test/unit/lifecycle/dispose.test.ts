@@ -21,7 +21,11 @@ beforeEach(() => {
   log = createMemoryLog();
   told = [];
   fault = undefined;
-  delivery = createDelivery({ messageId: 'm', body: '{}', receiveCount: 3 }, clock.now(), {
+  delivery = receivedFor(3);
+});
+
+const receivedFor = (receiveCount: number): Delivery =>
+  createDelivery({ messageId: 'm', body: '{}', receiveCount }, clock.now(), {
     queue: {
       async hide(_message, seconds) {
         fault?.();
@@ -35,7 +39,6 @@ beforeEach(() => {
     clock,
     visibilityMs: VISIBILITY_S * 1000,
   });
-});
 
 const disposed = (code: ErrorCode): Promise<Ending> => dispose(delivery, new AdjoinError(code, 'why'), log);
 const logged = () => log.lines.map(({ level, event }) => [level, event]);
@@ -68,6 +71,17 @@ describe('a message, after an error', () => {
     await expect(disposed(code)).resolves.toBe('handed-back');
     expect(told).toEqual([`hide ${seconds}`]);
     expect(logged()).toEqual([['info', 'message handed back']]);
+  });
+
+  test('that found no room, is shown soon, and later each time: twenty receives last for hours', async () => {
+    for (let count = 1; count < 20; count += 1) {
+      delivery = receivedFor(count);
+      await expect(disposed('worker-full')).resolves.toBe('handed-back');
+    }
+    const seconds = told.map((text) => Number(text.replace('hide ', '')));
+    expect(seconds.slice(0, 5)).toEqual([5, 10, 20, 40, 80]);
+    expect(Math.max(...seconds)).toBe(3_600);
+    expect(seconds.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(10 * 3_600);
   });
 
   test('is handed back and shown at once when it has to be received anew', async () => {

@@ -51,6 +51,49 @@ describe('a node', () => {
   });
 });
 
+describe('a node that offers', () => {
+  test('a key which would protect nothing is refused at once, and nothing is staged for it', async () => {
+    world.seal = () => {
+      throw new AdjoinError('node-key-refused', 'its exponent is 3');
+    };
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now()).toBe(began);
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    expect(lastError()?.code).toBe('node-key-refused');
+    expect(world.secrets.size).toBe(0);
+  });
+
+  test('no key is asked again', async () => {
+    world.node.facts = { key: '' };
+    const handled = handle();
+    await world.clock.advance(1_000);
+    expect(world.effects).toEqual([]);
+    expect(lastError()).toMatchObject({ code: 'node-facts-invalid', message: `${INSTANCE} made no key.` });
+    world.node.facts = {};
+    await world.clock.until(handled);
+    expect(world.endings).toEqual(['joined']);
+  });
+});
+
+describe('a node that answers for another', () => {
+  const other = 'A00000000000ZZZ';
+
+  test('is not taken for the member that it says it is', async () => {
+    world.node.facts = { domain: DOMAIN, computerName: other, hostName: other.toLowerCase() };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+  });
+
+  test('or says that it joined under another name, has not joined', async () => {
+    Object.assign(world.node, { joins: 'lies', liesAbout: other });
+    await handle();
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    expect(lastError()?.message).toContain('does not show it');
+    expect(world.accounts.size).toBe(0);
+  });
+});
+
 describe('a join that the node reports as done', () => {
   test('does not count when the directory shows the very password that was staged', async () => {
     // Equal is not later: the machine has not set a password of its own.
@@ -148,6 +191,35 @@ describe('a join that an earlier worker brought about', () => {
     expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
   });
 
+  test('is completed by the node before it is adopted, with a password that opens nothing', async () => {
+    const sealed: string[] = [];
+    const seal = world.seal;
+    world.seal = (key, password) => {
+      sealed.push(password);
+      return seal(key, password);
+    };
+    await again(() => undefined);
+    expect(calls.filter((call) => /^nodes\.(probe|join)|^directory/.test(call))).toEqual([
+      'directory.domain',
+      'nodes.probe',
+      'directory.inspect',
+      'nodes.join',
+    ]);
+    expect(new Set(sealed).size).toBe(2);
+    expect(world.secrets.size).toBe(0);
+  });
+
+  test('is not adopted when the node can’t complete it', async () => {
+    await again(() => {
+      Object.assign(world.node, {
+        joins: 'fails',
+        failure: { code: 'verify-failed', detail: 'sssd does not start.' },
+      });
+    });
+    expect(world.effects).toEqual(['remove', 'answer ABANDON', 'delete']);
+    expect(lastError()?.message).toContain('sssd does not start.');
+  });
+
   test('is given up when its domain controller does not answer: staging finds another', async () => {
     await again(
       () => undefined,
@@ -192,16 +264,54 @@ describe('an attempt that fails', () => {
     },
   );
 
-  test('with anything else does not count', async () => {
+  test.each([
+    ['nodes.probe', 'command-undeliverable'],
+    ['nodes.probe', 'command-cancelled'],
+    ['nodes.join', 'command-cancelled'],
+  ] as const)('of %s with %s does not count', async (call, code) => {
     let attempts = 0;
     world.fault = (name) => {
-      if (name !== 'nodes.probe') return;
+      if (name !== call) return;
       attempts += 1;
-      if (attempts < 6) throw new AdjoinError('command-undeliverable', 'no');
+      if (attempts < 6) throw new AdjoinError(code, 'no');
     };
     await handle();
     expect(world.endings).toEqual(['joined']);
     expect(lastError()).toBeUndefined();
+  });
+
+  test('because its commands are always cancelled is given up when the time of a launch is over', async () => {
+    world.fault = (name) => {
+      if (name === 'nodes.join') throw new AdjoinError('command-cancelled', 'no');
+    };
+    const began = world.clock.now();
+    await handle();
+    expect(world.clock.now() - began).toBe(1_800_000);
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    expect(lastError()).toMatchObject({ code: 'command-cancelled' });
+    // A pause of up to 30 s between attempts, and what was staged is gone.
+    expect(world.effects.filter((effect) => effect === 'stage').length).toBeLessThan(70);
+    expect(world.account()).toBeUndefined();
+  });
+
+  test('because its join was cancelled looks at the node before it stages again', async () => {
+    const calls: string[] = [];
+    world.fault = (name) => {
+      calls.push(name);
+      if (name === 'nodes.join' && calls.filter((call) => call === name).length === 1)
+        throw new AdjoinError('command-cancelled', 'no');
+    };
+    await handle();
+    expect(calls.filter((call) => /^nodes|stage$/.test(call))).toEqual([
+      'nodes.isReady',
+      'nodes.probe',
+      'directory.stage',
+      'nodes.join',
+      'nodes.isReady',
+      'nodes.probe',
+      'directory.stage',
+      'nodes.join',
+    ]);
   });
 
   test('is noted while the join is tried again', async () => {

@@ -40,6 +40,9 @@ function refusal(read: () => unknown): AdjoinError {
   throw new Error('It was accepted.');
 }
 
+/** What ListCommandInvocations shows of an output. */
+const shown = (text: string): string => text.slice(0, 2_500);
+
 describe('a line of facts', () => {
   test.each(purposes)('of a %s is read', (purpose) => {
     expect(facts[purpose](NODE, JSON.stringify(all[purpose]))).toEqual(all[purpose]);
@@ -102,6 +105,48 @@ describe('a line of facts', () => {
     expect(
       refusal(() => facts.probe(NODE, JSON.stringify({ ...probe, key: 'x'.repeat(1_025) }))).message,
     ).toContain('key');
+  });
+
+  /** What a terminal, a log, a table or a page would make something of. */
+  const hostile = [
+    ['a line feed', 'x\n{"level":"error"}'],
+    ['a carriage return', 'x\rjoined'],
+    ['an escape sequence', '\u001b[2J\u001b]0;x\u0007'],
+    ['a control sequence of one character', '\u009b2J'],
+    ['a null', 'x\u0000y'],
+    ['a line separator', 'x\u2028y'],
+    ['a mark that reverses text', '\u202egnp.exe'],
+    ['a character of no width', 'adcli\u200b'],
+    ['half a character', '\ud800'],
+    ['a letter that looks like another', '\u0430dcli'],
+  ] as const;
+  const fields = [
+    ...['family', 'os', 'osVersion', 'hostName', 'domain', 'computerName', 'key'].map(
+      (field) => ['probe', field] as const,
+    ),
+    ...['code', 'domain', 'computerName', 'detail'].map((field) => ['join', field] as const),
+    ['leave', 'detail'] as const,
+  ];
+  test.each(hostile)('with %s in any text is invalid, and nothing of it is repeated', (_what, text) => {
+    for (const [purpose, field] of fields) {
+      const { code, message } = refusal(() =>
+        facts[purpose](NODE, JSON.stringify({ ...all[purpose], [field]: text })),
+      );
+      expect([purpose, field, code]).toEqual([purpose, field, 'node-facts-invalid']);
+      expect(message).toBe(`${NODE} answered with unusable facts. ${field}: is not printable ASCII`);
+    }
+    const listed = refusal(() => facts.probe(NODE, JSON.stringify({ ...probe, missing: ['adcli', text] })));
+    expect(listed.message).toContain('missing.1: is not printable ASCII');
+  });
+
+  test('that is buried in more than Run Command keeps, or is cut by it, is invalid', () => {
+    for (const noise of ['\u0000\uffff\ufffd'.repeat(1_000_000), `${JSON.stringify(probe)} `.repeat(9_000)]) {
+      expect(refusal(() => facts.probe(NODE, shown(`${noise}\n${JSON.stringify(probe)}`))).code).toBe(
+        'node-facts-invalid',
+      );
+    }
+    const wide = JSON.stringify({ ...probe, more: 'x'.repeat(3_000) });
+    expect(refusal(() => facts.probe(NODE, shown(wide))).code).toBe('node-facts-invalid');
   });
 
   test('names the node and every problem, but repeats nothing that the node said', () => {

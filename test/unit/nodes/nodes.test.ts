@@ -41,6 +41,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
 let clock: VirtualClock;
 let requests: CommandRequest[];
 let told: { purpose: Purpose; commandId: string; nodes: readonly Target[] }[];
+let cancelled: { purpose: Purpose; commandId: string; node: Target }[];
 /** Nodes for which Run Command refuses a command, and with what. */
 let refused: Map<string, AdjoinError>;
 /** Called at every send, before it is answered. */
@@ -65,6 +66,7 @@ beforeEach(() => {
   clock = createVirtualClock();
   requests = [];
   told = [];
+  cancelled = [];
   refused = new Map();
   onSend = () => undefined;
   answer = () => ({});
@@ -83,7 +85,7 @@ beforeEach(() => {
       },
       async list(commandId) {
         const request = requests[Number(commandId.replace('command-', '')) - 1];
-        if (!request) throw new Error(`Nobody sent ${commandId}.`);
+        if (!request) throw new Error(`No one has sent ${commandId}.`);
         const purpose = purposeOf(request);
         return request.instanceIds.map((instanceId) => ({
           instanceId,
@@ -103,6 +105,7 @@ beforeEach(() => {
     deliverySeconds: 120,
     executionSeconds: { probe: 60, join: 180, leave: 20 },
     onCommand: (command) => told.push(command),
+    onCancelled: (command) => cancelled.push(command),
   });
 });
 
@@ -110,7 +113,7 @@ const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => (error instanceof AdjoinError ? error.code : error));
 
 describe('a command', () => {
-  test('is pinned, carries its parameters, and says on whose behalf it runs', async () => {
+  test('is pinned, carries its parameters, and says for which node and action it runs', async () => {
     await clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
     expect(requests).toEqual([
       {
@@ -195,7 +198,7 @@ describe('a command', () => {
         expect(outcomes).toEqual(outcomes.map((_, number) => (number === spoiler ? code : facts)));
         // 50, 25, 13 … 1: two more for each time that the rest can be halved.
         expect(requests.length).toBeLessThanOrEqual(1 + 2 * 6);
-        // Nobody is sent the same twice.
+        // No node is sent the same twice.
         expect(told.flatMap((command) => command.nodes)).toHaveLength(49);
       });
 
@@ -215,7 +218,7 @@ describe('a command', () => {
     expect(requests[2]?.parameters['entries']).toEqual([`${instance(2)}:A2:${sealed}`]);
   });
 
-  test('that is split is not sent for somebody who has gone meanwhile', async () => {
+  test('that is split is not sent for a caller that has gone in the meantime', async () => {
     refused.set(instance(1), new AdjoinError('node-not-ready', 'no'));
     const controller = new AbortController();
     onSend = () => controller.abort(new AdjoinError('draining', 'stop'));
@@ -241,7 +244,7 @@ describe('a command', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('is not sent for somebody who has gone before it was', async () => {
+  test('is not sent for a caller that has gone before it was', async () => {
     const controller = new AbortController();
     const gone = outcome(nodes.probe(nodeOf(1), controller.signal));
     controller.abort(new AdjoinError('draining', 'stop'));
@@ -250,7 +253,7 @@ describe('a command', () => {
     expect(requests).toEqual([]);
   });
 
-  test('that is held back is given up once nobody waits for it any more, and not before', async () => {
+  test('that is held back is given up once no caller waits for it any more, and not before', async () => {
     const held = Promise.withResolvers<AbortSignal>();
     onSend = (signal) =>
       new Promise((_, reject) => {
@@ -291,7 +294,7 @@ describe('the answer of a node', () => {
     });
   });
 
-  test.each(['Failed', 'TimedOut', 'Cancelled'])(
+  test.each(['Failed', 'TimedOut'])(
     'without facts, of a command that %s, is a failed command',
     async (status) => {
       answer = () => ({ status, detail: status, output: 'bash: realm: command not found' });
@@ -321,6 +324,56 @@ describe('the answer of a node', () => {
       await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
     },
   );
+
+  test.each([
+    ['without facts', ''],
+    ['with facts that it printed first', JSON.stringify({ ...factsOf.join, result: 'failed', code: 'x' })],
+  ])('that was cancelled, %s, is none, and is told', async (_what, output) => {
+    answer = () => ({ status: 'Cancelled', detail: 'Cancelled', output });
+    const joined = clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
+    await expect(joined).rejects.toMatchObject({
+      code: 'command-cancelled',
+      message: `Command command-1 (join) on ${instance(1)} was cancelled.`,
+    });
+    expect(cancelled).toEqual([{ purpose: 'join', commandId: 'command-1', node: nodeOf(1) }]);
+  });
+
+  test('that is being cancelled is waited for until it is, or until its time is over', async () => {
+    let looks = 0;
+    answer = () => {
+      looks += 1;
+      return looks < 5 ? { status: 'Cancelling', detail: 'Cancelling' } : {};
+    };
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toMatchObject({
+      document: 'probe',
+    });
+    answer = () => ({ status: 'Cancelling', detail: 'Cancelling' });
+    const began = clock.now();
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('command-cancelled');
+    expect(clock.now() - began).toBeGreaterThanOrEqual(190_000);
+    expect(cancelled.map(({ commandId }) => commandId)).toEqual(['command-2']);
+  });
+
+  test('of a cancelled leave is asked for again, as long as the node would still do it', async () => {
+    const notAfter = clock.now() + 15_000;
+    answer = () => (cancelled.length < 2 ? { status: 'Cancelled', detail: 'Cancelled', output: '' } : {});
+    await expect(clock.until(nodes.leave(nodeOf(1), target.domain, notAfter, open))).resolves.toMatchObject({
+      result: 'left',
+    });
+    expect(requests).toHaveLength(3);
+    answer = () => ({ status: 'Cancelled', detail: 'Cancelled', output: '' });
+    const leave = nodes.leave(nodeOf(1), target.domain, clock.now() + 15_000, open);
+    await expect(clock.until(outcome(leave))).resolves.toBe('command-cancelled');
+    // One each 3.2 s: a look after the window of 0.2 s and a second, then the pause.
+    expect(requests).toHaveLength(3 + 5);
+  });
+
+  test('of a leave that failed otherwise is not asked for again', async () => {
+    answer = () => ({ status: 'Failed', detail: 'Failed', output: '' });
+    const leave = nodes.leave(nodeOf(1), target.domain, clock.now() + 15_000, open);
+    await expect(clock.until(outcome(leave))).resolves.toBe('command-failed');
+    expect(requests).toHaveLength(1);
+  });
 
   test('is not waited for longer than delivery and execution may take', async () => {
     answer = () => ({ status: 'InProgress', detail: 'InProgress' });

@@ -87,7 +87,7 @@ describe('the poller', () => {
     await expect(clock.until(waiting)).resolves.toMatchObject({ status: 'Success' });
   });
 
-  test('stops looking when nobody waits, and begins again for the next', async () => {
+  test('stops looking when no caller waits, and begins again for the next', async () => {
     commands.set('one', new Map([['i-1', 'Success']]));
     await clock.until(wait('one', 'i-1'));
     await clock.advance(60_000);
