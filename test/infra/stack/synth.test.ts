@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { denyPolicies } from '../../../infra/protection.ts';
+import { denyPolicies } from '../../../infra/service-control.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const canary = 'canary-7f3a9c51e2';
@@ -67,7 +67,9 @@ describe('cdk synth', () => {
         'adjoin.template.json',
         'adjoin-attach.template.json',
         'agent/agent.mjs',
+        'policies/deny-bypassing.json',
         'policies/deny-disarming.json',
+        'policies/deny-rerouting.json',
         'policies/deny-tampering.json',
         'policies/deny-worker-access.json',
       ]),
