@@ -387,7 +387,13 @@ const things = (arns: Arns) =>
     },
     'session bucket': {
       arn: arns.sessionBucket,
-      actions: ['PutBucketPolicy', 'PutLifecycleConfiguration', 'DeleteBucket', 'GetEncryptionConfiguration'],
+      actions: [
+        'PutBucketPolicy',
+        'PutLifecycleConfiguration',
+        'PutReplicationConfiguration',
+        'DeleteBucket',
+        'GetEncryptionConfiguration',
+      ],
     },
     'session record': {
       arn: `${arns.sessionBucket}/record`,

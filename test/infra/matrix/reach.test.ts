@@ -30,7 +30,7 @@ beforeAll(async () => {
   const found = cast(stack).find(({ name }) => name === 'account administrator');
   if (!found) throw new Error('The cast has no account administrator.');
   developer = found;
-}, 60_000);
+}, 300_000);
 
 /** Resource policies are gone by mistake, so that the guards alone decide. */
 function asked(way: Way, guard: Guard) {
@@ -68,7 +68,7 @@ test('without a guard, all of them are allowed: what denies them is the guard', 
     if (!allowed && !way.action.startsWith('sts:')) stopped.push(`${way.action} on ${way.resource}`);
   }
   expect(stopped).toEqual([]);
-}, 60_000);
+}, 300_000);
 
 test('the reference is the one by which the simulator decides', () => {
   expect(authorizationReference(join(import.meta.dirname, '../../..'))).toEqual(reference);

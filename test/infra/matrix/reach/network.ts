@@ -49,7 +49,6 @@ export const network = (): Asset[] => [
           'ec2:RequestSpot*',
           'ec2:ModifySpotFleetRequest',
           'ec2:*NetworkInterface*',
-          'ec2:*ApplicationStatusCheck',
           'ec2:CreateFlowLogs',
         ],
         because: "It puts the developers' own machines into the subnet and changes no path.",
