@@ -118,7 +118,9 @@ const schema = z.strictObject({
         .array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be host or host:port'))
         .min(1)
         .optional()
-        .describe('Domain controllers to use. Without it they are found through DNS SRV records.'),
+        .describe(
+          'Domain controllers to use, and no others. Without it they are found through DNS SRV records; a host that DNS names must prove that it is a controller.',
+        ),
       site: z
         .string()
         .regex(/^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/, 'is not the name of an Active Directory site')

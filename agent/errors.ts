@@ -176,8 +176,8 @@ const codes = {
   'directory-untrusted': {
     disposition: 'retry',
     meaning:
-      "The domain controller's certificate does not verify against the configured CA, or does not carry the controller's name.",
-    hint: 'Put the CA that issued the LDAPS certificates into the file named by directory.caFile.',
+      "The domain controller's certificate does not verify against the configured CA, does not carry the controller's name, or does not prove that the host is a domain controller.",
+    hint: 'Put the CA of the LDAPS certificates into the file named by directory.caFile. If nothing proves a controller, name the controllers in directory.controllers, or give them certificates with KDC Authentication. If it is none, DNS is forged.',
   },
   'directory-denied': {
     disposition: 'retry',

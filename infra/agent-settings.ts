@@ -20,8 +20,9 @@ export interface AgentSettings {
     | 'leaveSeconds'
   >;
   readonly directory?: Numbers<'connectSeconds' | 'operationSeconds'> & {
-    readonly controllers?: readonly string[];
-    /** With a condition, the setting is left out where the condition is false. */
+    /** As one text with commas and a condition, the setting is left out where the condition is false. */
+    readonly controllers?: readonly string[] | { readonly hosts: string; readonly condition: CfnCondition };
+    /** With a condition, the setting is left out where the condition is false. Controllers that are named go before it. */
     readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
     readonly namePrefixes?: readonly string[];
   };
@@ -44,16 +45,12 @@ export interface FixedSettings {
 
 /** The agent's configuration file, as text that CloudFormation completes. */
 export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
-  const { directory: { site, ...directory } = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
+  const { directory = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
-  const always = { ...directory, ...fixed.directory };
   return text({
     ...others,
     ...fixed,
-    directory:
-      typeof site === 'object'
-        ? either(site.condition, text({ ...always, site: site.name }), text(always))
-        : { ...always, ...(site !== undefined && { site }) },
+    directory: directorySettings(fixed, directory, text),
     ...(settings.sweep && {
       sweep: {
         ...sweep,
@@ -63,6 +60,24 @@ export function agentConfig(scope: Construct, fixed: FixedSettings, settings: Ag
       },
     }),
   });
+}
+
+/** Each part that a condition decides on makes two texts of the whole, since JSON can't leave a name out. */
+function directorySettings(
+  fixed: FixedSettings,
+  { site, controllers, ...directory }: NonNullable<AgentSettings['directory']>,
+  text: (value: unknown) => string,
+): unknown {
+  const always = { ...directory, ...fixed.directory };
+  const inSite =
+    typeof site === 'object'
+      ? either(site.condition, text({ ...always, site: site.name }), text(always))
+      : { ...always, ...(site !== undefined && { site }) };
+  if (controllers === undefined) return inSite;
+  if (!('hosts' in controllers)) return { ...always, controllers };
+  const quoted = Fn.join('', ['["', Fn.join('","', Fn.split(',', controllers.hosts)), '"]']);
+  const pinned = { ...always, controllers: Token.asNumber(quoted) };
+  return either(controllers.condition, text(pinned), text(inSite));
 }
 
 /** One of two JSON texts. A placeholder number marks the place, because JSON writes numbers without quotes. */

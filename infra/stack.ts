@@ -161,6 +161,12 @@ export class MembershipStack extends Stack {
       '^$|^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$',
       '',
     );
+    const directoryControllers = text(
+      'DirectoryControllers',
+      'Host names of domain controllers, with commas: no others are used. Empty: those that DNS names and that prove to be controllers',
+      '^$|^[A-Za-z0-9.-]+(:[0-9]{1,5})?(,[A-Za-z0-9.-]+(:[0-9]{1,5})?)*$',
+      '',
+    );
     const operatorNetworks = list(
       'OperatorNetworks',
       'Networks from which operators start sessions, as AWS sees them',
@@ -221,7 +227,10 @@ export class MembershipStack extends Stack {
       workerMaximum: maximum.valueAsString,
       maxReceiveCount: receives.valueAsNumber,
       agentSettings: {
-        directory: { site: { name: directorySite.valueAsString, condition: given(directorySite) } },
+        directory: {
+          controllers: { hosts: directoryControllers.valueAsString, condition: given(directoryControllers) },
+          site: { name: directorySite.valueAsString, condition: given(directorySite) },
+        },
         sweep: { enabled: sweepEnabled },
       },
       sessions: {

@@ -46,6 +46,17 @@ interface Bindable {
   bind(user: string, password: string, signal: AbortSignal): Promise<void>;
 }
 
+/** What is asked before and about a bind. */
+export interface BindChecks {
+  /**
+   * Called, and waited for, before the password leaves: rejects unless the host has proven to be a domain controller of this
+   * domain.
+   */
+  readonly prove: (domain: string) => Promise<void>;
+  /** Whether the domain has other controllers than this one. Asked once that matters. */
+  readonly others: () => Promise<boolean>;
+}
+
 /** What a bound connection needs to know of the credential; the password is not kept. */
 export interface Binding {
   readonly versionId: string;
@@ -153,12 +164,12 @@ export class BindGate {
   }
 
   /**
-   * Binds a connection with the secret's current version, after every bind that was asked for before.
-   * @param others asks whether the domain has other controllers than this one, once that matters
+   * Binds a connection with the secret's current version, after every bind that was asked for before. A host that is not
+   * proven to be a controller gets no bind, and costs no logon.
    * @throws AdjoinError `credential-*`, `secret-*`; LdapResult; ControllerFailure
    */
-  bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
-    const mine = this.#last.then(() => this.#bind(connection, others, signal));
+  bind(connection: Bindable, checks: BindChecks, signal: AbortSignal): Promise<Binding> {
+    const mine = this.#last.then(() => this.#bind(connection, checks, signal));
     this.#last = mine.catch(() => undefined);
     return mine;
   }
@@ -171,7 +182,7 @@ export class BindGate {
     return credential;
   }
 
-  async #bind(connection: Bindable, others: () => Promise<boolean>, signal: AbortSignal): Promise<Binding> {
+  async #bind(connection: Bindable, checks: BindChecks, signal: AbortSignal): Promise<Binding> {
     const credential = await this.#current(signal);
     const { versionId, domain } = credential;
     // A controller of another domain would call the user name wrong.
@@ -180,6 +191,7 @@ export class BindGate {
     }
     this.#checkUnanswered(versionId, connection.name);
     this.#checkDoubt(versionId, connection);
+    await checks.prove(domain);
     const user = logonName(credential);
     try {
       await connection.bind(user, credential.password, signal);
@@ -187,7 +199,7 @@ export class BindGate {
       if (isResult(error, Result.invalidCredentials)) {
         const refusal = credentialError(error, user, connection.name);
         if (refusal.code === 'credential-locked') throw this.#pause(versionId, refusal);
-        if (isWrongPassword(error)) await this.#doubt(versionId, connection, others, refusal);
+        if (isWrongPassword(error)) await this.#doubt(versionId, connection, checks.others, refusal);
         throw await this.#refuse(versionId, refusal);
       }
       if (!isAnswer(error)) this.#unanswered = { versionId, at: this.#clock.now() };

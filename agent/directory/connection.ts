@@ -2,6 +2,7 @@
  * One TLS connection to one domain controller. ldapts reconnects by itself, and then speaks without being bound;
  * here the socket is made first and handed over once, so that a connection which is gone stays gone.
  */
+import type { X509Certificate } from 'node:crypto';
 import { Change, Client, type Control, type Filter, type SearchOptions } from 'ldapts';
 import type { Clock } from '../clock.ts';
 import { attributes, Row, type AttributeValues } from './entries.ts';
@@ -73,6 +74,8 @@ export class Connection {
   readonly settingsDn: string | undefined;
   /** The partitions that this controller holds. */
   readonly partitions: readonly string[];
+  /** Verified: an authority that we trust issued it, for the host that was connected to. */
+  readonly certificate: X509Certificate;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #options: ConnectionOptions;
@@ -87,6 +90,7 @@ export class Connection {
     this.baseDn = root.text('defaultNamingContext') ?? '';
     this.settingsDn = root.text('dsServiceName');
     this.partitions = root.texts('namingContexts');
+    this.certificate = wire.certificate;
   }
 
   /**

@@ -58,6 +58,7 @@ export class Controllers {
     this.#gate = new BindGate(options.credentials, options.clock, options.log);
     this.#sessions = new Sessions({
       ...options,
+      pinned: options.controllers !== undefined,
       gate: this.#gate,
       hasOthers: (endpoint) => this.#hasOthers(endpoint),
       closing: this.#closing.signal,
@@ -177,8 +178,8 @@ export class Controllers {
   async #hasOthers(endpoint: Endpoint): Promise<boolean> {
     // One that the ledger named is connected to before DNS was asked.
     const known = this.#known.length > 0 ? this.#known : await this.#endpoints(this.#closing.signal, []);
-    const isOnly = known.length > 0 && known.every((one) => endpointName(one) === endpointName(endpoint));
-    return !isOnly;
+    const possible = known.filter((one) => this.#sessions.mayBeController(one));
+    return possible.length === 0 || possible.some((one) => endpointName(one) !== endpointName(endpoint));
   }
 
   async #lookUp(record: string, signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {

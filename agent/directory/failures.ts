@@ -38,7 +38,7 @@ export class LdapResult extends Error {
 /**
  * This controller is no use for the moment; another one may be:
  * - `unreachable`: no connection came about.
- * - `untrusted`: its certificate does not verify.
+ * - `untrusted`: its certificate does not verify, or nothing proves that it is a domain controller.
  * - `lost`: the connection broke or went silent; whether the last request was carried out is unknown.
  * - `declined`: it answered that another controller should do it (referral, busy, read-only, unable to check a password).
  */

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import { isSamePlace, type BindGate, type Binding } from './bind-gate.ts';
 import { Connection } from './connection.ts';
 import { ControllerFailure, isReferral, isResult, Result } from './failures.ts';
+import { KnownControllers, listControllers, type ControllerList } from './proof.ts';
 import { endpointName, type Endpoint } from './tls.ts';
 import { unlessAborted } from './waiting.ts';
 
@@ -28,6 +29,8 @@ export interface Session {
 }
 
 interface SessionsOptions {
+  /** Whether the configuration names the controllers, so that no other host is connected to. */
+  readonly pinned: boolean;
   readonly caFile: string | undefined;
   readonly connectTimeoutMs: number;
   readonly operationTimeoutMs: number;
@@ -74,9 +77,14 @@ export class Sessions {
   readonly #opened = new Set<Session>();
   /** Those with an end that is in the log already, or that is no failure. */
   readonly #told = new WeakSet<Session>();
+  readonly #controllers: KnownControllers;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#controllers = new KnownControllers(options.clock, async (domain) => {
+      const session = this.#usable();
+      return session && this.#readControllers(session.connection, domain);
+    });
   }
 
   /**
@@ -119,8 +127,12 @@ export class Sessions {
 
   /** Whether a connection is open that the version in use may go on with. */
   areUsable(): boolean {
-    for (const session of this.#opened) if (!session.connection.usable) this.#opened.delete(session);
-    return [...this.#opened].some((session) => this.#isInPlace(session));
+    return this.#usable() !== undefined;
+  }
+
+  /** Whether this may be a controller of the domain in use: no proven controller has said otherwise. */
+  mayBeController({ host }: Endpoint): boolean {
+    return this.#options.pinned || this.#controllers.mayHave(host);
   }
 
   /**
@@ -221,16 +233,22 @@ export class Sessions {
   }
 
   async #open(endpoint: Endpoint): Promise<Session> {
-    const { gate, closing, hasOthers } = this.#options;
+    const { gate, closing, hasOthers, pinned } = this.#options;
     try {
       const ca = await this.#readCa();
       const connection = await Connection.open(endpoint, { ...this.#options, ca }, closing);
       try {
-        const binding = await gate.bind(connection, () => hasOthers(endpoint), closing);
+        const candidate = { host: endpoint.host, certificate: connection.certificate };
+        const prove = async (domain: string): Promise<void> => {
+          if (!pinned) await this.#controllers.prove(candidate, domain);
+        };
+        const others = (): Promise<boolean> => hasOthers(endpoint);
+        const binding = await gate.bind(connection, { prove, others }, closing);
         // What it shows may be old, and what it lacks may exist: no controller to work on, not even for reading.
         if (await connection.isReadOnly(closing)) {
           throw new ControllerFailure('declined', connection.name, 'is a read-only domain controller');
         }
+        if (!pinned) this.#controllers.learn(await this.#readControllers(connection, binding.domain));
         const unit = await findOrganizationalUnit(connection, binding.organizationalUnit, closing);
         gate.use(binding);
         const session = { connection, domain: binding.domain, organizationalUnit: unit, binding };
@@ -242,6 +260,22 @@ export class Sessions {
       }
     } catch (error) {
       if (error instanceof ControllerFailure) this.#warn(error);
+      throw error;
+    }
+  }
+
+  #usable(): Session | undefined {
+    for (const session of this.#opened) if (!session.connection.usable) this.#opened.delete(session);
+    return [...this.#opened].find((session) => this.#isInPlace(session));
+  }
+
+  /** Nothing when it can't be read: a connection that is lost shows in the next request. */
+  async #readControllers(connection: Connection, domain: string): Promise<ControllerList | undefined> {
+    const { clock, closing } = this.#options;
+    try {
+      return await listControllers(connection, domain, clock.now(), closing);
+    } catch (error) {
+      if (error instanceof ControllerFailure) return undefined;
       throw error;
     }
   }

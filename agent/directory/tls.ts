@@ -1,4 +1,5 @@
 /** A TLS connection to one domain controller: which host it is, whom it trusts, and how long it is waited for. */
+import type { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as secure, type TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
@@ -42,6 +43,8 @@ function connectionFailure(error: Error & { code?: string }, name: string): Cont
 export interface Wire {
   readonly tcp: Socket;
   readonly tls: TLSSocket;
+  /** The host's, verified. */
+  readonly certificate: X509Certificate;
 }
 
 async function layTls(
@@ -85,8 +88,10 @@ export async function connectTls(
     new ControllerFailure('unreachable', name, `no TLS connection within ${connectTimeoutMs} ms`);
   try {
     const tls = await within(connectTimeoutMs, layTls(tcp, endpoint, ca, name), clock, signal, late);
+    const certificate = tls.getPeerX509Certificate();
+    if (certificate === undefined) throw new ControllerFailure('untrusted', name, 'shows no certificate');
     tcp.setKeepAlive(true, KEEPALIVE_MS);
-    return { tcp, tls };
+    return { tcp, tls, certificate };
   } catch (error) {
     tcp.destroy();
     throw error;

@@ -71,8 +71,14 @@ export function flat(value: Json | undefined, holds: Readonly<Record<string, boo
   if (typeof value === 'string') return value;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const join = value['Fn::Join'];
-    if (Array.isArray(join) && Array.isArray(join[1]))
-      return join[1].map((part) => flat(part, holds)).join(flat(join[0]));
+    if (Array.isArray(join)) {
+      const [separator, parts] = join;
+      return Array.isArray(parts)
+        ? parts.map((part) => flat(part, holds)).join(flat(separator))
+        : flat(parts, holds);
+    }
+    const split = value['Fn::Split'];
+    if (Array.isArray(split)) return `${flat(split[1])}[]`;
     if (value['Fn::Base64'] !== undefined) return flat(value['Fn::Base64'], holds);
     if (value['Ref'] !== undefined) return `<${flat(value['Ref'])}>`;
     const attribute = value['Fn::GetAtt'];
@@ -98,6 +104,10 @@ export function filled(text: string): string {
     )
     .replaceAll(/<Membership(\w+)>/g, '$1')
     .replaceAll('<DirectorySite>', 'Branch')
+    .replaceAll(
+      '<DirectoryControllers>[]',
+      ['dc1.corp.example.test', 'dc2.corp.example.test:3269'].join('","'),
+    )
     .replaceAll('<Deployment>', 'adjoin');
 }
 

@@ -21,14 +21,30 @@ export async function makeAuthority(machine: Machine): Promise<Authority> {
   return { key: pem.slice(0, begin), certificate: pem.slice(begin) };
 }
 
-/** Makes a key and a certificate for the controller in the machine, where Samba looks for them. */
+/**
+ * Makes a key and a certificate for the machine, where Samba looks for them.
+ * @param controllerOf the domain that it is a controller of. Default: it is a member like any other
+ */
 export async function issueCertificate(
   { key, certificate }: Authority,
   machine: Machine,
   hostName: string,
+  controllerOf?: string,
 ): Promise<void> {
   const script = await readFile(certificateScript, 'utf8');
-  await must(machine, ['sh', '-c', script, 'certificate', hostName, machine.address], {
-    input: `${key}${certificate}`,
-  });
+  await must(
+    machine,
+    [
+      'sh',
+      '-c',
+      script,
+      'certificate',
+      hostName,
+      machine.address,
+      ...(controllerOf === undefined ? [] : [controllerOf]),
+    ],
+    {
+      input: `${key}${certificate}`,
+    },
+  );
 }

@@ -42,6 +42,14 @@ export interface Domain {
    * then on; machines that run already do not know of it. Takes some 15 s.
    */
   addController(options?: JoinOptions): Promise<Controller>;
+  /**
+   * Gives a machine a certificate for its own name, as an enterprise authority gives one to every member that asks, and
+   * resolves with it and its key (PEM).
+   */
+  certifyMember(
+    machine: Machine,
+    hostName: string,
+  ): Promise<{ readonly certificate: string; readonly key: string }>;
   /** Resets the service account's password in the directory, as an administrator would. */
   setServicePassword(password: string): Promise<void>;
   /** Reads the controller's database past LDAP and its access control. */
@@ -169,7 +177,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
   };
   const certify = async () => {
     const made = await makeAuthority(controller);
-    await issueCertificate(made, controller, fullHostName);
+    await issueCertificate(made, controller, fullHostName, domainName);
     await writeFile(caFile, made.certificate, { mode: 0o644 });
     return made;
   };
@@ -225,6 +233,12 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
       if (joinOptions.readOnly !== true) writable.push(added);
       await writeNameServers();
       return added;
+    },
+    async certifyMember(machine, name) {
+      await issueCertificate(authority, machine, name);
+      const read = (file: string) => must(machine, ['cat', `/var/lib/samba/private/tls/${file}.pem`]);
+      const [certificate, key] = await Promise.all([read('cert'), read('key')]);
+      return { certificate, key };
     },
     async setServicePassword(password) {
       const quoted = Buffer.from(`"${password}"`, 'utf16le').toString('base64');

@@ -66,7 +66,7 @@ export async function joinController(domain: JoinedDomain, options: JoinOptions)
   const fullHostName = `${hostName}.${domainName}`;
   try {
     await Promise.all([
-      issueCertificate(domain.authority, machine, fullHostName),
+      issueCertificate(domain.authority, machine, fullHostName, domainName),
       joinAs(machine, domain, options),
     ]);
     const controller = controllerIn(machine, fullHostName, domain.caFile);

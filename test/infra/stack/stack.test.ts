@@ -35,7 +35,12 @@ const said = (name: string): string => {
 const configOf = (holds: Record<string, boolean> = {}) =>
   parseConfig(
     filled(
-      flat(outputs['AgentConfig']?.Value, { SweepEnabledIs: true, DirectorySiteGiven: false, ...holds }),
+      flat(outputs['AgentConfig']?.Value, {
+        SweepEnabledIs: true,
+        DirectorySiteGiven: false,
+        DirectoryControllersGiven: false,
+        ...holds,
+      }),
     ),
     {},
   );
@@ -178,6 +183,12 @@ describe("the agent's configuration", () => {
   test('names the site of the directory only if one was given', () => {
     const { site, ...others } = configOf({ DirectorySiteGiven: true }).directory;
     expect(site).toBe('Branch');
+    expect(configOf().directory).toEqual(others);
+  });
+
+  test('pins the domain controllers only if they were given', () => {
+    const { controllers, ...others } = configOf({ DirectoryControllersGiven: true }).directory;
+    expect(controllers).toEqual(['dc1.corp.example.test', 'dc2.corp.example.test:3269']);
     expect(configOf().directory).toEqual(others);
   });
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../../agent/clock.ts';
 import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
@@ -381,5 +381,25 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await servedBy(directory({ site: 'Branch', credentials }))).toBe(second.hostName);
     }, 30_000);
+  });
+
+  // The last one: the second controller keeps a certificate that any member could have.
+  describe('a controller that its certificate does not show', () => {
+    const only = (controller: Controller) => ({
+      resolveSrv: async () => [{ name: controller.hostName, port: 389, priority: 0, weight: 100 }],
+    });
+
+    test('is proven by the list of one that is, and not by its name in DNS', async () => {
+      await domain.certifyMember(second.machine, second.hostName);
+      await second.stop();
+      await second.start();
+      await expect(directory(only(second)).list(signal)).rejects.toMatchObject({
+        code: 'directory-untrusted',
+      });
+      const room = directory(only(first));
+      expect(await servedBy(room)).toBe(first.hostName);
+      const staged = { objectGuid: randomUUID(), domainController: second.hostName };
+      expect(await room.inspect(staged, signal)).toBeUndefined();
+    }, 60_000);
   });
 });

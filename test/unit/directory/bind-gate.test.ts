@@ -18,9 +18,11 @@ interface Setting extends Partial<ServiceCredential> {
   /** What the controller does with each bind; right password or result 49 when it runs out. */
   readonly answers?: (Error | 'ok')[];
   readonly forgetful?: boolean;
+  /** Why the host is not taken for a controller. */
+  readonly unproven?: Error;
 }
 
-function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) {
+function setting({ answers = [], forgetful = false, unproven, ...changes }: Setting = {}) {
   const clock = createVirtualClock();
   const log = createMemoryLog();
   const state = {
@@ -35,6 +37,7 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
     binds: [] as string[],
     asked: 0,
     trouble: undefined as Error | undefined,
+    proven: [] as string[],
     underWay: 0,
     mostUnderWay: 0,
     refused: [] as string[],
@@ -72,23 +75,39 @@ function setting({ answers = [], forgetful = false, ...changes }: Setting = {}) 
     clock,
     log,
   );
+  const prove = async (domain: string): Promise<void> => {
+    state.proven.push(domain);
+    if (unproven) throw unproven;
+  };
   return {
     ...state,
     state,
     gate,
-    bind: () => gate.bind(connectionTo('dc1'), async () => false, signal),
+    bind: () => gate.bind(connectionTo('dc1'), { prove, others: async () => false }, signal),
     bindWhen: (versionId: string, others: () => Promise<boolean>) => {
       state.credential = { ...state.credential, versionId };
-      return gate.bind(connectionTo('dc1'), others, signal);
+      return gate.bind(connectionTo('dc1'), { prove, others }, signal);
     },
     /** Where there are several controllers. */
-    bindTo: (host: string) => gate.bind(connectionTo(host), async () => true, signal),
+    bindTo: (host: string) => gate.bind(connectionTo(host), { prove, others: async () => true }, signal),
   };
 }
 
 const lost = new ControllerFailure('lost', 'dc1:636', 'no answer');
 
 describe('the gate before binds', () => {
+  test('sends no password to a host that is not proven to be a controller, and takes nothing amiss', async () => {
+    const unproven = new ControllerFailure('untrusted', 'dc1:636', 'DNS names it');
+    const { bind, state } = setting({ unproven });
+    await expect(bind()).rejects.toBe(unproven);
+    await expect(bind()).rejects.toBe(unproven);
+    expect(state).toMatchObject({
+      binds: [],
+      refused: [],
+      proven: ['Corp.example.test', 'Corp.example.test'],
+    });
+  });
+
   test('lets binds through one at a time', async () => {
     const { bind, state } = setting();
     await Promise.all([bind(), bind(), bind()]);

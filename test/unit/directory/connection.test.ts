@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Connection } from '../../../agent/directory/connection.ts';
 import { Row, SecretAttribute } from '../../../agent/directory/entries.ts';
 import { endpointName } from '../../../agent/directory/tls.ts';
-import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { UNIT, type Answer } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import {
   BASE,
   DOMAIN,

@@ -3,7 +3,7 @@ import { Connection } from '../../../agent/directory/connection.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
 import { namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
 import { Result } from '../../../agent/directory/failures.ts';
-import { selfSigned } from '../../property/fuzz/ldap/certificate.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { DOMAIN, Op, UNIT, ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';

@@ -7,7 +7,7 @@ import { openDirectory, type Directory } from '../../../../agent/directory/direc
 import { sameStamp } from '../../../../agent/directory/stamp.ts';
 import { AdjoinError } from '../../../../agent/errors.ts';
 import { broken, fuzz, LIMIT_MS } from '../fuzz.ts';
-import { selfSigned } from './certificate.ts';
+import { selfSigned } from '../../../support/certificate.ts';
 import { IdleClock } from './idle-clock.ts';
 import { DOMAIN, INSTANCE, NAMES, PLACE, PREFIXES, UNIT } from './model.ts';
 import { brokenAnswers, oddAnswers, type Misdeed } from './scripts.ts';

@@ -4,7 +4,7 @@
  */
 import { candidateNames } from '../../../../agent/directory/names.ts';
 import { formatStamp, STAMP_ATTRIBUTE } from '../../../../agent/directory/stamp.ts';
-import { all, number, text, tlv, integer, type Element } from './ber.ts';
+import { all, number, text, tlv, integer, type Element } from '../../../support/ber.ts';
 
 export const DOMAIN = 'corp.example.test';
 export const BASE = 'DC=corp,DC=example,DC=test';

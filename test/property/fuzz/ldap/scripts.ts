@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { STAMP_ATTRIBUTE } from '../../../../agent/directory/stamp.ts';
 import { hostile } from '../fuzz.ts';
-import { integer, tlv } from './ber.ts';
+import { integer, tlv } from '../../../support/ber.ts';
 import { STAMP, type Answer, type Request, type Values } from './model.ts';
 import type { Script } from './server.ts';
 

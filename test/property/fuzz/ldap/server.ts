@@ -1,8 +1,8 @@
 /** A directory server over TLS on the loopback that does with its answers whatever a case says. */
 import { once } from 'node:events';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { all, first, number } from './ber.ts';
-import type { Certificate } from './certificate.ts';
+import { all, first, number } from '../../../support/ber.ts';
+import type { Certificate } from '../../../support/certificate.ts';
 import { encode, Model, Op, type Answer, type Request } from './model.ts';
 
 /** What is done to the answer of one request. */
