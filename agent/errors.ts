@@ -54,6 +54,11 @@ const codes = {
     meaning: 'Neither the Auto Scaling group nor the instance carries the tag JoinAD=true.',
     hint: "Tag the group with JoinAD=true, propagated to its instances, or remove the lifecycle hook from it. With JoinAD=false on the group, an instance's own JoinAD=true decides.",
   },
+  'opt-in-ambiguous': {
+    disposition: 'retry',
+    meaning: 'The Auto Scaling group has the tag JoinAD in several spellings that contradict each other.',
+    hint: 'AWS takes JoinAD and joinad for two tags. Remove all spellings but JoinAD from the group and its instances; the message stays in the queue meanwhile. If your team did not set the other one, someone may have tried to opt the group out.',
+  },
   'action-owned-elsewhere': {
     disposition: 'yield',
     meaning: 'Another worker holds the lease on this instance.',

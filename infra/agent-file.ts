@@ -22,6 +22,10 @@ export function agentAsset(scope: Construct, id: string, file: string): AgentFil
   return { bucketName: asset.s3BucketName, objectKey: asset.s3ObjectKey, sha256: sha256Of(file) };
 }
 
-export function agentObjectArn({ bucketName, objectKey }: AgentFile): string {
-  return `arn:${Aws.PARTITION}:s3:::${bucketName}/${objectKey}`;
+export function agentBucketArn({ bucketName }: AgentFile): string {
+  return `arn:${Aws.PARTITION}:s3:::${bucketName}`;
+}
+
+export function agentObjectArn(file: AgentFile): string {
+  return `${agentBucketArn(file)}/${file.objectKey}`;
 }

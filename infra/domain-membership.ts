@@ -4,7 +4,7 @@ import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { type AgentFile, agentObjectArn } from './agent-file.ts';
+import { type AgentFile, agentBucketArn, agentObjectArn } from './agent-file.ts';
 import { agentConfig, type AgentSettings } from './agent-settings.ts';
 import { type AttachOptions, attachGroup } from './attach.ts';
 import { Audit } from './audit.ts';
@@ -111,7 +111,6 @@ export class DomainMembership extends Construct {
     this.credential = new Credential(this, 'Credential', here);
     this.documents = new CommandDocuments(this, 'Documents', here);
     this.sessions = new Sessions(this, 'Sessions', { ...props.sessions, site: here });
-    this.protection = new Protection(this, 'Protection', here);
 
     const logGroup = workerLogGroup(this, 'WorkerLogs', here, systemKey.attrArn);
     const values = {
@@ -123,9 +122,14 @@ export class DomainMembership extends Construct {
       SecretArn: this.credential.secret.ref,
       SecretKeyArn: this.credential.key.attrArn,
       TableArn: this.table.attrArn,
+      AgentBucketArn: agentBucketArn(props.agent),
       AgentObjectArn: agentObjectArn(props.agent),
       WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
     };
+    this.protection = new Protection(this, 'Protection', {
+      deployment: here.deployment,
+      policyValues: values,
+    });
     this.publisherRole = new CfnRole(this, 'HookPublisher', {
       roleName: here.publisherRoleName,
       description: 'adjoin: lifecycle hooks send as this role',

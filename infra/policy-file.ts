@@ -28,11 +28,24 @@ const wholePlaceholder = /^\$\{([A-Z][A-Za-z0-9]*)\}$/;
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
+/** What each statement of a file needs. */
+export function placeholdersOf(name: string): { sid: string; placeholders: string[] }[] {
+  return asPolicy(name, read(name)).Statement.map((statement) => ({
+    sid: statement.Sid,
+    placeholders: [...JSON.stringify(statement).matchAll(placeholder)].map(([, key]) => key ?? ''),
+  }));
+}
+
 /**
  * The policy of one file with its placeholders filled.
+ * @param without Sids of statements to leave out; what they need is not asked for
  * @throws Error when a placeholder has no value, or a list is given where only text fits.
  */
-export function fillPolicy(name: string, values: PolicyValues): PolicyDocument {
+export function fillPolicy(
+  name: string,
+  values: PolicyValues,
+  without: readonly string[] = [],
+): PolicyDocument {
   const valueOf = (key: string): string | string[] => {
     const value = values[key];
     if (value === undefined) throw new Error(`policies/${name}.json: nothing was given for \${${key}}`);
@@ -55,8 +68,14 @@ export function fillPolicy(name: string, values: PolicyValues): PolicyDocument {
     }
     return node;
   };
-  const file: Json = JSON.parse(readFileSync(join(policyFolder, `${name}.json`), 'utf8'));
-  return asPolicy(name, fill(file));
+  const policy = asPolicy(name, read(name));
+  const kept = policy.Statement.filter(({ Sid }) => !without.includes(Sid));
+  const text: Json = JSON.parse(JSON.stringify({ ...policy, Statement: kept }));
+  return asPolicy(name, fill(text));
+}
+
+function read(name: string): Json {
+  return JSON.parse(readFileSync(join(policyFolder, `${name}.json`), 'utf8'));
 }
 
 function asPolicy(name: string, value: unknown): PolicyDocument {

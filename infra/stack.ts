@@ -302,9 +302,19 @@ export class MembershipStack extends Stack {
       'Denies changes to the system',
     );
     output(
+      'DenyBypassingPolicyArn',
+      policies['deny-bypassing'].attrPolicyArn,
+      'Denies ways past the hooks of joined groups',
+    );
+    output(
       'DenyDisarmingPolicyArn',
       policies['deny-disarming'].attrPolicyArn,
-      'Denies changes to logs, trail, alarms and network rules',
+      'Denies changes to logs, trail, alarms and session records',
+    );
+    output(
+      'DenyReroutingPolicyArn',
+      policies['deny-rerouting'].attrPolicyArn,
+      "Denies changes to the workers' network",
     );
     output('AuditTopicArn', membership.audit.topic.ref, 'Subscribe chat, SIEM, ticketing');
     output('AlarmTopicArn', membership.monitoring.topic.ref, 'Subscribe the people on call');

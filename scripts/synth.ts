@@ -1,12 +1,13 @@
 /**
  * Writes everything that is deployed into a folder, offline and without an AWS account:
  *
- *     node scripts/synth.ts [--deployment NAME] [--output FOLDER]
+ *     node scripts/synth.ts [--deployment NAME] [--vpc ID] [--agent-file BUCKET/KEY] [--output FOLDER]
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
- *     policies/*.json                       service control policies, for the deployment of this name (adjoin)
+ *     policies/*.json                       service control policies, for the deployment of this name (adjoin); without a
+ *                                           VPC and the place of the agent's file, they say nothing about these two
  */
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -15,6 +16,8 @@ import { deploymentPattern } from '../infra/site.ts';
 const command = new Command('npm run synth --')
   .description('Writes everything that is deployed into a folder, offline and without an AWS account.')
   .option('--deployment <name>', 'what the service control policies name', deploymentOf, 'adjoin')
+  .option('--vpc <id>', 'the VPC of the workers, for the service control policies', vpcOf)
+  .option('--agent-file <bucket/key>', 'where the agent is, for the service control policies', agentFileOf)
   .addOption(
     // The CDK CLI says where in the environment.
     new Option('--output <folder>', 'where to').env('CDK_OUTDIR').default('cdk.out'),
@@ -28,8 +31,35 @@ function deploymentOf(text: string): string {
   throw new InvalidArgumentError(`It must match ${deploymentPattern}.`);
 }
 
-const { deployment, output } = command.parse().opts<{ deployment: string; output: string }>();
+function vpcOf(text: string): string {
+  if (/^vpc-[0-9a-f]+$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the ID of a VPC.');
+}
+
+interface AgentFileOption {
+  readonly bucketName: string;
+  readonly objectKey: string;
+}
+
+function agentFileOf(text: string): AgentFileOption {
+  const [, bucketName, objectKey] = /^([a-z0-9.-]{3,63})\/([A-Za-z0-9/_.-]{1,900})$/.exec(text) ?? [];
+  if (bucketName !== undefined && objectKey !== undefined) return { bucketName, objectKey };
+  throw new InvalidArgumentError('It must be a bucket and a key, with a slash between them.');
+}
+
+interface Options {
+  readonly deployment: string;
+  readonly output: string;
+  readonly vpc?: string;
+  readonly agentFile?: AgentFileOption;
+}
+
+const { deployment, output, vpc, agentFile } = command.parse().opts<Options>();
 // The construct library takes a second to load: help and complaints come before.
 const { synthesize } = await import('./synthesize.ts');
-const written = await synthesize(resolve(output), deployment);
+const written = await synthesize(resolve(output), {
+  deployment,
+  ...(vpc !== undefined && { vpcId: vpc }),
+  ...(agentFile && { agentFile }),
+});
 process.stdout.write(`${JSON.stringify(written, undefined, 2)}\n`);

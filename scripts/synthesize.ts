@@ -1,7 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApp } from '../infra/app.ts';
-import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../infra/protection.ts';
+import {
+  defaultExemptions,
+  denyPolicies,
+  serviceControlPolicy,
+  type ServiceControlPolicyProps,
+} from '../infra/service-control.ts';
 import { bundleAgent } from './bundle.ts';
 
 export interface Synthesized {
@@ -10,29 +15,36 @@ export interface Synthesized {
   readonly agentFile: string;
   /** One file for each deny policy, for the organization's management account. */
   readonly serviceControlPolicies: readonly string[];
+  /** Statements of these files that are left out, because what they name was not given. */
+  readonly leftOut: readonly string[];
 }
 
 /**
  * Writes everything that is deployed into a folder.
- * @param deployment what the service control policies name; in the template it is a parameter
+ * @param named what the service control policies name; in the template these are parameters
  * @returns the files written
  */
-export async function synthesize(folder: string, deployment: string): Promise<Synthesized> {
+export async function synthesize(
+  folder: string,
+  named: Omit<ServiceControlPolicyProps, 'exempt'>,
+): Promise<Synthesized> {
   const agentFile = join(folder, 'agent', 'agent.mjs');
   mkdirSync(join(folder, 'policies'), { recursive: true });
   await bundleAgent(agentFile);
   createApp({ outdir: folder, agentFile }).synth();
-  const serviceControlPolicies = denyPolicies.map((name) => {
+  const exempt = defaultExemptions(named.deployment);
+  const policies = denyPolicies.map((name) => {
     const file = join(folder, 'policies', `${name}.json`);
-    const policy = serviceControlPolicy(name, { deployment, exempt: defaultExemptions(deployment) });
+    const { document, leftOut } = serviceControlPolicy(name, { ...named, exempt });
     // Written as it counts: Organizations' limit of 5,120 characters includes white space.
-    writeFileSync(file, `${JSON.stringify(policy)}\n`);
-    return file;
+    writeFileSync(file, `${JSON.stringify(document)}\n`);
+    return { file, leftOut: leftOut.map((sid) => `${name} ${sid}`) };
   });
   return {
     template: join(folder, 'adjoin.template.json'),
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
     agentFile,
-    serviceControlPolicies,
+    serviceControlPolicies: policies.map(({ file }) => file),
+    leftOut: policies.flatMap(({ leftOut }) => leftOut),
   };
 }

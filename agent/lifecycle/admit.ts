@@ -108,13 +108,40 @@ async function settleDoubt(action: LifecycleAction, why: string, context: Admiss
   throw new AdjoinError('aws-unavailable', `${action.instanceId}: ${why} Its action is active all the same.`);
 }
 
-/** Whether the group, the ledger or the instance says that the instance has opted in. */
+/**
+ * The group's opt-in tag in every spelling. To AWS, keys that differ by case are different tags; a condition of a policy, such as
+ * that on the nodes which get commands, finds them all.
+ */
+function spellings({ tags }: Group): [key: string, value: string][] {
+  return [...tags].filter(([key]) => key.toLowerCase() === OPT_IN_TAG.toLowerCase());
+}
+
+const listed = (tags: readonly [string, string][]): string =>
+  tags.map(([key, value]) => `${key}=${value}`).join(' and ');
+
+/** The spellings, if they don't all mean the same. */
+function contradiction(group: Group): string | undefined {
+  const found = spellings(group);
+  return new Set(found.map(([, value]) => asksFor(value))).size > 1 ? listed(found) : undefined;
+}
+
+/**
+ * Whether the group, the ledger or the instance says that the instance has opted in. A known member is let go of however the
+ * group is tagged.
+ * @throws AdjoinError `opt-in-ambiguous`: only a person knows which spelling is meant, and a wrong guess would either join an
+ *   instance of a group that opted out, or let one into service that is no member
+ */
 async function isOptedIn(action: LifecycleAction, group: Group, context: AdmissionContext): Promise<boolean> {
-  return (
-    asksFor(group.tags.get(OPT_IN_TAG)) ||
-    (action.transition === 'terminating' && (await context.known()) !== undefined) ||
-    asksFor(await context.instanceTag(action.instanceId, OPT_IN_TAG, context.signal))
-  );
+  const contradicts = contradiction(group);
+  if (contradicts === undefined && asksFor(group.tags.get(OPT_IN_TAG))) return true;
+  if (action.transition === 'terminating' && (await context.known()) !== undefined) return true;
+  if (contradicts !== undefined) {
+    throw new AdjoinError(
+      'opt-in-ambiguous',
+      `${action.instanceId}: its group ${action.group} has the tags ${contradicts}.`,
+    );
+  }
+  return asksFor(await context.instanceTag(action.instanceId, OPT_IN_TAG, context.signal));
 }
 
 /** The action's group and hook, once one of the looks shows that it has opted in. @throws AdjoinError */
@@ -132,9 +159,11 @@ async function optedIn(
     }
     if (await isOptedIn(action, group, context)) return { group, hook };
     if (look === EARLY_LOOKS) {
+      const misspelt = spellings(group).filter(([key]) => key !== OPT_IN_TAG);
+      const but = misspelt.length > 0 ? ` The group has ${listed(misspelt)}, which is another tag.` : '';
       throw new AdjoinError(
         'action-not-opted-in',
-        `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.`,
+        `${action.instanceId}: neither it nor its group ${action.group} has the tag ${OPT_IN_TAG}=true.${but}`,
       );
     }
     await context.clock.sleep(EARLY_PAUSE_MS, context.signal);
@@ -143,7 +172,7 @@ async function optedIn(
 
 /**
  * Admits an action, or says why not.
- * @throws AdjoinError `action-void`, `action-not-opted-in`, or what AWS answered
+ * @throws AdjoinError `action-void`, `action-not-opted-in`, `opt-in-ambiguous`, or what AWS answered
  */
 export async function admit(action: LifecycleAction, context: AdmissionContext): Promise<Admission> {
   const against = await doubt(action, context);

@@ -1,5 +1,5 @@
 /** What somebody might want to do to the system: each action on each thing that it can hurt. */
-import { accountId, deployment, region, roleArn, sessionTag, type Arns } from './stack.ts';
+import { accountId, deployment, region, roleArn, sessionTag, vpcId, type Arns } from './stack.ts';
 
 export interface Act {
   readonly action: string;
@@ -220,6 +220,8 @@ const things = (arns: Arns) =>
       tags: { JoinAD: 'true' },
       actions: [
         'SetDesiredCapacity',
+        'DetachInstances',
+        'DeleteAutoScalingGroup',
         'PutLifecycleHook',
         'DeleteLifecycleHook',
         'RecordLifecycleActionHeartbeat',
@@ -238,6 +240,41 @@ const things = (arns: Arns) =>
       context: { 'aws:TagKeys': ['adjoin:OnJoinFailure'] },
       actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
+    // AWS takes it for another tag, and people for the same.
+    "fleet group's membership, in another spelling": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['joinad'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's sessions": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:sessions'] },
+      actions: ['CreateOrUpdateTags'],
+    },
+    "opted-in node's membership, in another spelling": {
+      arn: own('ec2', 'instance/i-0000000000000000a'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['joinad'] },
+      actions: ['CreateTags', 'DeleteTags'],
+    },
+    "opted-in node's other tags": {
+      arn: own('ec2', 'instance/i-0000000000000000a'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['cost-centre'] },
+      actions: ['CreateTags', 'DeleteTags'],
+    },
+    // A request that names no tags deletes all.
+    "opted-in node's tags, all of them": {
+      arn: own('ec2', 'instance/i-0000000000000000a'),
+      tags: { JoinAD: 'true' },
+      actions: ['DeleteTags'],
+    },
+    "other instance's tags, all of them": {
+      arn: own('ec2', 'instance/i-0000000000000000b'),
+      actions: ['DeleteTags'],
+    },
     "fleet group's other tags": {
       arn: group('fleet'),
       tags: { JoinAD: 'true' },
@@ -246,7 +283,7 @@ const things = (arns: Arns) =>
     },
     'foreign group': {
       arn: group('theirs'),
-      actions: ['RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'],
+      actions: ['RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction', 'DeleteAutoScalingGroup'],
     },
     "foreign group's membership": {
       arn: group('theirs'),
@@ -350,7 +387,13 @@ const things = (arns: Arns) =>
     },
     'session bucket': {
       arn: arns.sessionBucket,
-      actions: ['PutBucketPolicy', 'PutLifecycleConfiguration', 'DeleteBucket', 'GetEncryptionConfiguration'],
+      actions: [
+        'PutBucketPolicy',
+        'PutLifecycleConfiguration',
+        'PutReplicationConfiguration',
+        'DeleteBucket',
+        'GetEncryptionConfiguration',
+      ],
     },
     'session record': {
       arn: `${arns.sessionBucket}/record`,
@@ -386,7 +429,47 @@ const things = (arns: Arns) =>
       },
       actions: ['PutObject'],
     },
-    'agent file': { arn: arns.agentFile, actions: ['GetObject'] },
+    'agent file': { arn: arns.agentFile, actions: ['GetObject', 'PutObject', 'DeleteObject'] },
+    "agent file's bucket": { arn: arns.agentFile.split('/')[0] ?? '', actions: ['PutBucketPolicy'] },
+    'other file in its bucket': {
+      arn: `${arns.agentFile.split('/')[0] ?? ''}/theirs`,
+      actions: ['PutObject'],
+    },
+    'maintenance window': {
+      arn: own('ssm', 'maintenancewindow/mw-0123456789abcdef0'),
+      actions: ['RegisterTaskWithMaintenanceWindow'],
+    },
+    'command that runs': { arn: '*', actions: ['ssm:CancelCommand'] },
+    VPC: { arn: own('ec2', `vpc/${vpcId}`), actions: ['AssociateDhcpOptions', 'CreateSecurityGroup'] },
+    'route table of the VPC': {
+      arn: own('ec2', 'route-table/rtb-0000000000000000c'),
+      context: { 'ec2:Vpc': own('ec2', `vpc/${vpcId}`) },
+      actions: ['ReplaceRoute'],
+    },
+    'other route table': {
+      arn: own('ec2', 'route-table/rtb-0000000000000000b'),
+      context: { 'ec2:Vpc': own('ec2', 'vpc/vpc-0bbbbbbbbbbbbbbbb') },
+      actions: ['ReplaceRoute'],
+    },
+    'any route table, for an endpoint': {
+      arn: own('ec2', 'route-table/rtb-0000000000000000c'),
+      actions: ['ModifyVpcEndpoint'],
+    },
+    'resolver rule': {
+      arn: own('route53resolver', 'resolver-rule/rslvr-rr-0123456789abcdef0'),
+      actions: ['AssociateResolverRule'],
+    },
+    'private zone for the VPC': {
+      arn: 'arn:aws:route53:::hostedzone/Z0123456789',
+      context: { 'route53:VPCs': [`VPCId=${vpcId},VPCRegion=${region}`] },
+      actions: ['AssociateVPCWithHostedZone'],
+    },
+    'private zone for another VPC': {
+      arn: 'arn:aws:route53:::hostedzone/Z0123456789',
+      context: { 'route53:VPCs': [`VPCId=vpc-0bbbbbbbbbbbbbbbb,VPCRegion=${region}`] },
+      actions: ['AssociateVPCWithHostedZone'],
+    },
+    'all logs': { arn: '*', actions: ['logs:PutAccountPolicy'] },
     stack: {
       arn: own('cloudformation', 'stack/adjoin/00000000-0000-0000-0000-000000000000'),
       actions: ['UpdateStack', 'DeleteStack'],

@@ -30,9 +30,14 @@ export function expectations(stack: Stack): Expectation[] {
   );
 }
 
+/** A case as the authorizer sees it: it knows no targets. */
+interface Asked extends Pick<Case, 'actor' | 'circumstances'> {
+  readonly act: Omit<Case['act'], 'target'>;
+}
+
 export function decide(
   stack: Stack,
-  { actor, act, circumstances }: Case,
+  { actor, act, circumstances }: Asked,
   edit: Edit = (_, policy) => policy,
 ): Promise<Decision> {
   const { flaw } = circumstances;

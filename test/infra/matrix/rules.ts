@@ -167,7 +167,7 @@ export const mays: readonly Rule[] = [
     sentence: 'The worker fetches the agent and writes its log.',
     applies: both(
       theWorker,
-      either(on('agent file'), doing('worker log stream', 'CreateLogStream', 'PutLogEvents')),
+      either(doing('agent file', 'GetObject'), doing('worker log stream', 'CreateLogStream', 'PutLogEvents')),
     ),
   },
   {
@@ -378,7 +378,22 @@ const guards: readonly Rule[] = [
     applies: either(
       anythingBut('fleet group', 'SetDesiredCapacity'),
       on("fleet group's membership, among other tags", "fleet group's answer to a failed join"),
+      on("fleet group's membership, in another spelling", "fleet group's sessions"),
     ),
+  },
+  {
+    sentence: 'no opting out of a node, in whatever spelling, and no deletion of all its tags',
+    applies: on("opted-in node's membership, in another spelling", "opted-in node's tags, all of them"),
+  },
+  { sentence: 'no cancelling of commands', applies: on('command that runs') },
+  { sentence: 'no commands by way of a maintenance window', applies: on('maintenance window') },
+  {
+    sentence: "no resuming of another person's session",
+    applies: doing("another's session", 'ResumeSession'),
+  },
+  {
+    sentence: "no other agent, no deletion of its file, and no change of the file's bucket",
+    applies: either(anythingBut('agent file', 'GetObject'), on("agent file's bucket")),
   },
   {
     sentence: "no deletion and no change of the logs, no forging of the worker's, but sessions are recorded",
@@ -401,6 +416,15 @@ const guards: readonly Rule[] = [
   },
   { sentence: "no change of the system's network", applies: on('security group', 'endpoint') },
   {
+    sentence: "no change of names and routes in the workers' VPC",
+    applies: either(
+      anythingBut('VPC', 'CreateSecurityGroup'),
+      on('route table of the VPC', 'any route table, for an endpoint', 'resolver rule'),
+      on('private zone for the VPC'),
+    ),
+  },
+  { sentence: 'no policy over all logs', applies: on('all logs') },
+  {
     sentence: 'no change of the deny policies, no detaching',
     applies: on('deny policy', 'attached deny policy'),
   },
@@ -415,7 +439,8 @@ const endpointTraffic = either(
     theWorker,
     either(
       doing('queue', 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'),
-      on('all groups', 'agent file'),
+      on('all groups'),
+      doing('agent file', 'GetObject'),
       doing('fleet group', 'RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'),
       doing('foreign group', 'RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'),
       ({ act }) => act.action === 'ssm:SendCommand',

@@ -1,6 +1,7 @@
 /** The deployed policies that the matrix asks, and the ARNs of what they protect. */
 import { deployedPolicies, type DeployedResource } from '../../../infra/sandbox/iam/from-template.ts';
 import { policy, type Endpoint, type Policy } from '../../../infra/sandbox/iam/policies.ts';
+import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/service-control.ts';
 import { resolved, type Synthesized } from './synthesized.ts';
 
 export const region = 'eu-central-1';
@@ -17,7 +18,7 @@ export const people = {
   workerAdministrator: roleArn(`${deployment}-worker-administrator`),
 };
 
-const vpcId = 'vpc-0aaaaaaaaaaaaaaaa';
+export const vpcId = 'vpc-0aaaaaaaaaaaaaaaa';
 
 /** A deployment with everything switched on. Operators come from one network, in the year 2026. */
 const parameters = {
@@ -37,6 +38,14 @@ const parameters = {
   SessionsNotBefore: '2026-01-01T00:00:00Z',
   SessionsNotAfter: '2027-01-01T00:00:00Z',
   SessionTagValue: sessionTag,
+};
+
+/** What the organization's policies are told. */
+const named = {
+  deployment,
+  exempt: defaultExemptions(deployment),
+  vpcId,
+  agentFile: { bucketName: parameters.AgentBucket, objectKey: 'adjoin/agent.mjs' },
 };
 
 export interface Arns {
@@ -81,10 +90,7 @@ export interface Stack {
 }
 
 /** @param over parameters other than those of a deployment with everything switched on */
-export function deployedStack(
-  { template, serviceControlPolicies }: Synthesized,
-  over: Readonly<Record<string, string>> = {},
-): Stack {
+export function deployedStack({ template }: Synthesized, over: Readonly<Record<string, string>> = {}): Stack {
   const resources = resolved(template, { ...parameters, ...over }, { region, accountId });
   const { identities, resourcePolicies, endpoints } = deployedPolicies(resources, accountId);
   const arns = arnsOf(resources);
@@ -108,7 +114,9 @@ export function deployedStack(
       .map(({ properties }) => String(properties['ManagedPolicyName']))
       .filter((name) => name.startsWith(`${deployment}-deny-`))
       .map((name) => own(name.slice(deployment.length + 1))),
-    serviceControlPolicies,
+    serviceControlPolicies: denyPolicies.map((name) =>
+      policy(`${name} of the organization`, serviceControlPolicy(name, named).document),
+    ),
     resourcePolicies,
     endpoints,
     endpointOf: new Map(

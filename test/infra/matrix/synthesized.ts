@@ -1,9 +1,6 @@
 /** The synthesized template with its intrinsic functions resolved, as if it had been deployed; nothing is made. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import type { DeployedResource } from '../../../infra/sandbox/iam/from-template.ts';
-import { policy, type Policy } from '../../../infra/sandbox/iam/policies.ts';
 import {
   evaluateCondition,
   evaluateMap,
@@ -18,21 +15,11 @@ import { parseTemplate, TemplateError, type JsonMap } from '../../../infra/sandb
 export interface Synthesized {
   /** JSON. */
   readonly template: string;
-  readonly serviceControlPolicies: readonly Policy[];
 }
 
 export async function synthesized(): Promise<Synthesized> {
-  const { folder, template } = await synthesis();
-  const policies = join(folder, 'policies');
-  return {
-    template,
-    serviceControlPolicies: readdirSync(policies).map((file) =>
-      policy(
-        `${basename(file, '.json')} of the organization`,
-        JSON.parse(readFileSync(join(policies, file), 'utf8')),
-      ),
-    ),
-  };
+  const { template } = await synthesis();
+  return { template };
 }
 
 export interface Place {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/policy-file.ts';
+import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/service-control.ts';
 import { iamPolicies, serviceControlPolicy as scpSize } from '../../../infra/sandbox/cloud/limits/iam.ts';
 import { beyond, type Limit } from '../../../infra/sandbox/cloud/limits/limit.ts';
 import {
@@ -13,7 +14,6 @@ import {
   topicPolicy,
 } from '../../../infra/sandbox/cloud/limits/resource-policies.ts';
 import { checkQueuePolicy, sqsPolicy } from '../../../infra/sandbox/cloud/limits/sqs.ts';
-import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/protection.ts';
 
 const files = readdirSync(policyFolder)
   .filter((name) => name.endsWith('.json'))
@@ -112,22 +112,45 @@ test.each(['queue', 'dead-letter-queue'])('%s has no more of anything than SQS t
 });
 
 describe('as service control policies', () => {
-  const exempt = defaultExemptions('adjoin');
+  const exempt = defaultExemptions('twenty-one-characters');
+  const named = { deployment: 'twenty-one-characters', exempt };
+  const placed = {
+    ...named,
+    vpcId: 'vpc-0123456789abcdef0',
+    agentFile: { bucketName: 'b'.repeat(63), objectKey: `adjoin/${'0'.repeat(64)}.mjs` },
+  };
 
   test.each(denyPolicies)('%s denies the same, spares those named, and fits', (name) => {
-    const policy = serviceControlPolicy(name, { deployment: 'adjoin', exempt });
-    expect(policy.Statement.map(({ Sid }) => Sid)).toEqual(
+    const { document, leftOut } = serviceControlPolicy(name, placed);
+    expect(leftOut).toEqual([]);
+    expect(document.Statement.map(({ Sid }) => Sid)).toEqual(
       fillPolicy(name, values).Statement.map(({ Sid }) => Sid),
     );
-    for (const statement of policy.Statement) {
+    for (const statement of document.Statement) {
       expect(statement.Effect).toBe('Deny');
       expect(statement.Condition?.['ArnNotLike']).toEqual({ 'aws:PrincipalArn': exempt });
     }
-    expect(beyond(scpSize, JSON.stringify(policy))).toBeUndefined();
+    expect(beyond(scpSize, JSON.stringify(document))).toBeUndefined();
+  });
+
+  // A * for what is not known would deny these actions on every VPC and every bucket of every account.
+  test('what nobody named is left out and said, and nothing takes its place', () => {
+    const written = denyPolicies.map((name) => ({ name, ...serviceControlPolicy(name, named) }));
+    expect(written.flatMap(({ name, leftOut }) => leftOut.map((sid) => `${name} ${sid}`))).toEqual([
+      'deny-worker-access NoOtherAgent',
+      'deny-rerouting LeaveTheVpc',
+      'deny-rerouting LeaveTheRoutes',
+      'deny-rerouting LeaveTheZones',
+    ]);
+    for (const { name, document, leftOut } of written) {
+      const whole = serviceControlPolicy(name, placed).document.Statement;
+      expect(document.Statement).toEqual(whole.filter(({ Sid }) => !leftOut.includes(Sid)));
+    }
   });
 
   test('a statement keeps its own conditions beside the exemption', () => {
-    const [shell] = serviceControlPolicy('deny-worker-access', { deployment: 'd', exempt }).Statement;
+    const [shell] = serviceControlPolicy('deny-worker-access', { deployment: 'd', exempt }).document
+      .Statement;
     expect(Object.keys(shell?.Condition ?? {})).toEqual(['StringEquals', 'ArnNotLike']);
   });
 });

@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { denyPolicies } from '../../../infra/protection.ts';
+import type { PolicyDocument } from '../../../infra/policy-file.ts';
+import { denyPolicies } from '../../../infra/service-control.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const canary = 'canary-7f3a9c51e2';
@@ -67,7 +68,9 @@ describe('cdk synth', () => {
         'adjoin.template.json',
         'adjoin-attach.template.json',
         'agent/agent.mjs',
+        'policies/deny-bypassing.json',
         'policies/deny-disarming.json',
+        'policies/deny-rerouting.json',
         'policies/deny-tampering.json',
         'policies/deny-worker-access.json',
       ]),
@@ -99,21 +102,38 @@ describe('cdk synth', () => {
     }
   });
 
-  test('names another deployment in the service control policies when it is told so', () => {
+  test('names another deployment, its VPC and its file in the service control policies when it is told so', () => {
     const branch = mkdtempSync(join(tmpdir(), 'adjoin-branch-'));
-    const made = run(process.execPath, ['scripts/synth.ts', '--deployment', 'branch', '--output', branch]);
+    const synth = (...args: string[]) =>
+      run(process.execPath, ['scripts/synth.ts', '--output', branch, ...args]);
+    const made = synth(
+      ...['--deployment', 'branch', '--vpc', 'vpc-0123456789abcdef0'],
+      ...['--agent-file', 'bucket/adjoin/agent.mjs'],
+    );
     expect([made.status, made.stderr]).toEqual([0, '']);
-    for (const name of denyPolicies) {
-      const file = join('policies', `${name}.json`);
-      const told = readFileSync(join(branch, file), 'utf8').replaceAll('branch', 'adjoin');
-      expect([name, told]).toEqual([name, read(file)]);
+    expect(JSON.parse(made.stdout)).toMatchObject({ leftOut: [] });
+    const texts = denyPolicies.map((name) => readFileSync(join(branch, 'policies', `${name}.json`), 'utf8'));
+    for (const [index, name] of denyPolicies.entries()) {
+      const told: PolicyDocument = JSON.parse((texts[index] ?? '').replaceAll('branch', 'adjoin'));
+      // Without these two, what needs them is left out; all else is the same.
+      const untold: PolicyDocument = JSON.parse(read(join('policies', `${name}.json`)));
+      const sids = new Set(untold.Statement.map(({ Sid }) => Sid));
+      expect([name, told.Statement.filter(({ Sid }) => sids.has(Sid))]).toEqual([name, untold.Statement]);
     }
+    expect(texts.join('')).toContain(':vpc/vpc-0123456789abcdef0"');
+    expect(texts.join('')).toContain('"arn:*:s3:::bucket/adjoin/agent.mjs"');
     rmSync(branch, { recursive: true });
-    const refused = run(process.execPath, ['scripts/synth.ts', '--deployment', 'Branch', '--output', branch]);
-    expect([refused.status, refused.stderr]).toEqual([
-      2,
-      expect.stringContaining("argument 'Branch' is invalid"),
-    ]);
+    for (const [option, value] of [
+      ['--deployment', 'Branch'],
+      ['--vpc', 'subnet-0123456789abcdef0'],
+      ['--agent-file', 'bucket'],
+    ] as const) {
+      const refused = synth(option, value);
+      expect([refused.status, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining(`argument '${value}' is invalid`),
+      ]);
+    }
   }, 60_000);
 
   test("cdk-nag's AwsSolutions rules and CloudFormation's own find nothing that is not justified", () => {

@@ -145,6 +145,13 @@ test(
         };
         const wanted =
           group?.means === true || instance?.means === true || (transition === 'terminating' && isMember);
+        const meanings = new Set([
+          ...(group ? [group.means] : []),
+          ...[...tags]
+            .filter(([key]) => key !== OPT_IN_TAG && key.toLowerCase() === 'joinad')
+            .map(([, value]) => value.toLowerCase() === 'true'),
+        ]);
+        const ambiguous = meanings.size > 1 && !(transition === 'terminating' && isMember);
         let verdict: string;
         try {
           verdict = (await admit(action, context)).failurePolicy;
@@ -153,8 +160,10 @@ test(
           verdict = error.code;
         }
         const policyWanted = policy?.means === true ? 'HOLD' : 'ABANDON';
-        if (verdict !== (wanted ? policyWanted : 'action-not-opted-in') || heartbeats !== (wanted ? 1 : 0)) {
-          throw broken('It was admitted otherwise', { verdict, wanted, policyWanted, heartbeats });
+        const admitted = wanted && !ambiguous;
+        const refusal = ambiguous ? 'opt-in-ambiguous' : 'action-not-opted-in';
+        if (verdict !== (admitted ? policyWanted : refusal) || heartbeats !== (admitted ? 1 : 0)) {
+          throw broken('It was admitted otherwise', { verdict, wanted, ambiguous, policyWanted, heartbeats });
         }
       },
     );

@@ -227,6 +227,31 @@ describe('where the simulator alone would be wrong', () => {
     expect((await on('mine')).allowed).toBe(true);
   });
 
+  test('the tag keys of a request are compared with their case, and without it only where the operator says so', async () => {
+    const on = (operator: string) =>
+      decide(
+        {
+          identities: new Map([
+            [
+              workerRole,
+              identity(
+                allow('All', '*'),
+                deny('Tags', 'ec2:CreateTags', { Condition: { [operator]: { 'aws:TagKeys': ['JoinAD'] } } }),
+              ),
+            ],
+          ]),
+        },
+        {
+          action: 'ec2:CreateTags',
+          resource: `arn:aws:ec2:eu-central-1:${accountId}:instance/i-0123456789abcdef0`,
+          context: { 'aws:TagKeys': ['team', 'joinad'] },
+        },
+      );
+    expect((await on('ForAnyValue:StringEquals')).allowed).toBe(true);
+    expect((await on('ForAnyValue:StringLike')).allowed).toBe(true);
+    expect((await on('ForAnyValue:StringEqualsIgnoreCase')).allowed).toBe(false);
+  });
+
   test("a document of AWS's own, which has no account, is a document", async () => {
     const ours = `arn:aws:ssm:eu-central-1:${accountId}:document/AWS-StartSession`;
     const theirs = 'arn:aws:ssm:eu-central-1::document/AWS-StartSession';

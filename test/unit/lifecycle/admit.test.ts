@@ -218,6 +218,44 @@ describe('the opt-in', () => {
   });
 });
 
+describe('a group with the opt-in tag in another spelling', () => {
+  const tagged = (...tags: [string, string][]) => {
+    group = { tags: new Map(tags), hooks: [hook] };
+  };
+
+  test.each([
+    ['true', 'false'],
+    ['false', 'true'],
+    ['TRUE', ''],
+  ])('that contradicts (JoinAD=%s, joinad=%s) is reported, and nothing is decided', async (one, other) => {
+    tagged(['JoinAD', one], ['joinad', other]);
+    instanceTag = 'true';
+    const error: unknown = await tried().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'opt-in-ambiguous', disposition: 'retry' });
+    expect(String(error)).toContain(`JoinAD=${one} and joinad=${other}`);
+    expect(calls).not.toContain('heartbeat');
+  });
+
+  test('that contradicts lets a known member go', async () => {
+    tagged(['joinad', 'false'], ['JoinAD', 'true']);
+    states = [{ group: 'fleet', lifecycleState: 'Terminating:Wait' }];
+    membership = record('member');
+    await expect(tried('terminating')).resolves.toMatchObject({ hook });
+  });
+
+  test('that says the same is admitted', async () => {
+    tagged(['JOINAD', 'True'], ['JoinAD', 'true']);
+    await expect(tried()).resolves.toMatchObject({ hook });
+  });
+
+  test('alone has not opted in, and the error says which tag it has', async () => {
+    tagged(['joinad', 'true']);
+    const error: unknown = await tried().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'action-not-opted-in' });
+    expect(String(error)).toContain('The group has joinad=true, which is another tag.');
+  });
+});
+
 describe('a tag that is not shown yet', () => {
   test('of the instance is looked for again', async () => {
     group = { tags: new Map(), hooks: [hook] };

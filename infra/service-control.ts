@@ -1,0 +1,78 @@
+/** The deny policies as service control policies: for every principal of every account below, except the exempt roles. */
+import { fillPolicy, placeholdersOf, type PolicyDocument, type PolicyValues } from './policy-file.ts';
+
+/** The files in policies/ that deny rights to people. */
+export const denyPolicies = [
+  'deny-worker-access',
+  'deny-tampering',
+  'deny-bypassing',
+  'deny-disarming',
+  'deny-rerouting',
+] as const;
+export type DenyPolicy = (typeof denyPolicies)[number];
+
+export interface ServiceControlPolicyProps {
+  readonly deployment: string;
+  /** ARNs of exempt roles, `*` for any characters: the system's own roles, and those of the few people who run it. */
+  readonly exempt: readonly string[];
+  /** VPC of the workers. Its ID follows from no name; without it, what protects the VPC is left out. */
+  readonly vpcId?: string;
+  /** Where the agent's file is. Without it, what protects the file is left out. */
+  readonly agentFile?: { readonly bucketName: string; readonly objectKey: string };
+}
+
+export interface ServiceControlPolicy {
+  readonly document: PolicyDocument;
+  /** Sids of the statements that are left out, because they need what was not given. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * The same denials as in the file. Service-linked roles (Auto Scaling's own, for one) are never subject to such policies.
+ */
+export function serviceControlPolicy(
+  file: DenyPolicy,
+  props: ServiceControlPolicyProps,
+): ServiceControlPolicy {
+  const { agentFile, vpcId } = props;
+  const values: PolicyValues = {
+    Partition: '*',
+    Region: '*',
+    AccountId: '*',
+    Deployment: props.deployment,
+    ...(vpcId !== undefined && { VpcId: vpcId }),
+    ...(agentFile && {
+      AgentBucketArn: `arn:*:s3:::${agentFile.bucketName}`,
+      AgentObjectArn: `arn:*:s3:::${agentFile.bucketName}/${agentFile.objectKey}`,
+    }),
+  };
+  const leftOut = placeholdersOf(file)
+    .filter(({ placeholders }) => placeholders.some((name) => !(name in values)))
+    .map(({ sid }) => sid);
+  const policy = fillPolicy(file, values, leftOut);
+  return {
+    leftOut,
+    document: {
+      ...policy,
+      Statement: policy.Statement.map(({ Condition, ...statement }) => ({
+        ...statement,
+        Condition: {
+          ...Condition,
+          ArnNotLike: { ...Condition?.['ArnNotLike'], 'aws:PrincipalArn': props.exempt },
+        },
+      })),
+    },
+  };
+}
+
+/** The roles that are exempt by default: the system's own, and the administrators' roles by their documented names. */
+export function defaultExemptions(deployment: string): string[] {
+  return [
+    'worker',
+    'hook-publisher',
+    'dead-letter-operator',
+    'administrator',
+    'worker-administrator',
+    'break-glass',
+  ].map((name) => `arn:*:iam::*:role/${deployment}-${name}`);
+}
