@@ -214,7 +214,7 @@ const codes = {
     disposition: 'abandon',
     meaning:
       'All candidate computer names for this instance belong to accounts that adjoin did not make for it.',
-    hint: 'Look at those accounts; adjoin never touches an account without its own stamp.',
+    hint: 'Look at those accounts and at the DNS records of these names; adjoin touches no account that its own service account did not make.',
   },
   'directory-refused': {
     disposition: 'retry',

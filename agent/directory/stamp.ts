@@ -1,6 +1,6 @@
 /**
- * The mark on every computer account that adjoin makes: which deployment owns it, for which instance. An account without exactly
- * this stamp is never touched. It sits in `msDS-cloudExtensionAttribute1`, which the Windows Server 2012 schema added
+ * The mark on every computer account that adjoin makes: which deployment owns it, for which instance. It says
+ * whose an account is, and proves nothing: a computer may rewrite its own (accounts.ts says what makes one ours). It sits in `msDS-cloudExtensionAttribute1`, which the Windows Server 2012 schema added
  * for applications to use freely.
  */
 
