@@ -106,22 +106,24 @@ describe('cdk synth', () => {
     const branch = mkdtempSync(join(tmpdir(), 'adjoin-branch-'));
     const synth = (...args: string[]) =>
       run(process.execPath, ['scripts/synth.ts', '--output', branch, ...args]);
-    const made = synth(
-      ...['--deployment', 'branch', '--vpc', 'vpc-0123456789abcdef0'],
-      ...['--agent-file', 'bucket/adjoin/agent.mjs'],
-    );
+    const told = {
+      deployment: 'branch',
+      vpc: 'vpc-0123456789abcdef0',
+      'agent-file': 'bucket/adjoin/agent.mjs',
+    };
+    const made = synth(...Object.entries(told).flatMap(([name, value]) => [`--${name}`, value]));
     expect([made.status, made.stderr]).toEqual([0, '']);
     expect(JSON.parse(made.stdout)).toMatchObject({ leftOut: [] });
     const texts = denyPolicies.map((name) => readFileSync(join(branch, 'policies', `${name}.json`), 'utf8'));
     for (const [index, name] of denyPolicies.entries()) {
-      const told: PolicyDocument = JSON.parse((texts[index] ?? '').replaceAll('branch', 'adjoin'));
+      const named: PolicyDocument = JSON.parse((texts[index] ?? '').replaceAll('branch', 'adjoin'));
       // Without these two, what needs them is left out; all else is the same.
       const untold: PolicyDocument = JSON.parse(read(join('policies', `${name}.json`)));
       const sids = new Set(untold.Statement.map(({ Sid }) => Sid));
-      expect([name, told.Statement.filter(({ Sid }) => sids.has(Sid))]).toEqual([name, untold.Statement]);
+      expect([name, named.Statement.filter(({ Sid }) => sids.has(Sid))]).toEqual([name, untold.Statement]);
     }
-    expect(texts.join('')).toContain(':vpc/vpc-0123456789abcdef0"');
-    expect(texts.join('')).toContain('"arn:*:s3:::bucket/adjoin/agent.mjs"');
+    expect(texts.join('')).toContain(`:vpc/${told.vpc}"`);
+    expect(texts.join('')).toContain(`"arn:*:s3:::${told['agent-file']}"`);
     rmSync(branch, { recursive: true });
     for (const [option, value] of [
       ['--deployment', 'Branch'],
