@@ -40,6 +40,8 @@ function newInstance(): { readonly instanceId: string; readonly names: readonly 
   return { instanceId, names: [first, second] };
 }
 
+const namesOf = (some: readonly FoundAccount[]): string[] => some.map(({ computerName }) => computerName);
+
 /** Declares the suite's tests. */
 export function directoryContract(subject: () => DirectorySubject): void {
   const stage = (instanceId: string, beforeWrite: (write: StagingWrite) => Promise<void> = unchecked) =>
@@ -149,7 +151,6 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect(removed.dnsRecords.toSorted()).toEqual(all.map(recordOf));
     expect(removed.othersRecords).toEqual([]);
     // The accounts first: each is disabled and then deleted. After them the records.
-    const namesOf = (some: readonly FoundAccount[]): string[] => some.map(({ computerName }) => computerName);
     expect(namesOf(told.slice(0, 4)).toSorted()).toEqual([names[0], names[0], foreign, foreign]);
     for (const { objectSid } of told.slice(0, 4)) expect(objectSid).toMatch(/^S-1-5-21-/);
     expect(namesOf(told.slice(4)).toSorted()).toEqual(all);
