@@ -31,11 +31,16 @@ const niceness = 5;
 /** Milliseconds; for the same reason more than the configuration's. */
 const testTimeoutBehind = 120_000;
 
-/** How much more the searching layers do when there is time, unless the environment says it already. */
+/**
+ * How much the searching layers do when everything is run, and when there is time for more, unless the environment says it
+ * already. Each crash point takes its ten seconds: a third of them stands for all, and the deep run plays the others.
+ */
+const brief: Readonly<Record<string, string>> = { CRASH_SHARE: '1/3' };
 const deep: Readonly<Record<string, string>> = {
   SCHEDULE_RUNS: '100000',
   FUZZ_FACTOR: '10',
   CHAOS_MINUTES: '5',
+  CRASH_SHARE: '1/1',
 };
 
 const report = (line: string): void => console.error(line);
@@ -56,13 +61,21 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (first === '--check' && rest.length === 0) return end(await runChecks(report), false);
   if (first === '--deep') {
-    for (const [name, value] of Object.entries(deep)) process.env[name] ??= value;
-    const searching = ['property', 'chaos'].flatMap((layer) => pick(testFiles(), { layer, patterns: [] }));
+    set(deep);
+    const searching = [
+      ...pick(testFiles(), { layer: 'property', patterns: [] }),
+      ...pick(testFiles(), { layer: 'e2e', patterns: ['crash-points'] }),
+      ...pick(testFiles(), { layer: 'chaos', patterns: [] }),
+    ];
     return end(await runLayers(searching, { options: rest, behind: false }), true);
   }
   if (first === undefined) return end(await runAll(), true);
   const { options, ...meant } = parseArguments(argv);
   return end(await runLayers(pick(testFiles(), meant), { options, behind: false }), true);
+}
+
+function set(variables: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(variables)) process.env[name] ??= value;
 }
 
 function isRunning(pid: number): boolean {
@@ -75,6 +88,7 @@ function isRunning(pid: number): boolean {
 
 /** Checks and plain tests use what the real-domain tests, which mostly wait for daemons, leave of the processors. */
 async function runAll(): Promise<Part[]> {
+  set(brief);
   const picked = pick(testFiles(), { patterns: [] });
   const plain = picked.filter(({ ground }) => ground === 'plain');
   const real = picked.filter(({ ground }) => ground !== 'plain');

@@ -119,10 +119,13 @@ export function createNames(options: NamesOptions): Names {
         case 'search': {
           const by = filter.length > 0 ? ` by ${[...new Set(filter)].join(', ')}` : '';
           const where = target === '' ? 'the root entry' : place === '' ? 'the domain' : place;
-          return once(`ldap:search ${where}${by}`);
+          // Names of accounts and records differ from run to run.
+          const zone = where
+            .replace(/^DC=[^,]+,(?=DC=.*CN=MicrosoftDNS)/, 'a name in ')
+            .replace(/^<GUID=.*/, 'an account');
+          return once(`ldap:search ${zone}${by}`);
         }
         case 'delete':
-          // The names of accounts and records differ from run to run.
           return once(target.includes('CN=MicrosoftDNS') ? 'ldap:delete DNS record' : 'ldap:delete account');
         default:
           return once(`ldap:${operation}`);

@@ -94,6 +94,10 @@ describe('names of calls', () => {
     expect(ldap('search', '')).toBe('ldap:search the root entry');
     expect(ldap('search', 'OU=Fleet,DC=corp,DC=test', ['stamp'])).toBe('ldap:search OU=Fleet by stamp');
     expect(ldap('search', 'DC=corp,DC=test', ['name', 'name'])).toBe('ldap:search the domain by name');
+    expect(ldap('search', 'DC=a1,DC=corp.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=corp,DC=test', [])).toBe(
+      'ldap:search a name in DC=corp.test,CN=MicrosoftDNS,DC=DomainDnsZones',
+    );
+    expect(ldap('search', '<GUID=01234567-89ab-cdef-0123-456789abcdef>', [])).toBe('ldap:search an account');
     expect(ldap('add', 'CN=A1B2,OU=Fleet,DC=corp,DC=test')).toBe('ldap:add');
     expect(ldap('delete', '<GUID=1>')).toBe('ldap:delete account');
     expect(ldap('delete', 'DC=a1b2,DC=corp.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=corp,DC=test')).toBe(
