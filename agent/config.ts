@@ -301,6 +301,10 @@ export function parseConfig(text: string, environment: Readonly<Record<string, s
 
   const merged: Record<string, unknown> = { ...file };
   const problems: string[] = [];
+  // Node would believe any host then: AWS's endpoints under a forged name, and whoever stands before them.
+  if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
+    problems.push('NODE_TLS_REJECT_UNAUTHORIZED: 0 would switch the check of all certificates off; unset it');
+  }
   const known = new Map(overrides().map((override) => [override.variable, override]));
   const origin = new Map<string, string>();
   for (const [variable, value] of Object.entries(environment)) {

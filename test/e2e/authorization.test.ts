@@ -1,11 +1,14 @@
 import {
   AutoScalingClient,
   CreateOrUpdateTagsCommand,
+  DeleteAutoScalingGroupCommand,
+  DeleteLifecycleHookCommand,
   DescribeAutoScalingInstancesCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CreateTagsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import {
+  CancelCommandCommand,
   DescribeInstanceInformationCommand,
   SendCommandCommand,
   SSMClient,
@@ -126,6 +129,67 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
         ),
       );
     }
+  }, 30_000);
+
+  test('an account administrator takes no group, instance or command away from the worker', async () => {
+    const group = system.stack.autoScalingGroup;
+    const autoScaling = new AutoScalingClient(system.developer);
+    const ec2 = new EC2Client(system.developer);
+    const ssm = new SSMClient(system.developer);
+    const tag = (Key: string) => ({
+      ResourceId: group,
+      ResourceType: 'auto-scaling-group',
+      Key,
+      Value: 'false',
+      PropagateAtLaunch: true,
+    });
+    const attempts: readonly [string, () => Promise<unknown>][] = [
+      ['the tag', () => autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag('JoinAD')] }))],
+      [
+        'the tag in another spelling',
+        () => autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag('joinad')] })),
+      ],
+      [
+        'the group',
+        () =>
+          autoScaling.send(
+            new DeleteAutoScalingGroupCommand({ AutoScalingGroupName: group, ForceDelete: true }),
+          ),
+      ],
+      [
+        'the hook',
+        () =>
+          autoScaling.send(
+            new DeleteLifecycleHookCommand({
+              AutoScalingGroupName: group,
+              LifecycleHookName: 'adjoin-launch',
+            }),
+          ),
+      ],
+      [
+        'the tag of the worker',
+        () =>
+          ec2.send(
+            new CreateTagsCommand({
+              Resources: [workerInstance],
+              Tags: [{ Key: 'adjoin:worker', Value: 'no' }],
+            }),
+          ),
+      ],
+      [
+        'a command',
+        () => ssm.send(new CancelCommandCommand({ CommandId: '00000000-0000-0000-0000-000000000000' })),
+      ],
+    ];
+    const outcomes: Record<string, string> = {};
+    for (const [what, attempt] of attempts) {
+      outcomes[what] = await attempt().then(
+        () => 'allowed',
+        (error: unknown) => (String(error).includes('with an explicit deny') ? 'denied' : String(error)),
+      );
+    }
+    for (const client of [autoScaling, ec2, ssm]) client.destroy();
+    expect(outcomes).toEqual(Object.fromEntries(attempts.map(([what]) => [what, 'denied'])));
   }, 30_000);
 
   test('the worker’s key reads the secret from inside the VPC, and not from outside', async () => {

@@ -37,6 +37,15 @@ const problems = (file: unknown, environment: Record<string, string> = {}): stri
   return error.message.split('\n- ').slice(1);
 };
 
+describe('an environment', () => {
+  test('in which no certificate would be checked is refused', () => {
+    expect(problems(minimal, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toEqual([
+      'NODE_TLS_REJECT_UNAUTHORIZED: 0 would switch the check of all certificates off; unset it',
+    ]);
+    expect(parse(minimal, { NODE_TLS_REJECT_UNAUTHORIZED: '1' }).table).toBe('adjoin');
+  });
+});
+
 describe('a configuration', () => {
   test('needs no more than where things are; everything else has a default', () => {
     expect(parse(minimal)).toMatchObject({

@@ -15,7 +15,7 @@ export interface Account {
   readonly developerArn: string;
   /** The person at the sandbox, who stands where AWS itself stands: no policy binds this user. */
   readonly operatorArn: string;
-  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: readonly string[] }>;
+  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: string }>;
   /** The developer may assume the two roles. */
   readonly trust: ReadonlyMap<string, Policy>;
 }
@@ -43,7 +43,8 @@ export function account({ accountId }: Pick<Place, 'accountId'>, deployment: str
         developerArn,
         {
           policies: [everything],
-          attached: ['worker-access', 'tampering', 'disarming'].map((what) => `${deployment}-deny-${what}`),
+          // All there are: what a stack adds to them binds the developer as well.
+          attached: `${deployment}-deny-`,
         },
       ],
     ]),

@@ -8,8 +8,11 @@ import { scalar } from './template.ts';
 
 export interface PermissionsOptions {
   readonly accountId: string;
-  /** Who was in the account before the stack: users and roles, with managed policies of the stack by their names. */
-  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: readonly string[] }>;
+  /**
+   * Who was in the account before the stack: users and roles, and how the names begin of the stack's managed policies that
+   * are attached to them.
+   */
+  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: string }>;
   /** Trust policies of those roles. */
   readonly trust: ReadonlyMap<string, Policy>;
   /** ARN of the person at the sandbox: no policy applies, and the calls prove nothing. */
@@ -88,9 +91,11 @@ export class Permissions {
       if (text === undefined) resourcePolicies.delete(arn);
       else resourcePolicies.set(arn, policy(name, JSON.parse(text)));
     }
-    const before = [...identities].map(([arn, { attached = [], ...identity }]): [string, Identity] => [
+    const before = [...identities].map(([arn, { attached, ...identity }]): [string, Identity] => [
       arn,
-      { ...identity, policies: [...identity.policies, ...attached.flatMap((name) => this.#managed(name))] },
+      attached === undefined
+        ? identity
+        : { ...identity, policies: [...identity.policies, ...this.#managed(attached)] },
     ]);
     return {
       ...stack,
@@ -101,11 +106,11 @@ export class Permissions {
   }
 
   /** None while the stack has not made it yet. */
-  #managed(name: string): Policy[] {
+  #managed(prefix: string): Policy[] {
     return this.#resources
       .filter(
         ({ type, properties }) =>
-          type === 'AWS::IAM::ManagedPolicy' && properties['ManagedPolicyName'] === name,
+          type === 'AWS::IAM::ManagedPolicy' && String(properties['ManagedPolicyName']).startsWith(prefix),
       )
       .map(({ logicalId, properties }) => policy(logicalId, properties['PolicyDocument']));
   }
