@@ -8,7 +8,7 @@
  * A stamp alone proves nothing: a computer may rewrite its own, or delete it, and may make objects with any stamp below its
  * own account; who may make computers in the unit can stamp them. None of them can make our service account the owner.
  */
-import { AndFilter, Control, EqualityFilter, OrFilter, SubstringFilter, type Filter } from 'ldapts';
+import { AndFilter, Control, EqualityFilter, OrFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
 import type { FoundAccount, StagedAccount } from '../terms.ts';
 import type { Write } from './connection.ts';
@@ -166,11 +166,11 @@ export async function findOurs(
   { stamp, names, objectGuid }: Traces,
   signal: AbortSignal,
 ): Promise<ComputerAccount[]> {
+  // Each of these attributes has an index, so that the controller looks at a handful of entries.
   const anyTrace = new OrFilter({
     filters: [
       equals(STAMP_ATTRIBUTE, formatStamp(stamp)),
       ...names.map((name) => equals('sAMAccountName', `${name}$`)),
-      ...names.map((initial) => new SubstringFilter({ attribute: 'cn', initial })),
       ...(objectGuid === undefined ? [] : [equals('objectGUID', guidToBytes(objectGuid))]),
     ],
   });

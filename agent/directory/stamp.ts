@@ -19,7 +19,7 @@ const FORM = /^adjoin;deployment=([^;=]+);account=(\d{12});region=([a-z0-9-]+);i
 export type Owner = Omit<Stamp, 'instanceId'>;
 
 /** How every stamp of one deployment in one account and Region begins. */
-export function stampPrefix({ deployment, accountId, region }: Owner): string {
+function stampPrefix({ deployment, accountId, region }: Owner): string {
   return `adjoin;deployment=${deployment};account=${accountId};region=${region};instance=`;
 }
 

@@ -120,7 +120,7 @@ const filters = [
   /^present$/,
   /^\|\(userPrincipalName= sAMAccountName=\)$/,
   /^objectCategory=$/,
-  /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( cn=…\*)+( objectGUID=)?\)\)$/,
+  /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( objectGUID=)?\)\)$/,
   /^&\(objectClass= objectGUID=\)$/,
   /^&\(objectClass= \|\(sAMAccountName=( sAMAccountName=)*\)\)$/,
   /^objectClass=$/,
