@@ -1,29 +1,19 @@
 /**
- * Runs test files inside the outer namespace, in lanes: each file in a namespace of its own within it, with its own
- * network, processes and `.sandbox`, so that bridges, addresses, sockets and names do not collide.
+ * Runs test files inside the outer namespace: each file in a namespace of its own within it, with its own network, processes
+ * and `.sandbox`, so that bridges, addresses, sockets and names do not collide. Once nothing else runs, two at a time.
  *
  *     lanes.ts RESULTS_DIRECTORY FILE… -- [JEST OPTION…]
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { plainTestsEnded } from './beside.ts';
 import { jest } from './jest.ts';
 import { capture, passSignals, run } from './process.ts';
 
-/**
- * With three lanes on two processors, beside the plain tests, domain controllers took minutes to start and ran into limits
- * that are there to find what hangs.
- */
-const laneCount = 1;
-/** The long ones, so that no lane begins with one when the others have nothing left. */
-const longestFirst = [
-  'crash-points',
-  'chaos',
-  'documents',
-  'two-controllers',
-  'sweep',
-  'directory',
-  'trouble',
-];
+/** Those that keep two processors busy by themselves: each runs alone, and first. */
+const alone: readonly string[] = ['crash-points', 'chaos'];
+/** The long ones of the others, so that no lane begins with one when the other has nothing left. */
+const longestFirst = ['two-controllers', 'documents', 'sweep', 'directory', 'trouble'];
 
 /** A directory of its own beside the lock: `tests-` and the file's name. */
 const directoryOf = (file: string): string => join('.sandbox', `tests-${nameOf(file)}`);
@@ -87,15 +77,24 @@ async function keepLogs(directory: string, passed: boolean): Promise<void> {
 const [results = '', ...rest] = process.argv.slice(2);
 const end = rest.indexOf('--');
 const options = rest.slice(end + 1);
-const waiting = rest.slice(0, end).toSorted((one, other) => rank(one) - rank(other));
-const alone = waiting.length === 1;
+const files = rest.slice(0, end).toSorted((one, other) => rank(one) - rank(other));
+const heavy = files.filter((file) => alone.includes(nameOf(file)));
+const waiting = files.filter((file) => !heavy.includes(file));
 
 passSignals();
 const codes: number[] = [];
-const lane = async (): Promise<void> => {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-    codes.push(await runFile(results, file, options, alone));
+async function lane(queue: string[]): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    codes.push(await runFile(results, file, options, files.length === 1));
   }
-};
-await Promise.all(Array.from({ length: laneCount }, lane));
+}
+
+/** On two processors, a second lane beside the plain tests has domain controllers run into limits that find what hangs. */
+async function secondLane(): Promise<void> {
+  await plainTestsEnded(results);
+  await lane(waiting);
+}
+
+await lane(heavy);
+await Promise.all([lane(waiting), secondLane()]);
 process.exitCode = codes.every((code) => code === 0) ? 0 : 1;

@@ -10,6 +10,7 @@
  * `SANDBOX_UNAVAILABLE` set those tests are reported as skipped, for that reason.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import { asPlainTests } from './beside.ts';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
 import { parseArguments, pick, testFiles, UsageError, type Picked } from './layers.ts';
@@ -93,8 +94,12 @@ async function runAll(): Promise<Part[]> {
   const plain = picked.filter(({ ground }) => ground === 'plain');
   const real = picked.filter(({ ground }) => ground !== 'plain');
   const behind = unavailable === undefined;
+  const checksAndPlain = async (): Promise<Part[]> => {
+    const parts = await runChecks(report);
+    return [...parts, ...(await runLayers(plain, { options: [], behind }))];
+  };
   const [first, second] = await Promise.all([
-    runChecks(report).then(async (parts) => [...parts, ...(await runLayers(plain, { options: [], behind }))]),
+    asPlainTests(resultsDirectory, checksAndPlain),
     runLayers(real, { options: [], behind: false }),
   ]);
   return [...first, ...second];
