@@ -329,7 +329,12 @@ describeReal('The directory room with two domain controllers', (ground) => {
       const { domainController } = await room.stage(instance, password(), {}, unchecked, signal);
       await first.stop();
       const nothing = await room.remove(instance, { names: [], domainController }, unchecked, signal);
-      expect(nothing).toEqual({ accounts: [], dnsRecords: [], domainController: second.hostName });
+      expect(nothing).toEqual({
+        accounts: [],
+        dnsRecords: [],
+        othersRecords: [],
+        domainController: second.hostName,
+      });
       await first.start();
       await replicate();
       const near = directory({ site: 'Branch' });
