@@ -307,7 +307,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await inShell(machine, 'ls -A /run/adjoin')).toBe('lock');
     // Lost meanwhile: the next script that completes the join puts it back, and so does sssd.
     const lost = { input: `server ${domain.hostName}\nupdate delete ${name} A\nsend\n` };
-    await machine.exec(['sh', '-c', `kinit -k '${computerName}$@${domain.realm}' && nsupdate -g; kdestroy`], lost);
+    await machine.exec(
+      ['sh', '-c', `kinit -k '${computerName}$@${domain.realm}' && nsupdate -g; kdestroy`],
+      lost,
+    );
     expect(await inShell(machine, lookUp)).toBe('');
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
     expect(await inShell(machine, lookUp)).toBe(machine.address);
