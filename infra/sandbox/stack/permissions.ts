@@ -108,10 +108,10 @@ export class Permissions {
   /** None while the stack has not made it yet. */
   #managed(prefix: string): Policy[] {
     return this.#resources
-      .filter(
-        ({ type, properties }) =>
-          type === 'AWS::IAM::ManagedPolicy' && String(properties['ManagedPolicyName']).startsWith(prefix),
-      )
+      .filter(({ type, properties }) => {
+        const name = properties['ManagedPolicyName'];
+        return type === 'AWS::IAM::ManagedPolicy' && typeof name === 'string' && name.startsWith(prefix);
+      })
       .map(({ logicalId, properties }) => policy(logicalId, properties['PolicyDocument']));
   }
 }
