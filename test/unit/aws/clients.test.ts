@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { ListCommandInvocationsCommand } from '@aws-sdk/client-ssm';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
 import { createClients, destroyClients, type Clients } from '../../../agent/aws/clients.ts';
 import { createQueue } from '../../../agent/aws/queue.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const environment = {
@@ -141,4 +144,28 @@ test('a client waits for an answer for longer than SQS polls, and slows down whe
   } finally {
     destroyClients(standard);
   }
+});
+
+describe('a host that answers under the name of an AWS endpoint', () => {
+  test('is asked for nothing when its certificate is not from an authority of the system', async () => {
+    const { cert, key } = selfSigned(['localhost']);
+    let asked = 0;
+    const forger = createHttpsServer({ cert, key }, (_request, response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    forger.listen(0, '127.0.0.1');
+    await once(forger, 'listening');
+    const address = forger.address();
+    process.env['AWS_ENDPOINT_URL'] = `https://localhost:${typeof address === 'object' ? address?.port : ''}`;
+    const deceived = createClients('eu-central-1');
+    try {
+      const read = deceived.secretsManager.send(new GetSecretValueCommand({ SecretId: 'adjoin' }));
+      await expect(read).rejects.toThrow('self-signed certificate');
+    } finally {
+      destroyClients(deceived);
+      forger.close();
+    }
+    expect(asked).toBe(0);
+  });
 });
