@@ -160,26 +160,6 @@ start_sssd() {
   done
 }
 
-# Registers the node's address in DNS. sssd does so 10 seconds after its start; until then any member could register the name
-# first, and it would lead elsewhere. Best effort: other servers may run the zone, or refuse, and sssd tries again.
-register_name() {
-  peer=$(getent ahostsv4 "$controller" | awk 'NR == 1 { print $1 }') || peer=''
-  address=$(ip -4 -o route get "${peer:-none}" 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p') || address=''
-  if [ -z "$address" ]; then return 0; fi
-  realm=$(printf '%s' "$domain" | tr '[:lower:]' '[:upper:]')
-  rm -rf "$work"
-  mkdir -m 0700 "$work"
-  # The controller of the join knows the account; others may not yet.
-  printf '[libdefaults]\nrdns = false\n[realms]\n%s = {\n  kdc = %s\n}\n' "$realm" "$controller" >"$work/krb5.conf"
-  (
-    export KRB5_CONFIG="$work/krb5.conf" KRB5CCNAME="FILE:$work/tickets"
-    timeout --foreground -k 1 5 kinit -k "$computer\$@$realm" &&
-      printf 'server %s\nupdate delete %s A\nupdate add %s 1200 A %s\nsend\n' "$controller" "$fqdn" "$fqdn" "$address" |
-      timeout --foreground -k 1 5 nsupdate -g
-  ) >>"$journal" 2>&1 9>&- || :
-  rm -rf "$work"
-}
-
 works=false
 if [ "$member_name" = "$computer" ]; then
   code=0
@@ -194,7 +174,6 @@ if [ "$member_name" = "$computer" ]; then
   : >"$journal"
 fi
 if [ "$works" = true ] && configured && sssd_pid >/dev/null; then
-  register_name
   say already '' "The node is a working member of $domain."
 fi
 
@@ -227,5 +206,4 @@ account_works || fail verify-failed "$(complaint)"
 read_membership
 if [ "$member_name" != "$computer" ]; then fail verify-failed "The keytab is that of ${member_name:-nobody}."; fi
 start_sssd || fail verify-failed 'sssd does not start.'
-register_name
 say joined '' "Joined $domain on $controller."
