@@ -59,10 +59,10 @@ export interface Directory {
   /**
    * A staged account as its own domain controller shows it now; nothing when it is not in our organizational unit (any
    * more). A join is verified when the account is enabled, carries our stamp, and `passwordLastSet` is greater than it was
-   * when staged; and when nobody else has registered its name in DNS (`isNameTaken`).
+   * when staged; and when nobody else has registered its name in DNS (`isNameTaken`): nobody but the instance's own accounts.
    */
   inspect(
-    staged: Pick<StagedAccount, 'objectGuid' | 'domainController'>,
+    staged: Pick<StagedAccount, 'objectGuid' | 'domainController'> & Pick<EarlierStaging, 'objectSids'>,
     signal: AbortSignal,
   ): Promise<(ComputerAccount & { readonly isNameTaken: boolean }) | undefined>;
 
@@ -188,14 +188,14 @@ export function openDirectory(options: DirectoryOptions): Directory {
       );
     },
 
-    async inspect({ objectGuid, domainController }, signal) {
+    async inspect({ objectGuid, objectSids = [], domainController }, signal) {
       return controllers.onOne(
         domainController,
         async (session) => {
           const account = await findByGuid(session, objectGuid, signal);
           if (!account) return undefined;
           const { computerName, objectSid } = account;
-          const taken = await namesTaken(session, [computerName], [objectSid], signal);
+          const taken = await namesTaken(session, [computerName], [...objectSids, objectSid], signal);
           return { ...account, isNameTaken: taken.length > 0 };
         },
         signal,

@@ -2,7 +2,7 @@
  * Who owns an object, and so who made it: the owner is the account that created an object, and only an administrator can give
  * it to another one. A name, a stamp and what lies below an object can be written by others.
  */
-import { Control, EqualityFilter, OrFilter } from 'ldapts';
+import { AndFilter, Control, EqualityFilter, OrFilter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { Row } from './entries.ts';
@@ -48,13 +48,15 @@ export async function identifierOf(
   const name = user.replace(/^.*\\/s, '').replace(/@.*$/s, '');
   const equals = (attribute: string, value: string): EqualityFilter =>
     new EqualityFilter({ attribute, value });
-  // A logon name may differ from what stands before the @.
-  const filters = [equals('userPrincipalName', user), equals('sAMAccountName', name)];
+  // A logon name may differ from what stands before the @. Who may make computers could give one of them any logon name.
+  const anyName = new OrFilter({
+    filters: [equals('userPrincipalName', user), equals('sAMAccountName', name)],
+  });
   const rows = await connection.search(
     {
       base: connection.baseDn,
       scope: 'sub',
-      filter: new OrFilter({ filters }),
+      filter: new AndFilter({ filters: [equals('objectCategory', 'person'), anyName] }),
       attributes: ['objectSid', 'userPrincipalName'],
       binary: ['objectSid'],
     },

@@ -5,8 +5,9 @@
  *
  *   configured                                                 ──▶ proven: the configuration pins it
  *   a proven controller lists the domain's controllers         ──▶ proven if it is one of them, and nothing else helps
- *   no list yet: its name is directly in the domain, and its
- *   certificate says what only a controller's does             ──▶ proven
+ *   no list, or an old one and no controller left to ask: its
+ *   name is directly in the domain, and its certificate says
+ *   what only a controller's does                              ──▶ proven
  *   everything else                                            ──▶ untrusted, and no logon is made there
  */
 import type { X509Certificate } from 'node:crypto';
@@ -41,7 +42,8 @@ export interface ControllerList {
 }
 
 /**
- * Reads which controllers the domain has.
+ * Reads which controllers the connection's domain has.
+ * @param domain its DNS name
  * @returns nothing when the service account can't read them
  * @throws ControllerFailure
  */
@@ -76,9 +78,9 @@ export async function listControllers(
   }
 }
 
-/** What is known of a host that DNS named. */
+/** What is known of a host that DNS, or the ledger, named. */
 export interface Candidate {
-  /** As DNS named it, in lower case. */
+  /** As it was named, in lower case. */
   readonly host: string;
   /** Verified: issued by an authority that we trust, and valid for the host. */
   readonly certificate: X509Certificate;
@@ -107,11 +109,11 @@ export function doubtAbout(
 /** What the open connections say of the domain's controllers. */
 export class KnownControllers {
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #ask: (domain: string) => Promise<ControllerList | undefined>;
+  readonly #ask: () => Promise<ControllerList | undefined>;
   #list: ControllerList | undefined;
 
   /** @param ask reads the list over a connection that is bound; nothing when there is none, or it can't be read */
-  constructor(clock: Pick<Clock, 'now'>, ask: (domain: string) => Promise<ControllerList | undefined>) {
+  constructor(clock: Pick<Clock, 'now'>, ask: () => Promise<ControllerList | undefined>) {
     this.#clock = clock;
     this.#ask = ask;
   }
@@ -131,14 +133,14 @@ export class KnownControllers {
     let doubt = doubtAbout(candidate, domain, this.#list);
     if (doubt !== undefined && this.#list && this.#clock.now() - this.#list.at >= LIST_AGE_MS) {
       const former = this.#list;
-      const fresh = await this.#ask(domain);
+      const fresh = await this.#ask();
       // With no controller left to ask, the old list would shut out one that has taken their place: then there is none.
       // Another connection may have brought a newer one meanwhile.
       if (this.#list === former) this.#list = fresh;
       doubt = doubtAbout(candidate, domain, this.#list);
     }
     if (doubt === undefined) return;
-    const reason = `DNS names it, but nothing proves that it is a domain controller: ${doubt}`;
+    const reason = `nothing proves that it is a domain controller: ${doubt}`;
     throw new ControllerFailure('untrusted', candidate.host, reason);
   }
 }

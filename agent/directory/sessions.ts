@@ -84,9 +84,10 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#controllers = new KnownControllers(options.clock, async (domain) => {
+    this.#controllers = new KnownControllers(options.clock, async () => {
       const session = this.#usable();
-      return session && this.#readControllers(session.connection, domain);
+      // Of its own domain: the secret may name another one by now.
+      return session && this.#readControllers(session.connection, session.domain);
     });
   }
 

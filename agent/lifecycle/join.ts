@@ -66,16 +66,16 @@ function checkJoin(instanceId: string, joined: JoinFacts): void {
  * @throws AdjoinError `dns-name-taken`, and what the directory does
  */
 async function isVerified(
+  { action: { instanceId }, lease, signal }: Work,
   ports: WorkPorts,
-  instanceId: string,
   staged: {
     readonly objectGuid: string;
     readonly domainController: string;
     readonly passwordLastSet: bigint;
   },
-  signal: AbortSignal,
 ): Promise<boolean> {
-  const account = await ports.directory.inspect(instanceId, staged, signal);
+  const { objectSids } = lease.membership;
+  const account = await ports.directory.inspect(instanceId, { ...staged, objectSids }, signal);
   if (account?.isNameTaken) {
     throw new AdjoinError(
       'dns-name-taken',
@@ -98,7 +98,7 @@ async function canAdopt(work: Work, ports: WorkPorts, found: ProbeFacts, domain:
     return false;
   try {
     const staged = { objectGuid, domainController, passwordLastSet: BigInt(stagedPasswordLastSet) };
-    return await isVerified(ports, work.action.instanceId, staged, work.signal);
+    return await isVerified(work, ports, staged);
   } catch (error) {
     // The controller of that join may be gone for good; staging again finds another.
     if (asAdjoinError(error).code === 'directory-unavailable') return false;
@@ -218,7 +218,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     work.log.info('earlier join adopted', { computerName: found.computerName });
   } else {
     const staged = await stageAndJoin(work, ports, found, domain);
-    if (!(await isVerified(ports, instanceId, staged, signal))) {
+    if (!(await isVerified(work, ports, staged))) {
       throw new AdjoinError(
         'join-unverified',
         `${instanceId} says that it joined as ${staged.computerName}, but ${staged.domainController} does not show it.`,

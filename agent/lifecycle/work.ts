@@ -8,7 +8,7 @@ import type { Nodes, Target } from '../nodes/nodes.ts';
 import type { Pauses } from '../patience.ts';
 import type { Admission } from './admit.ts';
 import type { Place } from './slots.ts';
-import type { Ending, LifecycleAction, LifecycleResult, StagedAccount } from '../terms.ts';
+import type { Ending, LifecycleAction, LifecycleResult } from '../terms.ts';
 
 /** One admitted action, under its lease. */
 export interface Work {
@@ -39,7 +39,7 @@ export interface DirectoryPort extends Pick<Directory, 'stage' | 'remove'> {
    */
   inspect(
     instanceId: string,
-    staged: Pick<StagedAccount, 'objectGuid' | 'domainController'>,
+    staged: Parameters<Directory['inspect']>[0],
     signal: AbortSignal,
   ): Promise<
     | {

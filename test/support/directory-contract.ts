@@ -268,6 +268,16 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect(await subject().ports.inspect(instanceId, staged, signal)).toMatchObject({ isNameTaken: true });
   });
 
+  test('a name that an earlier account of the same instance has registered is not taken', async () => {
+    const { instanceId, names } = newInstance();
+    const objectSids = [await subject().lostRecord(names[0])];
+    const staged = await subject().ports.stage(instanceId, PASSWORD, { objectSids }, unchecked, signal);
+    expect(staged.computerName).toBe(names[0]);
+    expect(await subject().ports.inspect(instanceId, { ...staged, objectSids }, signal)).toMatchObject({
+      isNameTaken: false,
+    });
+  });
+
   test('removal is refused, and deletes nothing, when the account to keep is not shown', async () => {
     const { instanceId, names } = newInstance();
     const { objectGuid } = await stage(newInstance().instanceId);

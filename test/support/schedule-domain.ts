@@ -9,6 +9,7 @@ import {
 } from './memory-directory.ts';
 import type { Nodes } from './schedule-cloud.ts';
 import type { Kernel } from './schedule-kernel.ts';
+import { honestProbe } from './node-facts.ts';
 
 interface Node {
   up: boolean;
@@ -158,8 +159,7 @@ export function createDomain(kernel: Kernel): Domain {
       const node = nodeOf(instanceId);
       node.key = fresh('key');
       const { domain, computerName, key } = node;
-      const system = { family: 'linux', os: 'debian', osVersion: '12', hostName: 'ip-10-77-1-5' };
-      return { adjoin: 1, document: 'probe', ...system, domain, computerName, ready: true, missing: [], key };
+      return { ...honestProbe, domain, computerName, key };
     },
     join({ instanceId, computerName, sealed }) {
       const node = nodeOf(instanceId);

@@ -21,6 +21,7 @@ import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, LifecycleAction } from '../../agent/terms.ts';
+import { honestProbe } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
@@ -223,12 +224,7 @@ export function createWorld(each = 64): World {
     async probe() {
       await call('nodes.probe');
       return {
-        adjoin: 1,
-        document: 'probe',
-        family: 'linux',
-        os: 'debian',
-        osVersion: '12',
-        hostName: 'ip-10-77-1-5',
+        ...honestProbe,
         domain: world.node.domain,
         computerName: world.node.computerName,
         ready: world.node.ready,

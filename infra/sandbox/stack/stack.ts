@@ -186,17 +186,21 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** The sandbox's network has no IDs; these only have to be the same everywhere. */
+/** Where the stack lies. The sandbox's network has no IDs; these only have to be the same everywhere. */
+export const network = {
+  VpcId: 'vpc-0a77000000000000a',
+  SubnetA: 'subnet-0a77000000000000a',
+  SubnetB: 'subnet-0a77000000000000b',
+  RouteTableIds: 'rtb-0a77000000000000a',
+  S3PrefixListId: 'pl-0a77000a',
+  DynamoDbPrefixListId: 'pl-0a77000b',
+} as const;
+
 async function parametersOf(options: StackOptions): Promise<Record<string, string>> {
   const { account } = options;
   return {
     Deployment: options.deployment,
-    VpcId: 'vpc-0a77000000000000a',
-    SubnetA: 'subnet-0a77000000000000a',
-    SubnetB: 'subnet-0a77000000000000b',
-    RouteTableIds: 'rtb-0a77000000000000a',
-    S3PrefixListId: 'pl-0a77000a',
-    DynamoDbPrefixListId: 'pl-0a77000b',
+    ...network,
     DirectoryCidr: options.directoryCidr,
     DirectoryCaBase64: (await readFile(options.caFile)).toString('base64'),
     AdministratorArns: account.administratorRoleArn,

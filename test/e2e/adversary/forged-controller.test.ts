@@ -1,19 +1,18 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { systemClock } from '../../../agent/clock.ts';
-import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
+import type { Directory, DirectoryOptions } from '../../../agent/directory/directory.ts';
 import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { network } from '../../../infra/sandbox/machine/network.ts';
 import { createMemoryLog, textOf } from '../../support/memory-log.ts';
+import { openDirectoryOf } from '../../support/real-directory.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import { startRogue, type Rogue } from './rogue-controller.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
 const signal = new AbortController().signal;
-const unchecked = async (): Promise<void> => undefined;
 /** A site that has no controllers: nobody has registered a record under it. */
 const site = 'Empty';
 const computerName = 'APRINTSERVER';
@@ -34,28 +33,7 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
   let log = createMemoryLog();
 
   const directory = (changes: Partial<DirectoryOptions> = {}): Directory => {
-    const { user, password } = domain.serviceAccount;
-    const room = openDirectory({
-      ...place,
-      caFile: domain.caFile,
-      namePrefixes: ['A'],
-      credentials: {
-        current: async () => ({
-          versionId: 'v1',
-          domain: domain.domainName,
-          user,
-          password,
-          organizationalUnit: domain.organizationalUnit,
-        }),
-        refused: unchecked,
-      },
-      clock: systemClock,
-      randomBytes,
-      connectTimeoutMs: 5_000,
-      operationTimeoutMs: 15_000,
-      log,
-      ...changes,
-    });
+    const room = openDirectoryOf(domain, { ...place, log, ...changes });
     rooms.push(room);
     return room;
   };

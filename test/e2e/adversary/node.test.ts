@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Attribute, Client } from 'ldapts';
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '../../../agent/clock.ts';
-import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import type { Directory } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
@@ -11,7 +10,7 @@ import type { StagedAccount } from '../../../agent/terms.ts';
 import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { ownedBy, plantingIn } from '../../integration/directory/planting.ts';
-import { silentLog } from '../../support/memory-log.ts';
+import { openDirectoryOf } from '../../support/real-directory.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
@@ -57,27 +56,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
   beforeAll(async () => {
     domain = await testDomain(ground);
     node = await testMachine(ground, domain, 1);
-    const { user, password } = domain.serviceAccount;
-    room = openDirectory({
-      ...place,
-      caFile: domain.caFile,
-      namePrefixes: ['A', 'B'],
-      credentials: {
-        current: async () => ({
-          versionId: 'v1',
-          domain: domain.domainName,
-          user,
-          password,
-          organizationalUnit: domain.organizationalUnit,
-        }),
-        refused: unchecked,
-      },
-      clock: systemClock,
-      randomBytes,
-      connectTimeoutMs: 5_000,
-      operationTimeoutMs: 20_000,
-      log: silentLog,
-    });
+    room = openDirectoryOf(domain, place);
     const secret = oneTimePassword(randomBytes);
     own = await stage(ownInstance, secret);
     const how = ['--stdin-password', '--login-type=computer', `--computer-name=${own.computerName}`];

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { describeReal } from '../../support/sandbox.ts';
 import { eventually, inService, logEntries, openSystem, type System } from '../sandbox.ts';
+import { honestProbe } from '../../support/node-facts.ts';
 
 interface Answers {
   /** A text, or so many random bytes. */
@@ -27,20 +28,7 @@ const exponentOne = (): KeyObject =>
   });
 
 const probe = (facts: Readonly<Record<string, unknown>>): string =>
-  JSON.stringify({
-    adjoin: 1,
-    document: 'probe',
-    family: 'linux',
-    os: 'debian',
-    osVersion: '12',
-    hostName: 'ip-10-77-1-5',
-    domain: '',
-    computerName: '',
-    ready: true,
-    missing: [],
-    key: '',
-    ...facts,
-  });
+  JSON.stringify({ ...honestProbe, key: '', ...facts });
 const evil = '\r\n{"level":"error"}\u001b[2J\u009b2J\u2028\u202e=cmd|"/c calc"!A1<script>';
 
 /** What each hostile node answers, and the code that its launch is given up with. */

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, jest } from '@jest/globals';
-import { systemClock } from '../../../agent/clock.ts';
-import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import type { Directory } from '../../../agent/directory/directory.ts';
 import { formatStamp, sameStamp } from '../../../agent/directory/stamp.ts';
 import type { Domain } from '../../../infra/sandbox/domain/domain.ts';
 import { directoryContract } from '../../support/directory-contract.ts';
-import { silentLog } from '../../support/memory-log.ts';
+import { openDirectoryOf } from '../../support/real-directory.ts';
 import { describeReal, testDomain } from '../../support/sandbox.ts';
 import { plantingIn } from './planting.ts';
 
@@ -21,25 +19,7 @@ describeReal('The directory on a real controller', (ground) => {
 
   beforeAll(async () => {
     domain = await testDomain(ground);
-    const { user, password } = domain.serviceAccount;
-    const credential = {
-      versionId: 'v1',
-      domain: domain.domainName,
-      user,
-      password,
-      organizationalUnit: domain.organizationalUnit,
-    };
-    directory = openDirectory({
-      ...place,
-      caFile: domain.caFile,
-      namePrefixes: ['A', 'B'],
-      credentials: { current: async () => credential, refused: async () => undefined },
-      clock: systemClock,
-      randomBytes,
-      connectTimeoutMs: 5_000,
-      operationTimeoutMs: 20_000,
-      log: silentLog,
-    });
+    directory = openDirectoryOf(domain, place);
   }, 120_000);
   afterAll(async () => {
     await directory.close();

@@ -21,7 +21,7 @@ import {
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { cli } from '../../../agent/cli/cli.ts';
 import { systemClock } from '../../../agent/clock.ts';
-import { openDirectory, type Directory } from '../../../agent/directory/directory.ts';
+import type { Directory } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
@@ -29,8 +29,8 @@ import { createMembershipTable } from '../../../agent/aws/membership-table.ts';
 import type { Membership, MembershipState } from '../../../agent/ledger/membership.ts';
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
-import { silentLog } from '../../support/memory-log.ts';
 import { ownedBy } from '../directory/planting.ts';
+import { openDirectoryOf } from '../../support/real-directory.ts';
 import { describeReal, testDomain } from '../../support/sandbox.ts';
 import { recordTerminal } from '../../support/terminal.ts';
 
@@ -215,26 +215,7 @@ describeReal('adjoin sweep', (ground) => {
     await until(async () => !(await members()).includes(terminated) && (await members()).length === 2);
     autoScaling.destroy();
 
-    directory = openDirectory({
-      ...place,
-      caFile: domain.caFile,
-      namePrefixes: ['A', 'B', 'C'],
-      credentials: {
-        current: async () => ({
-          versionId: 'test',
-          domain: domain.domainName,
-          user: domain.serviceAccount.user,
-          password: domain.serviceAccount.password,
-          organizationalUnit: domain.organizationalUnit,
-        }),
-        refused: async () => undefined,
-      },
-      clock: systemClock,
-      randomBytes,
-      connectTimeoutMs: 5_000,
-      operationTimeoutMs: 20_000,
-      log: silentLog,
-    });
+    directory = openDirectoryOf(domain, { ...place, namePrefixes: ['A', 'B', 'C'] });
     await remember(living, 'member');
     await remember(terminated, 'member');
     await stage(forgotten);

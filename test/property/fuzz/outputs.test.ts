@@ -5,6 +5,7 @@ import { seal } from '../../../agent/directory/seal.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { facts, type Purpose } from '../../../agent/nodes/contract.ts';
 import { broken, fuzz, hostile, LIMIT_MS, textLike } from './fuzz.ts';
+import { honestProbe } from '../../support/node-facts.ts';
 
 const der = (key: ReturnType<typeof createPublicKey>): Buffer => key.export({ format: 'der', type: 'spki' });
 
@@ -12,19 +13,7 @@ const NODE = 'i-0123456789abcdef0';
 const purposes = ['probe', 'join', 'leave'] as const;
 
 const honest: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
-  probe: {
-    adjoin: 1,
-    document: 'probe',
-    family: 'linux',
-    os: 'debian',
-    osVersion: '12',
-    hostName: 'ip-10-77-1-5',
-    domain: '',
-    computerName: '',
-    ready: true,
-    missing: ['adcli'],
-    key: 'MIIB',
-  },
+  probe: { ...honestProbe, missing: ['adcli'] },
   join: {
     adjoin: 1,
     document: 'join',

@@ -10,6 +10,7 @@ import { deploy } from '../../../infra/sandbox/stack/deploy.ts';
 import { Permissions } from '../../../infra/sandbox/stack/permissions.ts';
 import type { Target } from '../../../infra/sandbox/stack/resource-type.ts';
 import { DeploymentFailure } from '../../../infra/sandbox/stack/rollback.ts';
+import { network } from '../../../infra/sandbox/stack/stack.ts';
 import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 import { accountId, clients, region, startBench } from '../cloud/bench.ts';
 
@@ -62,12 +63,7 @@ async function emptyAccount() {
         name: 'adjoin',
         template: JSON.stringify(template),
         parameters: {
-          VpcId: 'vpc-0a77000000000000a',
-          SubnetA: 'subnet-0a77000000000000a',
-          SubnetB: 'subnet-0a77000000000000b',
-          RouteTableIds: 'rtb-0a77000000000000a',
-          S3PrefixListId: 'pl-0a77000a',
-          DynamoDbPrefixListId: 'pl-0a77000b',
+          ...network,
           DirectoryCidr: '10.77.0.0/24',
           DirectoryCaBase64: 'QUJD'.repeat(30),
           AdministratorArns: people.administratorRoleArn,

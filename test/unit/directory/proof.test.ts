@@ -118,6 +118,15 @@ describe('a list that may be too old', () => {
     await controllers.prove(controller, DOMAIN);
   });
 
+  test('stays of its own domain, when the secret names another one meanwhile', async () => {
+    const other = { ...list('dc1.other.test'), domain: 'other.test' };
+    const { controllers, wait } = known(other);
+    controllers.learn(other);
+    wait(60_000);
+    await controllers.prove(controller, DOMAIN);
+    await expect(controllers.prove(member, DOMAIN)).rejects.toThrow(/KDC Authentication/);
+  });
+
   test('stays when a controller that is proven can not read another', () => {
     const { controllers } = known(undefined);
     controllers.learn(undefined);

@@ -2,21 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { entryText, facts } from '../../../agent/nodes/contract.ts';
+import { honestProbe } from '../../support/node-facts.ts';
 
 const NODE = 'i-0123456789abcdef0';
-const probe = {
-  adjoin: 1,
-  document: 'probe',
-  family: 'linux',
-  os: 'debian',
-  osVersion: '12',
-  hostName: 'ip-10-77-1-5',
-  domain: '',
-  computerName: '',
-  ready: true,
-  missing: [],
-  key: 'MIIB',
-};
+const probe = honestProbe;
 const join = {
   adjoin: 1,
   document: 'join',

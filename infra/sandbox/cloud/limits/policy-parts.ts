@@ -16,8 +16,9 @@ export function actionsOf(statement: PolicyStatement): unknown[] {
 
 /** Every principal that is named, `*` included. */
 export function principalsOf(statement: PolicyStatement): unknown[] {
-  const named = statement['Principal'] ?? statement['NotPrincipal'] ?? [];
-  return isRecord(named) ? Object.values(named).flat() : [named].flat();
+  return [statement['Principal'] ?? [], statement['NotPrincipal'] ?? []].flatMap((named) =>
+    isRecord(named) ? Object.values(named).flat() : [named].flat(),
+  );
 }
 
 /** Every key that is compared, once for each operator. */

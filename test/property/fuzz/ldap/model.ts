@@ -175,9 +175,12 @@ export class Model {
     this.#computer('ELEVEN', `CN=SIX,${UNIT}`, STAMP);
     this.#put(`CN=svc,${BASE}`, {
       objectclass: ['top', 'person', 'organizationalPerson', 'user'],
+      objectcategory: ['person'],
       samaccountname: ['svc'],
       objectsid: [sidBytes(SERVICE_ACCOUNT)],
     });
+    // A computer whose maker gave it the service account's logon name.
+    this.#computer('TWELVE', UNIT, '', { owner: STRANGER, logonName: 'svc' });
     for (const label of ['one', 'six', '@', 'dc1', '_ldap._tcp']) this.#node(label, SERVICE_ACCOUNT);
   }
 
@@ -256,7 +259,8 @@ export class Model {
       treeName = name,
       owner = SERVICE_ACCOUNT,
       classes = [],
-    }: { treeName?: string; owner?: string; classes?: readonly string[] } = {},
+      logonName,
+    }: { treeName?: string; owner?: string; classes?: readonly string[]; logonName?: string } = {},
   ): string {
     const objectSid = `${DOMAIN_SID}-${2_000 + this.#made}`;
     this.#put(`CN=${treeName},${parent}`, {
@@ -271,6 +275,7 @@ export class Model {
       whencreated: ['20260101000000.0Z'],
       dnshostname: [`${name.toLowerCase()}.${DOMAIN}`],
       ...(stamp === '' ? {} : { [STAMP_ATTRIBUTE.toLowerCase()]: [stamp] }),
+      ...(logonName !== undefined && { userprincipalname: [logonName] }),
     });
     return objectSid;
   }

@@ -118,7 +118,7 @@ function shape(filter: Element): { readonly kinds: string; readonly values: read
 /** The filters that the agent has, whatever is written into them. */
 const filters = [
   /^present$/,
-  /^\|\(userPrincipalName= sAMAccountName=\)$/,
+  /^&\(objectCategory= \|\(userPrincipalName= sAMAccountName=\)\)$/,
   /^objectCategory=$/,
   /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( objectGUID=)?\)\)$/,
   /^&\(objectClass= objectGUID=\)$/,
@@ -142,7 +142,7 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
       const { kinds, values } = parts[6] ? shape(parts[6]) : { kinds: '', values: [] };
       const stamp = STAMP.replace('deployment=blue', `deployment=${given.deployment}`);
       const account = [given.user, given.user.replace(/^.*\\/s, '').replace(/@.*$/s, '')];
-      const known = ['computer', 'dnsNode', stamp, ...account, ...labels];
+      const known = ['computer', 'person', 'dnsNode', stamp, ...account, ...labels];
       const isKnown = (value: string): boolean =>
         known.includes(value) ||
         labels.includes(value.toLowerCase().replace(/\$$/, '')) ||

@@ -1,0 +1,14 @@
+/** What an honest node prints, as far as tests don't care about it. */
+export const honestProbe = {
+  adjoin: 1,
+  document: 'probe',
+  family: 'linux',
+  os: 'debian',
+  osVersion: '12',
+  hostName: 'ip-10-77-1-5',
+  domain: '',
+  computerName: '',
+  ready: true,
+  missing: [] as string[],
+  key: 'MIIB',
+} as const;
