@@ -200,6 +200,23 @@ const codes = {
     meaning: 'The service account may not do this in the organizational unit (LDAP 50).',
     hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as the README shows.',
   },
+  'account-protected': {
+    disposition: 'retry',
+    meaning:
+      'An account of ours is protected from accidental deletion: its access list denies everybody to delete it.',
+    hint: 'The message says where it is. Clear "Protect object from accidental deletion", or delete it; it is disabled. Until then its removal stays owed.',
+  },
+  'account-out-of-reach': {
+    disposition: 'retry',
+    meaning: 'An account of ours was moved to a place where the service account may not delete it.',
+    hint: 'The message says where it is. Move it back, delegate deletion there, or delete it. Until then its removal stays owed.',
+  },
+  'removal-unproven': {
+    disposition: 'retry',
+    meaning:
+      'The controller that took the staging does not answer, and another one, which may not know of the account yet, does not show it.',
+    hint: 'Bring the controller back. If it is gone for good, do nothing: a day after the staging the word of the others counts.',
+  },
   'organizational-unit-missing': {
     disposition: 'retry',
     meaning: 'The organizational unit in the secret does not exist.',

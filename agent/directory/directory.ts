@@ -11,12 +11,12 @@ import type {
   StagedAccount,
   StagingWrite,
 } from '../terms.ts';
+import { removeOurs, type AccountRemoval } from './account-removal.ts';
 import {
   findByGuid,
   findOurs,
   findOwned,
   namesInUse,
-  removeOurs,
   type ComputerAccount,
   type OwnedAccount,
 } from './accounts.ts';
@@ -82,9 +82,10 @@ export interface Directory {
 
   /**
    * Disables and deletes the instance's accounts with all below them, and deletes the DNS records that they own. Whatever is
-   * gone already counts as done. An object that can't be deleted keeps no other from being deleted.
-   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `directory-denied`, `directory-refused`
-   * when something is left
+   * gone already counts as done: an account that was staged is gone when the controller of its staging shows neither its GUID
+   * nor its name, anywhere in the domain. An object that can't be deleted keeps no other from being deleted.
+   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `account-protected`,
+   * `account-out-of-reach`, `directory-denied`, `directory-refused` when something is left; `removal-unproven`
    * @param beforeWrite called, and waited for, right before each change of an account or of a DNS record; its error ends the
    * removal and comes out as it is
    */
@@ -131,6 +132,12 @@ export interface DirectoryOptions {
 /** Milliseconds after which a silent DNS server is left for the next one: as long as c-ares, Node's resolver, waits. */
 const DNS_TIMEOUT_MS = 2_000;
 
+/**
+ * Milliseconds after a staging by which every controller knows of it, if it was to last: AD replicates between sites every
+ * three hours unless told otherwise. A controller that is gone for good keeps no debt open for longer.
+ */
+const REPLICATED_MS = 24 * 3_600_000;
+
 export function openDirectory(options: DirectoryOptions): Directory {
   const { deployment, accountId, region, namePrefixes, caFile, controllers: configured, site } = options;
   const controllers = new Controllers({
@@ -148,6 +155,24 @@ export function openDirectory(options: DirectoryOptions): Directory {
     return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
   };
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
+
+  /**
+   * Whether what this controller does not show may still be on the one that took the staging, which did not answer.
+   * @throws AdjoinError `removal-unproven`
+   */
+  function mustBeProven(here: string, remembered: RememberedAccounts, { found }: AccountRemoval): void {
+    const { domainController, objectGuid, staged } = remembered;
+    if (domainController === undefined || domainController.toLowerCase() === here || !staged) return;
+    if (options.clock.now() - staged.at > REPLICATED_MS) return;
+    const isShown =
+      found.some(({ computerName }) => computerName.toUpperCase() === staged.computerName) &&
+      (objectGuid === undefined || found.some((account) => account.objectGuid === objectGuid.toLowerCase()));
+    if (isShown) return;
+    throw new AdjoinError(
+      'removal-unproven',
+      `${domainController} took the staging of ${staged.computerName} and does not answer; that ${here} does not show the account proves nothing.`,
+    );
+  }
 
   return {
     domain: (signal) => controllers.domain(signal),
@@ -232,7 +257,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
         if (account.objectSid !== undefined) identifiers.add(account.objectSid);
       };
       const stamp = stampOf(instanceId);
-      const traces = { stamp, names: namesOf(instanceId, remembered.names), objectGuid };
+      const traces = {
+        stamp,
+        names: namesOf(instanceId, remembered.names),
+        objectGuid,
+        objectSids: remembered.objectSids ?? [],
+      };
       return controllers.onAny(
         async (session) => {
           const domainController = session.connection.controller;
@@ -249,10 +279,11 @@ export function openDirectory(options: DirectoryOptions): Directory {
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
-          const owners = [...new Set([...identifiers, ...accounts.identifiers])];
+          const owners = [...identifiers, ...accounts.found.map(({ objectSid }) => objectSid)];
           const records = await removeRecords(session, free, owners, tell, signal);
           const refusal = accounts.refusal ?? records.refusal;
-          if (refusal) throw refusal;
+          if (refusal !== undefined) throw refusal;
+          if (keep === undefined) mustBeProven(domainController, remembered, accounts);
           return {
             accounts: accounts.removed,
             dnsRecords: records.removed,

@@ -21,11 +21,14 @@ import type { Existence } from '../terms.ts';
 
 /** Errors that are about one account or one membership. After any other error the next one would fail as well. */
 const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
+  'account-out-of-reach',
+  'account-protected',
   'action-owned-elsewhere',
   'directory-denied',
   'directory-refused',
   'lease-lost',
   'message-malformed',
+  'removal-unproven',
   'unexpected',
 ]);
 

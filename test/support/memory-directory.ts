@@ -9,7 +9,7 @@ import { candidateNames, instanceIdOf } from '../../agent/directory/names.ts';
 import { AdjoinError } from '../../agent/errors.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { SweepPorts } from '../../agent/sweep/ports.ts';
-import type { StagedAccount } from '../../agent/terms.ts';
+import type { RememberedAccounts, StagedAccount } from '../../agent/terms.ts';
 
 export const DOMAIN = 'corp.example.test';
 export const CONTROLLER = `dc1.${DOMAIN}`;
@@ -29,6 +29,10 @@ export interface MemoryAccount {
   readonly madeAt: number | undefined;
   /** Made by our service account in others' hands, and stamped for us: it may have any name. */
   readonly foreign: boolean;
+  /** Outside of our organizational unit. */
+  moved: boolean;
+  /** Nobody may delete it, or our service account may not. */
+  guard: 'protected' | 'denied' | undefined;
   password: string;
   passwordLastSet: bigint;
   enabled: boolean;
@@ -80,10 +84,31 @@ export interface MemoryDirectory {
 
 const fqdnOf = (name: string): string => `${name.toLowerCase()}.${DOMAIN}`;
 
+const dnOf = ({ name, moved }: MemoryAccount): string =>
+  `CN=${name},OU=${moved ? 'Elsewhere' : 'Fleet'},DC=corp,DC=example,DC=test`;
+
+function refusalOf(account: MemoryAccount): AdjoinError {
+  const denied = account.moved ? 'account-out-of-reach' : 'directory-denied';
+  const code = account.guard === 'protected' ? 'account-protected' : denied;
+  return new AdjoinError(code, `${dnOf(account)} is not deleted.`);
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+function mustBeProven(remembered: RememberedAccounts, found: readonly MemoryAccount[], now: number): void {
+  const { domainController = CONTROLLER, objectGuid, staged } = remembered;
+  if (domainController === CONTROLLER || !staged || now - staged.at > DAY_MS) return;
+  const isShown =
+    found.some(({ name }) => name === staged.computerName) &&
+    (objectGuid === undefined || found.some((account) => account.objectGuid === objectGuid));
+  if (isShown) return;
+  throw new AdjoinError('removal-unproven', `${domainController} took the staging and does not answer.`);
+}
+
 function shown(account: MemoryAccount): StagedAccount {
   return {
     computerName: account.name,
-    distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
+    distinguishedName: dnOf(account),
     objectGuid: account.objectGuid,
     objectSid: sidOf(account.name),
     domainController: CONTROLLER,
@@ -105,7 +130,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const instanceOf = ({ name, stamp, byOthers }: MemoryAccount): string | undefined =>
     byOthers ? undefined : (instanceIdOf(name) ?? stamp);
   const stampedFor = (instanceId: string): MemoryAccount[] =>
-    [...accounts.values()].filter((account) => instanceOf(account) === instanceId);
+    [...accounts.values()].filter((account) => !account.moved && instanceOf(account) === instanceId);
   /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
   const stagedFor = (instanceId: string): MemoryAccount | undefined =>
     stampedFor(instanceId).find(({ name }) => instanceIdOf(name) === instanceId);
@@ -125,6 +150,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         stamp,
         madeAt: now(),
         foreign: false,
+        moved: false,
+        guard: undefined,
         byOthers: stamp === undefined,
         password: '',
         passwordLastSet: ticks,
@@ -168,7 +195,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
       inspect(instanceId, { objectGuid }, signal) {
         const look = (): Awaited<ReturnType<DirectoryPort['inspect']>> => {
           const account = accounts.get(objectGuid);
-          if (!account) return undefined;
+          if (!account || account.moved) return undefined;
           const { passwordLastSet, enabled, stamp, name } = account;
           return { passwordLastSet, enabled, ours: stamp === instanceId, isNameTaken: squatted.has(name) };
         };
@@ -182,8 +209,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
           '',
           () =>
             [...accounts.values()].flatMap((account) => {
-              const { name, objectGuid, madeAt } = account;
-              const instanceId = instanceOf(account);
+              const { name, objectGuid, madeAt, moved } = account;
+              const instanceId = moved ? undefined : instanceOf(account);
               const whenCreated = madeAt === undefined ? undefined : new Date(madeAt);
               return instanceId === undefined
                 ? []
@@ -200,11 +227,12 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
       },
       async remove(instanceId, remembered, beforeWrite, signal) {
         const { names, foundNames = [], keep, objectGuid: known, objectSids = [] } = remembered;
-        const look = (): MemoryAccount[] => {
-          const own = stampedFor(instanceId);
-          const staged = known === undefined ? undefined : accounts.get(known);
-          return staged && !own.includes(staged) ? [...own, staged] : own;
-        };
+        const isOurs = (account: MemoryAccount): boolean =>
+          account.objectGuid === known ||
+          objectSids.includes(sidOf(account.name)) ||
+          (instanceOf(account) === instanceId &&
+            (!account.moved || instanceIdOf(account.name) === instanceId));
+        const look = (): MemoryAccount[] => [...accounts.values()].filter(isOurs);
         const found = await ask('directory.find', instanceId, look, signal);
         if (keep !== undefined && !found.some(({ objectGuid }) => objectGuid === keep)) {
           throw new AdjoinError(
@@ -214,6 +242,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         }
         const doomed = found.filter(({ objectGuid }) => objectGuid !== keep);
         const removed: string[] = [];
+        let refusal: AdjoinError | undefined;
         for (const account of doomed) {
           const { name, objectGuid, enabled } = account;
           const told = { computerName: name, objectSid: sidOf(name) };
@@ -222,8 +251,10 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
             await ask('directory.disable', instanceId, () => (account.enabled = false), signal);
           }
           await beforeWrite(told);
-          const gone = await ask('directory.remove', instanceId, () => accounts.delete(objectGuid), signal);
+          const drop = (): boolean => account.guard === undefined && accounts.delete(objectGuid);
+          const gone = await ask('directory.remove', instanceId, drop, signal);
           if (gone) removed.push(name);
+          else if (account.guard !== undefined) refusal ??= refusalOf(account);
         }
         const doomedNames = doomed.map(({ name }) => name);
         const possible = [
@@ -246,6 +277,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
           ...new Set(possible.filter((name) => squatted.has(name) && !named(name))),
         ];
         const othersRecords = others.map(fqdnOf);
+        if (refusal) throw refusal;
+        if (keep === undefined) mustBeProven(remembered, doomed, now());
         return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
       },
       domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),
