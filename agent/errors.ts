@@ -273,6 +273,11 @@ const codes = {
       "It is not proven that the agent's credentials belong to the configured account and Region, so an instance that EC2 does not show may still exist elsewhere.",
     hint: "Compare accountId and region in the configuration with the worker's role. The account must have at least one instance or Auto Scaling group.",
   },
+  'account-moved': {
+    disposition: 'report',
+    meaning: 'The computer account of a running instance is not in the organizational unit any more.',
+    hint: 'The message says where it is. It works as before and is removed with its instance; move it back, or delegate its deletion there. After a change of directory_ou this is so for all earlier members.',
+  },
   'account-vanished': {
     disposition: 'report',
     meaning: 'The computer account of a running instance is missing from the directory.',

@@ -7,10 +7,10 @@ import type { FoundAccount } from '../terms.ts';
 import {
   ACCOUNT_DISABLED,
   deleteAccount,
-  findAnywhere,
-  findOurs,
+  findAll,
   WORKSTATION_TRUST_ACCOUNT,
   type ComputerAccount,
+  type PlacedAccount,
   type Traces,
 } from './accounts.ts';
 import type { Write } from './connection.ts';
@@ -52,12 +52,11 @@ async function isProtected(
 /** Why an account was not deleted, and where it is. */
 async function reasonFor(
   session: Session,
-  account: ComputerAccount,
-  isInUnit: boolean,
+  account: PlacedAccount,
   refusal: LdapResult,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { distinguishedName } = account;
+  const { distinguishedName, isInUnit } = account;
   if (refusal.result !== Result.insufficientAccess) return toAdjoinError(refusal);
   const what = `${distinguishedName} is not deleted`;
   let isDenied = false;
@@ -85,18 +84,6 @@ export interface AccountRemoval {
   readonly refusal: unknown;
 }
 
-/** The instance's accounts: those in our unit, and those that only ledger and owner prove to be ours, wherever they are. */
-async function findAll(
-  session: Session,
-  traces: Traces,
-  signal: AbortSignal,
-): Promise<{ readonly all: readonly ComputerAccount[]; readonly inUnit: ReadonlySet<string> }> {
-  const here = await findOurs(session, traces, signal);
-  const anywhere = await findAnywhere(session, traces, signal);
-  const inUnit = new Set(here.map(({ objectGuid }) => objectGuid));
-  return { all: [...here, ...anywhere.filter(({ objectGuid }) => !inUnit.has(objectGuid))], inUnit };
-}
-
 /**
  * Disables and then deletes every account of an instance.
  * @param keep objectGuid of an account to spare
@@ -113,11 +100,11 @@ export async function removeOurs(
 ): Promise<AccountRemoval | undefined> {
   const removed: string[] = [];
   let refusal: unknown;
-  const { all, inUnit } = await findAll(session, traces, signal);
+  const all = await findAll(session, traces, signal);
   if (keep !== undefined && !all.some((account) => account.objectGuid === keep)) return undefined;
   const found = all.filter((account) => account.objectGuid !== keep);
   for (const account of found) {
-    const { objectGuid, objectSid } = account;
+    const { objectSid } = account;
     const computerName = account.computerName.toUpperCase();
     const before = (): Promise<void> => beforeWrite({ computerName, objectSid });
     try {
@@ -125,7 +112,7 @@ export async function removeOurs(
       if (await deleteAccount(session, account, { signal, before })) removed.push(computerName);
     } catch (error) {
       if (!(error instanceof LdapResult)) throw error;
-      refusal ??= await reasonFor(session, account, inUnit.has(objectGuid), error, signal);
+      refusal ??= await reasonFor(session, account, error, signal);
     }
   }
   return { found, removed, refusal };

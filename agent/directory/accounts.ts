@@ -10,7 +10,7 @@
  */
 import { AndFilter, Control, EqualityFilter, OrFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
-import type { StagedAccount } from '../terms.ts';
+import type { KnownAccounts, StagedAccount } from '../terms.ts';
 import type { Write } from './connection.ts';
 import type { Row } from './entries.ts';
 import { isResult, Result } from './failures.ts';
@@ -156,14 +156,10 @@ const byAge = (one: ComputerAccount, other: ComputerAccount): number =>
   (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0);
 
 /** What leads to an instance's accounts. */
-export interface Traces {
+export interface Traces extends KnownAccounts {
   readonly stamp: Stamp;
   /** Names that they may have. */
   readonly names: readonly string[];
-  /** The GUID in the ledger: that account is ours whatever its name, stamp, owner and place are. */
-  readonly objectGuid?: string | undefined;
-  /** The security identifiers in the ledger, of which the same holds. */
-  readonly objectSids?: readonly string[];
 }
 
 /**
@@ -229,7 +225,7 @@ export async function findByGuid(
  * An account may have been moved, or our unit may be another one than it was.
  * @throws LdapResult; ControllerFailure
  */
-export async function findAnywhere(
+async function findAnywhere(
   session: Session,
   { stamp, names, objectGuid, objectSids = [] }: Traces,
   signal: AbortSignal,
@@ -261,6 +257,30 @@ export async function findAnywhere(
         (isMade(account, session) && isNamed(account)),
     )
     .toSorted(byAge);
+}
+
+export interface PlacedAccount extends ComputerAccount {
+  /** Whether it lies directly in our organizational unit. */
+  readonly isInUnit: boolean;
+}
+
+/**
+ * The instance's accounts: those in our unit first, then those that only ledger and owner prove to be ours, wherever they are.
+ * @throws AdjoinError `organizational-unit-missing`; LdapResult; ControllerFailure
+ */
+export async function findAll(
+  session: Session,
+  traces: Traces,
+  signal: AbortSignal,
+): Promise<PlacedAccount[]> {
+  const here = await findOurs(session, traces, signal);
+  const anywhere = await findAnywhere(session, traces, signal);
+  const inUnit = new Set(here.map(({ objectGuid }) => objectGuid));
+  const elsewhere = anywhere.filter(({ objectGuid }) => !inUnit.has(objectGuid));
+  return [
+    ...here.map((account) => ({ ...account, isInUnit: true })),
+    ...elsewhere.map((account) => ({ ...account, isInUnit: false })),
+  ];
 }
 
 /** Which of these names belong to a computer account, anywhere in the domain. */

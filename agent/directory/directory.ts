@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type {
   EarlierStaging,
   FoundAccount,
+  KnownAccounts,
   RememberedAccounts,
   Removal,
   StagedAccount,
@@ -14,11 +15,13 @@ import type {
 import { removeOurs, type AccountRemoval } from './account-removal.ts';
 import {
   findByGuid,
+  findAll,
   findOurs,
   findOwned,
   namesInUse,
   type ComputerAccount,
   type OwnedAccount,
+  type PlacedAccount,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
@@ -68,6 +71,12 @@ export interface Directory {
 
   /** All accounts of this instance in our organizational unit that our service account made. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
+
+  /**
+   * All accounts of this instance in the whole domain, as a removal finds them: outside of our organizational unit by what the
+   * ledger knows, or by their name and their maker, our service account.
+   */
+  locate(instanceId: string, known: KnownAccounts, signal: AbortSignal): Promise<PlacedAccount[]>;
 
   /** All of this deployment's accounts in our organizational unit, as one controller shows them now. */
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
@@ -230,6 +239,11 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async find(instanceId, signal) {
       const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId) };
       return controllers.onAny((session) => findOurs(session, traces, signal), signal);
+    },
+
+    async locate(instanceId, known, signal) {
+      const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
+      return controllers.onAny((session) => findAll(session, traces, signal), signal);
     },
 
     async list(signal) {

@@ -7,9 +7,10 @@ import type { AdjoinError } from '../errors.ts';
  * - `ended`: a membership without an account; its instance is gone.
  * - `record`: a membership that had ended; its computer has DNS records again.
  * - `vanished`: a living member without an account.
+ * - `moved`: a living member with an account outside of the organizational unit.
  * - `twin`: a living member with more accounts than the one that it joined as.
  */
-export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'twin';
+export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'moved' | 'twin';
 
 /**
  * Why something was left as it is:
@@ -81,6 +82,7 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
     records: done.filter(({ kind }) => kind === 'record').length,
     twins: kinds('twin').length,
     vanished: names(kinds('vanished')),
+    moved: names(kinds('moved')),
     instances: names(done),
     kept,
     errors: errors

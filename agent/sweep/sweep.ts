@@ -217,10 +217,23 @@ export async function sweep(
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
+    const { objectGuid, objectSids = [] } = membership;
     const found = await directory.find(instanceId, signal);
+    if (found.length > 0) return;
+    const located = await directory.locate(instanceId, { objectGuid, objectSids }, signal);
+    if (located.some(({ isInUnit }) => isInUnit)) return;
     const now = await ledger.find(instanceId);
-    if (found.length > 0 || now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
+    if (now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
     const name = membership.computerName ?? 'its account';
+    const [moved] = located;
+    if (moved) {
+      const place = `${instanceId} lives, and its account is ${moved.distinguishedName} now.`;
+      log.warn('member with an account elsewhere', {
+        instanceId,
+        error: new AdjoinError('account-moved', place),
+      });
+      return find('moved', candidate, { result: 'reported' });
+    }
     const error = new AdjoinError(
       'account-vanished',
       `${instanceId} lives, but ${name} is gone from the directory.`,

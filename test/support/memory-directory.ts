@@ -9,7 +9,7 @@ import { candidateNames, instanceIdOf } from '../../agent/directory/names.ts';
 import { AdjoinError } from '../../agent/errors.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { SweepPorts } from '../../agent/sweep/ports.ts';
-import type { RememberedAccounts, StagedAccount } from '../../agent/terms.ts';
+import type { KnownAccounts, RememberedAccounts, StagedAccount } from '../../agent/terms.ts';
 
 export const DOMAIN = 'corp.example.test';
 export const CONTROLLER = `dc1.${DOMAIN}`;
@@ -124,6 +124,12 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   let made = 0;
   let ticks = 0n;
 
+  /** Outside of our unit by what the ledger knows, or by name and maker; in it by the stamp as well. */
+  const isOurs = (account: MemoryAccount, instanceId: string, known: KnownAccounts): boolean =>
+    account.objectGuid === known.objectGuid ||
+    known.objectSids?.includes(sidOf(account.name)) === true ||
+    (instanceOf(account) === instanceId && (!account.moved || instanceIdOf(account.name) === instanceId));
+
   const named = (name: string): MemoryAccount | undefined =>
     [...accounts.values()].find((account) => account.name === name.toUpperCase());
   /** Its name says whose it is, for a computer can't change that; or else its stamp. */
@@ -203,6 +209,13 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
       },
       find: (instanceId, signal) =>
         ask('directory.find', instanceId, () => stampedFor(instanceId).map(shown), signal),
+      locate(instanceId, known, signal) {
+        const look = () =>
+          [...accounts.values()]
+            .filter((account) => isOurs(account, instanceId, known))
+            .map((account) => ({ ...shown(account), isInUnit: !account.moved }));
+        return ask('directory.find', instanceId, look, signal);
+      },
       list: (signal) =>
         ask(
           'directory.list',
@@ -226,13 +239,9 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         return ask('directory.strays', '', () => directory.free(names), signal);
       },
       async remove(instanceId, remembered, beforeWrite, signal) {
-        const { names, foundNames = [], keep, objectGuid: known, objectSids = [] } = remembered;
-        const isOurs = (account: MemoryAccount): boolean =>
-          account.objectGuid === known ||
-          objectSids.includes(sidOf(account.name)) ||
-          (instanceOf(account) === instanceId &&
-            (!account.moved || instanceIdOf(account.name) === instanceId));
-        const look = (): MemoryAccount[] => [...accounts.values()].filter(isOurs);
+        const { names, foundNames = [], keep, objectSids = [] } = remembered;
+        const look = (): MemoryAccount[] =>
+          [...accounts.values()].filter((account) => isOurs(account, instanceId, remembered));
         const found = await ask('directory.find', instanceId, look, signal);
         if (keep !== undefined && !found.some(({ objectGuid }) => objectGuid === keep)) {
           throw new AdjoinError(

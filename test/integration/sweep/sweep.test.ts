@@ -294,7 +294,7 @@ describeReal('adjoin sweep', (ground) => {
   test('finds nothing more the second time', async () => {
     const { code, out } = await adjoin('sweep', '--config', config);
     expect(code).toBe(0);
-    expect(out).toContain('0 removed, 0 kept, 0 vanished, 0 errors');
+    expect(out).toContain('0 removed, 0 kept, 0 reported, 0 errors');
   });
 
   test('removes the DNS record that a machine registered after its account was gone', async () => {

@@ -66,7 +66,7 @@ const hold = (fencingToken: number, owner?: string): LedgerWrite => ({
 const asleep: Sleep = { worker: 'worker 1', held: [hold(1, 'one')], after: 1, died: false };
 const swept = (found = '0 removed, 0 kept', accounts = 1) => ({
   code: 0,
-  text: `${accounts} account and 2 memberships examined: ${found}, 0 vanished,\n0 errors.\n`,
+  text: `${accounts} account and 2 memberships examined: ${found}, 0 reported,\n0 errors.\n`,
 });
 const searched = { searched: 3, places: [], records: 2, invocations: 4 };
 

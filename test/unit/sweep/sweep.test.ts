@@ -325,6 +325,33 @@ describe('a member that lives without an account', () => {
     expect(said?.fields['error']).toMatchObject({ code: 'account-vanished', disposition: 'report' });
   });
 
+  test('but with one elsewhere is reported with its place, and left alone', async () => {
+    const moved = world.member(1);
+    const account = world.accountOf(moved);
+    if (account) account.moved = true;
+    expect(linesOf(await world.sweep())).toEqual([`moved ${moved} reported`]);
+    expect(world.effects).toEqual([]);
+    const [said] = world.log.filter(({ event }) => event === 'member with an account elsewhere');
+    expect(said?.fields['error']).toMatchObject({
+      code: 'account-moved',
+      message: expect.stringContaining(`CN=${nameOf(1)},OU=Elsewhere`),
+    });
+  });
+
+  test('but with one elsewhere that only the ledger knows is reported as moved, too', async () => {
+    const moved = world.member(1);
+    const account = world.accountOf(moved);
+    if (account) Object.assign(account, { moved: true, stamp: undefined, byOthers: true });
+    expect(linesOf(await world.sweep())).toEqual([`moved ${moved} reported`]);
+  });
+
+  test('that the unit holds for a new owner is not reported', async () => {
+    const owned = world.member(1);
+    const account = world.accountOf(owned);
+    if (account) Object.assign(account, { byOthers: true });
+    expect(linesOf(await world.sweep())).toEqual([]);
+  });
+
   test('is not reported when another controller shows it after all', async () => {
     const late = world.member(1);
     const appear = world.loseAccounts(late);
