@@ -222,6 +222,12 @@ const codes = {
     meaning: 'The organizational unit in the secret does not exist.',
     hint: 'Correct directory_ou in the secret, or create the organizational unit.',
   },
+  'dns-record-denied': {
+    disposition: 'report',
+    meaning:
+      'The account is gone, but the service account may not remove its DNS record from the zone (LDAP 50).',
+    hint: 'Delegate it on the zone, as the README shows: the next sweep removes the record. If others clean up DNS, set dnsCleanup to none (parameter DnsCleanup).',
+  },
   'dns-name-taken': {
     disposition: 'retry',
     meaning: 'Another account of the domain has registered the name of this computer in DNS.',

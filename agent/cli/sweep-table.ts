@@ -8,6 +8,7 @@ const reasons: Readonly<Record<KeptReason, string>> = {
   'in-work': 'kept: in work',
   unproven: 'kept: no proof',
   cap: 'kept: cap reached',
+  denied: 'kept: DNS denied',
   failed: 'kept: failed',
   stopped: 'kept: stopped',
 };

@@ -94,7 +94,8 @@ export interface Directory {
    * gone already counts as done: an account that was staged is gone when the controller of its staging shows neither its GUID
    * nor its name, anywhere in the domain. An object that can't be deleted keeps no other from being deleted.
    * @throws AdjoinError `directory-refused` when the account to spare is not shown; `account-protected`,
-   * `account-out-of-reach`, `directory-denied`, `directory-refused` when something is left; `removal-unproven`
+   * `account-out-of-reach`, `directory-denied`, `directory-refused` when something is left; `removal-unproven`; `dns-record-denied`
+   * when nothing but a record is left
    * @param beforeWrite called, and waited for, right before each change of an account or of a DNS record; its error ends the
    * removal and comes out as it is
    */
@@ -128,6 +129,8 @@ export interface DirectoryOptions {
   readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];
+  /** What becomes of the DNS records that an instance's accounts registered. @default 'records': they are removed */
+  readonly dnsCleanup?: 'records' | 'none' | undefined;
   readonly credentials: CredentialSource;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
@@ -163,6 +166,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
     const possible = known.filter((name) => instanceIdOf(name) === instanceId);
     return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
   };
+  const cleansDns = options.dnsCleanup !== 'none';
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
   /**
@@ -252,6 +256,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
     },
 
     async strays(computers, signal) {
+      if (!cleansDns) return [];
       return controllers.onAny(async (session) => {
         const named = await namesWithRecords(session, computers, signal);
         if (named.length === 0) return [];
@@ -294,10 +299,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
           const owners = [...identifiers, ...accounts.found.map(({ objectSid }) => objectSid)];
-          const records = await removeRecords(session, free, owners, tell, signal);
-          const refusal = accounts.refusal ?? records.refusal;
-          if (refusal !== undefined) throw refusal;
+          const records = cleansDns
+            ? await removeRecords(session, free, owners, tell, signal)
+            : { removed: [], left: [], refusal: undefined };
+          if (accounts.refusal !== undefined) throw accounts.refusal;
           if (keep === undefined) mustBeProven(domainController, remembered, accounts);
+          if (records.refusal !== undefined) throw records.refusal;
           return {
             accounts: accounts.removed,
             dnsRecords: records.removed,

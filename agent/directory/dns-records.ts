@@ -1,7 +1,8 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
 import { DN, EqualityFilter } from 'ldapts';
+import { AdjoinError } from '../errors.ts';
 import type { FoundAccount } from '../terms.ts';
-import { isResult, LdapResult, Result } from './failures.ts';
+import { isResult, LdapResult, Result, toAdjoinError } from './failures.ts';
 import { hostLabel } from './names.ts';
 import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
@@ -140,8 +141,13 @@ interface RecordRemoval {
   readonly removed: readonly string[];
   /** Others own these. */
   readonly left: readonly string[];
-  /** The first answer to a deletion that was refused; the others went on. */
-  readonly refusal: LdapResult | undefined;
+  /** Why the first one that was not deleted was not; the others went on. */
+  readonly refusal: unknown;
+}
+
+function refusalOf(name: string, refusal: LdapResult): unknown {
+  if (refusal.result !== Result.insufficientAccess) return toAdjoinError(refusal);
+  return new AdjoinError('dns-record-denied', `The DNS record of ${name} stays (${refusal.message}).`);
 }
 
 /**
@@ -160,7 +166,7 @@ export async function removeRecords(
   const labels = labelsOf(computerNames);
   const removed = new Set<string>();
   const left = new Set<string>();
-  let refusal: LdapResult | undefined;
+  let refusal: unknown;
   for (const zone of labels.length === 0 ? [] : zones(session)) {
     for (const node of await recordsIn(session, zone, labels, signal)) {
       const name = `${node.label}.${session.domain}`;
@@ -174,7 +180,7 @@ export async function removeRecords(
         removed.add(name);
       } catch (error) {
         if (!(error instanceof LdapResult)) throw error;
-        if (error.result !== Result.noSuchObject) refusal ??= error;
+        if (error.result !== Result.noSuchObject) refusal ??= refusalOf(name, error);
       }
     }
   }

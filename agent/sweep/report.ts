@@ -19,11 +19,12 @@ export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 
  * - `in-work`: a worker holds the lease on it, or has changed it since it was read.
  * - `unproven`: EC2 or Auto Scaling gave no complete answer, or the ledger's record can't be read.
  * - `cap`: this run has removed as many as it may.
+ * - `denied`: the account is gone, and the DNS record may not be removed: nothing but a right is missing.
  * - `failed`: the removal failed; the error is in the report.
  * - `stopped`: the run ended before this was reached.
  */
 export type KeptReason =
-  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'failed' | 'stopped';
+  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'denied' | 'failed' | 'stopped';
 
 export type Outcome =
   | { readonly result: 'removed' | 'would-remove' | 'reported' }

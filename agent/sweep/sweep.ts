@@ -125,6 +125,10 @@ export async function sweep(
       if (known.code === 'action-owned-elsewhere' || known.code === 'lease-lost') {
         return find(kind, candidate, kept('in-work'));
       }
+      if (known.code === 'dns-record-denied') {
+        log.warn('DNS record not removed by the sweep', { instanceId, error: known });
+        return find(kind, candidate, kept('denied'));
+      }
       find(kind, candidate, kept('failed'));
       if (!CODES_OF_ONE.has(known.code)) throw known;
       errors.push({ instanceId, error: known });

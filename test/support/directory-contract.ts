@@ -24,6 +24,8 @@ export interface DirectorySubject {
   move(name: string): Promise<void>;
   /** Takes from our service account the right to delete an account; or from everybody, as the tick in the tools does. */
   guard(name: string, against: 'us' | 'everybody'): Promise<void>;
+  /** Takes from our service account the right to remove DNS records, or gives it back. */
+  denyRecords(denied: boolean): Promise<void>;
   /** DNS records that the account of this name has registered, or another account of the domain. */
   plantRecord(name: string, by?: string): Promise<void>;
   /** DNS records of an account of this name that is gone. @returns its security identifier */
@@ -272,6 +274,35 @@ export function directoryContract(subject: () => DirectorySubject): void {
       code: 'account-protected',
       message: expect.stringContaining(`CN=${names[0]},OU=Fleet`),
     });
+  });
+
+  test('a record that may not be removed is a debt of its own, once the account is gone', async () => {
+    const { instanceId, names } = newInstance();
+    const { objectSid } = await stage(instanceId);
+    await subject().plantRecord(names[0]);
+    await subject().denyRecords(true);
+    await expect(remove(instanceId)).rejects.toMatchObject({
+      code: 'dns-record-denied',
+      disposition: 'report',
+      message: expect.stringContaining(recordOf(names[0])),
+    });
+    expect(await subject().hasAccount(names[0])).toBe(false);
+    expect(await subject().hasRecord(names[0])).toBe(true);
+    await subject().denyRecords(false);
+    expect(await remove(instanceId, { objectSids: [objectSid] })).toMatchObject({
+      accounts: [],
+      dnsRecords: [recordOf(names[0])],
+    });
+  });
+
+  test('an account that stays is told of before its record', async () => {
+    const { instanceId, names } = newInstance();
+    await stage(instanceId);
+    await subject().plantRecord(names[0]);
+    await subject().denyRecords(true);
+    await subject().guard(names[0], 'us');
+    await expect(remove(instanceId)).rejects.toMatchObject({ code: 'directory-denied' });
+    await subject().denyRecords(false);
   });
 
   test('nothing is there only when the controller of the staging says so, for the day that the others may need', async () => {

@@ -65,6 +65,8 @@ export interface MemoryDirectory {
   readonly accounts: Map<string, MemoryAccount>;
   /** Names, in capitals, of computers that have records in DNS, each registered by the account of that name. */
   readonly records: Set<string>;
+  /** Whether our service account may not remove records. */
+  areRecordsDenied: boolean;
   /** Names, in capitals, that other accounts of the domain have registered in DNS. */
   readonly squatted: Set<string>;
   add(
@@ -147,6 +149,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
     accounts,
     records,
     squatted,
+    areRecordsDenied: false,
     add(name, stamp, more = {}) {
       made += 1;
       ticks += 1n;
@@ -275,11 +278,14 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         const owners = new Set([...objectSids, ...doomedNames.map(sidOf)]);
         const free = await ask('directory.records', instanceId, () => directory.free(possible), signal);
         const dnsRecords: string[] = [];
+        const denied: string[] = [];
         for (const name of free) {
           if (!owners.has(sidOf(name))) continue;
           await beforeWrite({ computerName: name });
-          const gone = await ask('directory.unname', instanceId, () => records.delete(name), signal);
-          if (gone) dnsRecords.push(fqdnOf(name));
+          const drop = (): boolean => !directory.areRecordsDenied && records.delete(name);
+          const gone = await ask('directory.unname', instanceId, drop, signal);
+          if (directory.areRecordsDenied) denied.push(fqdnOf(name));
+          else if (gone) dnsRecords.push(fqdnOf(name));
         }
         const others = [
           ...free.filter((name) => !owners.has(sidOf(name))),
@@ -288,6 +294,9 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         const othersRecords = others.map(fqdnOf);
         if (refusal) throw refusal;
         if (keep === undefined) mustBeProven(remembered, doomed, now());
+        if (denied.length > 0) {
+          throw new AdjoinError('dns-record-denied', `The DNS record of ${denied.join(', ')} stays.`);
+        }
         return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
       },
       domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),

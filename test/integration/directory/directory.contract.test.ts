@@ -80,6 +80,7 @@ describeReal('The directory on a real controller', (ground) => {
       ]);
       if (code !== 0) throw new Error(stderr);
     },
+    denyRecords: (denied) => domain.setDnsRight(!denied),
     plantRecord: async (name, by = name) => plantRecord(name.toLowerCase(), await sidOf(`${by}$`)),
     async lostRecord(name) {
       const sid = await lostSid();

@@ -171,7 +171,7 @@ test('a record that may not be deleted keeps no other from being deleted', async
   const both = await removeRecords(session, ['WEB01', 'WEB02'], [OWNER], noteNothing, signal);
   expect(both).toMatchObject({
     removed: [`web02.${DOMAIN}`],
-    refusal: { result: Result.insufficientAccess },
+    refusal: { code: 'dns-record-denied' },
   });
 });
 

@@ -33,6 +33,7 @@ describe('the directory in memory', () => {
       const account = directory.named(name);
       if (account) account.guard = against === 'us' ? 'denied' : 'protected';
     },
+    denyRecords: async (denied) => void (directory.areRecordsDenied = denied),
     plantRecord: async (name, by) =>
       void (by === undefined ? directory.records : directory.squatted).add(name),
     async lostRecord(name) {

@@ -314,6 +314,47 @@ describe('a membership', () => {
   });
 });
 
+describe('a DNS record that may not be removed', () => {
+  test('is reported by each sweep, fails none, and goes once the right is there', async () => {
+    const owed = world.account(1);
+    world.membership(1, { state: 'owed' });
+    world.directory.areRecordsDenied = true;
+    for (let hour = 1; hour <= 2; hour += 1) {
+      const report = await world.sweep();
+      expect(linesOf(report)).toEqual([`debt ${owed} kept denied`]);
+      expect(report).toMatchObject({ complete: true, errors: [] });
+      expect(world.accounts.size).toBe(0);
+      expect(world.table.get(owed)).toMatchObject({
+        state: 'owed',
+        lastError: { code: 'dns-record-denied' },
+      });
+    }
+    world.directory.areRecordsDenied = false;
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} removed`]);
+    expect(world.records.size).toBe(0);
+  });
+});
+
+describe('an account that may not be deleted', () => {
+  test.each([
+    ['protected', false, 'account-protected'],
+    ['denied', true, 'account-out-of-reach'],
+  ] as const)(
+    'is an error of its own (%s), and keeps no other from being deleted',
+    async (guard, moved, code) => {
+      for (const number of [1, 2]) {
+        world.account(number);
+        world.membership(number, { state: 'owed' });
+      }
+      const account = world.accountOf(instanceOf(1));
+      if (account) Object.assign(account, { guard, moved });
+      const report = await world.sweep();
+      expect(linesOf(report)).toEqual([`debt ${instanceOf(1)} kept failed`, `debt ${instanceOf(2)} removed`]);
+      expect(codesOf(report)).toEqual([code]);
+    },
+  );
+});
+
 describe('a member that lives without an account', () => {
   test('is reported, with what to do', async () => {
     const vanished = world.member(1);
