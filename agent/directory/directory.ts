@@ -300,7 +300,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
           const free = names.filter((name) => !used.includes(name));
           const owners = [...identifiers, ...accounts.found.map(({ objectSid }) => objectSid)];
           const records = cleansDns
-            ? await removeRecords(session, free, owners, tell, signal)
+            ? await removeRecords(session, free, owners, tell, options.clock.now(), signal)
             : { removed: [], left: [], refusal: undefined };
           if (accounts.refusal !== undefined) throw accounts.refusal;
           if (keep === undefined) mustBeProven(domainController, remembered, accounts);

@@ -104,8 +104,13 @@ describeReal('adjoin sweep', (ground) => {
     return found.flatMap((entry) => entry.attributes.get('cn') ?? []).toSorted();
   };
   const records = async (label: string): Promise<number> =>
-    (await domain.search({ base: dnsZoneDn(domain.domainName), filter: `(dc=${label})`, attributes: ['dc'] }))
-      .length;
+    (
+      await domain.search({
+        base: dnsZoneDn(domain.domainName),
+        filter: `(&(dc=${label})(!(dNSTombstoned=TRUE)))`,
+        attributes: ['dc'],
+      })
+    ).length;
   const ledger = async (): Promise<Map<string, string | undefined>> => {
     const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: TABLE, ConsistentRead: true }));
     return new Map(Items.map((item) => [item['instanceId']?.S ?? '', item['state']?.S]));
