@@ -235,6 +235,7 @@ function sweeperOf(adapters: Adapters): Sweeper {
   const limits: SweepLimits = {
     ageGuardMs: config.sweep.ageGuardSeconds * 1000,
     maximumRemovals: config.sweep.maximumRemovals,
+    largestLoss: config.sweep.largestLossPercent / 100,
     operationMs: config.directory.operationSeconds * 1000,
   };
   return {

@@ -7,6 +7,7 @@ const reasons: Readonly<Record<KeptReason, string>> = {
   'in-auto-scaling': 'kept: its group',
   'in-work': 'kept: in work',
   unproven: 'kept: no proof',
+  shrunk: 'kept: too many',
   cap: 'kept: cap reached',
   denied: 'kept: DNS denied',
   failed: 'kept: failed',

@@ -63,6 +63,8 @@ export interface SweepLimits {
   readonly ageGuardMs: number;
   /** Removals in one run. */
   readonly maximumRemovals: number;
+  /** Share of the members in the ledger, from 0 to 1, that may be missing at once. */
+  readonly largestLoss: number;
   /** Milliseconds after which one operation of the directory is given up. */
   readonly operationMs: number;
 }

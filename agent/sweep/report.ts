@@ -18,13 +18,22 @@ export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 
  * - `in-auto-scaling`: its group still counts the instance; the hook, or its time-out, comes first.
  * - `in-work`: a worker holds the lease on it, or has changed it since it was read.
  * - `unproven`: EC2 or Auto Scaling gave no complete answer, or the ledger's record can't be read.
+ * - `shrunk`: so many others are missing as well that this may be a mistake.
  * - `cap`: this run has removed as many as it may.
  * - `denied`: the account is gone, and the DNS record may not be removed: nothing but a right is missing.
  * - `failed`: the removal failed; the error is in the report.
  * - `stopped`: the run ended before this was reached.
  */
 export type KeptReason =
-  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'denied' | 'failed' | 'stopped';
+  | 'too-young'
+  | 'in-auto-scaling'
+  | 'in-work'
+  | 'unproven'
+  | 'shrunk'
+  | 'cap'
+  | 'denied'
+  | 'failed'
+  | 'stopped';
 
 export type Outcome =
   | { readonly result: 'removed' | 'would-remove' | 'reported' }

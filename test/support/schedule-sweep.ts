@@ -70,6 +70,8 @@ export function createSweepPorts(
     sweepLimits: {
       ageGuardMs: AGE_GUARD_MS,
       maximumRemovals: MANY,
+      // One or two instances are too few to be a loss.
+      largestLoss: 0.5,
       operationMs: OPERATION_MS,
     },
   };

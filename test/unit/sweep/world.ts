@@ -211,7 +211,7 @@ export class SweepWorld {
   }
 
   sweep(change: Partial<SweepOptions> = {}, signal = new AbortController().signal): Promise<SweepReport> {
-    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, operationMs: 15_000 };
+    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, largestLoss: 0.5, operationMs: 15_000 };
     const options = { dryRun: false, ...limits, ...change };
     return this.clock.until(sweep(this.ports, options, signal));
   }
