@@ -32,7 +32,7 @@ export interface AgentSettings {
     'joinSeconds' | 'unjoinSeconds' | 'leaveSeconds' | 'joinAttempts' | 'retrySeconds' | 'retryMaximumSeconds'
   >;
   readonly sweep?: Numbers<
-    'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals' | 'largestLossPercent'
+    'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals' | 'largestLossPercent' | 'quarantineDays'
   > & {
     readonly enabled?: boolean | CfnCondition;
   };

@@ -14,9 +14,10 @@
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { pay } from './pay.ts';
+import { pay, type Debt } from './pay.ts';
 import { LOOK_TOGETHER, type OwnAccount, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
+import { setAside, takeBack } from './quarantine.ts';
 import { isShrunk, SAMPLE, shrunk } from './shrinkage.ts';
 import type { Existence } from '../terms.ts';
 
@@ -59,6 +60,8 @@ const UNENDED_STATES: ReadonlySet<Membership['state']> = new Set(['joining', 'st
  */
 const STRAY_MS = 24 * 3_600_000;
 
+type Done = Exclude<Outcome, { readonly result: 'kept' }>;
+
 const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
 
 function newest(times: readonly (number | undefined)[]): number | undefined {
@@ -93,7 +96,7 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const { clock, directory, instances, ledger, log } = ports;
-  const { ageGuardMs, dryRun, largestLoss, maximumRemovals } = options;
+  const { ageGuardMs, dryRun, largestLoss, maximumRemovals, quarantineMs } = options;
   const findings: Finding[] = [];
   const errors: SweepError[] = [];
   const memberships = new Map<string, Membership>();
@@ -112,20 +115,31 @@ export async function sweep(
    * @param keep objectGuid of the account that it keeps
    * @throws an error that the next candidate would meet, too
    */
-  async function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
+  function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
+    return change(kind, candidate, { would: 'would-remove', done: 'removed' }, (debt) =>
+      pay({ ...debt, keep }, ports, options.operationMs, signal),
+    );
+  }
+
+  /** Changes something for the candidate, or says why not. @throws an error that the next candidate would meet, too */
+  async function change(
+    kind: FindingKind,
+    candidate: Candidate,
+    { would, done }: { would: Done['result']; done: Done['result'] },
+    work: (debt: Debt) => Promise<void>,
+  ): Promise<void> {
     const { instanceId, membership } = candidate;
     if (signal.aborted) return find(kind, candidate, kept('stopped'));
     if ((membership?.leaseExpiresAt ?? 0) > clock.now()) return find(kind, candidate, kept('in-work'));
     if (removals >= maximumRemovals) return find(kind, candidate, kept('cap'));
     if (dryRun) {
       removals += 1;
-      return find(kind, candidate, { result: 'would-remove' });
+      return find(kind, candidate, { result: would });
     }
-    const debt = { instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate), keep };
     try {
-      await pay(debt, ports, options.operationMs, signal);
+      await work({ instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate) });
       removals += 1;
-      return find(kind, candidate, { result: 'removed' });
+      return find(kind, candidate, { result: done });
     } catch (error) {
       if (signal.aborted) return find(kind, candidate, kept('stopped'));
       const known = asAdjoinError(error);
@@ -225,6 +239,10 @@ export async function sweep(
 
   async function judgeLiving(candidate: Candidate): Promise<void> {
     const { instanceId, accounts, membership } = candidate;
+    if (membership?.quarantinedAt !== undefined) {
+      const ends = { would: 'restored', done: 'restored' } as const;
+      return change(kindOf(candidate), candidate, ends, (debt) => takeBack(debt, ports, signal));
+    }
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
@@ -257,7 +275,15 @@ export async function sweep(
     const kind = kindOf(candidate);
     if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
     if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
-    return settle(kind, candidate);
+    if (quarantineMs === 0 || kind === 'record') return settle(kind, candidate);
+    const since = candidate.membership?.quarantinedAt;
+    if (since === undefined) {
+      const ends = { would: 'would-quarantine', done: 'quarantined' } as const;
+      return change(kind, candidate, ends, (debt) => setAside(debt, ports, signal));
+    }
+    return clock.now() - since < quarantineMs
+      ? find(kind, candidate, kept('quarantine'))
+      : settle(kind, candidate);
   }
 
   /** What EC2 and Auto Scaling say of these; one bad answer leaves all of them undecided. */

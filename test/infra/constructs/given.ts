@@ -36,6 +36,7 @@ export const agentSettings: Required<AgentSettings> = {
     ageGuardSeconds: 61,
     maximumRemovals: 7,
     largestLossPercent: 51,
+    quarantineDays: 3,
   },
   credentialPollSeconds: 16,
   drainSeconds: 200,

@@ -477,8 +477,9 @@ describe('DNS records of an ended membership', () => {
   });
 });
 
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
 describe('a sweep to which far less is shown than the ledger knows', () => {
-  const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
   /** Members, so many of which are gone past their hooks. */
   const fleetOf = (count: number, gone: number): void => {
     for (const number of numbers(count)) world.member(number);
@@ -545,6 +546,93 @@ describe('a sweep to which far less is shown than the ledger knows', () => {
       `debt ${owed} removed`,
       ...numbers(6).map((number) => `moved ${instanceOf(number)} reported`),
     ]);
+  });
+});
+
+describe('with a quarantine of three days', () => {
+  const quarantineMs = 72 * HOUR;
+  const goneMember = (): string => {
+    const instanceId = world.member(1);
+    world.autoScaling.delete(instanceId);
+    world.ec2.delete(instanceId);
+    return instanceId;
+  };
+
+  test('an orphan is disabled, kept for that time with its records, and then removed', async () => {
+    const orphan = goneMember();
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} quarantined`]);
+    expect(world.accountOf(orphan)?.enabled).toBe(false);
+    expect(world.records.size).toBe(1);
+    const quarantinedAt = world.clock.now();
+    expect(world.table.get(orphan)).toMatchObject({ state: 'member', quarantinedAt });
+    await world.clock.advance(quarantineMs - 1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} kept quarantine`]);
+    await world.clock.advance(1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} removed`]);
+    expect(world.accounts.size + world.records.size).toBe(0);
+    expect(world.table.get(orphan)?.quarantinedAt).toBeUndefined();
+  });
+
+  test('one that no ledger knows gets a record that says so, and no debt', async () => {
+    const orphan = world.account(1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} quarantined`]);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'staged', quarantinedAt: world.clock.now() });
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} kept quarantine`]);
+    await world.clock.advance(quarantineMs);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} removed`]);
+  });
+
+  test('an instance that turns out to live gets its account back', async () => {
+    const alive = goneMember();
+    await world.sweep({ quarantineMs });
+    world.ec2.set(alive, 'running');
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${alive} restored`]);
+    expect(world.accountOf(alive)?.enabled).toBe(true);
+    expect(world.table.get(alive)).toMatchObject({ state: 'member' });
+    expect(world.table.get(alive)?.quarantinedAt).toBeUndefined();
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([]);
+  });
+
+  test('a sweep that dies at any call of a quarantine, or of its end, is made good by the next one', async () => {
+    for (const ends of ['quarantined', 'restored'] as const) {
+      for (let nth = 1; ; nth += 1) {
+        world = new SweepWorld();
+        const orphan = goneMember();
+        if (ends === 'restored') {
+          await world.sweep({ quarantineMs });
+          world.ec2.set(orphan, 'running');
+        }
+        let calls = 0;
+        world.fault = () => {
+          calls += 1;
+          if (calls === nth) throw new AdjoinError('aws-unavailable', 'It died.');
+        };
+        await world.sweep({ quarantineMs });
+        if (calls < nth) break;
+        world.fault = () => undefined;
+        await world.clock.advance(LEASE_MS);
+        await world.sweep({ quarantineMs });
+        await world.clock.advance(LEASE_MS);
+        expect(world.accountOf(orphan)).toBeDefined();
+        const { quarantinedAt } = world.table.get(orphan) ?? {};
+        expect(quarantinedAt !== undefined).toBe(ends === 'quarantined');
+        const isEnabled = world.accountOf(orphan)?.enabled === true;
+        expect(isEnabled || ends === 'quarantined').toBe(true);
+      }
+    }
+  });
+
+  test('a debt is paid all the same: its instance left through its hook', async () => {
+    const owed = world.account(1);
+    world.membership(1, { state: 'owed' });
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`debt ${owed} removed`]);
+  });
+
+  test('a dry run says what would be done', async () => {
+    const orphan = goneMember();
+    const lines = linesOf(await world.sweep({ quarantineMs, dryRun: true }));
+    expect(lines).toEqual([`orphan ${orphan} would-quarantine`]);
+    expect(world.effects).toEqual([]);
   });
 });
 
