@@ -36,7 +36,9 @@ const longest = {
   RequireMfa: 'true',
   AgentBucket: long('b', 63),
   AgentKey: long('k', 900),
-  CreateEndpoints: 'true',
+  EndpointS3: 'create',
+  EndpointSqs: 'create',
+  EndpointSecurityGroupId: 'sg-0123456789abcdef0',
   RouteTableIds: Array.from({ length: 20 }, (_, index) => `rtb-0123456789abcde${10 + index}`).join(','),
   NodeSecurityGroupId: 'sg-0123456789abcdef0',
   S3PrefixListId: 'pl-0123456789abcdef0',
@@ -95,9 +97,12 @@ test('the template that attaches a group is within every limit, and fits into a 
 test('every type of the templates is known to the limits', () => {
   // Nothing is known of these but sizes of policies and of text, which other checks measure.
   const measured = [
+    'AWS::CloudFormation::WaitCondition',
+    'AWS::CloudFormation::WaitConditionHandle',
     'AWS::CloudWatch::Dashboard',
     'AWS::EC2::LaunchTemplate',
     'AWS::S3::BucketPolicy',
+    'AWS::SNS::Subscription',
     'AWS::SNS::TopicPolicy',
     'AWS::SQS::QueuePolicy',
   ];
