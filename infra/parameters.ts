@@ -32,7 +32,8 @@ export function parameterRules(stack: Stack, given: EndpointParameters): void {
   rule(
     'GatewaysNeedRouteTables',
     created(given.gateways),
-    not(Fn.conditionContains(given.routeTables.valueAsList, '')),
+    // An empty list has one empty member.
+    not(Fn.conditionEachMemberEquals(given.routeTables.valueAsList, '')),
     'EndpointS3 and EndpointDynamoDb are created in route tables: give RouteTableIds, or leave them on existing.',
   );
   rule(

@@ -64,10 +64,10 @@ export function evaluateCondition(value: Json, scope: Scope): boolean {
     case 'Fn::Not':
       return !listAt(argument, name).some((each) => evaluateCondition(each, scope));
     // Only rules have it.
-    case 'Fn::Contains': {
+    case 'Fn::EachMemberEquals': {
       const [list, wanted] = listAt(argument, name);
-      const items = listAt(evaluate(list ?? [], scope), name);
-      return items.includes(scalar(evaluate(wanted ?? '', scope), name));
+      const value = scalar(evaluate(wanted ?? '', scope), name);
+      return listAt(evaluate(list ?? [], scope), name).every((each) => each === value);
     }
     default:
       throw new TemplateError(`The condition function ${name} is not supported.`);

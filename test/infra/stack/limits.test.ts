@@ -70,6 +70,25 @@ describe('the stack', () => {
     );
   });
 
+  test.each([
+    ['gateways without route tables', { RouteTableIds: '' }, 'give RouteTableIds'],
+    [
+      'no way to the endpoints that are there',
+      { EndpointSecurityGroupId: '' },
+      'give EndpointSecurityGroupId',
+    ],
+    ['another VPC without its network', { EndpointVpcId: 'vpc-0a' }, 'both EndpointCidr and EndpointVpcId'],
+    [
+      'nodes for endpoints that are not made',
+      { EndpointSqs: 'existing' },
+      'NodeSecurityGroupId lets nodes reach',
+    ],
+  ])('refuses contradictory parameters before anything is made: %s', async (_, over, words) => {
+    await expect(deployNothing(template, { ...longest, ...over })).rejects.toThrow(
+      expect.objectContaining({ name: 'TemplateError', message: expect.stringContaining(words) }),
+    );
+  });
+
   test('says how many administrators there can be', () => {
     const { Parameters }: { Parameters: Record<string, { Description: string }> } = JSON.parse(template);
     expect(Parameters['AdministratorArns']?.Description).toContain('At most 1,500 characters');

@@ -92,6 +92,8 @@ export const remembered: ResourceTypes = {
     ref: `https://cloudformation-waitcondition-${region}.s3.${region}.amazonaws.com/${madeUpName}?Signature=emulated`,
     attributes: {},
   })),
+  // Workers of the launch template don't boot here: what waits for one to report waits no time.
+  'AWS::CloudFormation::WaitCondition': named('Handle'),
   'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId'),
   'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id'),
   'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id'),
