@@ -70,7 +70,9 @@ const cases = {
   'with settings': () => own({ agentSettings }).stack,
   'with the longest name': () => own({ deployment: longestDeployment }).stack,
   'with endpoints of its own': () =>
-    own({ endpoints: { secretsManagerId: 'vpce-0abc', securityGroupId: 'sg-0123456789abcdef0' } }).stack,
+    own({
+      endpoints: { secretsManager: { id: 'vpce-0abc' }, securityGroups: ['sg-0123456789abcdef0'] },
+    }).stack,
   'with a user for sessions': () =>
     own({ sessions: { operatorNetworks: ['192.0.2.0/24'], runAsUser: 'reader' } }).stack,
   'with MFA': () => own({ requireMfa: true }).stack,
