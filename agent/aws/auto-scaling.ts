@@ -117,6 +117,7 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         if (!isVoid(error)) throw error;
         throw new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${reasonOf(error)}`, {
           cause: error,
+          isRepeated: (awsErrorOf(error)?.attempts ?? 1) > 1,
         });
       }
     });

@@ -304,6 +304,12 @@ describe('a launch that is held', () => {
     expect(calls).not.toContain('heartbeat');
   });
 
+  test('and whose debt the sweep has paid is left to its time-out', async () => {
+    membership = record('removed', { launch: { ...launch, times: { 'give-up': 1 } } });
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: 'HOLD', isHeld: true });
+    expect(calls).not.toContain('heartbeat');
+  });
+
   test.each([
     ['is still worked on', record('joining', { lastError, launch })],
     ['is another one', record('failed', { lastError, launch: { ...launch, actionToken: 'earlier' } })],
