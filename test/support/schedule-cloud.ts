@@ -254,7 +254,8 @@ export function createCloud(options: CloudOptions): Cloud {
         become(instance, 'ReplacingRootVolume:Wait');
         open(instance, 'terminating', 'AutoScalingGroup', 'AutoScalingGroup');
       } else if (next === 'into the warm pool' && state === 'InService') {
-        become(instance, 'Warmed:Terminating:Wait');
+        // The documented state of an instance that returns: it waits at the pool's door, for the terminating hook.
+        become(instance, 'Warmed:Pending:Wait');
         open(instance, 'terminating', 'AutoScalingGroup', 'WarmPool');
       } else if (next === 'out of the warm pool' && state === 'Warmed:Stopped') {
         become(instance, 'Pending:Wait');
