@@ -41,7 +41,7 @@ test('an instance that returns to the pool and leaves it again stays a member, w
       'launching WarmPool AutoScalingGroup: worker CONTINUE',
     ]);
     expect(isMember(domain, instance?.id ?? '')).toBe(true);
-    if (nth === 0) expect(endings).toEqual(['joined', 'kept', 'joined']);
+    expect(endings).toContain('kept');
   }
 });
 
