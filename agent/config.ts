@@ -75,7 +75,7 @@ const schema = z.strictObject({
         .max(3600)
         .default(120)
         .describe(
-          'How long a message stays hidden before it must be renewed: the time until another worker takes over from a dead one. Seconds.',
+          "How long a message stays hidden at most before it must be renewed: the time until another worker takes over from a dead one. It is two fifths of the hook's heartbeat if that is less. Seconds.",
         ),
     })
     .prefault({})

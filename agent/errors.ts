@@ -62,7 +62,7 @@ const codes = {
   'action-owned-elsewhere': {
     disposition: 'yield',
     meaning: 'Another worker holds the lease on this instance.',
-    hint: 'Nothing to do; the message comes back when the other worker is done or gone.',
+    hint: 'Nothing to do; the action waits until the other worker is done, or its lease has ended.',
   },
   'lease-lost': {
     disposition: 'yield',
@@ -286,14 +286,25 @@ function onOneLine(message: string): string {
   return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE - 1)}…`;
 }
 
+export interface AdjoinErrorOptions extends ErrorOptions {
+  /** When what is in the way ends by itself, milliseconds since the Unix epoch: there is no use in waiting longer. */
+  readonly until?: number | undefined;
+  /** The request was sent more than once: an earlier one, whose response was lost, may have been carried out. */
+  readonly isRepeated?: boolean;
+}
+
 /** An error that adjoin knows by name. `message` says what happened and to whom; it never holds a secret. */
 export class AdjoinError extends Error {
   readonly code: ErrorCode;
+  readonly until: number | undefined;
+  readonly isRepeated: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: AdjoinErrorOptions = {}) {
     super(code === 'config-invalid' ? message : onOneLine(message), options);
     this.name = 'AdjoinError';
     this.code = code;
+    this.until = options.until;
+    this.isRepeated = options.isRepeated ?? false;
   }
 
   get disposition(): Disposition {

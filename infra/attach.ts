@@ -12,7 +12,8 @@ export interface AttachOptions {
   /** Instances are removed from the directory before they end, however they joined. @default true */
   readonly unjoin?: boolean;
   /**
-   * How long Auto Scaling waits for a heartbeat of the agent, which renews at a third of it or earlier. 30 seconds to 2 hours.
+   * How long Auto Scaling waits for a heartbeat of the agent. 30 seconds to 2 hours, in whole seconds. The message of an
+   * action is hidden for two fifths of it at most, so that another worker has it in time when one dies.
    * @default 5 minutes
    */
   readonly heartbeat?: Duration;
@@ -23,6 +24,12 @@ export interface AttachOptions {
    */
   readonly onJoinFailure?: 'ABANDON' | 'HOLD';
 }
+
+/** Seconds. Auto Scaling takes no others, and what a worker hides and leases for is derived from them. */
+export const SHORTEST_HEARTBEAT = 30;
+export const LONGEST_HEARTBEAT = 7200;
+export const heartbeatBounds =
+  'must be from 30 seconds to 2 hours, in whole seconds: Auto Scaling takes no other, and in less a second worker could not take over from a dead one';
 
 /** The queue that hooks send to, and the role that they use. */
 export interface HookTarget {
@@ -72,8 +79,10 @@ export function attachGroup(group: IAutoScalingGroup, target: HookTarget, option
   const { join = true, unjoin = true, heartbeat = Duration.minutes(5) } = options;
   if (!join && !unjoin)
     throw new Error('attach: join and unjoin are both off, so there is nothing to attach');
-  const seconds = heartbeat.toSeconds();
-  if (seconds < 30 || seconds > 7200) throw new Error('attach: heartbeat must be from 30 seconds to 2 hours');
+  const seconds = heartbeat.toSeconds({ integral: false });
+  if (!Number.isInteger(seconds) || seconds < SHORTEST_HEARTBEAT || seconds > LONGEST_HEARTBEAT) {
+    throw new Error(`attach: heartbeat ${heartbeatBounds}`);
+  }
   const hooks = [...(join ? [launchHook(seconds)] : []), ...(unjoin ? [terminateHook(seconds)] : [])];
   const scope = new Construct(group, 'Adjoin');
 

@@ -22,7 +22,8 @@
  */
 export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'removed' | 'failed' | 'owed';
 
-type LaunchStep = 'received' | 'node' | 'probe' | 'stage' | 'join' | 'verify' | 'complete';
+/** `give-up` ends a launch that can't join: what was staged is removed, or owed. Such a launch is not tried again. */
+type LaunchStep = 'received' | 'node' | 'probe' | 'stage' | 'join' | 'verify' | 'give-up' | 'complete';
 type TerminateStep = 'received' | 'leave' | 'remove' | 'complete';
 export type Step = LaunchStep | TerminateStep;
 
@@ -90,8 +91,23 @@ export function mayHaveAccount(membership: Membership): boolean {
   return membership.stagingBegan !== undefined || membership.objectGuid !== undefined;
 }
 
-/** Whether this very launch was worked on and has failed: what is left to do is to answer it, or to leave it unanswered. */
+/**
+ * Whether this very launch was worked on and has failed: what is left to do is to answer it, or to leave it unanswered. It
+ * stays so when the sweep has removed what the launch had left.
+ */
 export function isGivenUp(action: { readonly token: string }, membership: Membership | undefined): boolean {
   if (membership?.launch?.actionToken !== action.token || membership.terminate) return false;
-  return membership.lastError !== undefined && (membership.state === 'failed' || membership.state === 'owed');
+  const failed = membership.state === 'failed' || membership.state === 'owed';
+  return membership.launch.times['give-up'] !== undefined || (failed && membership.lastError !== undefined);
+}
+
+/** Whether this very action was worked on to its end, so that only its answer was left to give. */
+export function hasVerdict(
+  { token }: { readonly token: string },
+  { launch, terminate }: Membership,
+): boolean {
+  const ends = ({ actionToken, times }: ActionRecord): boolean =>
+    actionToken === token &&
+    [times.verify, times['give-up'], times.remove, times.complete].some((time) => time !== undefined);
+  return (launch !== undefined && ends(launch)) || (terminate !== undefined && ends(terminate));
 }

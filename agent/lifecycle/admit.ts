@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import { isGivenUp, type Membership } from '../ledger/membership.ts';
-import type { InstanceState, LifecycleAction } from '../terms.ts';
+import type { InstanceState, LifecycleAction, Transition } from '../terms.ts';
 
 /** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
 export const OPT_IN_TAG = 'JoinAD';
@@ -56,14 +56,22 @@ export interface Admission {
   readonly globalDeadline: number;
 }
 
-const WAIT_STATES = {
+/** `returning`: a termination whose destination is the warm pool. The instance lives on, and waits at the pool's door. */
+type Way = Transition | 'returning';
+const wayOf = ({ transition, destination }: LifecycleAction): Way =>
+  transition === 'terminating' && destination === 'WarmPool' ? 'returning' : transition;
+
+const WAIT_STATES: Readonly<Record<Way, ReadonlySet<string>>> = {
   launching: new Set(['Pending:Wait', 'Warmed:Pending:Wait']),
   terminating: new Set(['Terminating:Wait', 'Warmed:Terminating:Wait', 'ReplacingRootVolume:Wait']),
+  // The user guide draws the first one; the others are the states that a termination waits in otherwise.
+  returning: new Set(['Warmed:Pending:Wait', 'Warmed:Terminating:Wait', 'Terminating:Wait']),
 };
 /** The message can overtake the state it speaks of: what DescribeAutoScalingInstances answers is eventually consistent. */
-const EARLY_STATES = {
+const EARLY_STATES: Readonly<Record<Way, ReadonlySet<string>>> = {
   launching: new Set(['Pending', 'Warmed:Pending', 'ReplacingRootVolume:Proceed']),
   terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
+  returning: new Set(['Warmed:Pending', 'Warmed:Terminating', 'Terminating']),
 };
 /**
  * Looks, two seconds apart, at a state that is early, before the action counts as void; and at a missing tag, before the
@@ -81,12 +89,13 @@ function voided(action: LifecycleAction, why: string): AdjoinError {
 /** What in Auto Scaling's view of the instance contradicts the action, if anything does. */
 async function doubt(action: LifecycleAction, context: AdmissionContext): Promise<string | undefined> {
   const { clock, signal } = context;
+  const way = wayOf(action);
   for (let look = 1; ; look += 1) {
     const state = await context.instance(action.instanceId, signal);
     if (!state) return 'Auto Scaling does not know the instance.';
     if (state.group !== action.group) return 'the instance is in another group.';
-    if (WAIT_STATES[action.transition].has(state.lifecycleState)) return undefined;
-    if (!EARLY_STATES[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
+    if (WAIT_STATES[way].has(state.lifecycleState)) return undefined;
+    if (!EARLY_STATES[way].has(state.lifecycleState) || look === EARLY_LOOKS) {
       return `the instance is ${state.lifecycleState}, not waiting for the hook.`;
     }
     await clock.sleep(EARLY_PAUSE_MS, signal);

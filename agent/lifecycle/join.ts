@@ -6,7 +6,7 @@
  * staged account is lost, the account is staged again.
  */
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
+import { endedAt, isGivenUp, mayHaveAccount } from '../ledger/membership.ts';
 import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
@@ -233,7 +233,7 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
   const { lease, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
   if (!mayHaveAccount(lease.membership)) {
-    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError });
+    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError }, 'give-up');
     return;
   }
   const latest = work.admission.globalDeadline - ANSWER_MARGIN_MS;
@@ -246,11 +246,14 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
     );
     log.info('staged account removed', { ...removed });
     const { domainController } = removed;
-    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError });
+    await lease.update(
+      { state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError },
+      'give-up',
+    );
   } catch (trouble) {
     signal.throwIfAborted();
     log.error('staged account is owed to the sweep', { error: trouble });
-    await lease.update({ state: 'owed', lastError });
+    await lease.update({ state: 'owed', lastError }, 'give-up');
   }
 }
 
@@ -269,9 +272,10 @@ function failed({ admission, log }: Work, error: AdjoinError): Verdict {
 export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
-  if (membership.lastError && (membership.state === 'failed' || membership.state === 'owed')) {
+  if (isGivenUp(work.action, membership)) {
     // An earlier worker gave up on this very action and died before it could answer.
-    return failed(work, new AdjoinError('join-exhausted', membership.lastError.message));
+    const why = membership.lastError?.message ?? 'It was given up, and its account is removed.';
+    return failed(work, new AdjoinError('join-exhausted', why));
   }
   const began = membership.launch?.times.received ?? ports.clock.now();
   const latest = admission.globalDeadline - JOIN_MARGIN_MS;

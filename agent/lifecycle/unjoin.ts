@@ -41,7 +41,10 @@ async function keep({ lease }: Work, { clock }: WorkPorts): Promise<void> {
 async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const { admission, lease, signal, log } = work;
   const { clock, patience } = ports;
-  if (lease.membership.state === 'removed' || lease.membership.state === 'owed') return;
+  const { state, terminate } = lease.membership;
+  // An earlier worker has come to the end of this and died before it could answer. A debt that a void message has noted is
+  // no end: there is time to pay it.
+  if (state === 'removed' || (state === 'owed' && terminate?.times.remove !== undefined)) return;
   await leave(work, ports);
   await lease.update({}, 'leave');
 

@@ -20,7 +20,7 @@ import {
 import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
-import type { Ending, LifecycleAction } from '../../agent/terms.ts';
+import type { Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
 import { honestProbe } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
@@ -56,6 +56,8 @@ export interface World {
   readonly answers: { token: string; result: string }[];
   /** What Auto Scaling shows; a token is active while it stands here. */
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
+  /** What EC2 says, if that is not what Auto Scaling says. */
+  existence: Existence | undefined;
   group: Group;
   /** Seals a one-time password to a key. */
   seal: (key: string, password: string) => string;
@@ -115,6 +117,7 @@ export function createWorld(each = 64): World {
     removed: [],
     answers: [],
     instances: new Map(),
+    existence: undefined,
     group: {
       tags: new Map([['JoinAD', 'true']]),
       hooks: [
@@ -194,7 +197,9 @@ export function createWorld(each = 64): World {
     },
     async write(membership, expected, lease) {
       await call(`table.write ${membership.state}`);
-      return memory.put(membership, expected, lease);
+      const written = memory.put(membership, expected, lease);
+      await call('table.written');
+      return written;
     },
   };
 
@@ -305,6 +310,10 @@ export function createWorld(each = 64): World {
         async group() {
           await call('autoscaling.group');
           return world.group;
+        },
+        async existence(instanceId) {
+          await call('ec2.existence');
+          return world.existence ?? (world.instances.has(instanceId) ? 'living' : 'gone');
         },
         async instanceTag() {
           await call('ec2.tag');

@@ -103,8 +103,11 @@ export type CloudEvent =
       readonly kind: 'instance';
       readonly instanceId: string;
       readonly group: string;
-      readonly step: 'launched' | 'in-service' | 'leaving' | 'gone';
+      readonly step: InstanceStep;
     };
+
+/** `pooled`: out of service for now, back to the warm pool or for a new root volume; the instance lives on. */
+export type InstanceStep = 'launched' | 'in-service' | 'pooled' | 'leaving' | 'gone';
 
 /** Told each step as it happens; it changes nothing. */
 export type Witness = (event: CloudEvent) => void;

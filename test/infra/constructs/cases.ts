@@ -83,6 +83,10 @@ const cases = {
   'attached for nothing': attached({ join: false, unjoin: false }),
   'attached, a failed launch is held': attached({ onJoinFailure: 'HOLD' }),
   'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),
+  'attached with too long a heartbeat': attached({ heartbeat: Duration.seconds(7201) }),
+  'attached with half a second': attached({ heartbeat: Duration.millis(30_500) }),
+  'with too short a visibility': () => own({ agentSettings: { receive: { visibilitySeconds: 9 } } }).stack,
+  'with too long a visibility': () => own({ agentSettings: { receive: { visibilitySeconds: 3601 } } }).stack,
   'attached beside a hook of theirs': () => {
     const { stack, membership } = own();
     const group = AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet');

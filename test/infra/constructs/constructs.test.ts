@@ -99,7 +99,21 @@ describe('attach', () => {
 
   test('neither join nor unjoin is a mistake, and so is a heartbeat that Auto Scaling refuses', () => {
     expect(made.errorOf('attached for nothing')).toContain('nothing to attach');
-    expect(made.errorOf('attached with too short a heartbeat')).toContain('from 30 seconds to 2 hours');
+    for (const name of [
+      'attached with too short a heartbeat',
+      'attached with too long a heartbeat',
+      'attached with half a second',
+    ] as const) {
+      expect(made.errorOf(name)).toMatch(
+        /from 30 seconds to 2 hours, in whole seconds: Auto Scaling takes no/,
+      );
+    }
+  });
+
+  test('a visibility that the agent refuses is refused when the template is made', () => {
+    for (const name of ['with too short a visibility', 'with too long a visibility'] as const) {
+      expect(made.errorOf(name)).toContain('receive.visibilitySeconds must be from 10 seconds to an hour');
+    }
   });
 
   test('opens nothing in the security groups of a group', () => {

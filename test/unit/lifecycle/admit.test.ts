@@ -105,7 +105,27 @@ describe('an action', () => {
     await expect(tried(transition)).resolves.toMatchObject({ hook });
   });
 
+  test.each(['Warmed:Pending:Wait', 'Warmed:Terminating:Wait', 'Terminating:Wait'])(
+    'that takes an instance back into the warm pool is admitted at %s',
+    async (lifecycleState) => {
+      states = [{ group: 'fleet', lifecycleState }];
+      const returning = { ...actionOf('terminating'), destination: 'WarmPool' };
+      await expect(clock.until(admit(returning, context()))).resolves.toMatchObject({ hook });
+      expect(calls).toEqual(['instance', 'group', 'heartbeat']);
+    },
+  );
+
+  test('that takes an instance back into the warm pool may come before its state is shown', async () => {
+    states = [
+      { group: 'fleet', lifecycleState: 'Warmed:Pending' },
+      { group: 'fleet', lifecycleState: 'Warmed:Pending:Wait' },
+    ];
+    const returning = { ...actionOf('terminating'), destination: 'WarmPool' };
+    await expect(clock.until(admit(returning, context()))).resolves.toMatchObject({ hook });
+  });
+
   describe.each([
+    ['terminating', 'fleet', 'Warmed:Pending:Wait'],
     ['launching', 'fleet', 'Terminating:Wait'],
     ['launching', 'fleet', 'InService'],
     ['launching', 'fleet', 'Pending:Proceed'],
@@ -300,6 +320,12 @@ describe('a launch that is held', () => {
 
   test.each(['failed', 'owed'] as const)('and is %s is left to its time-out', async (state) => {
     membership = record(state, { lastError, launch });
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: 'HOLD', isHeld: true });
+    expect(calls).not.toContain('heartbeat');
+  });
+
+  test('and whose debt the sweep has paid is left to its time-out', async () => {
+    membership = record('removed', { launch: { ...launch, times: { 'give-up': 1 } } });
     await expect(tried()).resolves.toMatchObject({ failurePolicy: 'HOLD', isHeld: true });
     expect(calls).not.toContain('heartbeat');
   });
