@@ -154,7 +154,7 @@ const codes = {
   'credential-refused': {
     disposition: 'retry',
     meaning: 'The directory refuses the service account (LDAP 49): wrong user name or password.',
-    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that was refused is not tried again, so that the account is not locked out.',
+    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that two controllers, or the only one, called wrong is not tried again, so that the account is not locked out.',
   },
   'credential-locked': {
     disposition: 'retry',
@@ -162,16 +162,21 @@ const codes = {
       'The service account is locked out (LDAP 49, data 775), because wrong passwords were tried. The one in the secret may still be right.',
     hint: 'Find out what else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
   },
+  'credential-restricted': {
+    disposition: 'retry',
+    meaning:
+      'The service account may not log on at this time, or not from this computer (LDAP 49, data 530 or 531). The credential itself is right.',
+    hint: 'Look at its logon hours and at the workstations that it may log on to. It is tried again every two minutes; the secret need not be written again.',
+  },
   'credential-expired': {
     disposition: 'retry',
     meaning: 'The password of the service account has expired or must be changed (LDAP 49, data 532 or 773).',
-    hint: 'Set a new password in the directory and write it as a new version of the secret.',
+    hint: 'Set a new password in the directory and write it as a new version of the secret. A version that two controllers refuse is not tried again.',
   },
   'credential-disabled': {
     disposition: 'retry',
-    meaning:
-      'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
-    hint: 'Enable the account in the directory, then write the secret again, even if its value is unchanged.',
+    meaning: 'The service account is disabled or expired (LDAP 49, data 533 or 701).',
+    hint: 'Enable the account in the directory. It is tried again every two minutes, until two controllers say the same: then write the secret again, even if its value is unchanged.',
   },
   'secret-invalid': {
     disposition: 'retry',
