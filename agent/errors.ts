@@ -181,8 +181,8 @@ const codes = {
   'secret-invalid': {
     disposition: 'retry',
     meaning:
-      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
-    hint: 'Write the secret with those four keys; the agent reads it again by itself.',
+      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou, or one of them can not be right.',
+    hint: 'The message names the key and what is wrong, such as a control character (U+000A is a new line). Write the secret again; the agent reads it by itself. No logon was made with it.',
   },
   'secret-unreadable': {
     disposition: 'retry',

@@ -24,6 +24,7 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { CredentialSource } from './credential.ts';
+import { domainName, isSameName, parseDistinguishedName } from './distinguished-name.ts';
 import {
   bindRefusal,
   ControllerFailure,
@@ -105,11 +106,12 @@ function checked(credential: ServiceCredential): ServiceCredential {
 }
 
 function isDomain(baseDn: string, domain: string): boolean {
-  const name = domain
-    .split('.')
-    .map((label) => `dc=${label}`)
-    .join(',');
-  return baseDn.toLowerCase().replaceAll(/, +/g, ',') === name.toLowerCase();
+  try {
+    return isSameName(parseDistinguishedName(baseDn), domainName(domain));
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 function isAnswer(error: unknown): boolean {
