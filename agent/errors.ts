@@ -197,8 +197,8 @@ const codes = {
   'directory-untrusted': {
     disposition: 'retry',
     meaning:
-      "The domain controller's certificate does not verify against the configured CA, does not carry the controller's name, or does not prove that the host is a domain controller.",
-    hint: 'Put the CA of the LDAPS certificates into the file named by directory.caFile. If nothing proves a controller, name the controllers in directory.controllers, or give them certificates with KDC Authentication. If it is none, DNS is forged.',
+      "The domain controller's certificate, or one above it, does not verify: unknown authority, expired, too weak, for another name. Or nothing proves that the host is a domain controller.",
+    hint: 'Mend the certificate that the message names, or put its CA into directory.caFile. If nothing proves a controller, name it in directory.controllers, or give it a certificate with KDC Authentication. If it is none, DNS is forged.',
   },
   'directory-denied': {
     disposition: 'retry',
