@@ -215,6 +215,12 @@ const codes = {
     meaning: 'Another account of the domain has registered the name of this computer in DNS.',
     hint: 'Look at the owner of the record, and delete the record. Such a name belongs to one instance only: nobody registers it by chance.',
   },
+  'account-unmatched': {
+    disposition: 'retry',
+    meaning:
+      'Others joined the instance, and no account is proven to be its own: the node does not answer, says that it is no member, or has another account’s key.',
+    hint: 'Look for the account that the message names, if any, and delete it yourself. Nodes of a group with adjoin:UnjoinOnly=true need a running SSM agent, kinit and nsupdate until they end, and DNS that takes secure updates.',
+  },
   'name-taken': {
     disposition: 'abandon',
     meaning:

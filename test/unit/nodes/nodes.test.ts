@@ -153,6 +153,15 @@ describe('a command', () => {
     expect(told[0]?.nodes).toHaveLength(3);
   });
 
+  test('with a challenge is for one node alone, and one without has none', async () => {
+    const challenge = `adjoin-${'0a'.repeat(16)}`;
+    await clock.until(Promise.all([nodes.probe(nodeOf(1), open, challenge), nodes.probe(nodeOf(2), open)]));
+    expect(requests.map(({ instanceIds, parameters }) => [instanceIds, parameters['challenge']])).toEqual([
+      [[instance(1)], [challenge]],
+      [[instance(2)], undefined],
+    ]);
+  });
+
   test('for joins carries the entry of each node', async () => {
     await clock.until(
       Promise.all([1, 2].map((number) => nodes.join(nodeOf(number), entryOf(number), target, open))),
