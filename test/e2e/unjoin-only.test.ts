@@ -10,15 +10,16 @@ import { eventually, inService, logEntries, membershipOf, openSystem, type Syste
 
 const computerClass = 'bf967a86-0de6-11d0-a285-00aa003049e2';
 
+const must = async (machine: Machine, command: readonly string[], input = ''): Promise<void> => {
+  const { code, stderr } = await machine.exec(command, { input });
+  if (code !== 0) throw new Error(`${command[0] ?? ''}: ${stderr}`);
+};
+
 /** A group as people have it who use seamless domain join: others join its instances, after they are in service. */
 describeReal('a group that others join, and that asks for unjoin only', (ground) => {
   let system: System;
   let instances: string[];
 
-  const must = async (machine: Machine, command: readonly string[], input = ''): Promise<void> => {
-    const { code, stderr } = await machine.exec(command, { input });
-    if (code !== 0) throw new Error(`${command[0] ?? ''}: ${stderr}`);
-  };
   const join = async (instanceId: string, computerName: string): Promise<void> => {
     const { auditor, domainName, organizationalUnit } = system.domain;
     const machine = system.fleet.machine(instanceId);
@@ -94,10 +95,9 @@ describeReal('a group that others join, and that asks for unjoin only', (ground)
     });
     await inService(system, 0, 30_000);
     const matched = (await logEntries(system)).filter(({ event }) => event === 'account of others matched');
-    expect(matched.map(({ computerName }) => computerName).toSorted()).toEqual([
-      'EC2AMAZ-ONE',
-      'EC2AMAZ-TWO',
-    ]);
+    expect(new Set(matched.map(({ computerName }) => computerName))).toEqual(
+      new Set(['EC2AMAZ-ONE', 'EC2AMAZ-TWO']),
+    );
     const left = await system.domain.search({
       base: `DC=${system.domain.domainName},CN=MicrosoftDNS,DC=DomainDnsZones,${system.domain.baseDn}`,
       filter: '(name=adjoin-*)',

@@ -32,6 +32,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
     computerName: '',
     ready: true,
     missing: [],
+    proof: '',
     key: 'k',
   },
   join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
