@@ -41,7 +41,9 @@ const sweepCalls = [
   'ec2.look',
   'autoscaling.counts',
 ] as const;
-export type Call = (typeof calls)[number] | (typeof sweepCalls)[number];
+/** What only groups are asked for that others join; no schedule has one. */
+type UnjoinOnlyCall = 'directory.prove';
+export type Call = (typeof calls)[number] | (typeof sweepCalls)[number] | UnjoinOnlyCall;
 
 /** What may become of one call. */
 const faults = [

@@ -82,6 +82,8 @@ const cases = {
   'attached, join only': attached({ unjoin: false }),
   'attached for nothing': attached({ join: false, unjoin: false }),
   'attached, a failed launch is held': attached({ onJoinFailure: 'HOLD' }),
+  'attached, others join': attached({ unjoinOnly: true }),
+  'attached, others join and so do we': attached({ unjoinOnly: true, join: true }),
   'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),
   'attached with too long a heartbeat': attached({ heartbeat: Duration.seconds(7201) }),
   'attached with half a second': attached({ heartbeat: Duration.millis(30_500) }),

@@ -378,6 +378,7 @@ const guards: readonly Rule[] = [
     applies: either(
       anythingBut('fleet group', 'SetDesiredCapacity'),
       on("fleet group's membership, among other tags", "fleet group's answer to a failed join"),
+      on("fleet group's leave to remove accounts of others"),
       on("fleet group's membership, in another spelling", "fleet group's sessions"),
     ),
   },
