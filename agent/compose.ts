@@ -68,6 +68,7 @@ function openDirectoryOf({ config, clock, log }: Base, credentials: ServiceCrede
     controllers: config.directory.controllers,
     site: config.directory.site,
     namePrefixes: config.directory.namePrefixes,
+    dnsCleanup: config.directory.dnsCleanup,
     credentials,
     clock,
     randomBytes,

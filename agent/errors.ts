@@ -205,10 +205,33 @@ const codes = {
     meaning: 'The service account may not do this in the organizational unit (LDAP 50).',
     hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as the README shows.',
   },
+  'account-protected': {
+    disposition: 'retry',
+    meaning:
+      'An account of ours is protected from accidental deletion: its access list denies everybody to delete it.',
+    hint: 'The message says where it is. Clear "Protect object from accidental deletion", or delete it; it is disabled. Until then its removal stays owed.',
+  },
+  'account-out-of-reach': {
+    disposition: 'retry',
+    meaning: 'An account of ours was moved to a place where the service account may not delete it.',
+    hint: 'The message says where it is. Move it back, delegate deletion there, or delete it. Until then its removal stays owed.',
+  },
+  'removal-unproven': {
+    disposition: 'retry',
+    meaning:
+      'The controller that took the staging does not answer, and another one, which may not know of the account yet, does not show it.',
+    hint: 'Bring the controller back. If it is gone for good, do nothing: a day after the staging the word of the others counts.',
+  },
   'organizational-unit-missing': {
     disposition: 'retry',
     meaning: 'The organizational unit in the secret does not exist.',
     hint: 'Correct directory_ou in the secret, or create the organizational unit.',
+  },
+  'dns-record-denied': {
+    disposition: 'report',
+    meaning:
+      'The account is gone, but the service account may not remove its DNS record from the zone (LDAP 50).',
+    hint: 'Delegate it on the zone, as the README shows: the next sweep removes the record. If others clean up DNS, set dnsCleanup to none (parameter DnsCleanup).',
   },
   'dns-name-taken': {
     disposition: 'retry',
@@ -266,6 +289,11 @@ const codes = {
     meaning:
       "It is not proven that the agent's credentials belong to the configured account and Region, so an instance that EC2 does not show may still exist elsewhere.",
     hint: "Compare accountId and region in the configuration with the worker's role. The account must have at least one instance or Auto Scaling group.",
+  },
+  'account-moved': {
+    disposition: 'report',
+    meaning: 'The computer account of a running instance is not in the organizational unit any more.',
+    hint: 'The message says where it is. It works as before and is removed with its instance; move it back, or delegate its deletion there. After a change of directory_ou this is so for all earlier members.',
   },
   'account-vanished': {
     disposition: 'report',

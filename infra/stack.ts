@@ -282,6 +282,12 @@ export class MembershipStack extends Stack {
       '^$|^[A-Za-z0-9.-]+(:[0-9]{1,5})?(,[A-Za-z0-9.-]+(:[0-9]{1,5})?)*$',
       '',
     );
+    const dnsCleanup = new CfnParameter(this, 'DnsCleanup', {
+      allowedValues: ['records', 'none'],
+      default: 'records',
+      description:
+        'What becomes of the DNS records that an instance registered: records removes them with its account, none leaves them to others',
+    });
     const operatorNetworks = list(
       'OperatorNetworks',
       'Networks from which operators start sessions, as AWS sees them',
@@ -364,6 +370,7 @@ export class MembershipStack extends Stack {
         directory: {
           controllers: { hosts: directoryControllers.valueAsString, condition: given(directoryControllers) },
           site: { name: directorySite.valueAsString, condition: given(directorySite) },
+          dnsCleanup: dnsCleanup.valueAsString,
         },
         sweep: { enabled: sweepEnabled },
       },

@@ -6,19 +6,22 @@ import type { Log } from '../log.ts';
 import type {
   EarlierStaging,
   FoundAccount,
+  KnownAccounts,
   RememberedAccounts,
   Removal,
   StagedAccount,
   StagingWrite,
 } from '../terms.ts';
+import { removeOurs, type AccountRemoval } from './account-removal.ts';
 import {
   findByGuid,
+  findAll,
   findOurs,
   findOwned,
   namesInUse,
-  removeOurs,
   type ComputerAccount,
   type OwnedAccount,
+  type PlacedAccount,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
@@ -77,6 +80,12 @@ export interface Directory {
   /** All accounts of this instance in our organizational unit that our service account made. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
 
+  /**
+   * All accounts of this instance in the whole domain, as a removal finds them: outside of our organizational unit by what the
+   * ledger knows, or by their name and their maker, our service account.
+   */
+  locate(instanceId: string, known: KnownAccounts, signal: AbortSignal): Promise<PlacedAccount[]>;
+
   /** All of this deployment's accounts in our organizational unit, as one controller shows them now. */
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
 
@@ -90,9 +99,11 @@ export interface Directory {
 
   /**
    * Disables and deletes the instance's accounts with all below them, and deletes the DNS records that they own. Whatever is
-   * gone already counts as done. An object that can't be deleted keeps no other from being deleted.
-   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `directory-denied`, `directory-refused`
-   * when something is left
+   * gone already counts as done: an account that was staged is gone when the controller of its staging shows neither its GUID
+   * nor its name, anywhere in the domain. An object that can't be deleted keeps no other from being deleted.
+   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `account-protected`,
+   * `account-out-of-reach`, `directory-denied`, `directory-refused` when something is left; `removal-unproven`; `dns-record-denied`
+   * when nothing but a record is left
    * @param beforeWrite called, and waited for, right before each change of an account or of a DNS record; its error ends the
    * removal and comes out as it is
    */
@@ -126,6 +137,8 @@ export interface DirectoryOptions {
   readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];
+  /** What becomes of the DNS records that an instance's accounts registered. @default 'records': they are removed */
+  readonly dnsCleanup?: 'records' | 'none' | undefined;
   readonly credentials: CredentialSource;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
@@ -138,6 +151,12 @@ export interface DirectoryOptions {
 
 /** Milliseconds after which a silent DNS server is left for the next one: as long as c-ares, Node's resolver, waits. */
 const DNS_TIMEOUT_MS = 2_000;
+
+/**
+ * Milliseconds after a staging by which every controller knows of it, if it was to last: AD replicates between sites every
+ * three hours unless told otherwise. A controller that is gone for good keeps no debt open for longer.
+ */
+const REPLICATED_MS = 24 * 3_600_000;
 
 export function openDirectory(options: DirectoryOptions): Directory {
   const { deployment, accountId, region, namePrefixes, caFile, controllers: configured, site } = options;
@@ -155,7 +174,26 @@ export function openDirectory(options: DirectoryOptions): Directory {
     const possible = known.filter((name) => instanceIdOf(name) === instanceId);
     return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
   };
+  const cleansDns = options.dnsCleanup !== 'none';
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
+
+  /**
+   * Whether what this controller does not show may still be on the one that took the staging, which did not answer.
+   * @throws AdjoinError `removal-unproven`
+   */
+  function mustBeProven(here: string, remembered: RememberedAccounts, { found }: AccountRemoval): void {
+    const { domainController, objectGuid, staged } = remembered;
+    if (domainController === undefined || domainController.toLowerCase() === here || !staged) return;
+    if (options.clock.now() - staged.at > REPLICATED_MS) return;
+    const isShown =
+      found.some(({ computerName }) => computerName.toUpperCase() === staged.computerName) &&
+      (objectGuid === undefined || found.some((account) => account.objectGuid === objectGuid.toLowerCase()));
+    if (isShown) return;
+    throw new AdjoinError(
+      'removal-unproven',
+      `${domainController} took the staging of ${staged.computerName} and does not answer; that ${here} does not show the account proves nothing.`,
+    );
+  }
 
   return {
     domain: (signal) => controllers.domain(signal),
@@ -222,12 +260,18 @@ export function openDirectory(options: DirectoryOptions): Directory {
       return controllers.onAny((session) => findOurs(session, traces, signal), signal);
     },
 
+    async locate(instanceId, known, signal) {
+      const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
+      return controllers.onAny((session) => findAll(session, traces, signal), signal);
+    },
+
     async list(signal) {
       const owner = { deployment, accountId, region };
       return controllers.onAny((session) => findOwned(session, owner, signal), signal);
     },
 
     async strays(computers, signal) {
+      if (!cleansDns) return [];
       return controllers.onAny(async (session) => {
         const named = await namesWithRecords(session, computers, signal);
         if (named.length === 0) return [];
@@ -247,7 +291,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
         if (account.objectSid !== undefined) identifiers.add(account.objectSid);
       };
       const stamp = stampOf(instanceId);
-      const traces = { stamp, names: namesOf(instanceId, remembered.names), objectGuid };
+      const traces = {
+        stamp,
+        names: namesOf(instanceId, remembered.names),
+        objectGuid,
+        objectSids: remembered.objectSids ?? [],
+      };
       return controllers.onAny(
         async (session) => {
           const domainController = session.connection.controller;
@@ -264,10 +313,13 @@ export function openDirectory(options: DirectoryOptions): Directory {
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
-          const owners = [...new Set([...identifiers, ...accounts.identifiers])];
-          const records = await removeRecords(session, free, owners, tell, signal);
-          const refusal = accounts.refusal ?? records.refusal;
-          if (refusal) throw refusal;
+          const owners = [...identifiers, ...accounts.found.map(({ objectSid }) => objectSid)];
+          const records = cleansDns
+            ? await removeRecords(session, free, owners, tell, options.clock.now(), signal)
+            : { removed: [], left: [], refusal: undefined };
+          if (accounts.refusal !== undefined) throw accounts.refusal;
+          if (keep === undefined) mustBeProven(domainController, remembered, accounts);
+          if (records.refusal !== undefined) throw records.refusal;
           return {
             accounts: accounts.removed,
             dnsRecords: records.removed,

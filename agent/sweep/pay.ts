@@ -17,7 +17,7 @@ import type { Lease } from '../ledger/ledger.ts';
 import { expiryFrom, isUnmatched, NOTHING_LEFT, type MembershipChange } from '../ledger/membership.ts';
 import { beforeRemoval, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
-import type { Removal } from '../terms.ts';
+import type { Removal, RememberedAccounts } from '../terms.ts';
 import type { SweepPorts } from './ports.ts';
 
 /** What is to be removed. */
@@ -43,12 +43,12 @@ interface Payment {
 /** Removes from the directory what must go. */
 async function clear(
   { debt, lease, signal, check }: Payment,
+  remembered: RememberedAccounts,
   { clock, directory }: SweepPorts,
   operationMs: number,
 ): Promise<Removal> {
   await awaitStraggler(lease, clock, operationMs, signal);
   check();
-  const remembered = { ...rememberedOf(lease.membership, debt.names), keep: debt.keep };
   const removed = await directory.remove(debt.instanceId, remembered, beforeRemoval(lease, check), signal);
   signal.throwIfAborted();
   return removed;
@@ -64,12 +64,14 @@ function endOf({ membership }: Lease, clock: Pick<Clock, 'now'>): MembershipChan
 async function remove(payment: Payment, ports: SweepPorts, operationMs: number): Promise<Removal> {
   const { lease, signal } = payment;
   const { clock } = ports;
-  const { keep } = payment.debt;
+  const { keep, names } = payment.debt;
+  // Before it becomes `owed`: what had ended may have nothing left but records.
+  const remembered = { ...rememberedOf(lease.membership, names), keep };
   if (keep === undefined && lease.membership.state !== 'owed') {
     await lease.update({ state: 'owed', expiresAt: undefined });
   }
   try {
-    const removed = await clear(payment, ports, operationMs);
+    const removed = await clear(payment, remembered, ports, operationMs);
     await lease.update(
       keep === undefined
         ? {

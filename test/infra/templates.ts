@@ -110,6 +110,7 @@ export function filled(text: string): string {
       '<DirectoryControllers>[]',
       ['dc1.corp.example.test', 'dc2.corp.example.test:3269'].join('","'),
     )
+    .replaceAll('<DnsCleanup>', 'records')
     .replaceAll('<Deployment>', 'adjoin');
 }
 

@@ -40,6 +40,8 @@ export const worldKinds = [
   'message-forged',
   'instance-died',
   'instance-terminated',
+  'account-moved',
+  'dns-right-missing',
   'node-silent',
   'join-broken',
   'package-missing',
@@ -80,6 +82,10 @@ export type WorldFault =
   | { readonly kind: 'message-malformed'; readonly body: string }
   | { readonly kind: 'message-forged'; readonly transition: string; readonly choice: number }
   | { readonly kind: 'instance-died' | 'instance-terminated'; readonly choice: number }
+  /** A member's account is moved out of the unit, without its stamp; then the instance is told to leave. */
+  | { readonly kind: 'account-moved'; readonly choice: number }
+  /** The service account may not remove DNS records. */
+  | { readonly kind: 'dns-right-missing'; readonly seconds: number }
   /** These befall the next machine that boots. */
   | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' };
 
@@ -200,7 +206,10 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
       return { kind, choice, transition: dice.pick(transitions) };
     case 'instance-died':
     case 'instance-terminated':
+    case 'account-moved':
       return { kind, choice };
+    case 'dns-right-missing':
+      return { kind, seconds: dice.between(5, 20) };
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
@@ -260,8 +269,11 @@ function detailOf(fault: Fault): string {
     case 'answer-lost':
     case 'call-delayed':
       return ` ${fault.operation} × ${fault.times}`;
+    case 'dns-right-missing':
+      return ` for ${fault.seconds} s`;
     case 'instance-died':
     case 'instance-terminated':
+    case 'account-moved':
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':

@@ -387,7 +387,7 @@ describeReal('The directory room', (ground) => {
       await plantOurs(nameOf(instance, 'K'), stamp);
       const label = nameOf(instance, 'B').toLowerCase();
       const lost = await lostSid();
-      await plantRecord(label, lost, 'dNSTombstoned: TRUE');
+      await plantRecord(label, lost);
       const remembered = { names: [], objectSids: [lost] };
       const { accounts, dnsRecords } = await directory().remove(instance, remembered, unchecked, signal);
       expect(accounts.toSorted()).toEqual([nameOf(instance, 'A'), nameOf(instance, 'K')]);
@@ -509,6 +509,29 @@ describeReal('The directory room', (ground) => {
       credentials.credential = { ...credentials.credential, versionId: 'v3', organizationalUnit: container };
       await room.tryCredential('v3', signal);
       expect(await room.find(elsewhere, signal)).toMatchObject([{ computerName: 'ELSEWHERE' }]);
+    });
+
+    test('whose secret names another unit removes what it staged in the earlier one, by GUID or by name', async () => {
+      const later = `OU=Later,${domain.baseDn}`;
+      await ldb('ldbadd', `dn: ${later}`, 'objectClass: organizationalUnit');
+      const credentials = secretOf();
+      const room = directory({ credentials });
+      const [member, owed] = [newInstance(), newInstance()];
+      const staged = await room.stage(member, password(), {}, unchecked, signal);
+      await room.stage(owed, password(), {}, unchecked, signal);
+      credentials.credential = { ...credentials.credential, versionId: 'v2', organizationalUnit: later };
+      await room.tryCredential('v2', signal);
+      expect(await room.list(signal)).toEqual([]);
+      const { objectGuid } = staged;
+      expect(await room.remove(member, { names: [], objectGuid }, unchecked, signal)).toMatchObject({
+        accounts: [nameOf(member)],
+      });
+      // Its worker died before the ledger learnt the GUID.
+      const remembered = { names: [nameOf(owed)] };
+      expect(await room.remove(owed, remembered, unchecked, signal)).toMatchObject({
+        accounts: [nameOf(owed)],
+      });
+      expect(await dnOf(nameOf(owed))).toBeUndefined();
     });
 
     test('may be written with its domain, and its organizational unit in other letters', async () => {

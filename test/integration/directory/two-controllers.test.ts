@@ -322,12 +322,26 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(await accountsOn(second, instance)).toEqual([]);
     }, 60_000);
 
-    test('an account that only a dead controller knew comes back with it, is listed, and can be removed', async () => {
+    test('an account that only a dead controller knew is not said to be gone; it comes back, is listed, and can be removed', async () => {
       await setReplication(false);
       const instance = newInstance();
       const room = directory({ site: 'Default-First-Site-Name' });
-      const { domainController } = await room.stage(instance, password(), {}, unchecked, signal);
+      const { domainController, objectGuid, computerName } = await room.stage(
+        instance,
+        password(),
+        {},
+        unchecked,
+        signal,
+      );
       await first.stop();
+      const at = Date.now();
+      for (const known of [{ objectGuid }, {}]) {
+        const remembered = { names: [], domainController, staged: { computerName, at }, ...known };
+        await expect(room.remove(instance, remembered, unchecked, signal)).rejects.toMatchObject({
+          code: 'removal-unproven',
+          message: expect.stringContaining(domainController),
+        });
+      }
       const nothing = await room.remove(instance, { names: [], domainController }, unchecked, signal);
       expect(nothing).toEqual({
         accounts: [],
