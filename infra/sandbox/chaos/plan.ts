@@ -40,6 +40,9 @@ export const worldKinds = [
   'message-forged',
   'instance-died',
   'instance-terminated',
+  'pool-reused',
+  'root-volume-replaced',
+  'group-refreshed',
   'node-silent',
   'join-broken',
   'package-missing',
@@ -80,6 +83,15 @@ export type WorldFault =
   | { readonly kind: 'message-malformed'; readonly body: string }
   | { readonly kind: 'message-forged'; readonly transition: string; readonly choice: number }
   | { readonly kind: 'instance-died' | 'instance-terminated'; readonly choice: number }
+  /** For so many seconds a group has a warm pool that takes instances back. Groups count from 1. */
+  | {
+      readonly kind: 'pool-reused';
+      readonly group: number;
+      readonly state: 'Stopped' | 'Running';
+      readonly seconds: number;
+    }
+  /** Instance refreshes of a group: new root volumes, or new instances. */
+  | { readonly kind: 'root-volume-replaced' | 'group-refreshed'; readonly group: number }
   /** These befall the next machine that boots. */
   | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' };
 
@@ -176,6 +188,7 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
   const worker = dice.between(1, options.workers);
   const controller = dice.between(1, options.controllers);
   const choice = dice.fraction();
+  const group = dice.between(1, options.groups);
   const { leaseSeconds } = options;
   switch (kind) {
     case 'worker-killed':
@@ -201,6 +214,11 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
     case 'instance-died':
     case 'instance-terminated':
       return { kind, choice };
+    case 'pool-reused':
+      return { kind, group, state: dice.pick(['Stopped', 'Running']), seconds: dice.between(20, 40) };
+    case 'root-volume-replaced':
+    case 'group-refreshed':
+      return { kind, group };
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
@@ -260,6 +278,11 @@ function detailOf(fault: Fault): string {
     case 'answer-lost':
     case 'call-delayed':
       return ` ${fault.operation} × ${fault.times}`;
+    case 'pool-reused':
+      return ` group ${fault.group}, ${fault.state}, for ${fault.seconds} s`;
+    case 'root-volume-replaced':
+    case 'group-refreshed':
+      return ` group ${fault.group}`;
     case 'instance-died':
     case 'instance-terminated':
     case 'node-silent':
