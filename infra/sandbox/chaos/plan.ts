@@ -241,7 +241,8 @@ function moments(
   const found: number[] = [];
   for (let at = from; ;) {
     at += gap.least + dice.fraction() * (gap.most - gap.least);
-    if (at >= to) return found;
+    // A moment is told to a tenth of a second: it must be early enough as it is told.
+    if (rounded(at) >= to) return found;
     found.push(rounded(at));
   }
 }
