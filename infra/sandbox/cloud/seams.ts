@@ -89,6 +89,8 @@ export type CloudEvent =
       readonly kind: 'action-begun';
       readonly group: string;
       readonly transition: LifecycleTransition;
+      /** Where it leads, as its message says. */
+      readonly destination: string;
       readonly instanceId: string;
       readonly token: string;
     }

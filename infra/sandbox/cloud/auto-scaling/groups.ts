@@ -493,6 +493,7 @@ export class Groups {
         kind: 'action-begun',
         group: group.name,
         transition,
+        destination: member.route.destination,
         instanceId: member.instance.id,
         token: action.token,
       });
