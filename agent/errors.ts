@@ -92,6 +92,12 @@ const codes = {
     meaning: 'The node lacks packages that a domain join needs.',
     hint: 'Put the packages that the message names into the image.',
   },
+  'node-adcli-too-old': {
+    disposition: 'abandon',
+    meaning:
+      'The controller has changed the password, and adcli took its answer for a failure, so that the node has no keys.',
+    hint: 'Controllers of Windows Server 2025 need adcli 0.9.3 or later. Put one into the image, or name controllers of another version in directory.controllers.',
+  },
   'node-foreign-domain': {
     disposition: 'abandon',
     meaning: 'The node is a member of another domain already, or set up for one.',
@@ -138,6 +144,16 @@ const codes = {
     disposition: 'retry',
     meaning: 'The node could not join with the staged account.',
     hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller, and the clock.',
+  },
+  'node-not-usable': {
+    disposition: 'retry',
+    meaning: 'The node has joined, but sssd is not online, or does not resolve a user of the domain.',
+    hint: "The message has sssd's own reason. Check the image's /etc/sssd/conf.d, nsswitch.conf, free disk space, and ports 53, 88, 389 and 3268 to every controller of the node's site.",
+  },
+  'node-name-unregistered': {
+    disposition: 'retry',
+    meaning: "The node has joined, but DNS does not lead from the computer's name to it.",
+    hint: 'Allow secure dynamic updates of the zone, and port 53 to its servers. If names are not to be registered, put dyndns_update = false for the domain into a file in /etc/sssd/conf.d of the image.',
   },
   'join-unverified': {
     disposition: 'retry',

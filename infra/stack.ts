@@ -279,7 +279,7 @@ export class MembershipStack extends Stack {
     const directoryControllers = text(
       'DirectoryControllers',
       'Host names of domain controllers, with commas: no others are used. Empty: those that DNS names and that prove to be controllers',
-      '^$|^[A-Za-z0-9.-]+(:[0-9]{1,5})?(,[A-Za-z0-9.-]+(:[0-9]{1,5})?)*$',
+      '^$|^[A-Za-z0-9_.-]+(:[0-9]{1,5})?(,[A-Za-z0-9_.-]+(:[0-9]{1,5})?)*$',
       '',
     );
     const dnsCleanup = new CfnParameter(this, 'DnsCleanup', {

@@ -51,6 +51,8 @@ export interface World {
   add(name: string): void;
   /** Computer names that have records in DNS. */
   readonly records: Set<string>;
+  /** Computer names that another account has registered in DNS. */
+  readonly squatted: Set<string>;
   readonly hidden: { messageId: string; seconds: number }[];
   readonly removed: string[];
   readonly answers: { token: string; result: string }[];
@@ -71,7 +73,8 @@ export interface World {
     domain: string;
     computerName: string;
     ready: boolean;
-    joins: 'works' | 'fails' | 'hangs' | 'lies';
+    /** `unusable`: it joins, and resolves no user of the domain. */
+    joins: 'works' | 'fails' | 'hangs' | 'lies' | 'unusable';
     /** The computer name under which a node that lies has joined. */
     liesAbout: string;
     leaves: 'works' | 'hangs';
@@ -111,6 +114,7 @@ export function createWorld(each = 64): World {
     table: new Map(),
     accounts: domain.accounts,
     records: domain.records,
+    squatted: domain.squatted,
     account: () => domain.stampedFor(INSTANCE)[0],
     add: (name) => void domain.add(name, INSTANCE),
     hidden: [],
@@ -149,7 +153,7 @@ export function createWorld(each = 64): World {
       leaves: 'works',
       notAfter: undefined,
       facts: {},
-      failure: { code: 'realm-failed', detail: 'no' },
+      failure: { code: 'adcli-failed', detail: 'no' },
     },
     message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
       messageId: id,
@@ -251,12 +255,13 @@ export function createWorld(each = 64): World {
       if (world.node.joins === 'lies') {
         return { ...facts, computerName: world.node.liesAbout, result: 'joined', code: '', detail: '' };
       }
-      if (
-        world.node.joins === 'works' &&
-        world.node.computerName.toUpperCase() === entry.computerName &&
-        account?.password === OWN
-      ) {
+      const isMember =
+        world.node.computerName.toUpperCase() === entry.computerName && account?.password === OWN;
+      if (world.node.joins === 'works' && isMember) {
         return { ...facts, result: 'already', code: '', detail: '' };
+      }
+      if (world.node.joins === 'unusable' && isMember) {
+        return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
         return { ...facts, result: 'failed', ...world.node.failure };
@@ -267,6 +272,7 @@ export function createWorld(each = 64): World {
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;
       world.effects.push('join');
+      if (world.node.joins === 'unusable') return { ...facts, result: 'failed', ...world.node.failure };
       return { ...facts, result: 'joined', code: '', detail: '' };
     },
     async leave(_node, _domain, notAfter, signal) {

@@ -296,23 +296,39 @@ describe('the answer of a node', () => {
     answer = () => ({
       status: 'Failed',
       detail: 'Failed',
-      output: JSON.stringify({ ...factsOf.join, result: 'failed', code: 'realm-failed' }),
+      output: JSON.stringify({ ...factsOf.join, result: 'failed', code: 'adcli-failed' }),
     });
     await expect(clock.until(nodes.join(nodeOf(1), entryOf(1), target, open))).resolves.toMatchObject({
       result: 'failed',
-      code: 'realm-failed',
+      code: 'adcli-failed',
     });
   });
 
   test.each(['Failed', 'TimedOut'])(
     'without facts, of a command that %s, is a failed command',
     async (status) => {
-      answer = () => ({ status, detail: status, output: 'bash: realm: command not found' });
+      answer = () => ({ status, detail: status, output: 'bash: adcli: command not found' });
       const probed = clock.until(nodes.probe(nodeOf(1), open));
       await expect(probed).rejects.toMatchObject({ code: 'command-failed' });
       await expect(probed).rejects.toThrow(`${instance(1)} ended as ${status}`);
     },
   );
+
+  test.each([
+    ['', 'without facts.'],
+    ['half a line', 'without facts.'],
+    [
+      '\n----------ERROR-------\n\n/var/lib/amazon/ssm/_script.sh: 3: cannot create /run/x: No space left on device\nmore\nfailed to run commands: exit status 2',
+      'without facts: /var/lib/amazon/ssm/_script.sh: 3: cannot create /run/x: No space left on device.',
+    ],
+    ['{"adjoin":1,\n----------ERROR-------\nno\u001b[31m\u00e9way', 'without facts: no [31m way.'],
+    [`\n----------ERROR-------\n${'x'.repeat(900)}`, `without facts: ${'x'.repeat(200)}.`],
+  ])('without facts carries the first line of standard error (%j)', async (output, end) => {
+    answer = () => ({ status: 'Failed', detail: 'Failed', output });
+    await expect(clock.until(nodes.probe(nodeOf(1), open))).rejects.toThrow(
+      `The probe on ${instance(1)} ended as Failed (Failed) ${end}`,
+    );
+  });
 
   test('without facts, of a command that succeeded, is invalid', async () => {
     answer = () => ({ output: 'all fine' });
