@@ -21,9 +21,10 @@ import { oneTimePassword } from './directory/one-time-password.ts';
 import { seal } from './directory/seal.ts';
 import { createServiceCredential, type ServiceCredentialSource } from './directory/service-credential.ts';
 import { sameStamp } from './directory/stamp.ts';
-import { errorCodes } from './errors.ts';
+import { AdjoinError, errorCodes } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
-import { createHandler } from './lifecycle/handler.ts';
+import { firstVisibility } from './lifecycle/delivery.ts';
+import { createHandler, LEASE_SHARE } from './lifecycle/handler.ts';
 import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
@@ -31,15 +32,12 @@ import { createNodes, type Nodes } from './nodes/nodes.ts';
 import type { Pauses } from './patience.ts';
 import type { Redactor } from './redact.ts';
 import { createSweepLeases, type SweepLeases } from './sweep/lease.ts';
-import type { SweepLimits, SweepPorts } from './sweep/ports.ts';
+import type { InstancesPort, SweepLimits, SweepPorts } from './sweep/ports.ts';
 import type { SweepReport } from './sweep/report.ts';
 import { sweepOnSchedule } from './sweep/schedule.ts';
 import { sweep } from './sweep/sweep.ts';
 import type { Ending } from './terms.ts';
 import { createWorker, type Worker } from './worker.ts';
-
-/** A lease ends before its message shows again, so that the next worker which receives it finds the lease free. */
-const LEASE_SHARE = 0.8;
 
 /** What everything is made from. */
 interface Base {
@@ -121,6 +119,7 @@ function directoryPortOf({ config, directory }: Adapters): DirectoryPort {
   return {
     stage: (...of) => directory.stage(...of),
     remove: (...of) => directory.remove(...of),
+    prove: (instanceId, challenge, signal) => directory.prove(instanceId, challenge, signal),
     domain: (signal) => directory.domain(signal),
     async inspect(instanceId, staged, signal) {
       const account = await directory.inspect(staged, signal);
@@ -175,19 +174,31 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       redactor.hide(value);
       return { value, forget: () => redactor.forget(value) };
     },
+    newChallenge: () => `adjoin-${randomBytes(16).toString('hex')}`,
     seal,
   };
 }
 
+const instancesOf = ({ clients, config: { accountId, region } }: Adapters): InstancesPort =>
+  createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId, region });
+
 function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
   const slots = createSlots(config.concurrency);
+  const instances = instancesOf(adapters);
   const handler = createHandler({
     expected: { accountId: config.accountId, region: config.region },
     admission: {
       instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
       group: (name) => autoScaling.group(name),
       heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
+      async existence(instanceId, signal) {
+        await instances.proveAccount(signal);
+        const existence = (await instances.look([instanceId], signal)).get(instanceId);
+        if (existence === undefined)
+          throw new AdjoinError('unexpected', `EC2 says nothing of ${instanceId}.`);
+        return existence;
+      },
       instanceTag: (instanceId, key, signal) => readInstanceTag(clients.ec2, instanceId, key, signal),
     },
     completion: autoScaling,
@@ -197,10 +208,15 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     log,
     count,
   });
-  const { waitSeconds, visibilitySeconds } = config.receive;
+  const { waitSeconds } = config.receive;
+  const visibilityMs = config.receive.visibilitySeconds * 1000;
   return createWorker({
-    queue: createQueue(clients.sqs, { url: config.queueUrl, waitSeconds, visibilitySeconds }),
-    visibilityMs: visibilitySeconds * 1000,
+    queue: createQueue(clients.sqs, {
+      url: config.queueUrl,
+      waitSeconds,
+      visibilitySeconds: firstVisibility(visibilityMs) / 1000,
+    }),
+    visibilityMs,
     handler,
     slots,
     drainMs: config.drainSeconds * 1000,
@@ -218,10 +234,10 @@ export interface Sweeper {
 
 function sweeperOf(adapters: Adapters): Sweeper {
   const { autoScaling, clients, clock, config, directory, ledger, log, sweepLeases } = adapters;
-  const { accountId, region, table } = config;
+  const { table } = config;
   const ports: SweepPorts = {
     directory,
-    instances: createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId, region }),
+    instances: instancesOf(adapters),
     isInAutoScaling: async (instanceId, signal) =>
       (await autoScaling.instance(instanceId, signal)) !== undefined,
     ledger: {

@@ -75,7 +75,7 @@ const schema = z.strictObject({
         .max(3600)
         .default(120)
         .describe(
-          'How long a message stays hidden before it must be renewed: the time until another worker takes over from a dead one. Seconds.',
+          "How long a message stays hidden at most before it must be renewed: the time until another worker takes over from a dead one. It is two fifths of the hook's heartbeat if that is less. Seconds.",
         ),
     })
     .prefault({})
@@ -102,7 +102,7 @@ const schema = z.strictObject({
         .default(120)
         .describe('How long Run Command tries to deliver (its own minimum is 30). Seconds.'),
       probeSeconds: z.int().min(5).max(3600).default(60).describe('Execution time-out of a probe. Seconds.'),
-      joinSeconds: z.int().min(5).max(3600).default(180).describe('Execution time-out of a join. Seconds.'),
+      joinSeconds: z.int().min(5).max(3600).default(300).describe('Execution time-out of a join. Seconds.'),
       leaveSeconds: z
         .int()
         .min(5)
@@ -117,7 +117,7 @@ const schema = z.strictObject({
   directory: z
     .strictObject({
       controllers: z
-        .array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be host or host:port'))
+        .array(z.string().regex(/^[A-Za-z0-9_.-]+(:\d{1,5})?$/, 'must be host or host:port'))
         .min(1)
         .optional()
         .describe(

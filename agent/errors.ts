@@ -62,7 +62,7 @@ const codes = {
   'action-owned-elsewhere': {
     disposition: 'yield',
     meaning: 'Another worker holds the lease on this instance.',
-    hint: 'Nothing to do; the message comes back when the other worker is done or gone.',
+    hint: 'Nothing to do; the action waits until the other worker is done, or its lease has ended.',
   },
   'lease-lost': {
     disposition: 'yield',
@@ -91,6 +91,12 @@ const codes = {
     disposition: 'abandon',
     meaning: 'The node lacks packages that a domain join needs.',
     hint: 'Put the packages that the message names into the image.',
+  },
+  'node-adcli-too-old': {
+    disposition: 'abandon',
+    meaning:
+      'The controller has changed the password, and adcli took its answer for a failure, so that the node has no keys.',
+    hint: 'Controllers of Windows Server 2025 need adcli 0.9.3 or later. Put one into the image, or name controllers of another version in directory.controllers.',
   },
   'node-foreign-domain': {
     disposition: 'abandon',
@@ -139,6 +145,16 @@ const codes = {
     meaning: 'The node could not join with the staged account.',
     hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller, and the clock.',
   },
+  'node-not-usable': {
+    disposition: 'retry',
+    meaning: 'The node has joined, but sssd is not online, or does not resolve a user of the domain.',
+    hint: "The message has sssd's own reason. Check the image's /etc/sssd/conf.d, nsswitch.conf, free disk space, and ports 53, 88, 389 and 3268 to every controller of the node's site.",
+  },
+  'node-name-unregistered': {
+    disposition: 'retry',
+    meaning: "The node has joined, but DNS does not lead from the computer's name to it.",
+    hint: 'Allow secure dynamic updates of the zone, and port 53 to its servers. If names are not to be registered, put dyndns_update = false for the domain into a file in /etc/sssd/conf.d of the image.',
+  },
   'join-unverified': {
     disposition: 'retry',
     meaning: 'The node says that it joined, but the directory does not show it.',
@@ -154,7 +170,7 @@ const codes = {
   'credential-refused': {
     disposition: 'retry',
     meaning: 'The directory refuses the service account (LDAP 49): wrong user name or password.',
-    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that was refused is not tried again, so that the account is not locked out.',
+    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that two controllers, or the only one, called wrong is not tried again, so that the account is not locked out.',
   },
   'credential-locked': {
     disposition: 'retry',
@@ -162,22 +178,27 @@ const codes = {
       'The service account is locked out (LDAP 49, data 775), because wrong passwords were tried. The one in the secret may still be right.',
     hint: 'Find out what else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
   },
+  'credential-restricted': {
+    disposition: 'retry',
+    meaning:
+      'The service account may not log on at this time, or not from this computer (LDAP 49, data 530 or 531). The credential itself is right.',
+    hint: 'Look at its logon hours and at the workstations that it may log on to. It is tried again every two minutes; the secret need not be written again.',
+  },
   'credential-expired': {
     disposition: 'retry',
     meaning: 'The password of the service account has expired or must be changed (LDAP 49, data 532 or 773).',
-    hint: 'Set a new password in the directory and write it as a new version of the secret.',
+    hint: 'Set a new password in the directory and write it as a new version of the secret. A version that two controllers refuse is not tried again.',
   },
   'credential-disabled': {
     disposition: 'retry',
-    meaning:
-      'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
-    hint: 'Enable the account in the directory, then write the secret again, even if its value is unchanged.',
+    meaning: 'The service account is disabled or expired (LDAP 49, data 533 or 701).',
+    hint: 'Enable the account in the directory. It is tried again every two minutes, until two controllers say the same: then write the secret again, even if its value is unchanged.',
   },
   'secret-invalid': {
     disposition: 'retry',
     meaning:
-      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
-    hint: 'Write the secret with those four keys; the agent reads it again by itself.',
+      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou, or one of them can not be right.',
+    hint: 'The message names the key and what is wrong, such as a control character (U+000A is a new line). Write the secret again; the agent reads it by itself. No logon was made with it.',
   },
   'secret-unreadable': {
     disposition: 'retry',
@@ -192,8 +213,8 @@ const codes = {
   'directory-untrusted': {
     disposition: 'retry',
     meaning:
-      "The domain controller's certificate does not verify against the configured CA, does not carry the controller's name, or does not prove that the host is a domain controller.",
-    hint: 'Put the CA of the LDAPS certificates into the file named by directory.caFile. If nothing proves a controller, name the controllers in directory.controllers, or give them certificates with KDC Authentication. If it is none, DNS is forged.',
+      "The domain controller's certificate, or one above it, does not verify: unknown authority, expired, too weak, for another name. Or nothing proves that the host is a domain controller.",
+    hint: 'Mend the certificate that the message names, or put its CA into directory.caFile. If nothing proves a controller, name it in directory.controllers, or give it a certificate with KDC Authentication. If it is none, DNS is forged.',
   },
   'directory-denied': {
     disposition: 'retry',
@@ -232,6 +253,12 @@ const codes = {
     disposition: 'retry',
     meaning: 'Another account of the domain has registered the name of this computer in DNS.',
     hint: 'Look at the owner of the record, and delete the record. Such a name belongs to one instance only: nobody registers it by chance.',
+  },
+  'account-unmatched': {
+    disposition: 'retry',
+    meaning:
+      'Others joined the instance, and no account is proven to be its own: the node does not answer, says that it is no member, or has another account’s key.',
+    hint: 'Look for the account that the message names, if any, and delete it yourself. Nodes of a group with adjoin:UnjoinOnly=true need a running SSM agent, kinit and nsupdate until they end, and DNS that takes secure updates.',
   },
   'name-taken': {
     disposition: 'abandon',
@@ -320,14 +347,25 @@ function onOneLine(message: string): string {
   return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, LONGEST_MESSAGE - 1)}…`;
 }
 
+export interface AdjoinErrorOptions extends ErrorOptions {
+  /** When what is in the way ends by itself, milliseconds since the Unix epoch: there is no use in waiting longer. */
+  readonly until?: number | undefined;
+  /** The request was sent more than once: an earlier one, whose response was lost, may have been carried out. */
+  readonly isRepeated?: boolean;
+}
+
 /** An error that adjoin knows by name. `message` says what happened and to whom; it never holds a secret. */
 export class AdjoinError extends Error {
   readonly code: ErrorCode;
+  readonly until: number | undefined;
+  readonly isRepeated: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: AdjoinErrorOptions = {}) {
     super(code === 'config-invalid' ? message : onOneLine(message), options);
     this.name = 'AdjoinError';
     this.code = code;
+    this.until = options.until;
+    this.isRepeated = options.isRepeated ?? false;
   }
 
   get disposition(): Disposition {

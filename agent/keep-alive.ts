@@ -10,7 +10,7 @@ import { AdjoinError, asAdjoinError } from './errors.ts';
 export interface Renewable {
   /** For messages, as in "The lease ran out". */
   readonly name: string;
-  /** Milliseconds that it lasts from a renewal on. */
+  /** Milliseconds that it lasts from a renewal on. What is read right before a renewal holds for that one. */
   readonly lastsMs: number;
   renew(): Promise<void>;
 }
@@ -30,6 +30,11 @@ export interface KeepAlive {
   stop(): Promise<void>;
 }
 
+interface Granted {
+  until: number;
+  lastsMs: number;
+}
+
 /** A third of the shortest: two renewals may fail before it runs out. */
 const SHARE = 3;
 
@@ -43,16 +48,20 @@ const ranOut = (renewable: Renewable): AdjoinError =>
 export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) => void): KeepAlive {
   const controller = new AbortController();
   const stopped = new AbortController();
-  const renewables = new Map<Renewable, { until: number }>();
+  /** Until when each of them lasts (milliseconds since the Unix epoch), and for how long it was renewed the last time. */
+  const renewables = new Map<Renewable, Granted>();
   /** Renewals that have not been answered yet. */
   const underWay = new Map<Renewable, Promise<void>>();
-  /** Cuts the pause short when something is added that needs renewal sooner. */
-  let added = new AbortController();
+  /** Those that were not answered yet when their next turn came: it comes as soon as they are. */
+  const overdue = new Set<Renewable>();
+  /** Has the pause counted again when something is added, or lasts for another time than before. */
+  let changed = new AbortController();
   /** When all were renewed, or tried to be; milliseconds since the Unix epoch. */
   let lastRound = Infinity;
 
-  async function renew(renewable: Renewable, state: { until: number }): Promise<void> {
+  async function renew(renewable: Renewable, state: Granted): Promise<void> {
     const asked = clock.now();
+    const { lastsMs } = renewable;
     if (asked >= state.until) {
       controller.abort(ranOut(renewable));
       return;
@@ -65,7 +74,10 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
       };
       await Promise.race([renewable.renew(), expired()]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
-      state.until = asked + renewable.lastsMs;
+      state.until = asked + lastsMs;
+      if (state.lastsMs === lastsMs) return;
+      state.lastsMs = lastsMs;
+      changed.abort();
     } catch (error) {
       const known = asAdjoinError(error);
       if (ends(known)) controller.abort(known);
@@ -75,29 +87,36 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
     }
   }
 
+  const isOver = (): boolean => stopped.signal.aborted || controller.signal.aborted;
+
+  function start(renewable: Renewable, state: Granted): void {
+    const renewal = renew(renewable, state).finally(() => {
+      underWay.delete(renewable);
+      if (overdue.delete(renewable) && !isOver()) start(renewable, state);
+    });
+    underWay.set(renewable, renewal);
+  }
+
   /** Milliseconds until the next round: a third of the shortest after the last, but no later than the first that runs out. */
   function pause(): number {
-    const shortest = Math.min(...[...renewables.keys()].map((renewable) => renewable.lastsMs));
+    const shortest = Math.min(...[...renewables.values()].map((state) => state.lastsMs));
     const soonest = Math.min(...[...renewables.values()].map((state) => state.until));
     return Math.max(0, Math.min(lastRound + shortest / SHARE, soonest) - clock.now());
   }
 
   async function loop(): Promise<void> {
-    while (!stopped.signal.aborted && !controller.signal.aborted) {
-      added = new AbortController();
+    while (!isOver()) {
+      changed = new AbortController();
       try {
-        await clock.sleep(pause(), AbortSignal.any([stopped.signal, controller.signal, added.signal]));
+        await clock.sleep(pause(), AbortSignal.any([stopped.signal, controller.signal, changed.signal]));
       } catch {
         continue;
       }
       lastRound = clock.now();
       for (const [renewable, state] of renewables) {
         // One that hangs is watched by its own renewal, and must not keep the others waiting.
-        if (underWay.has(renewable)) continue;
-        underWay.set(
-          renewable,
-          renew(renewable, state).finally(() => underWay.delete(renewable)),
-        );
+        if (underWay.has(renewable)) overdue.add(renewable);
+        else start(renewable, state);
       }
     }
     await Promise.all(underWay.values());
@@ -115,9 +134,10 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
       controller.signal.throwIfAborted();
     },
     add(renewable, since) {
-      renewables.set(renewable, { until: since + renewable.lastsMs });
+      const { lastsMs } = renewable;
+      renewables.set(renewable, { until: since + lastsMs, lastsMs });
       lastRound = Math.min(lastRound, since);
-      added.abort();
+      changed.abort();
       running ??= loop();
     },
     abort: (reason) => {

@@ -44,7 +44,7 @@ export interface LifecycleAction {
   readonly group: string;
   readonly instanceId: string;
   readonly transition: Transition;
-  /** Where the instance comes from and goes to: `EC2`, `AutoScalingGroup` or `WarmPool`. */
+  /** Where the instance comes from and goes to: `EC2`, `AutoScalingGroup`, `WarmPool`, or a place that AWS adds. */
   readonly origin: string;
   readonly destination: string;
   /** When the action began, milliseconds since the Unix epoch. The hook's global deadline counts from here. */

@@ -16,7 +16,7 @@ import { pauseAfter, type Pauses } from './patience.ts';
 
 export interface WorkerOptions<M extends QueueMessage> {
   readonly queue: QueuePort<M>;
-  /** Milliseconds for which a receive hides a message. */
+  /** Milliseconds for which a message is hidden at most before it must be renewed. */
   readonly visibilityMs: number;
   readonly handler: Handler;
   /** Those that the handler works with. */

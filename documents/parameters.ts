@@ -19,9 +19,12 @@ interface StringListParameter {
 
 export type Parameter = StringParameter | StringListParameter;
 
-/** A DNS name of two labels or more; RFC 1035 bounds a label at 63 and a name at 253 characters. */
+/**
+ * A DNS name of two labels or more; RFC 1035 bounds a label at 63 and a name at 253 characters. Windows takes an underscore in the
+ * name of a host or a domain.
+ */
 const domainName =
-  '^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$';
+  '^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)+$';
 
 const domain: StringParameter = {
   type: 'String',
@@ -43,8 +46,18 @@ function executionTimeout(seconds: number): StringParameter {
 
 /** The parameters of each document; the same on every platform. */
 export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parameter>>>> = {
-  // Its waits add up to 21 seconds: the lock 15, realm 6. A key takes a second or two.
-  probe: { executionTimeout: executionTimeout(60) },
+  probe: {
+    challenge: {
+      type: 'String',
+      description:
+        'A name that a member registers in DNS with the key of its account; without one it registers nothing',
+      default: '',
+      maxChars: 39,
+      allowedPattern: '^(adjoin-[0-9a-f]{32})?$',
+    },
+    // Its waits add up to 42 seconds: the lock 15, and the proof 11 and 16. A key takes a second or two.
+    executionTimeout: executionTimeout(60),
+  },
   join: {
     domain,
     domainController: {
@@ -62,8 +75,9 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
       allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
     },
-    // Its waits add up to 163 seconds: the lock 45, adcli twice 16, sssd's stop 7 and start 26, the host name 6, realm 47.
-    executionTimeout: executionTimeout(180),
+    // Its waits add up to 212 seconds: the lock 75, adcli 62 and 31, sssd's stop 7 and start 26, the host name 6, sssd's log 5.
+    // The rest is for sssd to come online and for the name to be registered; the script ends that 10 seconds before the end.
+    executionTimeout: executionTimeout(300),
   },
   leave: {
     domain,

@@ -47,8 +47,28 @@ export interface FixedSettings {
   readonly [setting: string]: unknown;
 }
 
+/** Seconds, both; the agent itself takes no others. */
+const SHORTEST_VISIBILITY = 10;
+const LONGEST_VISIBILITY = 3600;
+
+/** @throws Error for a setting with which a worker could not start: the launches of every group would wait for it */
+function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings): void {
+  if (visibilitySeconds === undefined || Token.isUnresolved(visibilitySeconds)) return;
+  if (
+    Number.isInteger(visibilitySeconds) &&
+    visibilitySeconds >= SHORTEST_VISIBILITY &&
+    visibilitySeconds <= LONGEST_VISIBILITY
+  ) {
+    return;
+  }
+  throw new Error(
+    'agentSettings: receive.visibilitySeconds must be from 10 seconds to an hour, in whole seconds: in less a lease is not renewed in time when an answer takes five seconds',
+  );
+}
+
 /** The agent's configuration file, as text that CloudFormation completes. */
 export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
+  checkVisibility(settings);
   const { directory = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
   return text({

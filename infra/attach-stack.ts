@@ -1,7 +1,14 @@
 import { CfnCondition, CfnParameter, Fn, Stack, type StackProps } from 'aws-cdk-lib';
 import { CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
 import type { Construct } from 'constructs';
-import { type Hook, launchHook, terminateHook } from './attach.ts';
+import {
+  type Hook,
+  heartbeatBounds,
+  launchHook,
+  LONGEST_HEARTBEAT,
+  SHORTEST_HEARTBEAT,
+  terminateHook,
+} from './attach.ts';
 
 /** Attaches one existing group: the hooks of `DomainMembership.attach` as a template with parameters. */
 export class AttachStack extends Stack {
@@ -22,8 +29,9 @@ export class AttachStack extends Stack {
       type: 'Number',
       description: 'How long Auto Scaling waits for a heartbeat of the agent',
       default: 300,
-      minValue: 30,
-      maxValue: 7200,
+      minValue: SHORTEST_HEARTBEAT,
+      maxValue: LONGEST_HEARTBEAT,
+      constraintDescription: heartbeatBounds,
     }).valueAsNumber;
     const hook = (name: string, description: string, values: Hook): void => {
       const wanted = new CfnParameter(this, name, {

@@ -12,7 +12,8 @@ export interface AttachOptions {
   /** Instances are removed from the directory before they end, however they joined. @default true */
   readonly unjoin?: boolean;
   /**
-   * How long Auto Scaling waits for a heartbeat of the agent, which renews at a third of it or earlier. 30 seconds to 2 hours.
+   * How long Auto Scaling waits for a heartbeat of the agent. 30 seconds to 2 hours, in whole seconds. The message of an
+   * action is hidden for two fifths of it at most, so that another worker has it in time when one dies.
    * @default 5 minutes
    */
   readonly heartbeat?: Duration;
@@ -22,7 +23,19 @@ export interface AttachOptions {
    * @default ABANDON
    */
   readonly onJoinFailure?: 'ABANDON' | 'HOLD';
+  /**
+   * Others join the instances, by seamless domain join for example, and the accounts that they have made go with the
+   * instances. Each node proves which account is its own while it still lives. Without `join`.
+   * @default false
+   */
+  readonly unjoinOnly?: boolean;
 }
+
+/** Seconds. Auto Scaling takes no others, and what a worker hides and leases for is derived from them. */
+export const SHORTEST_HEARTBEAT = 30;
+export const LONGEST_HEARTBEAT = 7200;
+export const heartbeatBounds =
+  'must be from 30 seconds to 2 hours, in whole seconds: Auto Scaling takes no other, and in less a second worker could not take over from a dead one';
 
 /** The queue that hooks send to, and the role that they use. */
 export interface HookTarget {
@@ -69,11 +82,15 @@ export function terminateHook(heartbeatTimeout: number): Hook {
  * tag `JoinAD=true` (propagated to instances).
  */
 export function attachGroup(group: IAutoScalingGroup, target: HookTarget, options: AttachOptions = {}): void {
-  const { join = true, unjoin = true, heartbeat = Duration.minutes(5) } = options;
+  const { unjoinOnly = false } = options;
+  const { join = !unjoinOnly, unjoin = true, heartbeat = Duration.minutes(5) } = options;
+  if (unjoinOnly && (join || !unjoin)) throw new Error('attach: unjoinOnly is without join, and with unjoin');
   if (!join && !unjoin)
     throw new Error('attach: join and unjoin are both off, so there is nothing to attach');
-  const seconds = heartbeat.toSeconds();
-  if (seconds < 30 || seconds > 7200) throw new Error('attach: heartbeat must be from 30 seconds to 2 hours');
+  const seconds = heartbeat.toSeconds({ integral: false });
+  if (!Number.isInteger(seconds) || seconds < SHORTEST_HEARTBEAT || seconds > LONGEST_HEARTBEAT) {
+    throw new Error(`attach: heartbeat ${heartbeatBounds}`);
+  }
   const hooks = [...(join ? [launchHook(seconds)] : []), ...(unjoin ? [terminateHook(seconds)] : [])];
   const scope = new Construct(group, 'Adjoin');
 
@@ -102,6 +119,7 @@ export function attachGroup(group: IAutoScalingGroup, target: HookTarget, option
   made.node.addDependency(...target.readiness);
   Tags.of(group).add('JoinAD', 'true', { applyToLaunchedInstances: true });
   if (options.onJoinFailure) Tags.of(group).add('adjoin:OnJoinFailure', options.onJoinFailure);
+  if (unjoinOnly) Tags.of(group).add('adjoin:UnjoinOnly', 'true');
   if (target.nodePolicy) {
     group.role.addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),

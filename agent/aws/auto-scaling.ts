@@ -76,7 +76,9 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
   async function describeGroup(name: string): Promise<Group | undefined> {
     const [groups, hooks] = await Promise.all([
       callAws(`autoscaling:DescribeAutoScalingGroups of ${name}`, undefined, () =>
-        client.send(new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] })),
+        client.send(
+          new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name], IncludeInstances: false }),
+        ),
       ),
       callAws(`autoscaling:DescribeLifecycleHooks of ${name}`, undefined, () =>
         client.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name })),
@@ -117,6 +119,7 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         if (!isVoid(error)) throw error;
         throw new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${reasonOf(error)}`, {
           cause: error,
+          isRepeated: (awsErrorOf(error)?.attempts ?? 1) > 1,
         });
       }
     });

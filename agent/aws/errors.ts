@@ -9,13 +9,20 @@ const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/;
 const UNAUTHENTICATED =
   /^(AuthFailure|CredentialsProviderError|ExpiredToken|ExpiredTokenException|IncompleteSignature|InvalidClientTokenId|InvalidSignatureException|MissingAuthenticationToken|MissingAuthenticationTokenException|RequestExpired|SignatureDoesNotMatch|UnrecognizedClientException)$/;
 
-/** The name and HTTP status of an SDK error; of anything else, nothing. */
-export function awsErrorOf(error: unknown): { name: string; status: number | undefined } | undefined {
+/** The name of an SDK error, its HTTP status, and how often the request was sent; of anything else, nothing. */
+export function awsErrorOf(
+  error: unknown,
+):
+  | { readonly name: string; readonly status: number | undefined; readonly attempts: number | undefined }
+  | undefined {
   if (!(error instanceof Error)) return undefined;
   const metadata: unknown = Reflect.get(error, '$metadata');
-  const status: unknown =
-    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'httpStatusCode') : undefined;
-  return { name: error.name, status: typeof status === 'number' ? status : undefined };
+  const number = (key: string): number | undefined => {
+    const value: unknown =
+      typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, key) : undefined;
+    return typeof value === 'number' ? value : undefined;
+  };
+  return { name: error.name, status: number('httpStatusCode'), attempts: number('attempts') };
 }
 
 /** The SDK's classification looks at fields that any error may have, and expects none of them. */

@@ -47,7 +47,9 @@ export function createInstances(options: InstancesOptions): InstancesPort {
       if (reservations.length > 0) return;
       // There is no instance in the account. The ARN of a group names the account of the credentials as well.
       const groups = await callAws('autoscaling:DescribeAutoScalingGroups', signal, () =>
-        autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1 }), { abortSignal: signal }),
+        autoScaling.send(new DescribeAutoScalingGroupsCommand({ MaxRecords: 1, IncludeInstances: false }), {
+          abortSignal: signal,
+        }),
       );
       const arn = groups.AutoScalingGroups?.[0]?.AutoScalingGroupARN ?? '';
       const [, , service, itsRegion, itsAccount] = arn.split(':');

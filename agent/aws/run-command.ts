@@ -63,6 +63,8 @@ export function createRunCommand(client: SSMClient): RunCommand {
                   Object.entries(request.parameters).map(([key, values]) => [key, [...values]]),
                 ),
                 TimeoutSeconds: request.deliverySeconds,
+                // No failure on one node keeps the command from the others. It is said here and not left to a default.
+                MaxErrors: '100%',
                 Comment: request.comment.slice(0, COMMENT),
               }),
               { abortSignal: signal },

@@ -40,7 +40,12 @@ export interface ComputerAccount extends StagedAccount {
   readonly owner: string | undefined;
   /** Whether it is a computer, and not of a class that AD derives from it (a managed service account). */
   readonly isPlain: boolean;
+  /** Whether its primary group is that of member computers: a controller's is not. */
+  readonly isMemberComputer: boolean;
 }
+
+/** The group Domain Computers, by its number in each domain (MS-DTYP 2.4.2.4). */
+const MEMBER_COMPUTERS = '515';
 
 /** Bits of `userAccountControl` (MS-ADTS 2.2.16). */
 export const ACCOUNT_DISABLED = 0x2n;
@@ -59,6 +64,7 @@ const READ = [
   'sAMAccountName',
   'pwdLastSet',
   'userAccountControl',
+  'primaryGroupID',
   'whenCreated',
   'dNSHostName',
   'operatingSystem',
@@ -107,6 +113,7 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     operatingSystem: row.text('operatingSystem'),
     servicePrincipalNames: row.texts('servicePrincipalName'),
     owner: ownerOfRow(row),
+    isMemberComputer: row.text('primaryGroupID') === MEMBER_COMPUTERS,
     isPlain: row.texts('objectClass').every((name) => CLASSES.has(name.toLowerCase())),
   };
 }
@@ -304,6 +311,27 @@ export async function namesInUse(
     signal,
   );
   return rows.flatMap((row) => row.text('sAMAccountName')?.replace(/\$$/, '').toUpperCase() ?? []);
+}
+
+/**
+ * The computer account with this security identifier, wherever it is and whoever made it.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function findBySid(
+  { connection }: Session,
+  objectSid: string,
+  signal: AbortSignal,
+): Promise<ComputerAccount | undefined> {
+  const filter = equals('objectClass', 'computer');
+  const query = { base: `<SID=${objectSid}>`, scope: 'base', filter, attributes: READ, ...asBytes } as const;
+  try {
+    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    const found = rows.map((row) => readAccount(row, connection.controller));
+    return found.find((account) => account.objectSid === objectSid);
+  } catch (error) {
+    if (isResult(error, Result.noSuchObject)) return undefined;
+    throw error;
+  }
 }
 
 /**

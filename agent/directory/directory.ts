@@ -30,6 +30,7 @@ import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
+import { provenAccount, type Challenge, type ProvenAccount } from './proven-account.ts';
 import { stageAccount } from './staging.ts';
 import type { Stamp } from './stamp.ts';
 
@@ -68,6 +69,13 @@ export interface Directory {
     staged: Pick<StagedAccount, 'objectGuid' | 'domainController'> & Pick<EarlierStaging, 'objectSids'>,
     signal: AbortSignal,
   ): Promise<(ComputerAccount & { readonly isNameTaken: boolean }) | undefined>;
+
+  /**
+   * The account that a node of this instance has proven to have, wherever it is and whoever made it: it has registered the
+   * challenge in DNS. Nothing while the controller does not show that.
+   * @throws AdjoinError `account-unmatched` when the account that did so is not the instance's own
+   */
+  prove(instanceId: string, challenge: Challenge, signal: AbortSignal): Promise<ProvenAccount | undefined>;
 
   /** All accounts of this instance in our organizational unit that our service account made. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
@@ -248,6 +256,13 @@ export function openDirectory(options: DirectoryOptions): Directory {
           const taken = await namesTaken(session, [computerName], [...objectSids, objectSid], signal);
           return { ...account, isNameTaken: taken.length > 0 };
         },
+        signal,
+      );
+    },
+
+    async prove(instanceId, challenge, signal) {
+      return controllers.onAny(
+        (session) => provenAccount(session, challenge, stampOf(instanceId), signal),
         signal,
       );
     },

@@ -85,6 +85,22 @@ const labelsOf = (computerNames: readonly string[]): string[] =>
 const isTheirs = ({ owner }: Node, objectSids: readonly string[]): boolean =>
   owner !== undefined && objectSids.includes(owner);
 
+/**
+ * The security identifier of the account that registered a label in one of the domain's zones; nothing when none has it.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function registrarOf(
+  session: Session,
+  label: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const zone of zones(session)) {
+    const node = await nodeIn(session, zone, label, signal);
+    if (node?.owner !== undefined) return node.owner;
+  }
+  return undefined;
+}
+
 /** A computer, and the security identifiers of the accounts that had its name. */
 export interface NamedAccounts {
   readonly computerName: string;

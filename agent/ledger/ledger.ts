@@ -48,22 +48,32 @@ export interface Lease extends Renewable {
   release(): Promise<void>;
 }
 
+/** How a lease is asked for. */
+export interface LeaseRequest {
+  /** A name from `newOwner`. Asked for again under the same name, a lease whose write has lost its answer is recognised. */
+  readonly owner: string;
+  /** Milliseconds that the lease lasts without renewal. */
+  readonly lastsMs: number;
+}
+
 export interface LedgerOptions {
   readonly table: MembershipTable;
   readonly clock: Clock;
   /** A name for one lease: this process and a number that is never used again. */
   readonly nextOwner: () => string;
-  /** Milliseconds that a lease lasts without renewal. */
+  /** Milliseconds that a lease lasts without renewal if no other time is asked for. */
   readonly leaseMs: number;
 }
 
 export interface Ledger {
   find(instanceId: string): Promise<Membership | undefined>;
+  /** A name for one lease. */
+  newOwner(): string;
   /**
    * Takes the lease on the membership of the action's instance and opens the action's record.
-   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts
+   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts; its `until` is the end of that lease
    */
-  take(action: LifecycleAction): Promise<Lease>;
+  take(action: LifecycleAction, request?: LeaseRequest): Promise<Lease>;
   /**
    * Takes the lease on a membership outside any action, and changes nothing else. An instance without a record gets one,
    * in the state `owed`, unless told otherwise: a claim comes before the removal of an account.
@@ -104,7 +114,7 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
 export function createLedger(options: LedgerOptions): Ledger {
   const { table, clock, nextOwner, leaseMs } = options;
 
-  function leaseOf(first: Membership): Lease {
+  function leaseOf(first: Membership, lastsMs: number): Lease {
     let current = first;
     /** Writes under one lease go one after the other: the renewal and the work share the record. */
     let queue: Promise<void> = Promise.resolve();
@@ -133,7 +143,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 
     const prolonged = (membership: Membership): Membership => ({
       ...membership,
-      leaseExpiresAt: clock.now() + leaseMs,
+      leaseExpiresAt: clock.now() + lastsMs,
     });
 
     function withStep(membership: Membership, step: Step | undefined): Membership {
@@ -146,7 +156,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 
     return {
       name: 'lease',
-      lastsMs: leaseMs,
+      lastsMs,
       get membership() {
         return current;
       },
@@ -166,37 +176,53 @@ export function createLedger(options: LedgerOptions): Ledger {
   async function leaseWith(
     instanceId: string,
     open: (stored: Membership | undefined, now: number) => Membership,
+    { owner, lastsMs }: LeaseRequest,
   ): Promise<Lease> {
-    const owner = nextOwner();
     for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
       const stored = await table.read(instanceId);
       const now = clock.now();
-      // Our own name there: the last write arrived and only its answer was lost.
-      if (stored?.leaseOwner === owner) return leaseOf(stored);
-      if ((stored?.leaseExpiresAt ?? 0) > now) {
+      const isLeased = (stored?.leaseExpiresAt ?? 0) > now;
+      if (stored && isLeased && stored.leaseOwner === owner) {
+        // Our own name there: an earlier write arrived and only its answer was lost. The lease has lasted since then.
+        const lease = leaseOf(stored, lastsMs);
+        await lease.renew();
+        return lease;
+      }
+      if (isLeased) {
         throw new AdjoinError(
           'action-owned-elsewhere',
           `${instanceId} is leased to ${stored?.leaseOwner ?? 'another worker'}.`,
+          { until: stored?.leaseExpiresAt },
         );
       }
       const membership: Membership = {
         ...open(stored, now),
         leaseOwner: owner,
-        leaseExpiresAt: now + leaseMs,
+        leaseExpiresAt: now + lastsMs,
       };
       const seen = stored && { expiresAt: stored.leaseExpiresAt };
-      if (await table.write(membership, stored?.fencingToken, seen)) return leaseOf(membership);
+      if (await table.write(membership, stored?.fencingToken, seen)) return leaseOf(membership, lastsMs);
     }
-    throw new AdjoinError('action-owned-elsewhere', `${instanceId} keeps changing hands.`);
+    throw new AdjoinError('action-owned-elsewhere', `${instanceId} keeps changing hands.`, {
+      until: clock.now(),
+    });
   }
+
+  const usual = (): LeaseRequest => ({ owner: nextOwner(), lastsMs: leaseMs });
 
   return {
     find: (instanceId) => table.read(instanceId),
-    take: (action) => leaseWith(action.instanceId, (stored, now) => opened(action, stored, now)),
+    newOwner: nextOwner,
+    take: (action, request = usual()) =>
+      leaseWith(action.instanceId, (stored, now) => opened(action, stored, now), request),
     claim: (instanceId, first = 'owed') =>
-      leaseWith(instanceId, (stored) => ({
-        ...(stored ?? { instanceId, autoScalingGroup: '', state: first }),
-        fencingToken: (stored?.fencingToken ?? 0) + 1,
-      })),
+      leaseWith(
+        instanceId,
+        (stored) => ({
+          ...(stored ?? { instanceId, autoScalingGroup: '', state: first }),
+          fencingToken: (stored?.fencingToken ?? 0) + 1,
+        }),
+        usual(),
+      ),
   };
 }

@@ -5,12 +5,18 @@
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import { isGivenUp, type Membership } from '../ledger/membership.ts';
-import type { InstanceState, LifecycleAction } from '../terms.ts';
+import type { InstanceState, LifecycleAction, Transition } from '../terms.ts';
 
 /** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
 export const OPT_IN_TAG = 'JoinAD';
 /** The tag that says how a launch that cannot join is answered: `ABANDON` (default) or `HOLD`. */
 export const FAILURE_POLICY_TAG = 'adjoin:OnJoinFailure';
+
+/**
+ * The tag of a group that others join, by seamless domain join for example: `true` lets adjoin remove the accounts of its
+ * instances. Only the group's own tag counts.
+ */
+export const UNJOIN_ONLY_TAG = 'adjoin:UnjoinOnly';
 
 /** `ABANDON`: terminate and replace. `HOLD`: give no answer, so that people can look; the hook's own time-out decides. */
 export type FailurePolicy = 'ABANDON' | 'HOLD';
@@ -50,20 +56,30 @@ export interface AdmissionContext extends AdmissionPorts {
 export interface Admission {
   readonly hook: Hook;
   readonly failurePolicy: FailurePolicy;
+  /** Whether others join the group's instances, and their accounts are to be removed all the same. */
+  readonly isUnjoinOnly: boolean;
   /** A launch that failed and is not answered: it is left to the hook's time-out, which no heartbeat may prolong. */
   readonly isHeld: boolean;
   /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
   readonly globalDeadline: number;
 }
 
-const WAIT_STATES = {
+/** `returning`: a termination whose destination is the warm pool. The instance lives on, and waits at the pool's door. */
+type Way = Transition | 'returning';
+const wayOf = ({ transition, destination }: LifecycleAction): Way =>
+  transition === 'terminating' && destination === 'WarmPool' ? 'returning' : transition;
+
+const WAIT_STATES: Readonly<Record<Way, ReadonlySet<string>>> = {
   launching: new Set(['Pending:Wait', 'Warmed:Pending:Wait']),
   terminating: new Set(['Terminating:Wait', 'Warmed:Terminating:Wait', 'ReplacingRootVolume:Wait']),
+  // The user guide draws the first one; the others are the states that a termination waits in otherwise.
+  returning: new Set(['Warmed:Pending:Wait', 'Warmed:Terminating:Wait', 'Terminating:Wait']),
 };
 /** The message can overtake the state it speaks of: what DescribeAutoScalingInstances answers is eventually consistent. */
-const EARLY_STATES = {
+const EARLY_STATES: Readonly<Record<Way, ReadonlySet<string>>> = {
   launching: new Set(['Pending', 'Warmed:Pending', 'ReplacingRootVolume:Proceed']),
   terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
+  returning: new Set(['Warmed:Pending', 'Warmed:Terminating', 'Terminating']),
 };
 /**
  * Looks, two seconds apart, at a state that is early, before the action counts as void; and at a missing tag, before the
@@ -81,12 +97,13 @@ function voided(action: LifecycleAction, why: string): AdjoinError {
 /** What in Auto Scaling's view of the instance contradicts the action, if anything does. */
 async function doubt(action: LifecycleAction, context: AdmissionContext): Promise<string | undefined> {
   const { clock, signal } = context;
+  const way = wayOf(action);
   for (let look = 1; ; look += 1) {
     const state = await context.instance(action.instanceId, signal);
     if (!state) return 'Auto Scaling does not know the instance.';
     if (state.group !== action.group) return 'the instance is in another group.';
-    if (WAIT_STATES[action.transition].has(state.lifecycleState)) return undefined;
-    if (!EARLY_STATES[action.transition].has(state.lifecycleState) || look === EARLY_LOOKS) {
+    if (WAIT_STATES[way].has(state.lifecycleState)) return undefined;
+    if (!EARLY_STATES[way].has(state.lifecycleState) || look === EARLY_LOOKS) {
       return `the instance is ${state.lifecycleState}, not waiting for the hook.`;
     }
     await clock.sleep(EARLY_PAUSE_MS, signal);
@@ -183,5 +200,6 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
   // the ledger's record of the same token proves it.
   if (!isHeld) await context.heartbeat(action, context.signal);
-  return { hook, failurePolicy, isHeld, globalDeadline: action.startedAt + hook.globalMs };
+  const isUnjoinOnly = asksFor(group.tags.get(UNJOIN_ONLY_TAG));
+  return { hook, failurePolicy, isUnjoinOnly, isHeld, globalDeadline: action.startedAt + hook.globalMs };
 }

@@ -1,4 +1,10 @@
-/** One received SQS message: when it was received, and how to hide it or remove it. */
+/**
+ * One received SQS message: when it was received, and how to hide it or remove it.
+ *
+ * A worker can die at any time, and its message must show again, and be received, before the hook times out. So a message
+ * is hidden for less than the hook's heartbeat: for a short time until the hook is known, and for a share of its heartbeat
+ * from the admission on.
+ */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import type { Renewable } from '../keep-alive.ts';
@@ -23,6 +29,11 @@ export interface Delivery extends QueueMessage {
   readonly receivedAt: number;
   /** The time for which SQS hides the message from other workers. Once the delivery is aged, a renewal gives it up. */
   readonly visibility: Renewable;
+  /**
+   * From now on each renewal hides the message for a share of this heartbeat, in milliseconds, and for no longer than the
+   * configuration says.
+   */
+  follow(heartbeatMs: number): void;
   /** Whether the 12 hours for which SQS hides a message are too near for another renewal: it must be received anew. */
   isAged(): boolean;
   /** Hides the message for so many milliseconds, or for as long as SQS still can; 0 shows it at once. */
@@ -34,9 +45,23 @@ export interface Delivery extends QueueMessage {
 export interface DeliveryOptions<M extends QueueMessage> {
   readonly queue: Pick<QueuePort<M>, 'remove' | 'hide'>;
   readonly clock: Clock;
-  /** Milliseconds for which a receive, or a renewal, hides a message. */
+  /** Milliseconds for which a renewal hides a message at most. */
   readonly visibilityMs: number;
 }
+
+/**
+ * Milliseconds for which a receive hides a message at most: two thirds of the shortest heartbeat that a hook can have (30 s).
+ * What hook the message is of is known only after its admission.
+ */
+const LONGEST_FIRST_MS = 20_000;
+/**
+ * What share of a hook's heartbeat its message is hidden for. Of the shortest (30 s) it leaves 18 s to be received and
+ * admitted in; and the default heartbeat of five minutes has the default visibility of two.
+ */
+const SHARE_OF_HEARTBEAT = 0.4;
+
+/** Milliseconds for which a receive hides a message. @param visibilityMs the longest that is configured */
+export const firstVisibility = (visibilityMs: number): number => Math.min(visibilityMs, LONGEST_FIRST_MS);
 
 /**
  * Milliseconds for which SQS hides a message at most, counted from its receive (12 hours), less a margin for clocks that
@@ -52,7 +77,9 @@ export function createDelivery<M extends QueueMessage>(
   const { messageId, body, receiveCount } = message;
   const hideableUntil = receivedAt + LONGEST_HIDE_MS;
 
-  const isAged = (): boolean => clock.now() + visibilityMs > hideableUntil;
+  let lastsMs = firstVisibility(visibilityMs);
+
+  const isAged = (): boolean => clock.now() + lastsMs > hideableUntil;
 
   function hide(ms: number): Promise<void> {
     const left = hideableUntil - clock.now();
@@ -66,14 +93,21 @@ export function createDelivery<M extends QueueMessage>(
     receivedAt,
     visibility: {
       name: 'message visibility',
-      lastsMs: visibilityMs,
+      get lastsMs() {
+        return lastsMs;
+      },
       async renew() {
         if (isAged()) {
           const why = 'SQS hides a message for 12 hours at most; it goes back and is received anew.';
           throw new AdjoinError('lease-lost', why);
         }
-        await hide(visibilityMs);
+        await hide(lastsMs);
       },
+    },
+    follow(heartbeatMs) {
+      // SQS counts in whole seconds.
+      const share = Math.floor((heartbeatMs * SHARE_OF_HEARTBEAT) / 1000) * 1000;
+      lastsMs = Math.min(visibilityMs, share);
     },
     isAged,
     hide,

@@ -1,4 +1,5 @@
 /** What becomes of a message after an error. The disposition of the error's code decides (errors.ts). */
+import type { Clock } from '../clock.ts';
 import type { AdjoinError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Ending } from '../terms.ts';
@@ -13,15 +14,26 @@ const MALFORMED_PAUSE_MS = 1_000;
 const FULL_PAUSE_MS = 5_000;
 const LONGEST_FULL_PAUSE_MS = 3_600_000;
 
+/** Milliseconds: SQS counts in whole seconds. */
+const LEAST_PAUSE_MS = 1_000;
+
 /** Milliseconds until another worker, or this one, may have a message that was not worked on. */
-function pauseOf(error: AdjoinError, delivery: Delivery): number {
+function pauseOf(error: AdjoinError, delivery: Delivery, clock: Clock): number {
   if (error.code === 'draining' || delivery.isAged()) return 0;
-  if (error.code !== 'worker-full') return delivery.visibility.lastsMs;
+  if (error.code !== 'worker-full') {
+    // No longer than another worker's lease lasts: should that worker be dead, the hook does not wait for it.
+    const left = error.until === undefined ? Infinity : Math.max(LEAST_PAUSE_MS, error.until - clock.now());
+    return Math.min(left, delivery.visibility.lastsMs);
+  }
   return Math.min(LONGEST_FULL_PAUSE_MS, FULL_PAUSE_MS * 2 ** (delivery.receiveCount - 1));
 }
 
 /** Deletes the message, hides it, shows it to another worker, or leaves it in the queue. @throws AdjoinError of the queue */
-export async function dispose(delivery: Delivery, error: AdjoinError, log: Log): Promise<Ending> {
+export async function dispose(
+  delivery: Delivery,
+  error: AdjoinError,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<Ending> {
   const { receiveCount } = delivery;
   switch (error.disposition) {
     case 'acknowledge':
@@ -34,7 +46,7 @@ export async function dispose(delivery: Delivery, error: AdjoinError, log: Log):
       return 'malformed';
     case 'yield':
       log.info('message handed back', { error });
-      await delivery.hide(pauseOf(error, delivery));
+      await delivery.hide(pauseOf(error, delivery, clock));
       return 'handed-back';
     case 'retry':
     case 'abandon':

@@ -7,12 +7,12 @@
  * last, and only when Auto Scaling has the answer or has shown that it wants none; until then SQS brings it back, to this
  * worker or to another.
  */
-import { AdjoinError, asAdjoinError } from '../errors.ts';
+import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import { createKeepAlive, type KeepAlive } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
-import { retry } from '../patience.ts';
-import type { Ending, LifecycleAction, LifecycleResult } from '../terms.ts';
+import { retry, until } from '../patience.ts';
+import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
 import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
@@ -21,12 +21,13 @@ import { join } from './join.ts';
 import { parseMessage, type Expectation } from './parse.ts';
 import type { Place, Slots } from './slots.ts';
 import { unjoin } from './unjoin.ts';
-import { settleVoidLaunch } from './void-launch.ts';
+import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
+import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
 import type { CompletionPort, Work, WorkPorts } from './work.ts';
 
 export interface HandlerOptions {
   readonly expected: Expectation;
-  readonly admission: AdmissionPorts;
+  readonly admission: AdmissionPorts & ExistencePorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly work: WorkPorts;
@@ -46,8 +47,24 @@ export interface Handler {
   abortAll(reason: AdjoinError): void;
 }
 
+/** A lease ends before its message shows again, so that the next worker which receives it finds the lease free. */
+export const LEASE_SHARE = 0.8;
+/** Milliseconds between two looks at a lease that another worker has: it may be given back before it ends. */
+const LONGEST_LOOK_MS = 10_000;
+const SHORTEST_LOOK_MS = 1_000;
 /** Milliseconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
 const HELD_MARGIN_MS = 30_000;
+
+/** Errors after which a request may have been carried out although nothing says so. */
+const UNCERTAIN_CODES: ReadonlySet<ErrorCode> = new Set(['aws-unavailable', 'unexpected']);
+
+/** Whether the instance is where this answer has brought it. A termination ends the same way whoever answers it. */
+function fits(result: LifecycleResult, action: LifecycleAction, state: InstanceState | undefined): boolean {
+  if (action.transition === 'terminating') return true;
+  return result === 'CONTINUE'
+    ? state !== undefined && !isEnding(state)
+    : state === undefined || isEnding(state);
+}
 
 /** One action, kept alive from its receive on. */
 interface Task {
@@ -73,7 +90,7 @@ export function createHandler(options: HandlerOptions): Handler {
     } catch (error) {
       await keepAlive.stop();
       try {
-        ending = await dispose(delivery, asAdjoinError(error), log);
+        ending = await dispose(delivery, asAdjoinError(error), { clock, log });
       } catch (trouble) {
         log.warn('message not settled, SQS brings it back', { error: trouble });
       }
@@ -114,12 +131,22 @@ export function createHandler(options: HandlerOptions): Handler {
     task.log.info('lifecycle action received', { receiveCount: delivery.receiveCount });
 
     // 2. Admit.
-    const admission = await admitted(task, delivery.receivedAt);
+    let admission: Admission;
+    try {
+      admission = await admitted(task, delivery);
+    } catch (error) {
+      if (asAdjoinError(error).code !== 'action-void') throw error;
+      if (!(await settledVoid(task, delivery))) throw error;
+      await delivery.remove();
+      task.log.info('message deleted after its action was answered');
+      return 'void';
+    }
 
     let ending: Ending = 'held';
     if (!admission.isHeld) {
       // 3. Slot and lease.
-      ending = await underLease(task, admission, async (work) => {
+      const leaseMs = delivery.visibility.lastsMs * LEASE_SHARE;
+      ending = await underLease(task, admission, leaseMs, async (work) => {
         // 4. Work.
         const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
         // 5. Answer.
@@ -130,15 +157,33 @@ export function createHandler(options: HandlerOptions): Handler {
 
     // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
     await keepAlive.stop();
-    if (ending === 'held') await delivery.hide(admission.hook.heartbeatMs + HELD_MARGIN_MS);
-    else await delivery.remove();
     task.log.info('lifecycle action ended', { ending });
+    try {
+      if (ending === 'held') await delivery.hide(admission.hook.heartbeatMs + HELD_MARGIN_MS);
+      else await delivery.remove();
+    } catch (error) {
+      // The work is done and answered all the same: Auto Scaling shows that to the next worker, which deletes the message.
+      task.log.warn('message not deleted after its action ended, SQS brings it back', { error });
+    }
     return ending;
   }
 
+  /** Writes down what a void action leaves behind. @returns whether its work had come to an end */
+  function settledVoid(task: Task, delivery: Delivery): Promise<boolean> {
+    const { action, keepAlive, log } = task;
+    const { signal } = keepAlive;
+    const deadline = delivery.receivedAt + patience.unjoinMs;
+    return whenFree(task, () =>
+      patiently(task, deadline, 'void action not settled yet', () =>
+        settleVoidMessage(action, { ledger, ports: admissionPorts, signal, log }),
+      ),
+    );
+  }
+
   /** Admits the action. From then on its heartbeats are sent, whatever the work has to wait for first. */
-  async function admitted(task: Task, receivedAt: number): Promise<Admission> {
+  async function admitted(task: Task, delivery: Delivery): Promise<Admission> {
     const { action, keepAlive } = task;
+    const { receivedAt } = delivery;
     const { signal } = keepAlive;
     const known = (): ReturnType<Ledger['find']> => ledger.find(action.instanceId);
     const deadline = receivedAt + patience.joinMs;
@@ -150,6 +195,7 @@ export function createHandler(options: HandlerOptions): Handler {
     if (!admission.isHeld) {
       const lastsMs = admission.hook.heartbeatMs;
       const renew = (): Promise<void> => admissionPorts.heartbeat(action, signal);
+      delivery.follow(lastsMs);
       keepAlive.add({ name: 'heartbeat', lastsMs, renew }, admittedAt);
     }
     return admission;
@@ -159,6 +205,7 @@ export function createHandler(options: HandlerOptions): Handler {
   async function underLease(
     task: Task,
     admission: Admission,
+    leaseMs: number,
     work: (work: Work) => Promise<Ending>,
   ): Promise<Ending> {
     const { action, keepAlive, place, log } = task;
@@ -168,8 +215,7 @@ export function createHandler(options: HandlerOptions): Handler {
     const entry = inProgress.enter(action, keepAlive);
     let lease: Lease | undefined;
     try {
-      await place.take(signal);
-      lease = await leased(task, admission);
+      lease = await leased(task, admission, leaseMs);
       entry.leased();
       const check = (): void => keepAlive.check();
       return await work({
@@ -182,10 +228,7 @@ export function createHandler(options: HandlerOptions): Handler {
         log,
       });
     } catch (error) {
-      if (lease && action.transition === 'launching' && asAdjoinError(error).code === 'action-void') {
-        const launch = { action, lease, log };
-        await settleVoidLaunch(launch, { ...ports, admission: admissionPorts, inProgress });
-      }
+      if (lease && asAdjoinError(error).code === 'action-void') await settleVoid({ action, lease, log });
       throw error;
     } finally {
       entry.leave();
@@ -195,20 +238,59 @@ export function createHandler(options: HandlerOptions): Handler {
     }
   }
 
+  /** What an action that became void in the middle of the work leaves behind. */
+  function settleVoid(found: VoidLaunch): Promise<void> {
+    if (found.action.transition === 'launching') {
+      return settleVoidLaunch(found, { ...ports, admission: admissionPorts, inProgress });
+    }
+    const late = (): AdjoinError =>
+      new AdjoinError('aws-unavailable', `${found.action.instanceId}: not settled within its lease.`);
+    const deadline = clock.now() + found.lease.lastsMs;
+    return until(clock, deadline, new AbortController().signal, late, (signal) =>
+      settleVoidTermination(found, admissionPorts, signal),
+    );
+  }
+
   /**
-   * Takes the lease, however long the ledger is out of reach: the action is kept alive meanwhile. A message that went back
-   * each time would be a dead letter in the end.
+   * Takes a slot and the lease, however long the ledger is out of reach, or another worker has the lease: the action is kept
+   * alive meanwhile. A message that went back each time would be a dead letter in the end. Should the other worker be dead,
+   * its lease ends, and this one is here to go on.
    */
-  function leased(task: Task, { globalDeadline }: Admission): Promise<Lease> {
-    const { action, keepAlive } = task;
-    return patiently(task, globalDeadline, 'lease not taken yet', async (attempt) => {
+  async function leased(task: Task, { globalDeadline }: Admission, lastsMs: number): Promise<Lease> {
+    const { action, keepAlive, place } = task;
+    const { signal } = keepAlive;
+    const owner = ledger.newOwner();
+    let tries = 0;
+    const take = async (): Promise<Lease> => {
+      tries += 1;
       // Time has passed since the admission: another worker may have answered the action and removed the account.
-      if (attempt > 1) await admissionPorts.heartbeat(action, keepAlive.signal);
+      if (tries > 1) await admissionPorts.heartbeat(action, signal);
       const askedAt = clock.now();
-      const lease = await ledger.take(action);
+      const lease = await ledger.take(action, { owner, lastsMs });
       keepAlive.add(lease, askedAt);
       return lease;
+    };
+    return whenFree(task, async () => {
+      await place.take(signal);
+      return patiently(task, globalDeadline, 'lease not taken yet', take);
     });
+  }
+
+  /** Waits, without a slot, for as long as another worker has the lease. */
+  async function whenFree<T>({ keepAlive, place, log }: Task, take: () => Promise<T>): Promise<T> {
+    for (let waits = 0; ; waits += 1) {
+      try {
+        return await take();
+      } catch (error) {
+        const known = asAdjoinError(error);
+        if (known.code !== 'action-owned-elsewhere') throw known;
+        place.rest();
+        if (waits === 0) log.info('waiting for the lease of another worker', { error: known });
+        const left = (known.until ?? clock.now()) - clock.now();
+        const pause = Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, left));
+        await clock.sleep(pause, keepAlive.signal);
+      }
+    }
   }
 
   /** The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. */
@@ -226,14 +308,27 @@ export function createHandler(options: HandlerOptions): Handler {
     };
   }
 
-  /** Answers the action. When the response to an answer is lost, the second answer finds the action void: it was given. */
+  /**
+   * Answers the action. When the response to an answer is lost, the next one finds the action void: then Auto Scaling's view
+   * of the instance says whether it was this answer that ended it.
+   */
   async function answer(work: Work, task: Task, result: LifecycleResult): Promise<void> {
     const { action, admission, signal, log } = work;
-    await patiently(task, admission.globalDeadline, 'answer not given yet', async () => {
+    let mayBeGiven = false;
+    const responseLost = await patiently(task, admission.globalDeadline, 'answer not given yet', async () => {
       work.check();
-      await completion.complete(action, result, signal);
+      try {
+        await completion.complete(action, result, signal);
+        return false;
+      } catch (error) {
+        const known = asAdjoinError(error);
+        mayBeGiven ||= known.isRepeated || UNCERTAIN_CODES.has(known.code);
+        if (known.code !== 'action-void' || !mayBeGiven) throw known;
+        if (!fits(result, action, await admissionPorts.instance(action.instanceId, signal))) throw known;
+        return true;
+      }
     });
-    log.info('lifecycle action completed', { result });
+    log.info('lifecycle action completed', { result, ...(responseLost && { responseLost }) });
     await work.lease.update({}, 'complete');
   }
 

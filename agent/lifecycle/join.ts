@@ -5,8 +5,8 @@
  * worker, has joined the node already, that join is adopted once the node has completed it; if the one-time password of a
  * staged account is lost, the account is staged again.
  */
-import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
+import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
+import { endedAt, isGivenUp, mayHaveAccount } from '../ledger/membership.ts';
 import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
@@ -27,6 +27,8 @@ import type { StagedAccount, StagingWrite } from '../terms.ts';
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
 const COUNTED_CODES = new Set([
   'join-failed',
+  'node-not-usable',
+  'node-name-unregistered',
   'join-unverified',
   'dns-name-taken',
   'command-failed',
@@ -53,12 +55,19 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
   }
 }
 
+/** What the join script's codes mean here; every other one is a join that failed. */
+const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
+  ['packages-missing', 'node-packages-missing'],
+  ['foreign-domain', 'node-foreign-domain'],
+  ['adcli-too-old', 'node-adcli-too-old'],
+  ['not-usable', 'node-not-usable'],
+  ['name-unregistered', 'node-name-unregistered'],
+]);
+
 function checkJoin(instanceId: string, joined: JoinFacts): void {
   if (joined.result !== 'failed') return;
   const why = `${instanceId}: ${joined.code}${joined.detail ? `: ${joined.detail}` : ''}.`;
-  if (joined.code === 'packages-missing') throw new AdjoinError('node-packages-missing', why);
-  if (joined.code === 'foreign-domain') throw new AdjoinError('node-foreign-domain', why);
-  throw new AdjoinError('join-failed', why);
+  throw new AdjoinError(FAILURES.get(joined.code) ?? 'join-failed', why);
 }
 
 /**
@@ -90,14 +99,21 @@ async function isVerified(
   );
 }
 
+/** What the ledger knows of the account that was staged; nothing where it does not know all that a look at it needs. */
+function stagedOf({ lease }: Work): Parameters<typeof isVerified>[2] | undefined {
+  const { objectGuid, domainController, stagedPasswordLastSet } = lease.membership;
+  if (!objectGuid || !domainController || !stagedPasswordLastSet) return undefined;
+  return { objectGuid, domainController, passwordLastSet: BigInt(stagedPasswordLastSet) };
+}
+
 /** The account that an earlier attempt joined, if node, ledger and directory agree on it. */
 async function canAdopt(work: Work, ports: WorkPorts, found: ProbeFacts, domain: string): Promise<boolean> {
-  const { computerName, objectGuid, domainController, stagedPasswordLastSet } = work.lease.membership;
-  if (!computerName || !objectGuid || !domainController || !stagedPasswordLastSet) return false;
+  const { computerName } = work.lease.membership;
+  const staged = stagedOf(work);
+  if (!computerName || !staged) return false;
   if (found.domain.toLowerCase() !== domain || found.computerName.toUpperCase() !== computerName)
     return false;
   try {
-    const staged = { objectGuid, domainController, passwordLastSet: BigInt(stagedPasswordLastSet) };
     return await isVerified(work, ports, staged);
   } catch (error) {
     // The controller of that join may be gone for good; staging again finds another.
@@ -113,13 +129,18 @@ function sealedFor(ports: WorkPorts, instanceId: string, found: ProbeFacts, oneT
 }
 
 async function joinNode(
-  { action, lease, signal }: Work,
+  work: Work,
   ports: WorkPorts,
   entry: Pick<JoinEntry, 'computerName' | 'sealed'>,
   target: JoinTarget,
 ): Promise<void> {
+  const { action, lease, signal } = work;
   const { instanceId } = action;
   const joined = await ports.nodes.join(targetOf(action), { instanceId, ...entry }, target, signal);
+  const staged = stagedOf(work);
+  // The directory may know why: another account has the name.
+  if (joined.result === 'failed' && joined.code === 'name-unregistered' && staged)
+    await isVerified(work, ports, staged);
   checkJoin(instanceId, joined);
   await lease.update({}, 'join');
 }
@@ -233,7 +254,7 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
   const { lease, signal, log } = work;
   const lastError = { code: error.code, message: error.message, at: ports.clock.now() };
   if (!mayHaveAccount(lease.membership)) {
-    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError });
+    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), lastError }, 'give-up');
     return;
   }
   const latest = work.admission.globalDeadline - ANSWER_MARGIN_MS;
@@ -246,11 +267,14 @@ async function undo(work: Work, ports: WorkPorts, error: AdjoinError): Promise<v
     );
     log.info('staged account removed', { ...removed });
     const { domainController } = removed;
-    await lease.update({ state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError });
+    await lease.update(
+      { state: 'failed', ...endedAt(ports.clock.now()), domainController, lastError },
+      'give-up',
+    );
   } catch (trouble) {
     signal.throwIfAborted();
     log.error('staged account is owed to the sweep', { error: trouble });
-    await lease.update({ state: 'owed', lastError });
+    await lease.update({ state: 'owed', lastError }, 'give-up');
   }
 }
 
@@ -269,9 +293,10 @@ function failed({ admission, log }: Work, error: AdjoinError): Verdict {
 export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
-  if (membership.lastError && (membership.state === 'failed' || membership.state === 'owed')) {
+  if (isGivenUp(work.action, membership)) {
     // An earlier worker gave up on this very action and died before it could answer.
-    return failed(work, new AdjoinError('join-exhausted', membership.lastError.message));
+    const why = membership.lastError?.message ?? 'It was given up, and its account is removed.';
+    return failed(work, new AdjoinError('join-exhausted', why));
   }
   const began = membership.launch?.times.received ?? ports.clock.now();
   const latest = admission.globalDeadline - JOIN_MARGIN_MS;

@@ -19,6 +19,9 @@ const TRANSITIONS: Readonly<Record<string, Transition>> = {
   'autoscaling:EC2_INSTANCE_TERMINATING': 'terminating',
 };
 
+/** A place that an instance comes from or goes to. One that can't be read is as one that is not named. */
+const place = z.string().min(1).max(100).optional().catch(undefined);
+
 /** Limits from the Auto Scaling API reference: names of 1 to 255 characters, tokens of 36. */
 const fields = z.object({
   LifecycleActionToken: z.string().regex(/^[0-9a-fA-F-]{36}$/, 'is not a lifecycle action token'),
@@ -26,8 +29,9 @@ const fields = z.object({
   AutoScalingGroupName: z.string().min(1).max(255),
   EC2InstanceId: z.string().regex(/^i-[0-9a-f]{17}$/, 'is not an instance ID of 17 digits'),
   LifecycleTransition: z.string().max(100),
-  Origin: z.enum(['EC2', 'AutoScalingGroup', 'WarmPool']).optional(),
-  Destination: z.enum(['EC2', 'AutoScalingGroup', 'WarmPool']).optional(),
+  // Any text: what decides is only whether an instance goes back to the warm pool, and AWS may add places.
+  Origin: place,
+  Destination: place,
   AccountId: z.string().max(32).optional(),
   Time: z.iso.datetime({ offset: true }).optional(),
 });

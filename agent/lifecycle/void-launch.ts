@@ -14,15 +14,11 @@ import type { LifecycleAction } from '../terms.ts';
 import type { AdmissionPorts } from './admit.ts';
 import type { InProgress } from './in-progress.ts';
 import { removeAccount } from './removal.ts';
+import { isEnding } from './void-action.ts';
 import type { WorkPorts } from './work.ts';
 
 /** Milliseconds that each step of removing the account of a void launch may take before the removal is owed. */
 const SETTLE_MS = 60_000;
-/**
- * States of an instance that does not live on. One that is not shown at all may be too new for a view that is eventually
- * consistent; and a void answer may be this worker's own, sent twice by a client that missed the response to the first.
- */
-const ENDING_STATE = /^(Warmed:)?Terminat/;
 
 export interface VoidLaunch {
   readonly action: LifecycleAction;
@@ -74,7 +70,8 @@ export async function settleVoidLaunch(launch: VoidLaunch, ports: VoidLaunchPort
   try {
     const state = await bounded((limited) => ports.admission.instance(action.instanceId, limited));
     if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
-    if (!state || !ENDING_STATE.test(state.lifecycleState)) return;
+    // A void answer may be this worker's own, sent twice by a client that missed the response to the first.
+    if (!isEnding(state)) return;
     await removeIt(launch, ports, { signal, check, bounded });
   } finally {
     await keepAlive.stop();

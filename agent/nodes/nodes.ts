@@ -75,7 +75,8 @@ export interface JoinTarget {
 
 export interface Nodes {
   readonly readiness: Readiness;
-  probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
+  /** @param challenge a name that a member registers in DNS, to prove which account it has */
+  probe(node: Target, signal: AbortSignal, challenge?: string): Promise<ProbeFacts>;
   join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
@@ -111,6 +112,22 @@ const OTHER_PLATFORM = /InvalidPlatform/;
 const CANCELLED: ReadonlySet<string> = new Set(['Cancelling', 'Cancelled']);
 /** Milliseconds before a leave that was cancelled is sent again: its time is short. */
 const LEAVE_AGAIN_MS = 2_000;
+
+/** Run Command puts this between the two streams of an invocation (recorded: test/fixtures/ssm-agent-recorded.json). */
+const ERROR_TITLE = '----------ERROR-------';
+
+/** The first line of what a script wrote to standard error, as safe for a log as facts are; empty where it wrote nothing. */
+function complaintIn(output: string): string {
+  const [, ...errors] = output.split(ERROR_TITLE);
+  const line = errors
+    .join('')
+    .split('\n')
+    .find((each) => each.trim() !== '');
+  return (line ?? '')
+    .replaceAll(/[^ -~]+/g, ' ')
+    .trim()
+    .slice(0, 200);
+}
 
 interface Task {
   readonly purpose: Purpose;
@@ -242,9 +259,10 @@ export function createNodes(options: NodesOptions): Nodes {
       return read(task.node.instanceId, invocation.output);
     } catch (error) {
       if (invocation.status === 'Success') throw error;
+      const complaint = complaintIn(invocation.output);
       throw new AdjoinError(
         'command-failed',
-        `The ${task.purpose} on ${task.node.instanceId} ended as ${invocation.status} (${invocation.detail}) without facts.`,
+        `The ${task.purpose} on ${task.node.instanceId} ended as ${invocation.status} (${invocation.detail}) without facts${complaint && `: ${complaint}`}.`,
         { cause: error },
       );
     }
@@ -256,7 +274,10 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal) => ask({ purpose: 'probe', node, shared: {}, signal }, facts.probe),
+    probe: (node, signal, challenge) => {
+      const shared = challenge === undefined ? {} : { challenge: [challenge] };
+      return ask({ purpose: 'probe', node, shared, signal }, facts.probe);
+    },
     join: (node, entry, target, signal) =>
       ask(
         {

@@ -10,10 +10,11 @@
  *
  * After a crash in between, the next sweep finds the rest.
  */
+import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import type { Lease } from '../ledger/ledger.ts';
-import { expiryFrom, NOTHING_LEFT } from '../ledger/membership.ts';
+import { expiryFrom, isUnmatched, NOTHING_LEFT, type MembershipChange } from '../ledger/membership.ts';
 import { beforeRemoval, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
 import type { Removal, RememberedAccounts } from '../terms.ts';
@@ -53,6 +54,13 @@ async function clear(
   return removed;
 }
 
+/** What the membership ends with. Where nobody knows which account had to go, it is not said that it is gone. */
+function endOf({ membership }: Lease, clock: Pick<Clock, 'now'>): MembershipChange {
+  if (!isUnmatched(membership)) return { state: 'removed', lastError: undefined };
+  const message = `${membership.instanceId} has ended, and its account, which others had made, was never proven.`;
+  return { state: 'failed', lastError: { code: 'account-unmatched', message, at: clock.now() } };
+}
+
 async function remove(payment: Payment, ports: SweepPorts, operationMs: number): Promise<Removal> {
   const { lease, signal } = payment;
   const { clock } = ports;
@@ -67,10 +75,9 @@ async function remove(payment: Payment, ports: SweepPorts, operationMs: number):
     await lease.update(
       keep === undefined
         ? {
-            state: 'removed',
+            ...endOf(lease, clock),
             ...NOTHING_LEFT,
             domainController: removed.domainController,
-            lastError: undefined,
             expiresAt: expiryFrom(clock.now()),
           }
         : { ...NOTHING_LEFT, lastError: undefined },

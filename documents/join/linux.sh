@@ -19,6 +19,8 @@ say() {
 }
 fail() { say failed "$1" "$2"; }
 
+# Ten seconds before the agent kills the script, it says why it is not done.
+deadline=$(($(date +%s) + TIME_LIMIT - 10))
 domain=$(lower "$GIVEN_DOMAIN")
 controller=$(lower "$GIVEN_CONTROLLER")
 computer=''
@@ -27,9 +29,9 @@ open_state
 # The key is for this attempt only, however it ends. The journal has the output of the tools, never a secret.
 work=$state/join
 journal=$state/join.log
-trap 'rm -rf "$key" "$key.new" "$journal" "$work" "$sssd_conf.adjoin"' EXIT
+trap 'rm -f "$key" "$key.new" "$journal" "$work.sssd" "$sssd_conf.adjoin"' EXIT
 trap 'exit 1' HUP INT TERM
-rm -rf "$work"
+rm -f "$work.sssd"
 : >"$journal"
 
 # This node's entry, and only this node's.
@@ -50,6 +52,7 @@ computer=${entry#*:}
 computer=${computer%%:*}
 host=$(lower "$computer")
 fqdn=$host.$domain
+realm=$(upper "$domain")
 
 read_system
 if [ "$supported" != true ] || [ -n "$missing" ]; then
@@ -62,102 +65,263 @@ if [ -n "$member_domain" ] && [ "$member_domain" != "$domain" ]; then
 fi
 
 account_works() {
-  timeout --foreground -k 1 15 adcli testjoin --domain="$domain" --domain-controller="$controller" >>"$journal" 2>&1 9>&-
+  timeout --foreground -k 1 30 adcli testjoin --domain="$domain" --domain-controller="$controller" --host-keytab="$keytab" \
+    >>"$journal" 2>&1 9>&-
 }
 
-# Ignores case: realm writes the name as the domain controller spells it.
+# Ignores case: realm, which earlier releases joined with, wrote the name as the domain controller spelled it. The section
+# is written last of what is set up.
 configured() {
   grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
     [ "$(hostname)" = "$host" ]
 }
 
+# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
+put() {
+  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
+    rm -f "$2.adjoin"
+    return 1
+  fi
+  # In a container the file may be a mount, which can't be replaced; then it is written in place.
+  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
+  if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
+}
+
+# The steps of what follows are chained with &&, because `set -e` has no effect in a function whose result is tested.
+
 set_host_name() {
-  printf '%s\n' "$host" >/etc/hostname.adjoin
-  chmod 0644 /etc/hostname.adjoin
-  mv /etc/hostname.adjoin /etc/hostname
-  hostname "$host"
+  printf '%s\n' "$host" | put 0644 /etc/hostname && hostname "$host" || return 1
   if has_systemd; then
-    timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" >>"$journal" 2>&1 9>&- || :
+    timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" 9>&- || :
   fi
   # Distributions use 127.0.1.1 for a host's own name: the name then resolves before DNS knows it.
-  { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; printf '127.0.1.1 %s %s\n' "$fqdn" "$host"; } >/etc/hosts.adjoin
-  chmod 0644 /etc/hosts.adjoin
-  # In a container the file may be a mount, which can't be replaced; then it is written in place.
-  mv /etc/hosts.adjoin /etc/hosts 2>/dev/null || { cat /etc/hosts.adjoin >/etc/hosts; rm -f /etc/hosts.adjoin; }
+  { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; printf '127.0.1.1 %s %s\n' "$fqdn" "$host"; } | put 0644 /etc/hosts
 }
 
-# `realm join` takes a one-time password only as an argument, which every user of the node could read. But realmd passes it
-# to adcli on standard input. So realm gets a placeholder, and a small script is mounted over adcli: it runs adcli with the pipe
-# that the first process here was started with, where the real password is. The mount and PID namespaces end with the join:
-# nothing stays mounted, and nothing goes on running when the script is killed.
-# With the word `keep` in place of `join`, adcli does not run at all: the account works, and only the rest is set up.
-# shellcheck disable=SC2016
-joiner='
-  set -eu
-  exec 3<&0 </dev/null
-  mount -t tmpfs -o mode=0700,nosuid,nodev,size=64k adjoin "$5"
-  : >"$5/adcli"
-  mount --bind "$4" "$5/adcli"
-  if [ "$1" = keep ]; then
-    printf "#!/bin/sh\ncat >/dev/null\n" >"$5/cover"
-  else
-    printf "#!/bin/sh\ncat >/dev/null\nexec %s/adcli \"\$@\" </proc/1/fd/3\n" "$5" >"$5/cover"
-  fi
-  chmod 0700 "$5/cover"
-  mount --bind "$5/cover" "$4"
-  code=0
-  timeout --foreground -k 2 45 realm --install=/ join --verbose --unattended --one-time-password=sealed --computer-name="$2" \
-    --membership-software=adcli --client-software=sssd "$3" || code=$?
-  exit "$code"'
-
-run_realm() {
-  mkdir -m 0700 "$work"
-  printf '%s' "$2" |
-    unshare --mount --pid --fork --kill-child --mount-proc --propagation private sh -c "$joiner" adjoin "$1" "$computer" "$controller" \
-      "$(command -v adcli)" "$work" >>"$journal" 2>&1 9>&-
+# In a file of our own that the image's krb5.conf includes: everything else in it stays. Names are not looked up backwards,
+# because nobody keeps the reverse zones of a fleet.
+set_up_kerberos() {
+  mkdir -p /etc/krb5.conf.d && chmod 0755 /etc/krb5.conf.d &&
+    printf '[libdefaults]\ndefault_realm = %s\nrdns = false\n' "$realm" | put 0644 "$krb5_settings" || return 1
+  if grep -qs '^includedir  */etc/krb5\.conf\.d/*[[:space:]]*$' /etc/krb5.conf; then return 0; fi
+  # The first value that Kerberos reads is the one that counts.
+  { printf 'includedir /etc/krb5.conf.d/\n'; cat /etc/krb5.conf 2>/dev/null || :; } | put 0644 /etc/krb5.conf
 }
 
-# The first line in which a tool reports an error; realm only repeats adcli's error in other words.
-complaint() {
-  { grep -E '^( ! |adcli: |realm: |mount: |unshare: )' "$journal" || tail -n 1 "$journal"; } | head -n 1
-}
-
-# realm pins sssd to the domain controller that it was given. The join needs that one; afterwards the node must find any.
-# Without an offset of 0, sssd may register the node's address only 5 minutes later. Records in reverse zones, which sssd
+# The domain's section is written anew, and its name added to the list of domains. What else is there belongs to the image.
+# dyndns: with another offset, sssd may register the node's address only 5 minutes later. Records in reverse zones, which it
 # registers by default, would stay when the account and its addresses are removed.
-# The steps are chained with &&, because `set -e` has no effect in a function whose result is tested.
-finish_sssd_conf() {
-  awk -v section="[domain/$domain]" -v fqdn="$fqdn" '
-    /^\[/ { inside = (tolower($0) == section) }
-    inside && /^(ad_server|ad_hostname|dyndns_[a-z_]+) *=/ { next }
-    { print }
-    inside && /^\[/ {
-      found = 1
-      print "ad_hostname = " fqdn
-      print "dyndns_update = True"
-      print "dyndns_update_ptr = False"
-      print "dyndns_refresh_interval_offset = 0"
-    }
-    END { exit !found }' "$sssd_conf" >"$sssd_conf.adjoin" &&
-    chmod 0600 "$sssd_conf.adjoin" &&
-    mv "$sssd_conf.adjoin" "$sssd_conf"
+# subdomain_refresh: a provider that was offline when it started learns the domain's SID by this refresh, and maps no user
+# without it; it would wait for up to 5 minutes after going online. Versions before 2.8 know neither, and do not mind.
+# timeouts: a controller that a fleet starts at takes longer than the usual 8 seconds for a ticket and 1 for a DNS answer.
+set_up_sssd() {
+  mkdir -p "${sssd_conf%/*}" && forget_in_sssd "$domain" || return 1
+  { cat "$sssd_conf" 2>/dev/null || printf '[sssd]\n'; } |
+    awk -v domain="$domain" '
+      function leave() {
+        if (!inside) return
+        if (!domains) print "domains = " domain
+        if (!services) print "services = nss, pam"
+        inside = 0
+      }
+      { text = $0; gsub(/[ \t\r]/, "", text) }
+      text ~ /^\[/ { leave(); inside = (text == "[sssd]"); found = found || inside }
+      inside && text ~ /^domains=/ { domains = 1; $0 = text == "domains=" ? "domains = " domain : $0 ", " domain }
+      inside && text ~ /^services=/ { services = 1 }
+      { print }
+      END {
+        leave()
+        if (!found) { print "[sssd]"; inside = 1; leave() }
+      }' >"$work.sssd" &&
+    cat >>"$work.sssd" <<END && put 0600 "$sssd_conf" <"$work.sssd"
+
+[domain/$domain]
+id_provider = ad
+access_provider = ad
+ad_domain = $domain
+ad_hostname = $fqdn
+krb5_realm = $realm
+ldap_sasl_authid = $computer\$
+ldap_id_mapping = True
+use_fully_qualified_names = True
+fallback_homedir = /home/%u@%d
+default_shell = /bin/bash
+cache_credentials = True
+krb5_store_password_if_offline = True
+subdomain_refresh_interval_offset = 0
+dyndns_update = True
+dyndns_update_ptr = False
+dyndns_refresh_interval_offset = 0
+ldap_opt_timeout = 20
+dns_resolver_server_timeout = 2000
+dns_resolver_op_timeout = 6
+dns_resolver_timeout = 20
+END
+}
+
+# All that a member needs beside its keys; sssd's configuration last, because `configured` looks for it.
+set_up() {
+  { set_host_name && set_up_kerberos && set_up_sssd; } >>"$journal" 2>&1
+}
+
+# The one-time password goes through a pipe, from the shell itself: no argument, environment or file has it.
+# The keytab is named, because the image's krb5.conf may name another one.
+join_domain() {
+  printf '%s' "$1" |
+    timeout --foreground -k 2 60 adcli join --verbose --domain="$domain" --domain-controller="$controller" \
+      --computer-name="$computer" --host-fqdn="$fqdn" --host-keytab="$keytab" --login-type=computer --stdin-password \
+      >>"$journal" 2>&1 9>&-
+}
+
+# The first line in which a tool reports an error.
+complaint() {
+  { grep -E '^( ! |adcli: )' "$journal" || tail -n 1 "$journal"; } | head -n 1
 }
 
 # Without systemd, sssd is started as a daemon in a session of its own, with none of the command's files open.
 start_sssd() {
+  started=$(now)
   if has_systemd; then
     timeout --foreground -k 1 15 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
   elif ! sssd_pid >/dev/null; then
-    rm -f /run/sssd.pid
-    (cd / && umask 0022 && setsid sssd -D </dev/null >/dev/null 2>&1 9>&-) || return 1
+    rm -f /run/sssd.pid /run/sssd/sssd.pid
+    (cd / && umask 0022 && exec setsid sssd -D --logger=files </dev/null >/dev/null 2>&1 9>&-) || return 1
   fi
   # sssd writes its process ID when its providers and responders have answered: at most 10 seconds here.
   tries=0
-  while ! { sssd_pid >/dev/null && [ -S /var/lib/sss/pipes/nss ]; }; do
+  until sssd_runs; do
     tries=$((tries + 1))
     if [ "$tries" -gt 200 ]; then return 1; fi
     sleep 0.05
   done
+}
+
+sssd_runs() {
+  sssd_pid >/dev/null && [ -S /var/lib/sss/pipes/nss ]
+}
+
+now() {
+  date +%s
+}
+
+# Whether sssd is connected to a controller, which it finds by itself. What it resolves may come from its cache otherwise. The
+# ports are those of LDAP, LDAPS and the global catalog, in hexadecimal as /proc has them.
+sssd_online() {
+  for process in /proc/[0-9]*; do
+    [ "$(cat "$process/comm" 2>/dev/null)" = sssd_be ] || continue
+    {
+      find "$process/fd" -type l -printf '%l\n' 2>/dev/null | sed -n 's/^socket:\[\([0-9]*\)\]$/socket \1/p'
+      cat "$process/net/tcp" "$process/net/tcp6" 2>/dev/null || :
+    } | awk '
+      $1 == "socket" { own[$2] = 1; next }
+      $4 == "01" && $3 ~ /:(0185|027C|0CC4|0CC5)$/ && ($10 in own) { online = 1 }
+      END { exit !online }' && return 0
+  done
+  return 1
+}
+
+# Whether the node's own account, which needs no settings, comes through NSS, and from a controller.
+resolves() {
+  timeout --foreground -k 1 10 getent passwd "$computer\$@$domain" >/dev/null 2>&1 9>&- && sssd_online
+}
+
+# Waits until sssd resolves the node's own account. sssd that was offline at its start, because controllers were busy, waits a
+# minute by itself: it is told to try again, and each time later, because a fleet that does so at once keeps them busy. One that
+# is online and resolves nothing has missed the domain's SID, and is started again.
+await_users() {
+  pause=$((10 + $$ % 6))
+  next=$((started + pause))
+  until sssd_runs && resolves; do
+    time=$(now)
+    if [ "$time" -ge "$deadline" ]; then return 1; fi
+    if [ "$time" -ge "$next" ]; then
+      if sssd_runs && ! sssd_online; then
+        kill -USR2 "$(sssd_pid)" 2>/dev/null || :
+      else
+        stop_sssd
+        start_sssd || return 1
+      fi
+      pause=$((pause * 2))
+      next=$((time + pause))
+    fi
+    sleep 1
+  done
+}
+
+# Whether sssd is to register the node's name: unless the image says no, in sssd.conf or in a snippet, where the last one counts.
+registers_name() {
+  cat "$sssd_conf" /etc/sssd/conf.d/[!.]*.conf 2>/dev/null | awk -v section="[domain/$domain]" '
+    { gsub(/[ \t\r]/, ""); $0 = tolower($0) }
+    /^\[/ { inside = ($0 == section) }
+    inside && /^dyndns_update=/ { off = /=(false|no|0)$/ }
+    END { exit off }'
+}
+
+# Whether a server of the zone gives an address of this node for its name. Asked are: the server that the zone says updates go
+# to, the controller that sssd has found, and the one of the join. The system's own resolver would remember that there is no
+# such name.
+is_named() {
+  for server in $(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&- | cut -d ' ' -f 1) \
+    $(sed 's/:88$//; s/[][]//g' "/var/lib/sss/pubconf/kdcinfo.$realm" 2>/dev/null || :) "$controller"; do
+    for address in $(dig +short +time=2 +tries=1 "@$server" "$fqdn" A "$fqdn" AAAA 2>/dev/null 9>&- | grep -v '^;' || :); do
+      case " $(hostname -I) " in *" $address "*) return 0 ;; esac
+    done
+  done
+  return 1
+}
+
+# Waits until the name leads to the node. sssd registers it, 10 seconds after its start. Nothing else may: registered on two
+# controllers before they have replicated, it would leave a conflict object in the zone. sssd tries again only a day later, so
+# it is started again.
+await_name() {
+  latest=$(($(now) + 120))
+  if [ "$latest" -gt "$deadline" ]; then latest=$deadline; fi
+  pause=30
+  until is_named; do
+    time=$(now)
+    if [ "$time" -ge "$latest" ]; then return 1; fi
+    if [ "$((time - started))" -ge "$pause" ]; then
+      stop_sssd
+      start_sssd || return 1
+      pause=$((pause * 2))
+    fi
+    sleep 1
+  done
+}
+
+# Why sssd does not do what it should: what it says itself, or else what can be seen.
+sssd_trouble() {
+  if ! grep -qsE '^passwd:.*[[:space:]]sss([[:space:]]|$)' /etc/nsswitch.conf; then
+    printf 'nsswitch.conf does not name sss for passwd'
+  elif ! sssd_pid >/dev/null; then
+    printf 'sssd does not run: %s' "$(sssd_log)"
+  elif ! sssd_online; then
+    printf 'sssd is connected to no domain controller: %s' "$(sssd_log)"
+  else
+    printf 'sssd does not resolve %s$@%s: %s' "$computer" "$domain" "$(sssd_log)"
+  fi
+}
+
+# The last serious message of sssd: of its configuration, of its monitor, and of the domain unless it does not run at all.
+sssd_log() {
+  {
+    if command -v sssctl >/dev/null; then
+      timeout --foreground -k 1 5 sssctl config-check 2>/dev/null 9>&- | grep '^\[rule' || :
+    fi
+    if has_systemd; then
+      timeout --foreground -k 1 5 journalctl -q -u sssd -n 20 -o cat --no-pager 2>/dev/null 9>&- || :
+    fi
+    if sssd_pid >/dev/null; then
+      serious "/var/log/sssd/sssd_$domain.log"
+    else
+      serious /var/log/sssd/sssd.log
+    fi
+  } | tail -n 1
+}
+
+# The messages of sssd's three most serious levels, without their time. That a pidfile is not there is none.
+serious() {
+  tail -n 200 "$1" 2>/dev/null | grep -E '^\([0-9].* \(0x00[124]0\): ' | grep -v pidfile | sed 's/^([^)]*): //' || :
 }
 
 works=false
@@ -169,21 +333,18 @@ if [ "$member_name" = "$computer" ]; then
   # adcli's exit code when the domain controller refuses the credentials: the account was staged again, or is another one.
   3) ;;
   # Unknown. A membership that may still work is not removed only because a domain controller can't be asked.
-  *) fail realm-failed "$(complaint)" ;;
+  *) fail adcli-failed "$(complaint)" ;;
   esac
   : >"$journal"
 fi
-if [ "$works" = true ] && configured && sssd_pid >/dev/null; then
-  say already '' "The node is a working member of $domain."
-fi
 
+result=joined
 if [ "$works" = true ]; then
-  if ! configured; then
+  if configured; then
+    if sssd_pid >/dev/null; then result=already; fi
+  else
     stop_sssd
-    forget_in_sssd "$domain"
-    set_host_name
-    run_realm keep '' || fail realm-failed "$(complaint)"
-    rm -rf "$work"
+    set_up || fail setup-failed "$(complaint)"
   fi
 else
   if [ ! -s "$key" ]; then fail no-key 'The private key of the probe is gone: probe again.'; fi
@@ -194,16 +355,27 @@ else
   '' | *[!A-Za-z0-9]*) fail unseal-failed 'The one-time password was not sealed to the key of the last probe.' ;;
   esac
   rm -f "$key"
-  forget_membership "$domain"
-  set_host_name
-  run_realm join "$one_time_password" || fail realm-failed "$(complaint)"
+  # First what can fail without harm: after adcli the one-time password is dead.
+  forget_membership "$domain" >>"$journal" 2>&1 || fail setup-failed "$(complaint)"
+  set_up || fail setup-failed "$(complaint)"
+  if ! join_domain "$one_time_password"; then
+    # Controllers of Windows Server 2025 change the password, and answer in a way that adcli before 0.9.3 takes for a failure. The
+    # password that it made is lost, and would be again.
+    if grep -q 'Message stream modified' "$journal"; then fail adcli-too-old "$(complaint)"; fi
+    fail adcli-failed "$(complaint)"
+  fi
   unset one_time_password
-  rm -rf "$work"
 fi
 
-finish_sssd_conf || fail verify-failed 'realm left no configuration for sssd.'
-account_works || fail verify-failed "$(complaint)"
+# From here on sssd is the proof: it finds a controller by itself, and logs on to it with the keytab.
 read_membership
-if [ "$member_name" != "$computer" ]; then fail verify-failed "The keytab is that of ${member_name:-nobody}."; fi
-start_sssd || fail verify-failed 'sssd does not start.'
+if [ "$member_name" != "$computer" ]; then fail adcli-failed "The keytab is that of ${member_name:-nobody}."; fi
+start_sssd || fail not-usable "$(sssd_trouble)"
+# An entry of an earlier look must not answer.
+timeout --foreground -k 1 5 sss_cache -u "$computer\$@$domain" >/dev/null 2>&1 9>&- || :
+await_users || fail not-usable "$(sssd_trouble)"
+if registers_name && ! await_name; then
+  fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
+fi
+if [ "$result" = already ]; then say already '' "The node is a working member of $domain."; fi
 say joined '' "Joined $domain on $controller."

@@ -15,12 +15,18 @@ state=/run/adjoin
 key=$state/key.pem
 keytab=/etc/krb5.keytab
 sssd_conf=/etc/sssd/sssd.conf
+# What adjoin tells Kerberos. An included file whose name has a dot is skipped by older versions.
+krb5_settings=/etc/krb5.conf.d/adjoin
 # In lower case; a probe is given none.
 domain=''
 
 # Makes any text safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters.
 clean() {
   printf '%s' "$1" | tr -s '[:space:]' ' ' | tr -cd ' -~' | tr -d '"\134' | cut -c 1-300
+}
+
+upper() {
+  printf '%s' "$1" | tr '[:lower:]' '[:upper:]'
 }
 
 lower() {

@@ -32,21 +32,31 @@ sssd_domains() {
     END { tell() }' "$sssd_conf"
 }
 
-# Domains that Samba joined by itself. --install=/ makes realm start its own realmd: the same code path with and without
-# D-Bus and systemd. In the foreground, it stays in the process group that the SSM agent kills.
+# Domains that Samba is configured to be a member of by itself.
 samba_domains() {
-  if [ ! -s /etc/samba/smb.conf ]; then return 0; fi
-  timeout --foreground -k 1 5 realm --install=/ list --name-only </dev/null 2>/dev/null 9>&- | sed 's/$/ (samba)/'
+  [ ! -s /etc/samba/smb.conf ] || awk -F= '
+    { key = tolower($1); gsub(/[ \t]/, "", key); value = $2; gsub(/[ \t\r]/, "", value) }
+    /^[ \t]*\[/ { global = (tolower($0) ~ /\[global\]/) }
+    global && key == "security" { member = (tolower(value) == "ads") }
+    global && key == "realm" { realm = value }
+    END { if (member && realm != "") print realm " (samba)" }' /etc/samba/smb.conf
 }
 
 has_systemd() {
   [ -d /run/systemd/system ]
 }
 
+# sssd 2.10 and later may keep its process ID in a directory of its own.
 sssd_pid() {
-  pid=$(cat /run/sssd.pid 2>/dev/null || :)
-  case $pid in '' | *[!0-9]*) return 1 ;; esac
-  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sssd ] && printf '%s' "$pid"
+  for file in /run/sssd.pid /run/sssd/sssd.pid; do
+    pid=$(cat "$file" 2>/dev/null || :)
+    case $pid in '' | *[!0-9]*) continue ;; esac
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sssd ]; then
+      printf '%s' "$pid"
+      return 0
+    fi
+  done
+  return 1
 }
 
 stop_sssd() {
@@ -64,7 +74,7 @@ stop_sssd() {
   fi
 }
 
-# Removes a domain from sssd's configuration, and nothing else. `realm leave` would remove the account's keys as well.
+# Removes a domain from sssd's configuration, and nothing else.
 forget_in_sssd() {
   if [ -z "$(sssd_domains)" ]; then return 0; fi
   awk -v domain="$1" '
@@ -87,6 +97,6 @@ forget_in_sssd() {
 forget_membership() {
   stop_sssd
   rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.*
-  rm -f "$keytab"
+  rm -f "$keytab" "$krb5_settings"
   forget_in_sssd "$1"
 }

@@ -24,17 +24,17 @@ const drainSeconds = 1;
 /** Where a machine shows that its join has begun, and where it waits for the word to go on. */
 const underWay = '/run/join-under-way';
 const goOn = '/run/join-goes-on';
-const slowRealm = `#!/bin/sh
+const slowAdcli = `#!/bin/sh
 case " $* " in
 *' join '*) touch ${underWay}; until [ -e ${goOn} ]; do sleep 0.1; done ;;
 esac
-exec /usr/sbin/realm.real "$@"
+exec /usr/sbin/adcli.real "$@"
 `;
 
 /** Makes the machine's join last until it is told to go on: no join is too fast to be stopped in the middle. */
 async function holdJoin(machine: Machine): Promise<void> {
-  const put = 'mv /usr/sbin/realm /usr/sbin/realm.real && cat >/usr/sbin/realm && chmod 755 /usr/sbin/realm';
-  const { code, stderr } = await machine.exec(['sh', '-c', put], { input: slowRealm });
+  const put = 'mv /usr/sbin/adcli /usr/sbin/adcli.real && cat >/usr/sbin/adcli && chmod 755 /usr/sbin/adcli';
+  const { code, stderr } = await machine.exec(['sh', '-c', put], { input: slowAdcli });
   if (code !== 0) throw new Error(stderr);
 }
 

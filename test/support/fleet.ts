@@ -58,7 +58,8 @@ export function createFleet(): Fleet {
       },
       down: (instanceId) => domain.booting.down(instanceId),
     },
-    shortHook: false,
+    heartbeats: { launching: 300, terminating: 300 },
+    capped: false,
     hold: false,
     hookAfterAbandon: false,
   });
@@ -155,6 +156,7 @@ export function createFleet(): Fleet {
           instance: (instanceId) =>
             call('autoscaling.DescribeAutoScalingInstances', () => cloud.instance(instanceId)),
           group: () => call('autoscaling.DescribeAutoScalingGroups', () => cloud.group()),
+          existence: (instanceId) => call('ec2.DescribeInstances', () => cloud.existence(instanceId)),
           instanceTag: () => Promise.resolve(undefined),
           heartbeat: ({ token }) =>
             call('autoscaling.RecordLifecycleActionHeartbeat', () => cloud.heartbeat(token)),
@@ -195,6 +197,7 @@ export function createFleet(): Fleet {
             operationMs: OPERATION_MS,
             pauses,
           },
+          newChallenge: () => `adjoin-${'0'.repeat(32)}`,
           newOneTimePassword: () => ({ value: `one-time-${(passwords += 1)}`, forget: () => undefined }),
           seal,
         },

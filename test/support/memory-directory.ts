@@ -48,6 +48,7 @@ export type DirectoryCall =
   | 'directory.records'
   | 'directory.unname'
   | 'directory.domain'
+  | 'directory.prove'
   | 'directory.list'
   | 'directory.strays';
 
@@ -70,6 +71,8 @@ export interface MemoryDirectory {
   areRecordsDenied: boolean;
   /** Names, in capitals, that other accounts of the domain have registered in DNS. */
   readonly squatted: Set<string>;
+  /** Names that nodes were told to register, each with the account that did. */
+  readonly proofs: Map<string, string>;
   add(
     name: string,
     stamp: string | undefined,
@@ -124,6 +127,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const accounts = new Map<string, MemoryAccount>();
   const records = new Set<string>();
   const squatted = new Set<string>();
+  const proofs = new Map<string, string>();
   let made = 0;
   let ticks = 0n;
 
@@ -150,6 +154,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
     accounts,
     records,
     squatted,
+    proofs,
     areRecordsDenied: false,
     add(name, stamp, more = {}) {
       made += 1;
@@ -210,6 +215,17 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
           return { passwordLastSet, enabled, ours: stamp === instanceId, isNameTaken: squatted.has(name) };
         };
         return ask('directory.inspect', instanceId, look, signal);
+      },
+      prove(instanceId, { label, computerName }, signal) {
+        const look = (): Awaited<ReturnType<DirectoryPort['prove']>> => {
+          const account = named(proofs.get(label) ?? '');
+          if (!account) return undefined;
+          if (account.name !== computerName.toUpperCase() || (account.stamp ?? instanceId) !== instanceId) {
+            throw new AdjoinError('account-unmatched', `${instanceId}: it has the key of ${account.name}.`);
+          }
+          return { ...shown(account), hostNames: [account.name, label.toUpperCase()] };
+        };
+        return ask('directory.prove', instanceId, look, signal);
       },
       find: (instanceId, signal) =>
         ask('directory.find', instanceId, () => stampedFor(instanceId).map(shown), signal),

@@ -4,9 +4,10 @@
  */
 import { AdjoinError } from '../../agent/errors.ts';
 import type { Group } from '../../agent/lifecycle/admit.ts';
+import { firstVisibility } from '../../agent/lifecycle/delivery.ts';
 import { createMemoryQueue, type MemoryQueue, type ReceivedMessage } from './memory-queue.ts';
 import type { Kernel } from './schedule-kernel.ts';
-import type { Life } from './schedule.ts';
+import type { Heartbeats, Life } from './schedule.ts';
 import type { Existence, InstanceState } from '../../agent/terms.ts';
 
 export const ACCOUNT = '123456789012';
@@ -14,8 +15,11 @@ export const REGION = 'eu-central-1';
 export const GROUP = 'fleet';
 /** As the deployed queue has it. */
 const MAXIMUM_RECEIVES = 20;
-/** Milliseconds for which a receive hides a message; the agent's default. */
+/** Milliseconds for which a message is hidden at most before it must be renewed; the agent's default. */
 export const VISIBILITY_MS = 120_000;
+/** Milliseconds after which an action ends whatever its heartbeats say: the most that AWS has, and a cap that schedules play. */
+const LONGEST_WAIT_MS = 172_800_000;
+const CAPPED_MS = 240_000;
 /** Milliseconds between coming to rest and the next turn of an instance's life. */
 const REST_MS = 20_000;
 /** Milliseconds that a new root volume or a start from the pool takes until the node registers again. */
@@ -77,6 +81,8 @@ export interface Cloud {
   lag(ms: number): void;
 
   receive(maximum: number): ReceivedMessage[];
+  /** Aborts when the next message is sent. */
+  readonly nextSent: AbortSignal;
   /** Milliseconds until a message becomes visible; Infinity when none will by itself. */
   nextVisible(): number;
   remove(received: ReceivedMessage): void;
@@ -94,7 +100,8 @@ export interface Cloud {
 export interface CloudOptions {
   readonly kernel: Kernel;
   readonly nodes: Nodes;
-  readonly shortHook: boolean;
+  readonly heartbeats: Heartbeats;
+  readonly capped: boolean;
   readonly hold: boolean;
   readonly hookAfterAbandon: boolean;
 }
@@ -107,13 +114,19 @@ const living = (instance: Instance | undefined): instance is Instance =>
 
 export function createCloud(options: CloudOptions): Cloud {
   const { kernel, nodes } = options;
-  const [heartbeatMs, globalMs] = options.shortHook ? [60_000, 240_000] : [300_000, 30_000_000];
-  const hook = { heartbeatMs, globalMs };
+  const hookOf = (heartbeatMs: number) => ({
+    heartbeatMs,
+    globalMs: options.capped ? CAPPED_MS : Math.min(LONGEST_WAIT_MS, 100 * heartbeatMs),
+  });
+  const hooks = {
+    launching: hookOf(options.heartbeats.launching * 1000),
+    terminating: hookOf(options.heartbeats.terminating * 1000),
+  };
   const instances = new Map<string, Instance>();
   const actions = new Map<string, Action>();
   const queue = createMemoryQueue({
     now: () => kernel.now(),
-    visibilityMs: VISIBILITY_MS,
+    visibilityMs: firstVisibility(VISIBILITY_MS),
     maximumReceives: MAXIMUM_RECEIVES,
   });
   const { messages } = queue;
@@ -121,6 +134,8 @@ export function createCloud(options: CloudOptions): Cloud {
   let hooksExist = true;
   let tokens = 0;
   let staleUntil = 0;
+
+  let nextSent = new AbortController();
 
   function send(action: Action): void {
     queue.send(
@@ -139,10 +154,13 @@ export function createCloud(options: CloudOptions): Cloud {
         Time: new Date(action.startedAt).toISOString(),
       }),
     );
+    const sent = nextSent;
+    nextSent = new AbortController();
+    sent.abort();
   }
 
-  const expiryOf = (action: Action): number =>
-    Math.min(action.beatAt + heartbeatMs, action.startedAt + globalMs);
+  const expiryOf = ({ transition, beatAt, startedAt }: Action): number =>
+    Math.min(beatAt + hooks[transition].heartbeatMs, startedAt + hooks[transition].globalMs);
 
   function watch(action: Action): void {
     // Looked at again when the last heartbeat known now runs out; a later one has moved that on.
@@ -236,7 +254,8 @@ export function createCloud(options: CloudOptions): Cloud {
         become(instance, 'ReplacingRootVolume:Wait');
         open(instance, 'terminating', 'AutoScalingGroup', 'AutoScalingGroup');
       } else if (next === 'into the warm pool' && state === 'InService') {
-        become(instance, 'Warmed:Terminating:Wait');
+        // The documented state of an instance that returns: it waits at the pool's door, for the terminating hook.
+        become(instance, 'Warmed:Pending:Wait');
         open(instance, 'terminating', 'AutoScalingGroup', 'WarmPool');
       } else if (next === 'out of the warm pool' && state === 'Warmed:Stopped') {
         become(instance, 'Pending:Wait');
@@ -341,6 +360,9 @@ export function createCloud(options: CloudOptions): Cloud {
       staleUntil = kernel.now() + ms;
     },
 
+    get nextSent() {
+      return nextSent.signal;
+    },
     receive: (maximum) => queue.receive(maximum),
     nextVisible: () => queue.nextVisible(),
     remove: (received) => queue.remove(received),
@@ -367,8 +389,8 @@ export function createCloud(options: CloudOptions): Cloud {
         tags,
         hooks: hooksExist
           ? [
-              { name: 'join', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING', ...hook },
-              { name: 'unjoin', transition: 'autoscaling:EC2_INSTANCE_TERMINATING', ...hook },
+              { name: 'join', transition: 'autoscaling:EC2_INSTANCE_LAUNCHING', ...hooks.launching },
+              { name: 'unjoin', transition: 'autoscaling:EC2_INSTANCE_TERMINATING', ...hooks.terminating },
             ]
           : [],
       };

@@ -99,8 +99,8 @@ export const defects = {
         },
         ledger: {
           ...ports.ledger,
-          async take(action) {
-            const lease = await ports.ledger.take(action);
+          async take(action, request) {
+            const lease = await ports.ledger.take(action, request);
             return {
               name: lease.name,
               lastsMs: lease.lastsMs,
@@ -155,8 +155,8 @@ export const defects = {
       ...ports,
       ledger: {
         ...ports.ledger,
-        take: (action) =>
-          ports.ledger.take(action).catch((error: unknown) => {
+        take: (action, request) =>
+          ports.ledger.take(action, request).catch((error: unknown) => {
             throw new AdjoinError('lease-lost', asAdjoinError(error).message);
           }),
       },

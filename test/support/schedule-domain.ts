@@ -204,13 +204,13 @@ export function createDomain(kernel: Kernel): Domain {
       }
       if (mood.failures > 0) {
         mood.failures -= 1;
-        return { ...told, result: 'failed', code: 'realm-failed', detail: 'no' };
+        return { ...told, result: 'failed', code: 'adcli-failed', detail: 'no' };
       }
       const [key, password] = sealed.split('|');
       if (node.key === '' || key !== node.key) return { ...told, result: 'failed', code: 'unseal-failed' };
       node.key = '';
       if (!account || account.password !== password)
-        return { ...told, result: 'failed', code: 'realm-failed' };
+        return { ...told, result: 'failed', code: 'adcli-failed' };
       directory.setPassword(account, fresh('the machine’s own password'));
       Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
       records.add(computerName);

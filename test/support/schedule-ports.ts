@@ -2,6 +2,7 @@
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
+import type { ExistencePorts } from '../../agent/lifecycle/void-action.ts';
 import type { QueuePort } from '../../agent/lifecycle/delivery.ts';
 import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { Nodes } from '../../agent/nodes/nodes.ts';
@@ -20,7 +21,7 @@ import type { Wire, Worker } from './schedule-wire.ts';
 
 export interface Ports {
   readonly queue: Pick<QueuePort<ReceivedMessage>, 'remove' | 'hide'>;
-  readonly admission: AdmissionPorts;
+  readonly admission: AdmissionPorts & ExistencePorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly directory: DirectoryPort;
@@ -92,8 +93,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     });
     return {
       ...ledger,
-      async take(action) {
-        const lease = await ledger.take(action);
+      async take(action, request) {
+        const lease = await ledger.take(action, request);
         invariants.took(actor, action.instanceId, action.token, lease.membership.fencingToken);
         return lease;
       },
@@ -176,6 +177,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
       instance: (instanceId, signal) =>
         wire.call(worker, 'autoscaling.instance', instanceId, () => cloud.instance(instanceId), signal),
       group: (name) => wire.call(worker, 'autoscaling.group', name, () => cloud.group()),
+      existence: (instanceId, signal) =>
+        wire.call(worker, 'ec2.existence', instanceId, () => cloud.existence(instanceId), signal),
       instanceTag: () => Promise.resolve(undefined),
       heartbeat: (action, signal) =>
         wire.call(

@@ -83,8 +83,8 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
   const swept = new Set<string>();
   let sweepOwners = 0;
   const domain = createDomain(kernel);
-  const { shortHook, hold, hookAfterAbandon } = schedule;
-  const cloud = createCloud({ kernel, nodes: domain.booting, shortHook, hold, hookAfterAbandon });
+  const { heartbeats, capped, hold, hookAfterAbandon } = schedule;
+  const cloud = createCloud({ kernel, nodes: domain.booting, heartbeats, capped, hold, hookAfterAbandon });
   const invariants = createInvariants({ cloud, domain, table, now: () => kernel.now() });
   const wire = createWire({
     schedule,
@@ -105,7 +105,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     });
   }
 
-  /** A long poll: SQS looks again whenever a message may have become visible. */
+  /** A long poll: SQS answers it as soon as a message is sent or becomes visible. */
   async function receive(worker: Worker, maximum: number): Promise<readonly ReceivedMessage[]> {
     const clock = kernel.clockOf(worker.process);
     const end = kernel.now() + LONG_POLL_MS;
@@ -116,7 +116,8 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
       }
       const left = end - kernel.now();
       if (left <= 0) return [];
-      await clock.sleep(Math.min(left, Math.max(500, cloud.nextVisible())));
+      const pause = Math.min(left, Math.max(500, cloud.nextVisible()));
+      await clock.sleep(pause, cloud.nextSent).catch(() => undefined);
     }
   }
 
@@ -183,6 +184,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         nodes: ports.nodes,
         clock,
         patience,
+        newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;
           return { value: `one-time-${passwords}`, forget: () => undefined };

@@ -20,7 +20,7 @@ import {
 import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
-import type { Ending, LifecycleAction } from '../../agent/terms.ts';
+import type { Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
 import { honestProbe } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
@@ -51,11 +51,15 @@ export interface World {
   add(name: string): void;
   /** Computer names that have records in DNS. */
   readonly records: Set<string>;
+  /** Computer names that another account has registered in DNS. */
+  readonly squatted: Set<string>;
   readonly hidden: { messageId: string; seconds: number }[];
   readonly removed: string[];
   readonly answers: { token: string; result: string }[];
   /** What Auto Scaling shows; a token is active while it stands here. */
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
+  /** What EC2 says, if that is not what Auto Scaling says. */
+  existence: Existence | undefined;
   group: Group;
   /** Seals a one-time password to a key. */
   seal: (key: string, password: string) => string;
@@ -69,7 +73,8 @@ export interface World {
     domain: string;
     computerName: string;
     ready: boolean;
-    joins: 'works' | 'fails' | 'hangs' | 'lies';
+    /** `unusable`: it joins, and resolves no user of the domain. */
+    joins: 'works' | 'fails' | 'hangs' | 'lies' | 'unusable';
     /** The computer name under which a node that lies has joined. */
     liesAbout: string;
     leaves: 'works' | 'hangs';
@@ -109,12 +114,14 @@ export function createWorld(each = 64): World {
     table: new Map(),
     accounts: domain.accounts,
     records: domain.records,
+    squatted: domain.squatted,
     account: () => domain.stampedFor(INSTANCE)[0],
     add: (name) => void domain.add(name, INSTANCE),
     hidden: [],
     removed: [],
     answers: [],
     instances: new Map(),
+    existence: undefined,
     group: {
       tags: new Map([['JoinAD', 'true']]),
       hooks: [
@@ -146,7 +153,7 @@ export function createWorld(each = 64): World {
       leaves: 'works',
       notAfter: undefined,
       facts: {},
-      failure: { code: 'realm-failed', detail: 'no' },
+      failure: { code: 'adcli-failed', detail: 'no' },
     },
     message: (action, id = `m-${world.removed.length + world.hidden.length}`) => ({
       messageId: id,
@@ -194,7 +201,9 @@ export function createWorld(each = 64): World {
     },
     async write(membership, expected, lease) {
       await call(`table.write ${membership.state}`);
-      return memory.put(membership, expected, lease);
+      const written = memory.put(membership, expected, lease);
+      await call('table.written');
+      return written;
     },
   };
 
@@ -246,12 +255,13 @@ export function createWorld(each = 64): World {
       if (world.node.joins === 'lies') {
         return { ...facts, computerName: world.node.liesAbout, result: 'joined', code: '', detail: '' };
       }
-      if (
-        world.node.joins === 'works' &&
-        world.node.computerName.toUpperCase() === entry.computerName &&
-        account?.password === OWN
-      ) {
+      const isMember =
+        world.node.computerName.toUpperCase() === entry.computerName && account?.password === OWN;
+      if (world.node.joins === 'works' && isMember) {
         return { ...facts, result: 'already', code: '', detail: '' };
+      }
+      if (world.node.joins === 'unusable' && isMember) {
+        return { ...facts, result: 'failed', ...world.node.failure };
       }
       if (world.node.joins === 'fails' || entry.sealed !== `sealed:${account?.password}`) {
         return { ...facts, result: 'failed', ...world.node.failure };
@@ -262,6 +272,7 @@ export function createWorld(each = 64): World {
       world.node.domain = DOMAIN;
       world.node.computerName = entry.computerName;
       world.effects.push('join');
+      if (world.node.joins === 'unusable') return { ...facts, result: 'failed', ...world.node.failure };
       return { ...facts, result: 'joined', code: '', detail: '' };
     },
     async leave(_node, _domain, notAfter, signal) {
@@ -305,6 +316,10 @@ export function createWorld(each = 64): World {
         async group() {
           await call('autoscaling.group');
           return world.group;
+        },
+        async existence(instanceId) {
+          await call('ec2.existence');
+          return world.existence ?? (world.instances.has(instanceId) ? 'living' : 'gone');
         },
         async instanceTag() {
           await call('ec2.tag');
@@ -350,6 +365,7 @@ export function createWorld(each = 64): World {
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
         },
+        newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;
           const value = `one-time-${passwords}`;

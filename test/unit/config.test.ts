@@ -134,10 +134,10 @@ describe('an environment variable', () => {
 
   test('holds a list with commas', () => {
     const { directory } = parse(minimal, {
-      ADJOIN_DIRECTORY_CONTROLLERS: 'dc1.example.test, dc2.example.test:3269',
+      ADJOIN_DIRECTORY_CONTROLLERS: 'dc1.example.test, dc_02.example.test:3269',
       ADJOIN_DIRECTORY_NAME_PREFIXES: 'X',
     });
-    expect(directory.controllers).toEqual(['dc1.example.test', 'dc2.example.test:3269']);
+    expect(directory.controllers).toEqual(['dc1.example.test', 'dc_02.example.test:3269']);
     expect(directory.namePrefixes).toEqual(['X']);
   });
 

@@ -16,6 +16,7 @@ beforeEach(() => {
 });
 
 interface Recorded extends Renewable {
+  lastsMs: number;
   /** When it was renewed, milliseconds since the start. */
   readonly at: number[];
   behaviour: () => Promise<void>;
@@ -48,6 +49,40 @@ describe('a keep-alive', () => {
     await clock.advance(165_000);
     expect(message.at).toEqual([40_000, 80_000, 120_000, 160_000]);
     expect(keepAlive.signal.aborted).toBe(false);
+  });
+
+  test('renews at once what took longer than its turn, so that answers may take two fifths of its time', async () => {
+    const message = renewable('message visibility', 20_000);
+    message.behaviour = () => clock.sleep(8_000);
+    keepAlive.add(message, start);
+    await clock.advance(100_000);
+    keepAlive.check();
+    expect(message.at.slice(0, 4).map((at) => Math.round(at / 1000))).toEqual([7, 15, 23, 31]);
+  });
+
+  test('renews what will last longer before its first, shorter time is over', async () => {
+    const message = renewable('message visibility', 20_000);
+    keepAlive.add(message, start);
+    message.lastsMs = 120_000;
+    keepAlive.add(renewable('heartbeat', 300_000), start);
+    await clock.advance(100_000);
+    expect(message.at.map((at) => Math.round(at / 1000))).toEqual([7, 47, 87]);
+    expect(keepAlive.signal.aborted).toBe(false);
+  });
+
+  test('takes a renewal for as long as it lasted when it was asked for', async () => {
+    const answer = Promise.withResolvers<void>();
+    const message = renewable('message visibility', 12_000);
+    message.behaviour = async () => answer.promise;
+    keepAlive.add(message, start);
+    await clock.advance(5_000);
+    message.lastsMs = 120_000;
+    answer.resolve();
+    message.behaviour = never;
+    await clock.advance(10_999);
+    keepAlive.check();
+    await clock.advance(1);
+    expect(reason()).toBe('lease-lost: The message visibility ran out before it was renewed.');
   });
 
   test('counts what was added from when it was fresh, not from when it was added', async () => {

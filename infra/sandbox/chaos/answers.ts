@@ -4,8 +4,9 @@
  *
  * - A launch: one enabled account with the instance's stamp, under the organizational unit, whose password was changed
  *   after the worker staged it; on the machine the keytab that a join makes.
- * - A termination: no account with the instance's stamp or the ledger's GUID on the controller that took the removal, or a debt in
- *   the ledger.
+ * - A termination into the warm pool: what a launch must show, for the instance stays a member.
+ * - Any other termination: no account with the instance's stamp or the ledger's GUID on the controller that took the removal, or a
+ *   debt in the ledger.
  *
  * A look takes half a second, and seconds on a busy machine. An action that ended by itself meanwhile refuses the answer,
  * and may leave anything behind: judged is what took effect.
@@ -69,8 +70,11 @@ function answerOf(input: unknown): { token: string | undefined; result: string |
 }
 
 /** Asks the witnesses about the instance of an action. */
-export async function lookAt(sandbox: Sandbox, { instanceId, transition }: ActionRecord): Promise<Verdict> {
-  if (transition === 'launch')
+export async function lookAt(
+  sandbox: Sandbox,
+  { instanceId, transition, destination }: ActionRecord,
+): Promise<Verdict> {
+  if (transition === 'launch' || destination === 'WarmPool')
     return { complaint: complaintOfJoin(await lookAtJoin(sandbox, instanceId)), owed: false };
   const look = await lookAtRemoval(sandbox, instanceId);
   return { complaint: complaintOfRemoval(look), owed: look.state === 'owed' };

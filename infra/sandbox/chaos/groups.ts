@@ -2,10 +2,14 @@
 import {
   AutoScalingClient,
   CreateAutoScalingGroupCommand,
+  DeleteWarmPoolCommand,
   DescribeAutoScalingGroupsCommand,
   DescribeLifecycleHooksCommand,
+  InstanceRefreshInProgressFault,
   PutLifecycleHookCommand,
+  PutWarmPoolCommand,
   SetDesiredCapacityCommand,
+  StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CreateTagsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import type { Sandbox } from '../inside/sandbox.ts';
@@ -15,6 +19,10 @@ export interface Groups {
   readonly names: readonly string[];
   scale(group: number, size: number): Promise<void>;
   desired(): Promise<ReadonlyMap<string, number>>;
+  /** Begins an instance refresh. @returns whether it has; not while another one is under way */
+  refresh(group: number, strategy: 'Rolling' | 'ReplaceRootVolume'): Promise<boolean>;
+  /** Gives a group a warm pool that takes instances back, or takes the pool away. */
+  pool(group: number, state: 'Stopped' | 'Running' | undefined): Promise<void>;
   /** To be told each launch: the second group's instances get their own tag, as their owner would give it. */
   launched(instanceId: string, group: string): void;
   close(): void;
@@ -22,6 +30,8 @@ export interface Groups {
 
 const second = 'crew';
 const mostInstances = 20;
+/** Instances of a group and its pool together. */
+const mostPrepared = 4;
 
 /** @param owner signs as the user to whom no policy applies */
 export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']): Promise<Groups> {
@@ -70,6 +80,30 @@ export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']):
       );
       return new Map(
         AutoScalingGroups.map((each) => [each.AutoScalingGroupName ?? '', each.DesiredCapacity ?? 0]),
+      );
+    },
+    async refresh(group, Strategy) {
+      try {
+        await autoScaling.send(
+          new StartInstanceRefreshCommand({ AutoScalingGroupName: names[group - 1], Strategy }),
+        );
+        return true;
+      } catch (error) {
+        if (error instanceof InstanceRefreshInProgressFault) return false;
+        throw error;
+      }
+    },
+    async pool(group, PoolState) {
+      const AutoScalingGroupName = names[group - 1];
+      await autoScaling.send(
+        PoolState === undefined
+          ? new DeleteWarmPoolCommand({ AutoScalingGroupName, ForceDelete: true })
+          : new PutWarmPoolCommand({
+              AutoScalingGroupName,
+              MaxGroupPreparedCapacity: mostPrepared,
+              PoolState,
+              InstanceReusePolicy: { ReuseOnScaleIn: true },
+            }),
       );
     },
     launched(instanceId, group) {

@@ -32,10 +32,10 @@ esac
 const installRecorder =
   'mv /usr/bin/openssl /usr/bin/openssl.real && cat >/usr/bin/openssl && chmod 755 /usr/bin/openssl';
 
-/** An adcli that looks healthy to the probe and fails at the join; a machine without realm, which the probe sees. */
+/** An adcli that looks healthy to the probe and fails at the join; a machine without nsupdate, which the probe sees. */
 const spoil: Readonly<Record<Exclude<MachineKind, 'node-silent'>, string>> = {
   'join-broken': 'printf "#!/bin/sh\\nexit 1\\n" >/usr/sbin/adcli && chmod 755 /usr/sbin/adcli',
-  'package-missing': 'rm -f /usr/sbin/realm',
+  'package-missing': 'rm -f /usr/bin/nsupdate',
 };
 
 export function createSpoiltMachines(): SpoiltMachines {

@@ -42,6 +42,9 @@ export const worldKinds = [
   'instance-terminated',
   'account-moved',
   'dns-right-missing',
+  'pool-reused',
+  'root-volume-replaced',
+  'group-refreshed',
   'node-silent',
   'join-broken',
   'package-missing',
@@ -86,6 +89,15 @@ export type WorldFault =
   | { readonly kind: 'account-moved'; readonly choice: number }
   /** The service account may not remove DNS records. */
   | { readonly kind: 'dns-right-missing'; readonly seconds: number }
+  /** For so many seconds a group has a warm pool that takes instances back. Groups count from 1. */
+  | {
+      readonly kind: 'pool-reused';
+      readonly group: number;
+      readonly state: 'Stopped' | 'Running';
+      readonly seconds: number;
+    }
+  /** Instance refreshes of a group: new root volumes, or new instances. */
+  | { readonly kind: 'root-volume-replaced' | 'group-refreshed'; readonly group: number }
   /** These befall the next machine that boots. */
   | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' };
 
@@ -182,6 +194,7 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
   const worker = dice.between(1, options.workers);
   const controller = dice.between(1, options.controllers);
   const choice = dice.fraction();
+  const group = dice.between(1, options.groups);
   const { leaseSeconds } = options;
   switch (kind) {
     case 'worker-killed':
@@ -210,6 +223,11 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
       return { kind, choice };
     case 'dns-right-missing':
       return { kind, seconds: dice.between(5, 20) };
+    case 'pool-reused':
+      return { kind, group, state: dice.pick(['Stopped', 'Running']), seconds: dice.between(20, 40) };
+    case 'root-volume-replaced':
+    case 'group-refreshed':
+      return { kind, group };
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
@@ -232,7 +250,8 @@ function moments(
   const found: number[] = [];
   for (let at = from; ;) {
     at += gap.least + dice.fraction() * (gap.most - gap.least);
-    if (at >= to) return found;
+    // A moment is told to a tenth of a second: it must be early enough as it is told.
+    if (rounded(at) >= to) return found;
     found.push(rounded(at));
   }
 }
@@ -271,6 +290,11 @@ function detailOf(fault: Fault): string {
       return ` ${fault.operation} × ${fault.times}`;
     case 'dns-right-missing':
       return ` for ${fault.seconds} s`;
+    case 'pool-reused':
+      return ` group ${fault.group}, ${fault.state}, for ${fault.seconds} s`;
+    case 'root-volume-replaced':
+    case 'group-refreshed':
+      return ` group ${fault.group}`;
     case 'instance-died':
     case 'instance-terminated':
     case 'account-moved':

@@ -17,6 +17,8 @@ export interface ActionRecord {
   readonly group: string;
   readonly instanceId: string;
   readonly transition: 'launch' | 'terminate';
+  /** Where it leads: `EC2`, `AutoScalingGroup` or `WarmPool`. */
+  readonly destination: string;
   readonly begunAt: number;
   /** One, if all is well. */
   readonly ends: { readonly end: ActionEnd; readonly result: string | undefined; readonly at: number }[];
@@ -85,6 +87,7 @@ export function createRecord(now: () => number): CloudRecord {
             group: event.group,
             instanceId: event.instanceId,
             transition: event.transition === 'autoscaling:EC2_INSTANCE_LAUNCHING' ? 'launch' : 'terminate',
+            destination: event.destination,
             begunAt: now(),
             ends: [],
           });
@@ -107,6 +110,7 @@ export function createRecord(now: () => number): CloudRecord {
       return;
     }
     if (step === 'in-service') known.inServiceAt = at;
+    if (step === 'pooled') delete known.inServiceAt;
     if (step === 'leaving') known.leavingAt = at;
     if (step === 'gone') known.goneAt = at;
   }

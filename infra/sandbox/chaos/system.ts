@@ -98,7 +98,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
     const owner = { ...sandbox.developer, credentials: { ...sandbox.keys.operator } };
     const groups = await openGroups(sandbox, owner);
     opened = { sandbox, groups };
-    const world = createWorld({ sandbox, owner, machines, record, ledger, clock });
+    const world = createWorld({ sandbox, owner, machines, groups, record, ledger, clock });
     return {
       sandbox,
       groups,

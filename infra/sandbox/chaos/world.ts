@@ -11,6 +11,7 @@ import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
 import type { Clock } from '../clock.ts';
 import { moveAccount } from './directory.ts';
+import type { Groups } from './groups.ts';
 import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
 import type { WorldFault } from './plan.ts';
@@ -53,6 +54,7 @@ export interface WorldParts {
   /** The client configuration of the user to whom no policy applies. */
   readonly owner: Sandbox['developer'];
   readonly machines: SpoiltMachines;
+  readonly groups: Pick<Groups, 'names' | 'refresh' | 'pool'>;
   readonly record: CloudRecord;
   readonly ledger: Pick<LedgerWatch, 'heldBy' | 'writes'>;
   readonly clock: Clock;
@@ -65,7 +67,7 @@ const lookMs = 250;
 const nowhere = '02:00:00:00:00:01';
 
 export function createWorld(parts: WorldParts): World {
-  const { sandbox, machines, record, ledger, clock } = parts;
+  const { sandbox, machines, groups, record, ledger, clock } = parts;
   const { controllers } = sandbox.domain;
   const ec2 = new EC2Client(parts.owner);
   const autoScaling = new AutoScalingClient(parts.owner);
@@ -282,6 +284,21 @@ export function createWorld(parts: WorldParts): World {
             () => sandbox.domain.setDnsRight(false),
             () => sandbox.domain.setDnsRight(true),
           );
+        case 'pool-reused':
+          return forSeconds(
+            `pool of ${fault.group}`,
+            'AWS',
+            fault.seconds,
+            () => groups.pool(fault.group, fault.state),
+            () => groups.pool(fault.group, undefined),
+          );
+        case 'root-volume-replaced':
+        case 'group-refreshed': {
+          const name = groups.names[fault.group - 1];
+          if (!inService(record).some(({ group }) => group === name)) return undefined;
+          const strategy = fault.kind === 'group-refreshed' ? 'Rolling' : 'ReplaceRootVolume';
+          return (await groups.refresh(fault.group, strategy)) ? once('AWS') : undefined;
+        }
         case 'node-silent':
         case 'join-broken':
         case 'package-missing':

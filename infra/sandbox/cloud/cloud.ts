@@ -140,6 +140,7 @@ export function createCloud(options: CloudOptions): Cloud {
         nodes.silent(instance.id);
         groups.stopped(instance);
       },
+      halted: (instance) => nodes.silent(instance.id),
       terminating(instance) {
         nodes.terminated(instance.id);
         commands.terminated(instance.id);

@@ -89,6 +89,8 @@ export type CloudEvent =
       readonly kind: 'action-begun';
       readonly group: string;
       readonly transition: LifecycleTransition;
+      /** Where it leads, as its message says. */
+      readonly destination: string;
       readonly instanceId: string;
       readonly token: string;
     }
@@ -103,8 +105,11 @@ export type CloudEvent =
       readonly kind: 'instance';
       readonly instanceId: string;
       readonly group: string;
-      readonly step: 'launched' | 'in-service' | 'leaving' | 'gone';
+      readonly step: InstanceStep;
     };
+
+/** `pooled`: out of service for now, back to the warm pool or for a new root volume; the instance lives on. */
+export type InstanceStep = 'launched' | 'in-service' | 'pooled' | 'leaving' | 'gone';
 
 /** Told each step as it happens; it changes nothing. */
 export type Witness = (event: CloudEvent) => void;

@@ -55,7 +55,7 @@ PATH="$work/tools:$PATH" "$debootstrap" --variant=minbase --include=ca-certifica
   exit 1
 }
 
-echo 'installing Samba, realmd, SSSD and the rest'
+echo 'installing Samba, adcli, SSSD and the rest'
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 # The disk is thrown away with the run: no need to wait for it.

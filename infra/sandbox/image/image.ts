@@ -11,7 +11,6 @@ import { distributionSources, formatDeb822, parseDeb822, parseList, type Source 
 /** What the domain controller and the machines need; bind9-dnsutils brings nsupdate, with which SSSD registers names. */
 const packages = [
   'adcli',
-  'realmd',
   'sssd-ad',
   'sssd-tools',
   'krb5-user',

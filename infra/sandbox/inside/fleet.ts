@@ -20,6 +20,9 @@ export interface Fleet {
   /** Idempotent. */
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
+  /** Both keep the address. A machine with a new disk is prepared like one that boots for the first time. */
+  stop(instanceId: string): Promise<void>;
+  start(instanceId: string, disk: 'same' | 'new'): Promise<void>;
   /** Runs a script as Run Command does. */
   run(instanceId: string, script: Script, signal: AbortSignal): Promise<Outcome>;
   /** The machine of an instance; undefined before it is up and after it is gone. */
@@ -95,6 +98,12 @@ export function createFleet(options: FleetOptions): Fleet {
     },
     destroy,
     reboot: (instanceId) => need(instanceId).reboot(),
+    stop: (instanceId) => need(instanceId).stop(),
+    async start(instanceId, disk) {
+      const machine = need(instanceId);
+      await machine.start(disk);
+      if (disk === 'new') await options.prepare?.(machine);
+    },
     run: async (instanceId, script, signal) => need(instanceId).run(script, signal),
     machine: (instanceId) => up.get(instanceId),
     machines: () => [...up.values()],

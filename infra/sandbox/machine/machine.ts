@@ -9,6 +9,7 @@ import { runProcess, systemPath, type Outcome, type ProcessOptions } from './pro
  * A light Linux machine: an overlay over the image as its root, its own mount, network, UTS, IPC and PID namespaces.
  *
  *   off ── boot ──▶ up ── reboot ──▶ up           caller
+ *                   up ── stop ──▶ off            caller; `start` boots it again
  *                   up ── its init dies ──▶ off   anyone; `onDeath` is called
  *             up, off ── destroy ──▶ gone         caller; idempotent
  *
@@ -30,6 +31,10 @@ export interface Machine {
   run(script: Script, signal?: AbortSignal): Promise<Outcome>;
   /** Ends every process and boots again from the same disk. */
   reboot(): Promise<void>;
+  /** Ends every process; the disk stays. */
+  stop(): Promise<void>;
+  /** Boots again, from the same disk or from an empty one. */
+  start(disk: 'same' | 'new'): Promise<void>;
   /** Leaves no process, namespace, mount, interface or file behind. */
   destroy(): Promise<void>;
 }
@@ -130,6 +135,19 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     async reboot() {
       await halt();
       await removeCable(options.address);
+      await bootUp();
+    },
+    async stop() {
+      wanted = false;
+      await halt();
+      await removeCable(options.address);
+    },
+    async start(disk) {
+      if (disk === 'new') {
+        for (const part of ['upper', 'work'])
+          await rm(join(directory, part), { recursive: true, force: true });
+      }
+      wanted = true;
       await bootUp();
     },
     async destroy() {

@@ -40,7 +40,7 @@ describeReal('a person who cancels commands', (ground) => {
       agentConfig: { patience: { joinAttempts, retrySeconds: 0.5, retryMaximumSeconds: 1 } },
       async prepareMachine(machine) {
         await wrap(machine, '/usr/bin/openssl', 'genpkey', holds.probe);
-        await wrap(machine, '/usr/sbin/realm', 'join', holds.join, holdAtEnd);
+        await wrap(machine, '/usr/sbin/adcli', 'join', holds.join, holdAtEnd);
       },
     });
     // The deny policies may take ssm:CancelCommand from developers; this role keeps it.

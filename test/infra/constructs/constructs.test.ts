@@ -86,6 +86,19 @@ describe('attach', () => {
     });
   });
 
+  test('a group that others join has the terminate hook alone, and the tag that the agent reads', () => {
+    const [fleet] = fleets(made.template('attached, others join'));
+    expect(fleet?.Properties['LifecycleHookSpecificationList']).toEqual([
+      expect.objectContaining({ LifecycleHookName: 'adjoin-terminate' }),
+    ]);
+    expect(fleet?.Properties['Tags']).toContainEqual({
+      Key: 'adjoin:UnjoinOnly',
+      Value: 'true',
+      PropagateAtLaunch: true,
+    });
+    expect(made.errorOf('attached, others join and so do we')).toContain('unjoinOnly is without join');
+  });
+
   test("a group's own hooks stay", () => {
     const hooks = propertiesOf(
       made.template('attached beside a hook of theirs'),
@@ -99,7 +112,21 @@ describe('attach', () => {
 
   test('neither join nor unjoin is a mistake, and so is a heartbeat that Auto Scaling refuses', () => {
     expect(made.errorOf('attached for nothing')).toContain('nothing to attach');
-    expect(made.errorOf('attached with too short a heartbeat')).toContain('from 30 seconds to 2 hours');
+    for (const name of [
+      'attached with too short a heartbeat',
+      'attached with too long a heartbeat',
+      'attached with half a second',
+    ] as const) {
+      expect(made.errorOf(name)).toMatch(
+        /from 30 seconds to 2 hours, in whole seconds: Auto Scaling takes no/,
+      );
+    }
+  });
+
+  test('a visibility that the agent refuses is refused when the template is made', () => {
+    for (const name of ['with too short a visibility', 'with too long a visibility'] as const) {
+      expect(made.errorOf(name)).toContain('receive.visibilitySeconds must be from 10 seconds to an hour');
+    }
   });
 
   test('opens nothing in the security groups of a group', () => {

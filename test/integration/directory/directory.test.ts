@@ -6,6 +6,7 @@ import { systemClock } from '../../../agent/clock.ts';
 import type { AdjoinError } from '../../../agent/errors.ts';
 import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
+import { parseSecret } from '../../../agent/directory/secret-format.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
@@ -540,6 +541,31 @@ describeReal('The directory room', (ground) => {
       });
       const staged = await directory({ credentials }).stage(newInstance(), password(), {}, unchecked, signal);
       expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${domain.organizationalUnit}`);
+    });
+
+    test('is read from a secret that writes its organizational unit as Active Directory takes it, escapes and spaces included', async () => {
+      const unit = String.raw`OU=east\, west \#1,${domain.organizationalUnit}`;
+      await ldb('ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
+      const { user, password: servicePassword } = domain.serviceAccount;
+      for (const spelling of [
+        `${unit.replaceAll(/(?<!\\),/g, ' , ')} `,
+        `ou = "East, West #1",${domain.organizationalUnit.toLowerCase()}`,
+        unit.replace(String.raw`\,`, String.raw`\2c`),
+      ]) {
+        const text = JSON.stringify({
+          domain_name: domain.domainName,
+          domain_user: `CORP\\${user}`,
+          domain_password: servicePassword,
+          directory_ou: spelling,
+        });
+        const room = directory({ credentials: secretOf(parseSecret('v1', text)) });
+        const instance = newInstance();
+        const staged = await room.stage(instance, password(), {}, unchecked, signal);
+        expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${unit}`);
+        expect((await room.remove(instance, { names: [] }, unchecked, signal)).accounts).toEqual([
+          staged.computerName,
+        ]);
+      }
     });
 
     test('with a wrong password binds once for twenty operations, and again when the secret is corrected', async () => {

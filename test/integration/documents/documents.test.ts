@@ -43,7 +43,7 @@ function start(
   // Each command has a directory of its own, also when it is the second delivery of the same thing.
   const path = `/var/lib/amazon/ssm/${machine.name}/document/orchestration/${randomUUID()}/${purpose}Linux/_script.sh`;
   const env = { AWS_SSM_INSTANCE_ID: instanceId, AWS_SSM_REGION_NAME: 'eu-central-1' };
-  return machine.run({ path, text: scriptOf(purpose, values), env, timeoutMs: 60_000 }, signal);
+  return machine.run({ path, text: scriptOf(purpose, values), env, timeoutMs: 120_000 }, signal);
 }
 
 /** Runs the document; it must exit 0 with nothing but one line of facts. */
@@ -103,7 +103,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   afterAll(async () => {
     await Promise.all(machines.map((machine) => machine.destroy()));
     await domain.destroy();
-  }, 60_000);
+  }, 120_000);
 
   async function newMachine(): Promise<Machine> {
     count += 1;
@@ -157,19 +157,28 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   }
 
   const keytab = (machine: Machine) => inShell(machine, 'sha256sum /etc/krb5.keytab');
-  /** After each realm on this machine, the sed script edits sssd's configuration; /root keeps the very file. */
-  async function afterRealm(machine: Machine, edits: string): Promise<void> {
-    const lines = ['#!/bin/sh', 'code=0', '/usr/sbin/realm "$@" || code=$?'];
-    lines.push(`sed -i '${edits}' /etc/sssd/sssd.conf`, 'ln -f /etc/sssd/sssd.conf /root');
-    lines.push('exit "$code"', '');
-    const place = '/usr/local/sbin/realm';
+  /**
+   * Puts a script before a tool, once: the first call of the tool runs it, and then the tool, unless it ends by itself. The tool is
+   * `$tool` there.
+   */
+  async function before(machine: Machine, tool: string, script: string): Promise<void> {
+    const text = `#!/bin/sh
+tool=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v ${tool})
+rm -f /usr/local/sbin/${tool}
+${script}
+exec "$tool" "$@"
+`;
+    const place = `/usr/local/sbin/${tool}`;
     const write = `mkdir -p /usr/local/sbin && cat >${place} && chmod 0755 ${place}`;
-    const { code } = await machine.exec(['sh', '-c', write], { input: lines.join('\n') });
+    const { code } = await machine.exec(['sh', '-c', write], { input: text });
     expect(code).toBe(0);
   }
+  const user = () => `administrator@${domain.domainName}`;
+  const resolvesUsers = async (machine: Machine) =>
+    (await machine.exec(['getent', 'passwd', user()])).stdout !== '';
   /** What of a join still runs after it ended. The kernel takes a moment to end what was killed. */
   async function leftRunning(machine: Machine): Promise<string> {
-    const look = "ps -e -o comm= | grep -xE 'realm|realmd|adcli|timeout|unshare' || :";
+    const look = "ps -e -o comm= | grep -xE 'adcli|timeout|getent|dig' || :";
     const deadline = Date.now() + 10_000;
     let running = await inShell(machine, look);
     while (running !== '' && Date.now() < deadline) {
@@ -196,7 +205,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       if (code !== 0) findings.push(`${path}: ${stdout}${stderr}`);
     }
     expect(findings).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('a probe tells what the node is, and keeps its private key to itself in memory', async () => {
     const machine = await newMachine();
@@ -219,7 +228,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(
       await inShell(machine, 'openssl pkey -in /run/adjoin/key.pem -pubout -outform DER | base64 -w0'),
     ).toBe(second['key']);
-  }, 60_000);
+  }, 120_000);
 
   test('a probe names the packages that a join would miss, and makes no key then', async () => {
     const machine = await newMachine();
@@ -236,7 +245,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       entries: [`${machine.name}:${nameOf(machine)}:${sealed}`],
     };
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'failed', code: 'packages-missing' });
-  }, 60_000);
+  }, 120_000);
 
   test('a probe says that an unknown operating system is not ready, though no package can be named', async () => {
     const machine = await newMachine();
@@ -247,7 +256,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       missing: [],
       key: '',
     });
-  }, 60_000);
+  }, 120_000);
 
   test('a join makes the node a working member under the staged name, and its one-time password is nowhere', async () => {
     const machine = await newMachine();
@@ -290,68 +299,218 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     // The account's addresses are removed with it; a name in a reverse zone, which sssd registers by default, would stay.
     expect(configuration.split('\n')).toContain('dyndns_update_ptr = False');
     expect(await run(machine, 'probe')).toMatchObject({ domain: domain.domainName, computerName });
-  }, 60_000);
+  }, 120_000);
 
-  test('a joined node registers its address with the domain', async () => {
-    const { computerName } = await joined();
+  test('a join has ended only when the name leads to the node, and is registered again where it was lost', async () => {
+    const { computerName, machine, values } = await joined();
+    const name = `${computerName}.${domain.domainName}`.toLowerCase();
+    const lookUp = `dig +short @${domain.address} ${name}`;
+    expect(await inShell(machine, lookUp)).toBe(machine.address);
+    const input = `server ${domain.hostName}\nupdate delete ${name} A\nsend\n`;
+    const forget = `kinit -k '${computerName}$@${domain.realm}' && nsupdate -g; kdestroy`;
+    await machine.exec(['sh', '-c', forget], { input });
+    expect(await inShell(machine, lookUp)).toBe('');
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+    expect(await inShell(machine, lookUp)).toBe(machine.address);
+    // sssd has registered it, and nothing else: one record, and no conflict object beside it.
     const query = {
       base: dnsZoneDn(domain.domainName),
-      filter: `(name=${computerName})`,
+      filter: `(name=${computerName}*)`,
       attributes: ['dnsRecord'],
     };
-    // sssd registers 10 seconds after its start.
-    const deadline = Date.now() + 90_000;
-    while ((await domain.search(query)).length === 0 && Date.now() < deadline) await wait(500);
     expect(await domain.search(query)).toHaveLength(1);
   }, 150_000);
 
-  test('a domain whose name has capitals is joined, and its configuration finished, all the same', async () => {
+  test('a name that leads elsewhere, and can not be registered, is no joined node, unless the image wants none', async () => {
     const machine = await newMachine();
-    const { computerName, values } = await prepare(machine, nameOf(machine));
-    // realm writes the name as the domain controller spells it. Samba's is in lower case whatever it was given.
+    const attempt = await prepare(machine, nameOf(machine));
+    const name = `${attempt.computerName}.${domain.domainName}`.toLowerCase();
+    const zone = [
+      'samba-tool',
+      'dns',
+      'add',
+      domain.hostName,
+      domain.domainName,
+      name,
+      'A',
+      '10.77.66.6',
+      '-P',
+    ];
+    expect((await domain.controller.exec(zone)).code).toBe(0);
+    const values = { ...attempt.values, executionTimeout: '50' };
+    const facts = await run(machine, 'join', values);
+    expect(facts).toMatchObject({ result: 'failed', code: 'name-unregistered' });
+    expect(facts['detail']).toContain('No server of the zone has an address of this node');
+    const snippet = `printf '[domain/%s]\ndyndns_update = false\n' ${domain.domainName} >/etc/sssd/conf.d/10-site.conf`;
+    await inShell(machine, `${snippet}; chmod 0600 /etc/sssd/conf.d/10-site.conf`);
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+  }, 150_000);
+
+  test('what an image says of Kerberos and realmd outlives a join, and decides nothing', async () => {
+    const machine = await newMachine();
+    await inShell(
+      machine,
+      [
+        "printf '[libdefaults]\ndefault_realm = ATHENA.MIT.EDU\n forwardable = true\n' >/etc/krb5.conf",
+        "printf '[service]\nautomatic-install = no\n[%s]\ncomputer-ou = OU=Nowhere\nmanage-system = no\n' corp.example.test >/etc/realmd.conf",
+      ].join('; '),
+    );
+    const { values } = await prepare(machine, nameOf(machine));
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    expect(await inShell(machine, 'cat /etc/krb5.conf')).toBe(
+      'includedir /etc/krb5.conf.d/\n[libdefaults]\ndefault_realm = ATHENA.MIT.EDU\n forwardable = true',
+    );
+    const settings = await inShell(machine, 'cat /etc/krb5.conf.d/adjoin');
+    expect(settings.split('\n')).toEqual([
+      '[libdefaults]',
+      `default_realm = ${domain.realm}`,
+      'rdns = false',
+    ]);
+    expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+    expect(await inShell(machine, 'ls -A /etc/krb5.conf.d; ls /etc/krb5.keytab 2>/dev/null || :')).toBe('');
+  }, 90_000);
+
+  test('a member that an earlier release joined with realm is one, whatever case its name was written in, and leaves', async () => {
+    const { machine, computerName, values } = await joined();
+    // As realm 0.17.1 wrote it, and the earlier release finished it. realm wrote the name as the domain controller spells it.
     const spelled = 'Corp.Example.Test';
     expect(spelled.toLowerCase()).toBe(domain.domainName);
-    await afterRealm(machine, `/^\\[domain\\/\\|^domains *=/s/${domain.domainName}/${spelled}/`);
-    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
-    const section = await inShell(machine, `sed -n '/^.domain.${spelled}]$/,$p' /etc/sssd/sssd.conf`);
-    expect(section.split('\n').slice(0, 2)).toEqual([
+    const fqdn = `${computerName}.${domain.domainName}`.toLowerCase();
+    const lines = [
+      '',
+      '[sssd]',
+      `domains = ${spelled}`,
+      'config_file_version = 2',
+      'services = nss, pam',
+      '',
       `[domain/${spelled}]`,
-      `ad_hostname = ${computerName}.${domain.domainName}`.toLowerCase(),
-    ]);
-    expect(section).not.toMatch(/^ad_server/m);
-    expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
+      `ad_hostname = ${fqdn}`,
+      'dyndns_update = True',
+      'dyndns_update_ptr = False',
+      'dyndns_refresh_interval_offset = 0',
+      'default_shell = /bin/bash',
+      'krb5_store_password_if_offline = True',
+      'cache_credentials = True',
+      `krb5_realm = ${domain.realm}`,
+      'realmd_tags = manages-system joined-with-adcli ',
+      'id_provider = ad',
+      `ldap_sasl_authid = ${computerName}$`,
+      'fallback_homedir = /home/%u@%d',
+      `ad_domain = ${domain.domainName}`,
+      'use_fully_qualified_names = True',
+      'ldap_id_mapping = True',
+      'access_provider = ad',
+    ];
+    await inShell(machine, `kill "$(cat /run/sssd.pid)"; rm -rf /etc/krb5.conf* /var/lib/sss/db/*`);
+    await inShell(machine, configure(...lines));
+    await inShell(
+      machine,
+      `printf '[libdefaults]\nudp_preference_limit = 0\ndefault_realm = ${domain.realm}\n' >/etc/krb5.conf`,
+    );
+    const look = 'sha256sum /etc/krb5.keytab /etc/krb5.conf /etc/sssd/sssd.conf';
+    const [before, probed] = [await inShell(machine, look), await run(machine, 'probe')];
+    expect(probed).toMatchObject({ domain: domain.domainName, computerName });
+    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+    expect(await resolvesUsers(machine)).toBe(true);
+    expect(await inShell(machine, look)).toBe(before);
     expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
     expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
-  }, 60_000);
+  }, 120_000);
 
-  test('a join after which sssd does not know the domain has failed, and leaves its configuration as it is', async () => {
-    const machine = await newMachine();
-    const { values } = await prepare(machine, nameOf(machine));
-    await afterRealm(machine, 's/^.domain.*]$/[domain\\/other.example.test]/');
-    expect(await run(machine, 'join', values)).toMatchObject({
+  const site = '/etc/sssd/conf.d/10-site.conf';
+  test.each([
+    {
+      title: 'whose sssd misses a service that the image asks for',
+      spoil: `printf '[sssd]\nservices = nss, pam, ifp\n' >${site}; chmod 0600 ${site}`,
+      mend: `rm ${site}`,
+      detail:
+        'sssd does not run: [sssd] [monitor_restart_service] (0x0010): Process [ifp], definitely stopped!',
+    },
+    {
+      title: 'whose sssd serves other domains only',
+      spoil: `printf '[sssd]\ndomains = elsewhere\n' >${site}; chmod 0600 ${site}`,
+      mend: `rm ${site}`,
+      detail: 'sssd does not run',
+    },
+    {
+      title: 'that does not ask sssd for users',
+      spoil: "sed -i 's/^passwd:.*/passwd: files/' /etc/nsswitch.conf",
+      mend: "sed -i 's/^passwd:.*/passwd: files sss/' /etc/nsswitch.conf",
+      detail: 'nsswitch.conf does not name sss for passwd',
+    },
+    {
+      title: 'whose disk is full after the join',
+      spoil: 'mount -t tmpfs -o size=4k none /var/lib/sss/db && head -c 4096 /dev/zero >/var/lib/sss/db/full',
+      mend: 'umount /var/lib/sss/db',
+      detail: 'sssd does not run',
+    },
+    {
+      title: 'that finds no controller by itself',
+      spoil: "echo 'nameserver 10.77.9.9' >/etc/resolv.conf",
+      mend: "echo 'nameserver 10.77.0.10' >/etc/resolv.conf",
+      detail: 'sssd is connected to no domain controller',
+    },
+  ])(
+    'a node $title has not joined, at first as later, and is completed once that is mended',
+    async ({ spoil, mend, detail }) => {
+      const machine = await newMachine();
+      const attempt = await prepare(machine, nameOf(machine));
+      await before(machine, 'adcli', `"$tool" "$@" || exit; { ${spoil}; } >/dev/null 2>&1; exit 0`);
+      const values = { ...attempt.values, executionTimeout: '30' };
+      const fails = { result: 'failed', code: 'not-usable', detail: expect.stringContaining(detail) };
+      expect(await run(machine, 'join', values)).toMatchObject(fails);
+      const { computerName } = attempt;
+      expect(await run(machine, 'probe')).toMatchObject({ domain: domain.domainName, computerName });
+      // Adopted: the script of a member completes it, and its facts are no better than the node is.
+      const again = { result: 'failed', detail: expect.any(String) };
+      expect(await run(machine, 'join', values)).toMatchObject(again);
+      expect(await resolvesUsers(machine)).toBe(false);
+      await inShell(machine, mend);
+      const facts = await run(machine, 'join', attempt.values);
+      expect(['joined', 'already']).toContain(facts['result']);
+      expect(await resolvesUsers(machine)).toBe(true);
+    },
+    240_000,
+  );
+
+  test('a warm node whose sssd is down is a member again only when sssd is online: its cache is no proof', async () => {
+    const { machine, values } = await joined();
+    await inShell(machine, 'kill "$(cat /run/sssd.pid)"; echo nameserver 10.77.9.9 >/etc/resolv.conf');
+    await inShell(machine, `echo '10.77.0.10 ${domain.hostName}' >>/etc/hosts`);
+    expect(await run(machine, 'join', { ...values, executionTimeout: '40' })).toMatchObject({
       result: 'failed',
-      code: 'verify-failed',
-      detail: 'realm left no configuration for sssd.',
     });
-    expect(await inShell(machine, 'test /root/sssd.conf -ef /etc/sssd/sssd.conf && ls /etc/sssd')).toBe(
-      'conf.d\nsssd.conf',
-    );
-  }, 60_000);
+    await inShell(machine, 'echo nameserver 10.77.0.10 >/etc/resolv.conf');
+    const facts = await run(machine, 'join', values);
+    expect(['joined', 'already']).toContain(facts['result']);
+  }, 150_000);
+
+  test.each(['/run/sssd.pid', '/run/sssd/sssd.pid'])(
+    'sssd is known by its process ID in %s',
+    async (place) => {
+      const { machine, values } = await joined();
+      if (place !== '/run/sssd.pid') await inShell(machine, `mkdir -p /run/sssd; mv /run/sssd.pid ${place}`);
+      expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+      expect(await inShell(machine, 'ps -e -o comm= | grep -x sssd || echo none')).toBe('none');
+    },
+    90_000,
+  );
 
   test('a join that is delivered twice finds the membership and leaves it as it is', async () => {
     const { machine, values } = await joined();
     const before = await keytab(machine);
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
     expect(await keytab(machine)).toBe(before);
-  }, 60_000);
+  }, 120_000);
 
   test('two deliveries at the same time make one join', async () => {
     const machine = await newMachine();
     const { values } = await prepare(machine, nameOf(machine));
     const results = await Promise.all([run(machine, 'join', values), run(machine, 'join', values)]);
     expect(new Set(results.map((facts) => facts['result']))).toEqual(new Set(['already', 'joined']));
-  }, 60_000);
+  }, 120_000);
 
   test('a leave that finds another command at work says so before its time is up', async () => {
     const machine = await newMachine();
@@ -363,7 +522,32 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(performance.now() - started).toBeLessThan(4_000);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain('another command of adjoin is still at work');
-  }, 60_000);
+  }, 120_000);
+
+  // As adcli 0.9.1 says it, by its source and SSSD/sssd#7751.
+  test.each([
+    ['Message stream modified', 'adcli-too-old'],
+    ['Preauthentication failed', 'adcli-failed'],
+    ['Cannot contact any KDC for requested realm', 'adcli-failed'],
+  ])(
+    'an adcli that ends with "%s" is reported as %s',
+    async (words, code) => {
+      const machine = await newMachine();
+      const { computerName, values } = await prepare(machine, nameOf(machine));
+      const error = `Couldn't change password for computer account: ${computerName}$: ${words}`;
+      const lines = [` * Using domain name: ${domain.domainName}`, ` ! ${error}`];
+      lines.push(`adcli: joining domain ${domain.domainName} failed: ${error}`);
+      const says = lines.map((line) => `echo "${line.replaceAll('$', String.raw`\$`)}"`).join('; ');
+      await before(machine, 'adcli', `{ ${says}; } >&2; exit 5`);
+      expect(await run(machine, 'join', values)).toMatchObject({
+        result: 'failed',
+        code,
+        detail: ` ! ${error}`,
+      });
+      expect(await inShell(machine, 'ls -A /run/adjoin; ls /etc/krb5.keytab 2>/dev/null || :')).toBe('lock');
+    },
+    60_000,
+  );
 
   test('a one-time password does not join a second machine', async () => {
     const { computerName, oneTimePassword } = await joined();
@@ -375,26 +559,26 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       domainController: domain.hostName,
       entries,
     });
-    expect(facts).toMatchObject({ result: 'failed', code: 'realm-failed' });
+    expect(facts).toMatchObject({ result: 'failed', code: 'adcli-failed' });
     expect(facts['detail']).toContain('Preauthentication failed');
     expect(JSON.stringify(facts)).not.toContain(oneTimePassword);
     expect(await leftRunning(other)).toBe('');
-  }, 60_000);
+  }, 120_000);
 
   test('a node whose account was staged anew forgets the old membership and joins again', async () => {
     const { machine, computerName } = await joined();
     const { values } = await prepare(machine, computerName);
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
     await inShell(machine, 'adcli testjoin');
-  }, 60_000);
+  }, 120_000);
 
   test('a member whose domain controller cannot be asked keeps its membership', async () => {
     const { machine, values } = await joined();
     const before = await keytab(machine);
     const facts = await run(machine, 'join', { ...values, domainController: `gone.${domain.domainName}` });
-    expect(facts).toMatchObject({ result: 'failed', code: 'realm-failed' });
+    expect(facts).toMatchObject({ result: 'failed', code: 'adcli-failed' });
     expect(await keytab(machine)).toBe(before);
-  }, 60_000);
+  }, 120_000);
 
   test('the membership of another domain is left alone by join and leave', async () => {
     const { machine, values } = await joined();
@@ -408,7 +592,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     });
     expect(await keytab(machine)).toBe(before);
     await inShell(machine, 'adcli testjoin');
-  }, 60_000);
+  }, 120_000);
 
   const ours = 'corp.example.test';
 
@@ -444,7 +628,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       });
       expect(await inShell(machine, look)).toBe(before);
     },
-    60_000,
+    120_000,
   );
 
   test('what else is configured in sssd outlives the join, its repair and the leave', async () => {
@@ -463,7 +647,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await kept()).toContain('dyndns_update = True');
     expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
     expect(await kept()).not.toContain(domain.domainName);
-  }, 60_000);
+  }, 120_000);
 
   test.each([
     ['only the keytab', 'rm /etc/sssd/sssd.conf'],
@@ -478,7 +662,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       const { values } = await prepare(machine, computerName);
       expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
     },
-    60_000,
+    120_000,
   );
 
   test('a join takes only its own entry, sealed to the key of the last probe, and uses that key once', async () => {
@@ -501,7 +685,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     const own = `${machine.name}:${computerName}:${seal(fresh['key'], oneTimePassword)}`;
     expect(await code([own, own])).toBe('no-entry');
     expect(await inShell(machine, 'ls -A /run/adjoin')).toBe('lock');
-  }, 60_000);
+  }, 120_000);
 
   test('a node that takes the entry of another opens nothing, and leaves it for the other to use', async () => {
     const [machine, thief] = [await newMachine(), await newMachine()];
@@ -519,15 +703,30 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     await run(thief, 'probe');
     expect(await run(thief, 'join', shared, machine.name)).toMatchObject({ code: 'unseal-failed' });
     await inShell(machine, 'adcli testjoin');
-  }, 60_000);
+  }, 120_000);
 
-  // A join takes 1.5 to 3.5 seconds: from before the unsealing until sssd is about to start.
-  test.each([30, 400, 1_000, 1_700])(
-    'a join that is killed after %i ms leaves nothing running, and the next one succeeds',
-    async (afterMs) => {
+  const die = 'kill -KILL 0';
+  const afterwards = `"$tool" "$@"; ${die}`;
+  test.each([
+    ['the one-time password is opened', 'openssl', afterwards],
+    ['the host name is set', 'hostname', die],
+    ['the host name was set', 'hostname', afterwards],
+    ['the first file is put into place', 'mv', die],
+    ["Kerberos' settings are made", 'mkdir', die],
+    ['the account is used', 'adcli', die],
+    ['the account was used', 'adcli', afterwards],
+    ['sssd is started', 'setsid', die],
+    ['sssd was started', 'sss_cache', die],
+    ['the user is looked up', 'getent', die],
+    ['the name is looked up', 'dig', die],
+  ])(
+    'a join that is killed when %s leaves nothing running, and the next one succeeds',
+    async (_, tool, script) => {
       const machine = await newMachine();
       const attempt = await prepare(machine, nameOf(machine));
-      await start(machine, 'join', attempt.values, { signal: AbortSignal.timeout(afterMs) });
+      await before(machine, tool, script);
+      const killed = await start(machine, 'join', attempt.values);
+      expect(killed).toMatchObject({ code: null, stdout: '' });
       expect(await leftRunning(machine)).toBe('');
       // Delivered again, it either ends well or says that it can't; then the agent stages anew.
       let facts = await run(machine, 'join', attempt.values);
@@ -537,9 +736,9 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       }
       expect(['joined', 'already']).toContain(facts['result']);
       await inShell(machine, 'adcli testjoin');
-      expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
+      expect(await resolvesUsers(machine)).toBe(true);
     },
-    60_000,
+    120_000,
   );
 
   test('a member that lost its configuration but not its account is set up again without a password', async () => {
@@ -549,7 +748,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
     expect(await keytab(machine)).toBe(before);
     expect(await inShell(machine, `getent passwd administrator@${domain.domainName}`)).not.toBe('');
-  }, 60_000);
+  }, 120_000);
 
   test('a leave that comes late touches nothing, not even the key of the next join', async () => {
     const { machine, values } = await joined();
@@ -563,7 +762,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       await inShell(machine, 'openssl pkey -in /run/adjoin/key.pem -pubout -outform DER | base64 -w0'),
     ).toBe(key);
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
-  }, 60_000);
+  }, 120_000);
 
   test('a node leaves in the time that an unjoin waits for it, with no domain controller to ask, and may leave twice', async () => {
     const { machine } = await joined();
@@ -585,7 +784,7 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
         "ls /etc/krb5.keytab 2>/dev/null || ps -e -o comm= | grep sssd || echo 'nothing'",
       ),
     ).toBe('nothing');
-  }, 60_000);
+  }, 120_000);
 });
 
 /** Looks at every process's arguments and environment, over and over, for a secret; and whether adcli may dump its core. */

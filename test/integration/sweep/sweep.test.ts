@@ -152,6 +152,8 @@ describeReal('adjoin sweep', (ground) => {
         boot: async () => ({ privateIpAddress: '10.77.1.9', hostName: 'host' }),
         destroy: async () => undefined,
         reboot: async () => undefined,
+        stop: async () => undefined,
+        start: async () => undefined,
       },
       scripts: { run: async () => ({ code: 0, stdout: '', stderr: '', timedOut: false }) },
       clock: systemClock,

@@ -169,8 +169,6 @@ const required: Readonly<Record<string, fc.Arbitrary<string>>> = {
   AutoScalingGroupName: fc.constantFrom('', 'x'.repeat(256)),
 };
 const optional = {
-  Origin: fc.constantFrom('Mars', '', 'ec2', 'EC2 ', 'warmpool'),
-  Destination: fc.constantFrom('Mars', '', 'ec2', 'AutoScalingGroup\n'),
   Time: fc.constantFrom(
     'yesterday',
     '2026-02-30T00:00:00Z',
@@ -180,6 +178,9 @@ const optional = {
     '2026-01-01T00:00:00',
   ),
 } as const;
+
+/** Places that AWS may add, or that cannot be read: an action is carried out all the same. */
+const places = fc.constantFrom('Mars', '', 'ec2', 'EC2 ', 'warmpool', 'AutoScalingGroup\n');
 
 const requiredKeys = Object.keys(required);
 
@@ -317,6 +318,13 @@ const harmless: fc.Arbitrary<Edit> = fc.oneof(
     fate: 'done',
     apply: drop(key),
   })),
+  fc
+    .tuple(fc.constantFrom('Origin', 'Destination'), fc.oneof(notText, quoted(places)))
+    .map(([key, text]): Edit => ({
+      name: `${key} is ${text.slice(0, 20)}`,
+      fate: 'done',
+      apply: set(key, text),
+    })),
   fc.constantFrom('9999-12-31T23:59:59Z', '2026-01-01T00:00:00+00:00').map((time): Edit => ({
     name: `at ${time}`,
     fate: 'done',

@@ -71,6 +71,7 @@ describe('the watch over the answers', () => {
       kind: 'action-begun',
       group: 'fleet',
       transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+      destination: 'AutoScalingGroup',
       instanceId: 'i-1',
       token: 't',
     });

@@ -26,6 +26,7 @@ const action = (token: string, instanceId: string, transition: ActionRecord['tra
   group: 'fleet',
   instanceId,
   transition,
+  destination: transition === 'launch' ? 'AutoScalingGroup' : 'EC2',
   begunAt: 1_000,
   ends: [{ end: 'answer', result: 'CONTINUE', at: 2_000 }],
 });

@@ -21,7 +21,13 @@ describe('a message that is repeated', () => {
       const token = `t${number}`;
       const [queue, messageId] = ['actions', `m${number}`];
       const transition = 'autoscaling:EC2_INSTANCE_LAUNCHING';
-      record.note({ kind: 'action-begun', group: 'fleet', instanceId: `i-${number}`, transition, token });
+      const begun = {
+        group: 'fleet',
+        instanceId: `i-${number}`,
+        transition,
+        destination: 'AutoScalingGroup',
+      } as const;
+      record.note({ kind: 'action-begun', ...begun, token });
       const body = JSON.stringify({ LifecycleActionToken: token });
       record.note({ kind: 'message-sent', queue, messageId, body });
       if (delivered) record.note({ kind: 'message-received', queue, messageId });

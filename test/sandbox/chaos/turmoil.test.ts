@@ -131,6 +131,7 @@ describe('the record', () => {
       kind: 'action-begun',
       group: 'fleet',
       transition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+      destination: 'EC2',
       instanceId: 'i-1',
       token: 't',
     });

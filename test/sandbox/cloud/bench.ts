@@ -30,6 +30,8 @@ export interface Bench extends AsyncDisposable {
   readonly booted: string[];
   readonly destroyed: string[];
   readonly rebooted: string[];
+  /** Stops and starts, in order, with the disk that is started from. */
+  readonly halted: string[];
   readonly as: (principal: 'operator' | 'worker') => Clients;
 }
 
@@ -52,6 +54,7 @@ export async function startBench(
   const booted: string[] = [];
   const destroyed: string[] = [];
   const rebooted: string[] = [];
+  const halted: string[] = [];
   const keys = {
     operator: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the operator’s' },
     worker: { accessKeyId: 'AKIAWORKER', secretAccessKey: 'the worker’s' },
@@ -77,6 +80,12 @@ export async function startBench(
       },
       async reboot(instanceId) {
         rebooted.push(instanceId);
+      },
+      async stop(instanceId) {
+        halted.push(`stop ${instanceId}`);
+      },
+      async start(instanceId, disk) {
+        halted.push(`start ${instanceId} ${disk}`);
       },
     },
     scripts: {
@@ -107,6 +116,7 @@ export async function startBench(
     booted,
     destroyed,
     rebooted,
+    halted,
     as(principal) {
       const made = clients(endpoint, keys[principal], clock);
       open.push(made);

@@ -52,6 +52,8 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
       boot: async () => ({ privateIpAddress: `10.77.1.${(booted += 1)}`, hostName: `host-${booted}` }),
       destroy: async () => undefined,
       reboot: async () => undefined,
+      stop: async () => undefined,
+      start: async () => undefined,
     },
     scripts: { run: async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false }) },
     clock: {

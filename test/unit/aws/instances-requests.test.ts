@@ -144,7 +144,7 @@ describe('the account', () => {
     await expect(instances.proveAccount(open)).resolves.toBeUndefined();
     expect(asked(endpoint)[1]).toEqual({
       operation: 'DescribeAutoScalingGroups',
-      input: { MaxRecords: '1' },
+      input: { MaxRecords: '1', IncludeInstances: 'false' },
     });
   });
 

@@ -37,6 +37,7 @@ describe('a command', () => {
           InstanceIds: ['i-1', 'i-2'],
           Parameters: { entries: ['one', 'two'] },
           TimeoutSeconds: 45,
+          MaxErrors: '100%',
           Comment: `adjoin ${'x'.repeat(93)}`,
         },
       },

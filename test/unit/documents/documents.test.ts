@@ -100,6 +100,31 @@ describe('the parameters', () => {
     }
   });
 
+  test.each(['domain', 'domainController'])(
+    '%s takes what Windows takes for a name, and no option of a tool',
+    (name) => {
+      const pattern = new RegExp(parameters.join[name]?.allowedPattern ?? '');
+      for (const good of [
+        'dc_01.corp.example.test',
+        'DC-1.corp_x.test',
+        '_dc.corp.test',
+        '1.2',
+        `${'a'.repeat(63)}.test`,
+      ])
+        expect([good, pattern.test(good)]).toEqual([good, true]);
+      for (const bad of [
+        'corp',
+        '-dc.corp.test',
+        'dc-.corp.test',
+        'dc..test',
+        '.test',
+        'dc.corp.',
+        `${'a'.repeat(64)}.test`,
+      ])
+        expect([bad, pattern.test(bad)]).toEqual([bad, false]);
+    },
+  );
+
   test('a join entry names an instance, a computer and a sealed password', () => {
     const pattern = new RegExp(parameters.join['entries']?.allowedPattern ?? '');
     const sealed = Buffer.alloc(256, 7).toString('base64');

@@ -136,6 +136,50 @@ describe('taking an action', () => {
     expect(record()).toMatchObject({ fencingToken: 1, leaseOwner: 'worker/1' });
   });
 
+  test.each([1_000, LEASE_MS - 1])(
+    'again, %d ms after a write whose every answer was lost, knows its own lease, and renews it',
+    async (afterMs) => {
+      const request = { owner: ledger.newOwner(), lastsMs: LEASE_MS };
+      fault = (write) => {
+        write();
+        throw new AdjoinError('aws-unavailable', 'The answer was lost.');
+      };
+      await expect(ledger.take(launch, request)).rejects.toMatchObject({ code: 'aws-unavailable' });
+      await clock.advance(afterMs);
+      const lease = await ledger.take(launch, request);
+      expect(record()).toMatchObject({
+        fencingToken: 1,
+        leaseOwner: request.owner,
+        leaseExpiresAt: clock.now() + LEASE_MS,
+      });
+      await lease.update({ state: 'staged' });
+      expect(record().state).toBe('staged');
+    },
+  );
+
+  test('again, when the lease of a lost answer has run out, is a new lease', async () => {
+    const request = { owner: ledger.newOwner(), lastsMs: LEASE_MS };
+    fault = (write) => {
+      write();
+      throw new AdjoinError('aws-unavailable', 'The answer was lost.');
+    };
+    await expect(ledger.take(launch, request)).rejects.toThrow('lost');
+    await clock.advance(LEASE_MS);
+    await ledger.take(launch, request);
+    expect(record()).toMatchObject({ fencingToken: 2, leaseOwner: request.owner });
+  });
+
+  test('lasts for as long as was asked for, and says to others when it ends', async () => {
+    const lease = await ledger.take(launch, { owner: ledger.newOwner(), lastsMs: 9_600 });
+    await clock.advance(9_599);
+    await expect(ledger.take(launch)).rejects.toMatchObject({
+      code: 'action-owned-elsewhere',
+      until: clock.now() + 1,
+    });
+    await lease.renew();
+    expect([lease.lastsMs, record().leaseExpiresAt]).toEqual([9_600, clock.now() + 9_600]);
+  });
+
   test('that another took in the same moment is refused', async () => {
     fault = async () => {
       await ledger.take(launch);

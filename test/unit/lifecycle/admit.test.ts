@@ -88,6 +88,7 @@ describe('an action', () => {
     await expect(tried()).resolves.toEqual({
       hook,
       failurePolicy: 'ABANDON',
+      isUnjoinOnly: false,
       isHeld: false,
       globalDeadline: clock.now() - 1_000 + 30_000_000,
     });
@@ -105,7 +106,27 @@ describe('an action', () => {
     await expect(tried(transition)).resolves.toMatchObject({ hook });
   });
 
+  test.each(['Warmed:Pending:Wait', 'Warmed:Terminating:Wait', 'Terminating:Wait'])(
+    'that takes an instance back into the warm pool is admitted at %s',
+    async (lifecycleState) => {
+      states = [{ group: 'fleet', lifecycleState }];
+      const returning = { ...actionOf('terminating'), destination: 'WarmPool' };
+      await expect(clock.until(admit(returning, context()))).resolves.toMatchObject({ hook });
+      expect(calls).toEqual(['instance', 'group', 'heartbeat']);
+    },
+  );
+
+  test('that takes an instance back into the warm pool may come before its state is shown', async () => {
+    states = [
+      { group: 'fleet', lifecycleState: 'Warmed:Pending' },
+      { group: 'fleet', lifecycleState: 'Warmed:Pending:Wait' },
+    ];
+    const returning = { ...actionOf('terminating'), destination: 'WarmPool' };
+    await expect(clock.until(admit(returning, context()))).resolves.toMatchObject({ hook });
+  });
+
   describe.each([
+    ['terminating', 'fleet', 'Warmed:Pending:Wait'],
     ['launching', 'fleet', 'Terminating:Wait'],
     ['launching', 'fleet', 'InService'],
     ['launching', 'fleet', 'Pending:Proceed'],
@@ -304,6 +325,12 @@ describe('a launch that is held', () => {
     expect(calls).not.toContain('heartbeat');
   });
 
+  test('and whose debt the sweep has paid is left to its time-out', async () => {
+    membership = record('removed', { launch: { ...launch, times: { 'give-up': 1 } } });
+    await expect(tried()).resolves.toMatchObject({ failurePolicy: 'HOLD', isHeld: true });
+    expect(calls).not.toContain('heartbeat');
+  });
+
   test.each([
     ['is still worked on', record('joining', { lastError, launch })],
     ['is another one', record('failed', { lastError, launch: { ...launch, actionToken: 'earlier' } })],
@@ -321,6 +348,22 @@ describe('a launch that is held', () => {
     expect(calls).toContain('heartbeat');
   });
 });
+
+test.each([
+  [undefined, false],
+  ['true', true],
+  ['True', true],
+  ['false', false],
+  ['yes', false],
+])(
+  'a group tagged adjoin:UnjoinOnly=%j lets accounts of others be removed: %j',
+  async (value, isUnjoinOnly) => {
+    const tags = new Map([['JoinAD', 'true']]);
+    if (value !== undefined) tags.set('adjoin:UnjoinOnly', value);
+    group = { tags, hooks: [hook] };
+    await expect(tried()).resolves.toMatchObject({ isUnjoinOnly });
+  },
+);
 
 describe('the failure policy', () => {
   test.each([

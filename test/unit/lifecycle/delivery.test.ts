@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createDelivery, type Delivery } from '../../../agent/lifecycle/delivery.ts';
+import { createDelivery, firstVisibility, type Delivery } from '../../../agent/lifecycle/delivery.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const VISIBILITY_MS = 120_000;
@@ -49,7 +49,27 @@ describe('a delivery', () => {
     expect(hidden).toEqual([30, 0]);
   });
 
+  test('is hidden for a short time at first, and from the admission on for a share of its hook’s heartbeat', async () => {
+    const lasts = (heartbeatSeconds: number): number => {
+      delivery.follow(heartbeatSeconds * 1000);
+      return delivery.visibility.lastsMs / 1000;
+    };
+    expect(delivery.visibility.lastsMs).toBe(20_000);
+    await delivery.visibility.renew();
+    expect([30, 31, 60, 300, 3_600, 7_200].map(lasts)).toEqual([12, 12, 24, 120, 120, 120]);
+    await delivery.visibility.renew();
+    lasts(60);
+    await delivery.visibility.renew();
+    expect(hidden).toEqual([20, 120, 24]);
+  });
+
+  test('is never hidden for longer than is configured', () => {
+    expect(firstVisibility(10_000)).toBe(10_000);
+    expect(firstVisibility(VISIBILITY_MS)).toBe(20_000);
+  });
+
   test('is renewed for its visibility, until SQS would no longer hide it for that long', async () => {
+    delivery.follow(300_000);
     await clock.advance(LONGEST_MS - VISIBILITY_MS);
     expect(delivery.isAged()).toBe(false);
     await delivery.visibility.renew();

@@ -24,8 +24,8 @@ beforeEach(() => {
   delivery = receivedFor(3);
 });
 
-const receivedFor = (receiveCount: number): Delivery =>
-  createDelivery({ messageId: 'm', body: '{}', receiveCount }, clock.now(), {
+function receivedFor(receiveCount: number): Delivery {
+  const received = createDelivery({ messageId: 'm', body: '{}', receiveCount }, clock.now(), {
     queue: {
       async hide(_message, seconds) {
         fault?.();
@@ -39,8 +39,12 @@ const receivedFor = (receiveCount: number): Delivery =>
     clock,
     visibilityMs: VISIBILITY_S * 1000,
   });
+  received.follow(3_600_000);
+  return received;
+}
 
-const disposed = (code: ErrorCode): Promise<Ending> => dispose(delivery, new AdjoinError(code, 'why'), log);
+const disposed = (code: ErrorCode): Promise<Ending> =>
+  dispose(delivery, new AdjoinError(code, 'why'), { clock, log });
 const logged = () => log.lines.map(({ level, event }) => [level, event]);
 
 describe('a message, after an error', () => {
@@ -71,6 +75,16 @@ describe('a message, after an error', () => {
     await expect(disposed(code)).resolves.toBe('handed-back');
     expect(told).toEqual([`hide ${seconds}`]);
     expect(logged()).toEqual([['info', 'message handed back']]);
+  });
+
+  test.each([
+    ['for as long as that lease lasts', 7_000, 7],
+    ['for a moment when that lease has ended', -7_000, 1],
+    ['for no longer than it is hidden anyway', 500_000, VISIBILITY_S],
+  ])('that meets the lease of another worker is hidden %s', async (_case, leftMs, seconds) => {
+    const error = new AdjoinError('action-owned-elsewhere', 'why', { until: clock.now() + leftMs });
+    await expect(dispose(delivery, error, { clock, log })).resolves.toBe('handed-back');
+    expect(told).toEqual([`hide ${seconds}`]);
   });
 
   test('that found no room, is shown soon, and later each time: twenty receives last for hours', async () => {

@@ -246,6 +246,28 @@ describe('a launch', () => {
     expect(world.hidden.at(-1)?.seconds).toBe(330);
   });
 
+  test('that is held is not tried again when the sweep has paid its debt', async () => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'HOLD']]) };
+    world.node.joins = 'fails';
+    failing('directory.remove', new AdjoinError('directory-unavailable', 'down'));
+    await handle();
+    const owed = world.table.get(INSTANCE);
+    if (owed?.state !== 'owed') throw new Error(`It is ${owed?.state}.`);
+    world.fault = () => undefined;
+    // As the sweep leaves it.
+    world.table.set(INSTANCE, { ...owed, state: 'removed', lastError: undefined, fencingToken: 9 });
+    world.accounts.clear();
+    world.effects.length = 0;
+    await handle(world.launch(), world.anotherWorker());
+    expect(world.endings).toEqual(['held', 'held']);
+    expect(world.effects).toEqual([]);
+    expect(state()).toBe('removed');
+    // Once the group no longer holds, it is answered as what it is.
+    world.group = { ...world.group, tags: new Map([['JoinAD', 'true']]) };
+    await handle(world.launch(), world.anotherWorker());
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+  });
+
   test('that is held is hidden for no longer than SQS hides a message', async () => {
     const tags = new Map([...world.group.tags, ['adjoin:OnJoinFailure', 'hold']]);
     const hooks = world.group.hooks.map((hook) => ({ ...hook, heartbeatMs: 2 * HALF_A_DAY }));
@@ -262,13 +284,13 @@ describe('a launch', () => {
     world.node.ready = false;
     let hides = 0;
     world.fault = async (name) => {
-      // The first renewal is sent after 32 s, and on its way for five more; the failure is known in between.
-      if (name === 'nodes.probe') await world.clock.sleep(34_000);
-      if (name === 'queue.hide' && (hides += 1) === 1) await world.clock.sleep(5_000);
+      // The second renewal is sent 32 s after the first, and on its way for five more; the failure is known in between.
+      if (name === 'nodes.probe') await world.clock.sleep(41_000);
+      if (name === 'queue.hide' && (hides += 1) === 2) await world.clock.sleep(5_000);
     };
     await handle();
     expect(world.endings).toEqual(['held']);
-    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 330]);
+    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 120, 330]);
   });
 
   test('that is held is only looked at again: no lease is taken, and no renewal shows its message sooner', async () => {
@@ -279,20 +301,20 @@ describe('a launch', () => {
     world.hidden.length = 0;
     let hides = 0;
     world.fault = async (name) => {
-      // The first renewal is sent after 40 s, and on its way for five more; the look ends in between.
-      if (name === 'table.read') await world.clock.sleep(42_000);
-      if (name === 'queue.hide' && (hides += 1) === 1) await world.clock.sleep(5_000);
+      // The second renewal is sent after 14 s, and on its way for five more; the look ends in between.
+      if (name === 'table.read') await world.clock.sleep(16_000);
+      if (name === 'queue.hide' && (hides += 1) === 2) await world.clock.sleep(5_000);
     };
     await handle(world.launch());
     expect(world.endings).toEqual(['held', 'held']);
-    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([120, 330]);
+    expect(world.hidden.map(({ seconds }) => seconds)).toEqual([20, 20, 330]);
     expect(world.table.get(INSTANCE)).toEqual(before);
   });
 
   test('counts its visibility from the receive, however long it waited since', async () => {
     world.node.registered = false;
     const delivery = world.deliver(world.launch());
-    await world.clock.advance(60_000);
+    await world.clock.advance(15_000);
     let handed = 0;
     world.fault = (name) => {
       if (name !== 'queue.hide') return;
@@ -301,7 +323,7 @@ describe('a launch', () => {
     };
     await world.clock.until(world.handler.handle(delivery));
     // Lost with its visibility; the last hide is the one that would hand it back.
-    expect(handed).toBe(120_000);
+    expect(handed).toBe(20_000);
   });
 
   test('counts its heartbeat from the question that admitted it, not from the answer', async () => {
@@ -512,16 +534,72 @@ describe('a launch', () => {
     expect(world.endings).toEqual(['void']);
   });
 
-  test('answered with a lost answer counts as answered', async () => {
-    failing(
-      'autoscaling.complete CONTINUE answered',
-      new AdjoinError('aws-unavailable', 'socket hang up'),
-      1,
-    );
+  test.each([
+    ['is lost', new AdjoinError('aws-unavailable', 'socket hang up')],
+    [
+      'is lost to a client that sends the answer again',
+      new AdjoinError('action-void', 'No active Lifecycle Action found', { isRepeated: true }),
+    ],
+  ])('whose response %s counts as joined, and is logged as completed', async (_case, error) => {
+    failing('autoscaling.complete CONTINUE answered', error, 1);
     await handle();
     expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'CONTINUE' }]);
     expect(world.removed).toEqual(['launch']);
     expect(world.accounts.size).toBe(1);
+    expect(world.endings).toEqual(['joined']);
+    const completed = world.log.filter(({ event }) => event === 'lifecycle action completed');
+    expect(completed.map(({ fields }) => fields)).toEqual([
+      expect.objectContaining({ result: 'CONTINUE', responseLost: true }),
+    ]);
+    expect(world.log.map(({ event }) => event)).not.toContain('message deleted without work');
+    expect(world.table.get(INSTANCE)?.launch?.times.complete).toBeDefined();
+  });
+
+  test('whose ABANDON got no response counts as abandoned', async () => {
+    world.node.ready = false;
+    failing('autoscaling.complete ABANDON answered', new AdjoinError('aws-unavailable', 'no answer'), 1);
+    await handle();
+    expect(world.answers).toEqual([{ token: LAUNCH_TOKEN, result: 'ABANDON' }]);
+    expect(world.endings).toEqual(['abandoned']);
+  });
+
+  test('that timed out while its answer got no response is no join', async () => {
+    world.fault = (name) => {
+      if (name !== 'autoscaling.complete CONTINUE') return;
+      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating' });
+      world.fault = () => undefined;
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    await handle();
+    expect(world.endings).toEqual(['void']);
+    expect(world.accounts.size).toBe(0);
+    expect(state()).toBe('removed');
+  });
+
+  test('whose message cannot be deleted counts as joined, and the message goes when it comes back', async () => {
+    failing('queue.remove', new AdjoinError('aws-unavailable', 'no answer'), 1);
+    await handle();
+    expect(world.endings).toEqual(['joined']);
+    expect(world.log.filter(({ level }) => level === 'error')).toEqual([]);
+    world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'InService' });
+    await handle(world.message({ transition: 'launching' }, 'launch'), world.anotherWorker());
+    expect(world.endings).toEqual(['joined', 'void']);
+    expect(world.removed).toEqual(['launch']);
+    expect(world.log.at(-1)?.event).toBe('message deleted after its action was answered');
+    expect(world.log.map(({ event }) => event)).not.toContain('message deleted without work');
+  });
+
+  test('whose lease was taken by a write without an answer goes on with it', async () => {
+    let lost = 3;
+    world.fault = (name) => {
+      if (name !== 'table.written' || lost === 0) return;
+      lost -= 1;
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    await handle();
+    expect(lost).toBe(0);
+    expect(world.endings).toEqual(['joined']);
+    expect(world.table.get(INSTANCE)?.fencingToken).toBe(1);
   });
 
   test('is handed back visible at once when the worker drains', async () => {
@@ -815,7 +893,99 @@ describe('a termination', () => {
     await world.clock.until(handled);
     expect(world.endings).toEqual(['joined', 'void']);
     expect(world.effects).toEqual(['leave', 'delete']);
-    expect(state()).toBe('leaving');
+    expect(state()).toBe('owed');
+    expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
+  });
+
+  describe('that is void when its message comes', () => {
+    const late = async (shown: string | undefined, existence?: 'living' | 'gone'): Promise<void> => {
+      const message = world.terminate();
+      if (shown === undefined) world.instances.delete(INSTANCE);
+      else world.instances.set(INSTANCE, { group: GROUP, lifecycleState: shown });
+      if (existence !== undefined) world.existence = existence;
+      world.endings.length = 0;
+      await handle(message, world.anotherWorker());
+      expect(world.endings).toEqual(['void']);
+      expect(world.removed.at(-1)).toBe('terminate');
+      expect(world.table.get(INSTANCE)?.leaseOwner).toBeUndefined();
+    };
+
+    test.each([
+      ['Terminating:Proceed', undefined],
+      ['Terminating:Retained', undefined],
+      ['Terminated', undefined],
+      ['Warmed:Terminating:Proceed', undefined],
+      [undefined, 'gone'],
+    ] as const)(
+      'leaves a debt when the instance is shown as %s, and EC2 says %s',
+      async (shown, existence) => {
+        await handle();
+        await late(shown, existence);
+        expect(state()).toBe('owed');
+        expect(world.accounts.size).toBe(1);
+        expect(world.log.map(({ event }) => event)).toContain(
+          'account of a void action is owed to the sweep',
+        );
+      },
+    );
+
+    test.each([
+      ['InService', undefined],
+      ['Warmed:Pending:Proceed', undefined],
+      ['Warmed:Stopped', undefined],
+      ['Standby', 'gone'],
+      [undefined, 'living'],
+    ] as const)('leaves no debt when it is shown as %s, and EC2 says %s', async (shown, existence) => {
+      await handle();
+      await late(shown, existence);
+      expect(state()).toBe('member');
+    });
+
+    test('leaves no debt when nothing proves whose account EC2 was asked in', async () => {
+      await handle();
+      failing('ec2.existence', new AdjoinError('account-unproven', 'nothing shows it'));
+      await late(undefined);
+      expect(state()).toBe('member');
+    });
+
+    test('leaves no debt of an instance without an account', async () => {
+      await late('Terminated');
+      expect(state()).toBeUndefined();
+    });
+
+    test('is not deleted before its debt is written down', async () => {
+      await handle();
+      let left = 3;
+      world.fault = (name) => {
+        if (name !== 'table.write owed' || left === 0) return;
+        left -= 1;
+        throw new AdjoinError('aws-throttled', 'Rate exceeded');
+      };
+      await late('Terminated');
+      expect([left, state()]).toEqual([0, 'owed']);
+    });
+
+    test('waits for the lease of a worker that is dead', async () => {
+      failing('nodes.join', new AdjoinError('draining', 'stopped'), 1);
+      await handle();
+      const stored = world.table.get(INSTANCE);
+      if (!stored) throw new Error('no record');
+      const leaseExpiresAt = world.clock.now() + 96_000;
+      world.table.set(INSTANCE, { ...stored, leaseOwner: 'dead', leaseExpiresAt });
+      await late('Terminated');
+      expect(state()).toBe('owed');
+      expect(world.clock.now()).toBeGreaterThanOrEqual(leaseExpiresAt);
+    });
+
+    test('and so is a launch that leaves an account', async () => {
+      failing('nodes.join', new AdjoinError('draining', 'stopped'), 1);
+      await handle();
+      const message = world.launch();
+      world.instances.set(INSTANCE, { group: GROUP, lifecycleState: 'Terminating:Proceed' });
+      await handle(message, world.anotherWorker());
+      expect(world.endings).toEqual(['handed-back', 'void']);
+      expect(state()).toBe('owed');
+    });
   });
 
   test('that frees a member needs no tag', async () => {
@@ -968,10 +1138,10 @@ describe('a termination', () => {
     const second = handler.handle(world.deliver(message));
     // The second one asks again after 3 s and the first one only after 6 s, when that has the lease.
     await clock.advance(9_000);
-    expect(world.endings).toEqual(['handed-back']);
+    expect(world.endings).toEqual([]);
     await handle(world.terminate());
     await clock.until(Promise.all([first, second]));
-    expect(world.endings).toEqual(['handed-back', 'void', 'unjoined']);
+    expect(world.endings.toSorted()).toEqual(['unjoined', 'void', 'void']);
     expect(world.accounts.size).toBe(0);
   });
 
@@ -1037,7 +1207,8 @@ describe('a message', () => {
     await Promise.all([handle(message), handle({ ...message, messageId: 'again' }, world.anotherWorker())]);
     expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(1);
     expect(world.answers).toHaveLength(1);
-    expect(world.endings.toSorted()).toEqual(['handed-back', 'joined']);
+    // The second one waits for the lease of the first, and then finds the action answered.
+    expect(world.endings.toSorted()).toEqual(['joined', 'void']);
   });
 
   test('survives an outage of Auto Scaling', async () => {

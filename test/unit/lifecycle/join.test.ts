@@ -115,6 +115,7 @@ describe('a join that the node reports as failed', () => {
   test.each([
     ['packages-missing', 'adcli', 'node-packages-missing', `${INSTANCE}: packages-missing: adcli.`],
     ['foreign-domain', '', 'node-foreign-domain', `${INSTANCE}: foreign-domain.`],
+    ['adcli-too-old', 'no', 'node-adcli-too-old', `${INSTANCE}: adcli-too-old: no.`],
   ])('for %s is not tried again', async (code, detail, expected, message) => {
     Object.assign(world.node, { joins: 'fails', failure: { code, detail } });
     await handle();
@@ -123,13 +124,47 @@ describe('a join that the node reports as failed', () => {
   });
 
   test.each([
-    ['no', `3 attempts failed. The last: ${INSTANCE}: realm-failed: no.`],
-    ['', `3 attempts failed. The last: ${INSTANCE}: realm-failed.`],
+    ['no', `3 attempts failed. The last: ${INSTANCE}: adcli-failed: no.`],
+    ['', `3 attempts failed. The last: ${INSTANCE}: adcli-failed.`],
   ])('for another reason (%j) is tried three times', async (detail, message) => {
-    Object.assign(world.node, { joins: 'fails', failure: { code: 'realm-failed', detail } });
+    Object.assign(world.node, { joins: 'fails', failure: { code: 'adcli-failed', detail } });
     await handle();
     expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(3);
     expect(lastError()).toMatchObject({ code: 'join-exhausted', message });
+  });
+});
+
+describe('a node that has joined and resolves no user of the domain', () => {
+  test('does not enter service, whether its join is new or adopted', async () => {
+    const failure = { code: 'not-usable', detail: 'sssd does not run: Process [ifp], definitely stopped!' };
+    Object.assign(world.node, { joins: 'unusable', failure });
+    await handle();
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    // The later attempts find the member, and let its script complete it: none of them stages again.
+    expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(1);
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('not-usable: sssd does not run: Process [ifp]'),
+    });
+  });
+});
+
+describe('a node that has joined and is not found by its name', () => {
+  const failure = { code: 'name-unregistered', detail: 'No server of the zone has an address of this node.' };
+  test.each([
+    [false, 'node-name-unregistered'],
+    [true, 'dns-name-taken'],
+  ])('does not enter service, and it is said whether another has the name (%j)', async (isTaken, code) => {
+    Object.assign(world.node, { joins: 'unusable', failure });
+    const noted: unknown[] = [];
+    world.fault = (name) => {
+      if (name === 'nodes.join' && isTaken) world.squatted.add(world.table.get(INSTANCE)?.computerName ?? '');
+      if (name === 'nodes.probe') noted.push(lastError()?.code);
+    };
+    await handle();
+    expect(world.answers.map(({ result }) => result)).toEqual(['ABANDON']);
+    // Before the second attempt, which would look at the directory in any case.
+    expect(noted[1]).toBe(code);
   });
 });
 

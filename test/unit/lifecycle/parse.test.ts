@@ -106,6 +106,16 @@ describe('a lifecycle message', () => {
     });
   });
 
+  test.each([
+    ['places that AWS may add', { Origin: 'Mars', Destination: 'Moon' }, 'Mars', 'Moon'],
+    ['places that cannot be read', { Origin: 7, Destination: { a: 1 } }, 'EC2', 'AutoScalingGroup'],
+    ['empty places', { Origin: '', Destination: null }, 'EC2', 'AutoScalingGroup'],
+    ['a place without end', { Origin: 'x'.repeat(101) }, 'EC2', 'AutoScalingGroup'],
+    ['further fields', { Action: 'ReplaceRootVolume', Later: [{}] }, 'EC2', 'AutoScalingGroup'],
+  ])('with %s is read', (_what, fields, origin, destination) => {
+    expect(actionOf({ ...launch, ...fields })).toEqual({ ...action, origin, destination });
+  });
+
   test('into the warm pool says so', () => {
     expect(actionOf({ ...launch, Destination: 'WarmPool' }).destination).toBe('WarmPool');
   });
@@ -157,7 +167,6 @@ describe('a lifecycle message', () => {
     ['an empty group', { ...launch, AutoScalingGroupName: '' }],
     ['a time that is none', { ...launch, Time: 'yesterday' }],
     ['a day that is none', { ...launch, Time: '2026-02-30T00:00:00Z' }],
-    ['an origin that does not exist', { ...launch, Origin: 'Mars' }],
     ['a number for a name', { ...launch, AutoScalingGroupName: 7 }],
   ])('with %s is malformed', (_what, message) => {
     expect(refusalOf(message).code).toBe('message-malformed');

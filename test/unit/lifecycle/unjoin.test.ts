@@ -92,13 +92,23 @@ describe('the account of a termination', () => {
   ] as const)('that is %s already is not removed again', async (state, ending) => {
     await member();
     const first = await scene.take(termination);
-    await first.update({ state });
+    await first.update({ state }, 'remove');
     await first.release();
     scene.calls.length = 0;
     await expect(left()).resolves.toEqual({ answer: 'CONTINUE', ending });
     expect(asked()).toEqual([]);
     expect(scene.domain.named(NAME)).toBeDefined();
     expect(record()?.state).toBe(state);
+  });
+
+  test('that a void message of another action has made a debt of is removed all the same', async () => {
+    await member();
+    const first = await scene.take(termination);
+    await first.update({ state: 'owed' });
+    await first.release();
+    await expect(left()).resolves.toEqual({ answer: 'CONTINUE', ending: 'unjoined' });
+    expect(scene.domain.named(NAME)).toBeUndefined();
+    expect(record()?.state).toBe('removed');
   });
 
   test('that is not removed yet is noted with the reason, and owed with it in the end', async () => {

@@ -32,6 +32,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
     computerName: '',
     ready: true,
     missing: [],
+    proof: '',
     key: 'k',
   },
   join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
@@ -151,6 +152,15 @@ describe('a command', () => {
     expect(requests[0]?.comment).toBe('adjoin probe 3 nodes');
     expect(probes.map((facts) => facts.hostName)).toEqual([instance(1), instance(2), instance(3)]);
     expect(told[0]?.nodes).toHaveLength(3);
+  });
+
+  test('with a challenge is for one node alone, and one without has none', async () => {
+    const challenge = `adjoin-${'0a'.repeat(16)}`;
+    await clock.until(Promise.all([nodes.probe(nodeOf(1), open, challenge), nodes.probe(nodeOf(2), open)]));
+    expect(requests.map(({ instanceIds, parameters }) => [instanceIds, parameters['challenge']])).toEqual([
+      [[instance(1)], [challenge]],
+      [[instance(2)], undefined],
+    ]);
   });
 
   test('for joins carries the entry of each node', async () => {
@@ -286,23 +296,39 @@ describe('the answer of a node', () => {
     answer = () => ({
       status: 'Failed',
       detail: 'Failed',
-      output: JSON.stringify({ ...factsOf.join, result: 'failed', code: 'realm-failed' }),
+      output: JSON.stringify({ ...factsOf.join, result: 'failed', code: 'adcli-failed' }),
     });
     await expect(clock.until(nodes.join(nodeOf(1), entryOf(1), target, open))).resolves.toMatchObject({
       result: 'failed',
-      code: 'realm-failed',
+      code: 'adcli-failed',
     });
   });
 
   test.each(['Failed', 'TimedOut'])(
     'without facts, of a command that %s, is a failed command',
     async (status) => {
-      answer = () => ({ status, detail: status, output: 'bash: realm: command not found' });
+      answer = () => ({ status, detail: status, output: 'bash: adcli: command not found' });
       const probed = clock.until(nodes.probe(nodeOf(1), open));
       await expect(probed).rejects.toMatchObject({ code: 'command-failed' });
       await expect(probed).rejects.toThrow(`${instance(1)} ended as ${status}`);
     },
   );
+
+  test.each([
+    ['', 'without facts.'],
+    ['half a line', 'without facts.'],
+    [
+      '\n----------ERROR-------\n\n/var/lib/amazon/ssm/_script.sh: 3: cannot create /run/x: No space left on device\nmore\nfailed to run commands: exit status 2',
+      'without facts: /var/lib/amazon/ssm/_script.sh: 3: cannot create /run/x: No space left on device.',
+    ],
+    ['{"adjoin":1,\n----------ERROR-------\nno\u001b[31m\u00e9way', 'without facts: no [31m way.'],
+    [`\n----------ERROR-------\n${'x'.repeat(900)}`, `without facts: ${'x'.repeat(200)}.`],
+  ])('without facts carries the first line of standard error (%j)', async (output, end) => {
+    answer = () => ({ status: 'Failed', detail: 'Failed', output });
+    await expect(clock.until(nodes.probe(nodeOf(1), open))).rejects.toThrow(
+      `The probe on ${instance(1)} ended as Failed (Failed) ${end}`,
+    );
+  });
 
   test('without facts, of a command that succeeded, is invalid', async () => {
     answer = () => ({ output: 'all fine' });

@@ -296,6 +296,29 @@ describe('a membership', () => {
     },
   );
 
+  test('of an instance that others had joined, and that ended without a proof, is never said to be removed', async () => {
+    const challenge = `ADJOIN-${'0'.repeat(32)}`;
+    const change = {
+      state: 'leaving',
+      launch: undefined,
+      objectGuid: undefined,
+      computerName: undefined,
+    } as const;
+    const times = { received: world.clock.now() - 24 * HOUR };
+    const terminate = { actionToken: 't', hook: 'unjoin', times };
+    const instanceId = world.membership(1, {
+      ...change,
+      objectSids: undefined,
+      terminate,
+      foundNames: [challenge],
+    });
+    await world.sweep();
+    expect(world.table.get(instanceId)).toMatchObject({
+      state: 'failed',
+      lastError: { code: 'account-unmatched' },
+    });
+  });
+
   test.each(['removed', 'failed'] as const)('that is %s is left as it is', async (state) => {
     world.membership(1, { state });
     expect(linesOf(await world.sweep())).toEqual([]);

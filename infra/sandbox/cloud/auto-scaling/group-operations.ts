@@ -105,7 +105,12 @@ function describeGroups(
     .filter((group) => (input.Filters ?? []).every((each) => groupMatches(group, each)));
   const size = pageSize(input.MaxRecords, groupPage);
   const given = page(wanted, (each) => each.name, input.NextToken, size, 'InvalidNextToken');
-  return { AutoScalingGroups: given.items.map(groupShape), NextToken: given.next };
+  const shapes = given.items.map(groupShape);
+  return {
+    AutoScalingGroups:
+      input.IncludeInstances === false ? shapes.map((shape) => ({ ...shape, Instances: [] })) : shapes,
+    NextToken: given.next,
+  };
 }
 
 function describeActivities(

@@ -3,11 +3,13 @@ import { ServiceFailure } from '../failure.ts';
 import { groupName } from '../limits/auto-scaling.ts';
 import { enforce } from '../limits/limit.ts';
 import { arn, type Place } from '../place.ts';
-import type { ActionEnd, Witness } from '../seams.ts';
+import type { ActionEnd, InstanceStep, Witness } from '../seams.ts';
 import { uuid, type Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
 import { globalTimeoutMs, type HookResult, type LifecycleAction, type LifecycleHook } from './hook.ts';
-import { lifecycleMessage, testMessage, type LifecycleTransition } from './message.ts';
+import { lifecycleMessage, testMessage, type LifecycleTransition, type Route } from './message.ts';
+import { goOn, type Refresh } from './refresh.ts';
+import { poolSize, type WarmPool } from './warm-pool.ts';
 
 /*
  * A group's instance: states, transitions, and who takes each.
@@ -20,6 +22,18 @@ import { lifecycleMessage, testMessage, type LifecycleTransition } from './messa
  *                                                  ▼
  *        Terminating:Wait ──any result of all hooks, or one ABANDON──▶ Terminating:Proceed ──terminated (EC2)──▶ gone
  *
+ * A warm pool (user guide, "Use lifecycle hooks with a warm pool"): its instances have the same states with `Warmed:` before
+ * them, and rest at Warmed:Stopped or Warmed:Running. Origin and Destination of a message tell the ways apart.
+ *
+ *   Warmed:Pending ──launch hook──▶ Warmed:Stopped ──scale-out──▶ Pending ──launch hook──▶ InService
+ *                                        ▲ │ pool too large, deleted: Warmed:Terminating ──terminate hook──▶ gone
+ *   InService ──scale-in, with reuse──▶ Warmed:Pending ──terminate hook, at Warmed:Pending:Wait; ABANDON terminates──▶ there
+ *
+ * A new root volume (user guide, "Replace root volumes"): the same instance with an empty disk.
+ *
+ *   InService ──instance refresh──▶ ReplacingRootVolume ──terminate hook──▶ ReplacingRootVolume:Proceed ──▶
+ *   RootVolumeReplaced ──▶ Pending ──launch hook──▶ InService
+ *
  * What terminates the EC2 instance itself (TerminateInstances, failed boot, ForceDelete) takes it to
  * Terminating:Proceed from anywhere: hooks in flight are void, no others fire.
  *
@@ -27,19 +41,21 @@ import { lifecycleMessage, testMessage, type LifecycleTransition } from './messa
  * All hooks of a transition wait side by side. A group keeps as many instances as desired that are not Terminating;
  * launches that end before InService slow the next ones down.
  */
-export type MemberState =
-  | 'Pending'
-  | 'Pending:Wait'
-  | 'Pending:Proceed'
-  | 'InService'
-  | 'Terminating'
-  | 'Terminating:Wait'
-  | 'Terminating:Proceed';
+type Phase = 'Pending' | 'Terminating' | 'Warmed:Pending' | 'Warmed:Terminating' | 'ReplacingRootVolume';
+type Rest = 'InService' | 'Warmed:Stopped' | 'Warmed:Running';
+export type MemberState = Rest | Phase | `${Phase}:${'Wait' | 'Proceed'}` | 'RootVolumeReplaced';
+
+/** What happens to a member: it launches, into group or pool; it leaves for good; it returns to the pool; or it loses its disk. */
+type Way = 'launch' | 'leave' | 'return' | 'replace';
 
 export interface Member {
   readonly instance: Instance;
   readonly actions: Map<string, LifecycleAction>;
   state: MemberState;
+  /** What its last transition is, and where that leads. */
+  way: Way;
+  phase: Phase;
+  route: Route;
   health: 'Healthy' | 'Unhealthy';
   activity: Activity;
 }
@@ -76,6 +92,8 @@ export interface Group {
   most: number;
   desired: number;
   deleting: boolean;
+  pool: WarmPool | undefined;
+  readonly refreshes: Refresh[];
   /** Launches in a row that did not reach InService. */
   failures: number;
   notBefore: number;
@@ -168,6 +186,8 @@ export class Groups {
       members: new Map(),
       activities: [],
       deleting: false,
+      pool: undefined,
+      refreshes: [],
       failures: 0,
       notBefore: 0,
     };
@@ -264,29 +284,113 @@ export class Groups {
 
   /** Launches or terminates until the group has what is desired. */
   reconcile(group: Group, cause: string): void {
-    const living = [...group.members.values()].filter((each) => !each.state.startsWith('Terminating'));
+    goOn(this, group);
+    const living = [...group.members.values()].filter((each) => !isLeaving(each) && !isPooled(each));
     const surplus = living.length - group.desired;
     if (surplus > 0) {
       // Those that serve longest go first; one that still launches goes only when there is no other.
       const order = living.toSorted(
         (a, b) => rank(a) - rank(b) || a.instance.launchedAt.getTime() - b.instance.launchedAt.getTime(),
       );
-      for (const member of order.slice(0, surplus)) this.#terminate(group, member, cause);
-      return;
+      for (const member of order.slice(0, surplus)) {
+        if (group.pool?.reuse && member.state === 'InService') this.#return(group, member, cause);
+        else this.#terminate(group, member, cause);
+      }
     }
-    if (surplus === 0) return;
+    if (surplus >= 0) return this.#fill(group, cause);
+    const ready = [...group.members.values()].filter(isReady);
+    for (const member of ready.slice(0, -surplus)) this.#leavePool(group, member, cause);
+    const missing = -surplus - ready.length;
+    if (missing <= 0) return this.#fill(group, cause);
     const wait = group.notBefore - this.#timers.now();
     if (wait > 0) {
       this.#timers.after(wait, () => this.reconcile(group, cause));
       return;
     }
-    for (let missing = -surplus; missing > 0; missing--) this.#launch(group, cause);
+    for (let count = 0; count < missing; count += 1) this.#launch(group, cause, false);
+    this.#fill(group, cause);
+  }
+
+  /** Launches into the pool, or ends what it has too much of. */
+  #fill(group: Group, cause: string): void {
+    const pooled = [...group.members.values()].filter((each) => isPooled(each) && !isLeaving(each));
+    const { pool } = group;
+    const wanted = pool && !group.deleting ? poolSize(pool, group) : 0;
+    // One that is on its way into the pool is not turned back.
+    const surplus = pooled.filter(isReady).slice(0, Math.max(0, pooled.length - wanted));
+    for (const member of surplus) this.#terminate(group, member, cause);
+    if (group.notBefore > this.#timers.now()) return;
+    for (let count = pooled.length; count < wanted; count += 1) this.#launch(group, cause, true);
+  }
+
+  /** Takes an instance in service back into the pool. */
+  #return(group: Group, member: Member, cause: string): void {
+    this.#tell(group, member, 'pooled');
+    begin(member, 'return', 'Warmed:Pending', { origin: 'AutoScalingGroup', destination: 'WarmPool' });
+    member.activity = this.#record(
+      group,
+      `Returning EC2 instance to the warm pool: ${member.instance.id}`,
+      cause,
+    );
+    this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_TERMINATING');
+  }
+
+  #leavePool(group: Group, member: Member, cause: string): void {
+    begin(member, 'launch', 'Pending', { origin: 'WarmPool', destination: 'AutoScalingGroup' });
+    member.activity = this.#record(
+      group,
+      `Launching an EC2 instance from the warm pool: ${member.instance.id}`,
+      cause,
+    );
+    if (member.instance.state === 'running')
+      this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_LAUNCHING');
+    else this.#instances.start(member.instance.id);
+  }
+
+  /** Gives an instance in service a new root volume. */
+  replaceRootVolume(group: Group, member: Member, cause: string): void {
+    this.#tell(group, member, 'pooled');
+    begin(member, 'replace', 'ReplacingRootVolume', {
+      origin: 'AutoScalingGroup',
+      destination: 'AutoScalingGroup',
+    });
+    member.activity = this.#record(
+      group,
+      `Replacing the root volume of EC2 instance: ${member.instance.id}`,
+      cause,
+    );
+    this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_TERMINATING');
+  }
+
+  refresh(group: Group, strategy: Refresh['strategy']): Refresh {
+    const serving = [...group.members.values()].filter(({ state }) => state === 'InService');
+    const refresh: Refresh = {
+      id: uuid(this.#options.random),
+      strategy,
+      startedAt: this.#timers.date(),
+      left: new Set(serving.map(({ instance }) => instance.id)),
+      total: serving.length,
+      status: 'InProgress',
+    };
+    group.refreshes.unshift(refresh);
+    goOn(this, group);
+    return refresh;
+  }
+
+  /** Terminates an instance in service, and puts another in its place. */
+  replace(group: Group, member: Member, cause: string): void {
+    this.#terminate(group, member, cause);
+    this.reconcile(group, cause);
   }
 
   /** EC2 says: the instance runs. */
   running(instance: Instance): void {
     const found = this.memberOf(instance.id);
-    if (found?.member.state !== 'Pending') return;
+    if (!found) return;
+    const { member } = found;
+    if (member.state === 'RootVolumeReplaced') {
+      begin(member, 'launch', 'Pending', { origin: 'AutoScalingGroup', destination: 'AutoScalingGroup' });
+    } else if (member.state !== 'Pending' && member.state !== 'Warmed:Pending') return;
     this.#enterWait(found.group, found.member, 'autoscaling:EC2_INSTANCE_LAUNCHING');
   }
 
@@ -294,7 +398,7 @@ export class Groups {
   stopped(instance: Instance): void {
     const found = this.memberOf(instance.id);
     if (!found) return;
-    if (found.member.state.startsWith('Pending')) this.#launchFailed(found.group);
+    if (isLaunching(found.member)) this.#launchFailed(found.group);
     found.member.health = 'Unhealthy';
     this.#terminate(
       found.group,
@@ -307,13 +411,13 @@ export class Groups {
   /** EC2 says: the instance is being terminated. If the group did not ask for it, hooks are bypassed. */
   terminating(instance: Instance): void {
     const found = this.memberOf(instance.id);
-    if (!found || found.member.state === 'Terminating:Proceed') return;
+    if (!found || found.member.state.endsWith('Terminating:Proceed')) return;
     const { group, member } = found;
-    if (member.state.startsWith('Pending')) this.#launchFailed(group);
+    if (isLaunching(member)) this.#launchFailed(group);
     member.health = 'Unhealthy';
     this.#drop(member);
-    if (!member.state.startsWith('Terminating')) this.#tell(group, member, 'leaving');
-    member.state = 'Terminating:Proceed';
+    if (!isLeaving(member)) this.#tell(group, member, 'leaving');
+    Object.assign(member, { way: 'leave', phase: 'Terminating', state: 'Terminating:Proceed' });
     finish(member.activity, this.#timers.date(), 'Cancelled', instance.reason);
     member.activity = this.#record(
       group,
@@ -334,7 +438,7 @@ export class Groups {
     if (!found.group.deleting) this.reconcile(found.group, 'an instance was terminated');
   }
 
-  #launch(group: Group, cause: string): void {
+  #launch(group: Group, cause: string, pooled: boolean): void {
     const tags = new Map([['aws:autoscaling:groupName', group.name]]);
     for (const [key, tag] of group.tags) if (tag.propagate) tags.set(key, tag.value);
     const zone = group.zones[group.members.size % group.zones.length] ?? `${this.#options.place.region}a`;
@@ -343,7 +447,10 @@ export class Groups {
     const member: Member = {
       instance,
       actions: new Map(),
-      state: 'Pending',
+      way: 'launch',
+      phase: pooled ? 'Warmed:Pending' : 'Pending',
+      state: pooled ? 'Warmed:Pending' : 'Pending',
+      route: { origin: 'EC2', destination: pooled ? 'WarmPool' : 'AutoScalingGroup' },
       health: 'Healthy',
       activity,
     };
@@ -352,10 +459,13 @@ export class Groups {
   }
 
   #terminate(group: Group, member: Member, cause: string, hooks = true): void {
-    if (member.state.startsWith('Terminating')) return;
-    if (member.state !== 'InService') finish(member.activity, this.#timers.date(), 'Cancelled', cause);
+    if (isLeaving(member)) return;
+    if (member.state.includes('Pending') || member.way === 'replace')
+      finish(member.activity, this.#timers.date(), 'Cancelled', cause);
     this.#drop(member);
-    member.state = 'Terminating';
+    const pooled = isPooled(member);
+    const origin = pooled ? 'WarmPool' : 'AutoScalingGroup';
+    begin(member, 'leave', pooled ? 'Warmed:Terminating' : 'Terminating', { origin, destination: 'EC2' });
     this.#tell(group, member, 'leaving');
     member.activity = this.#record(group, `Terminating EC2 instance: ${member.instance.id}`, cause);
     if (hooks) this.#enterWait(group, member, 'autoscaling:EC2_INSTANCE_TERMINATING');
@@ -368,7 +478,7 @@ export class Groups {
       this.#proceed(group, member);
       return;
     }
-    member.state = launching(transition) ? 'Pending:Wait' : 'Terminating:Wait';
+    member.state = `${member.phase}:Wait`;
     member.activity.status = 'MidLifecycleAction';
     const { place, random, notify } = this.#options;
     for (const hook of hooks) {
@@ -383,6 +493,7 @@ export class Groups {
         kind: 'action-begun',
         group: group.name,
         transition,
+        destination: member.route.destination,
         instanceId: member.instance.id,
         token: action.token,
       });
@@ -397,6 +508,7 @@ export class Groups {
           groupName: group.name,
           hookName: hook.name,
           instanceId: member.instance.id,
+          route: member.route,
           token: action.token,
           metadata: hook.metadata,
           time: this.#timers.date(),
@@ -422,8 +534,8 @@ export class Groups {
     }
     if (result === 'ABANDON') {
       this.#drop(member);
-      if (member.state === 'Pending:Wait') {
-        this.#launchFailed(group);
+      if (member.way === 'launch' || member.way === 'return') {
+        if (member.way === 'launch') this.#launchFailed(group);
         const hooks = this.#options.terminateHookAfterAbandon;
         this.#terminate(group, member, 'the launch lifecycle action was abandoned', hooks);
         this.reconcile(group, 'an abandoned launch needed to be replaced');
@@ -434,20 +546,41 @@ export class Groups {
   }
 
   #proceed(group: Group, member: Member): void {
-    const leaving = member.state.startsWith('Terminating');
-    member.state = leaving ? 'Terminating:Proceed' : 'Pending:Proceed';
+    const proceeding: MemberState = `${member.phase}:Proceed`;
+    member.state = proceeding;
     this.#timers.after(this.#options.transitionMs, () => {
-      if (leaving) {
+      if (member.way === 'leave') {
         this.#instances.terminate(member.instance.id, 'Terminated by its Auto Scaling group');
         // It may have been terminated past the group before; EC2's own event then takes it out.
         return;
       }
-      if (member.state !== 'Pending:Proceed') return;
-      member.state = 'InService';
-      this.#tell(group, member, 'in-service');
+      if (member.state !== proceeding) return;
+      if (member.way === 'replace') {
+        void this.#replaceDisk(member);
+        return;
+      }
       group.failures = 0;
       finish(member.activity, this.#timers.date(), 'Successful');
+      if (isPooled(member)) this.#restInPool(group, member);
+      else {
+        member.state = 'InService';
+        this.#tell(group, member, 'in-service');
+      }
+      this.reconcile(group, 'an instance came to rest');
     });
+  }
+
+  async #replaceDisk(member: Member): Promise<void> {
+    await this.#instances.halt(member.instance.id);
+    if (member.way !== 'replace') return;
+    member.state = 'RootVolumeReplaced';
+    this.#instances.start(member.instance.id, 'new');
+  }
+
+  #restInPool(group: Group, member: Member): void {
+    const stops = group.pool?.state !== 'Running';
+    member.state = stops ? 'Warmed:Stopped' : 'Warmed:Running';
+    if (stops) void this.#instances.halt(member.instance.id);
   }
 
   #launchFailed(group: Group): void {
@@ -456,7 +589,7 @@ export class Groups {
     group.notBefore = this.#timers.now() + this.#options.launchBackoffMs * factor;
   }
 
-  #tell(group: Group, member: Member, step: 'launched' | 'in-service' | 'leaving' | 'gone'): void {
+  #tell(group: Group, member: Member, step: InstanceStep): void {
     const instanceId = member.instance.id;
     this.#options.witness({ kind: 'instance', instanceId, group: group.name, step });
   }
@@ -516,6 +649,17 @@ export interface ActionAddress {
 function launching(transition: LifecycleTransition): boolean {
   return transition === 'autoscaling:EC2_INSTANCE_LAUNCHING';
 }
+
+/** A new transition begins. */
+function begin(member: Member, way: Way, phase: Phase, route: Route): void {
+  Object.assign(member, { way, phase, state: phase, route });
+}
+
+const isLeaving = ({ way }: Member): boolean => way === 'leave';
+export const isPooled = ({ state }: Member): boolean => state.startsWith('Warmed:');
+/** At rest in the pool. */
+const isReady = ({ state }: Member): boolean => state === 'Warmed:Stopped' || state === 'Warmed:Running';
+const isLaunching = ({ way, state }: Member): boolean => way === 'launch' && state.includes('Pending');
 
 function rank(member: Member): number {
   return member.state === 'InService' ? 0 : 1;

@@ -1,6 +1,14 @@
 export type LifecycleTransition =
   'autoscaling:EC2_INSTANCE_LAUNCHING' | 'autoscaling:EC2_INSTANCE_TERMINATING';
 
+export type Place = 'EC2' | 'AutoScalingGroup' | 'WarmPool';
+
+/** Where an instance comes from and goes to. A new root volume leads from the group to the group. */
+export interface Route {
+  readonly origin: Place;
+  readonly destination: Place;
+}
+
 export interface NotifiedAction {
   accountId: string;
   requestId: string;
@@ -8,6 +16,7 @@ export interface NotifiedAction {
   groupName: string;
   hookName: string;
   instanceId: string;
+  route: Route;
   token: string;
   metadata: string | undefined;
   time: Date;
@@ -15,10 +24,11 @@ export interface NotifiedAction {
 
 /** The body that Auto Scaling puts on the hook's queue when an instance begins to wait. */
 export function lifecycleMessage(action: NotifiedAction): string {
-  const launching = action.transition === 'autoscaling:EC2_INSTANCE_LAUNCHING';
+  const { origin, destination } = action.route;
   return JSON.stringify({
-    Origin: launching ? 'EC2' : 'AutoScalingGroup',
-    Destination: launching ? 'AutoScalingGroup' : 'EC2',
+    Origin: origin,
+    Destination: destination,
+    ...(origin === destination && { Action: 'ReplaceRootVolume' }),
     Service: 'AWS Auto Scaling',
     AccountId: action.accountId,
     RequestId: action.requestId,

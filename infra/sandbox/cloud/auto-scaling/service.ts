@@ -5,7 +5,9 @@ import { groupOperations } from './group-operations.ts';
 import { hookOperations } from './hook-operations.ts';
 import { instanceOperations } from './instance-operations.ts';
 import type { AutoScalingParts } from './parts.ts';
+import { refreshOperations } from './refresh-operations.ts';
 import { tagOperations } from './tag-operations.ts';
+import { warmPoolOperations } from './warm-pool-operations.ts';
 
 export function autoScalingService(parts: AutoScalingParts): Service {
   return {
@@ -19,6 +21,8 @@ export function autoScalingService(parts: AutoScalingParts): Service {
       ...instanceOperations(parts),
       ...hookOperations(parts),
       ...tagOperations(parts),
+      ...warmPoolOperations(parts),
+      ...refreshOperations(parts),
     ]),
   };
 }

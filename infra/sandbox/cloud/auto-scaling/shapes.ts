@@ -4,7 +4,7 @@ import type {
   LifecycleHook as LifecycleHookShape,
   TagDescription,
 } from '@aws-sdk/client-auto-scaling';
-import type { Activity, Group, Member } from './groups.ts';
+import { isPooled, type Activity, type Group, type Member } from './groups.ts';
 import { globalTimeoutMs, type LifecycleHook } from './hook.ts';
 
 export function groupShape(group: Group): AutoScalingGroup {
@@ -20,10 +20,12 @@ export function groupShape(group: Group): AutoScalingGroup {
     TargetGroupARNs: [],
     HealthCheckType: 'EC2',
     HealthCheckGracePeriod: 0,
-    Instances: [...group.members.values()].map((member) => ({
-      ...memberShape(group, member),
-      ProtectedFromScaleIn: false,
-    })),
+    Instances: [...group.members.values()]
+      .filter((member) => !isPooled(member))
+      .map((member) => ({
+        ...memberShape(group, member),
+        ProtectedFromScaleIn: false,
+      })),
     CreatedTime: group.createdAt,
     SuspendedProcesses: [],
     EnabledMetrics: [],

@@ -8,6 +8,7 @@ import type { Timers } from '../timers.ts';
  *   pending ──boot succeeded (fleet)──▶ running ──the machine died (host)──▶ stopped
  *      │                                   │                                    │
  *      └──boot failed (fleet)──┐           └──TerminateInstances (caller, group)┤
+ *                              │           ◀──stop, start (its group: warm pool)──▶ │
  *                              ▼                                                ▼
  *                          terminated ◀──────destroyed (fleet)────────── shutting-down
  *
@@ -20,6 +21,8 @@ export interface Fleet {
   boot(instanceId: string): Promise<{ privateIpAddress: string; hostName: string }>;
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
+  stop(instanceId: string): Promise<void>;
+  start(instanceId: string, disk: 'same' | 'new'): Promise<void>;
 }
 
 export interface Instance {
@@ -38,6 +41,8 @@ export interface Instance {
 export interface InstanceEvents {
   running(instance: Instance): void;
   stopped(instance: Instance): void;
+  /** Its group stopped it, or takes its disk away; it runs again later. */
+  halted(instance: Instance): void;
   /** Termination began: by its group, by a caller, or by a failed boot. */
   terminating(instance: Instance): void;
   terminated(instance: Instance): void;
@@ -96,6 +101,49 @@ export class Instances {
     this.#events.terminating(instance);
     void this.#destroy(instance);
     return instance;
+  }
+
+  /** Stops an instance for its group. It keeps its disk. */
+  halt(id: string): Promise<void> {
+    const instance = this.get(id);
+    if (instance.state !== 'running') return Promise.resolve();
+    instance.state = 'stopped';
+    instance.reason = 'User initiated';
+    this.#events.halted(instance);
+    return this.#next(instance, () => this.#fleet.stop(id));
+  }
+
+  /** Starts an instance that its group has stopped. */
+  start(id: string, disk: 'same' | 'new' = 'same'): void {
+    const instance = this.get(id);
+    if (instance.state !== 'stopped') return;
+    instance.state = 'pending';
+    void this.#next(instance, async () => {
+      await this.#fleet.start(id, disk);
+      if (instance.state !== 'pending') return;
+      instance.state = 'running';
+      this.#events.running(instance);
+    });
+  }
+
+  /** What the fleet does to one machine goes one after the other. A failure ends the instance. */
+  #next(instance: Instance, run: () => Promise<void>): Promise<void> {
+    const before = this.#boots.get(instance.id);
+    const follow = async (): Promise<void> => {
+      await before;
+      if (instance.state === 'shutting-down' || instance.state === 'terminated') return;
+      try {
+        await run();
+      } catch (error) {
+        this.terminate(
+          instance.id,
+          `Server.InternalError: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
+    };
+    const done = follow();
+    this.#boots.set(instance.id, done);
+    return done;
   }
 
   died(id: string): void {

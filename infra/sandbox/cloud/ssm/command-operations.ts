@@ -104,8 +104,19 @@ function sendCommand(parts: CommandParts, input: SendCommandCommandInput): SendC
     instanceIds: ids,
     targets: input.Targets ?? [],
     timeoutSeconds,
+    maxErrors: maxErrorsOf(input.MaxErrors),
   });
   return { Command: commandShape(command) };
+}
+
+/** The pattern is that of the API reference of SendCommand, and so is the default. */
+function maxErrorsOf(given = '0'): string {
+  if (/^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$/.test(given)) return given;
+  throw tooLong(
+    given,
+    'maxErrors',
+    'regular expression pattern: ^([1-9][0-9]*|[0]|[1-9][0-9]%|[0-9]%|100%)$',
+  );
 }
 
 function targetedIds({ place, nodes, instances }: CommandParts, input: SendCommandCommandInput): string[] {

@@ -21,7 +21,7 @@ export function commandShape(command: Command): CommandShape {
     OutputS3BucketName: '',
     OutputS3KeyPrefix: '',
     MaxConcurrency: '50',
-    MaxErrors: '0',
+    MaxErrors: command.maxErrors,
     TargetCount: command.instanceIds.length,
     CompletedCount: completed,
     ErrorCount: errors,

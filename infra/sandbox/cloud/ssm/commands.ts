@@ -43,6 +43,8 @@ export interface Command {
   readonly instanceIds: readonly string[];
   readonly targets: { Key?: string | undefined; Values?: string[] | undefined }[];
   readonly timeoutSeconds: number;
+  /** A number or a percentage, as it was given; it stops nothing here, because a command is sent to all its nodes at once. */
+  readonly maxErrors: string;
   readonly requestedAt: Date;
   readonly invocations: Map<string, Invocation>;
 }

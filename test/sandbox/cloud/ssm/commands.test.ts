@@ -176,7 +176,7 @@ describe('an invocation', () => {
     await nodes.ssm.send(new CancelCommandCommand({ CommandId }));
     await nodes.clock.advance(0);
     expect(await nodes.invocations(CommandId)).toMatchObject([
-      { Status: 'Cancelled', CommandPlugins: [{ Status: 'Cancelled', ResponseCode: 1, Output: '' }] },
+      { Status: 'Cancelled', CommandPlugins: [{ Status: 'Cancelled', ResponseCode: 137, Output: '' }] },
     ]);
   });
 

@@ -12,7 +12,7 @@ import { substitute } from './substitute.ts';
  *   exit n ─▶ Failed; with inputs.onFailure=exit the rest is skipped, but for a finallyStep
  *   194 ─▶ the machine reboots and the same step runs again
  *   too long ─▶ TimedOut, code 137, what it printed is kept, the next step runs all the same
- *   cancelled ─▶ Cancelled, code 1, output dropped
+ *   cancelled ─▶ Cancelled, output dropped: code 137 for the step that is killed, 1 for one that has not begun
  */
 
 /** Runs a shell script inside a machine: as root, in `/`, with umask 0022, by `sh` unless it has a shebang. */
@@ -85,7 +85,7 @@ export async function runDocument(
 }
 
 async function runStep(run: DocumentRun, step: Step, inputs: Record<string, unknown>): Promise<Bare> {
-  if (run.signal.aborted) return cancelled;
+  if (run.signal.aborted) return cancelled(1);
   const unsatisfied = Object.entries(step.precondition ?? {}).find(
     ([operator, operands]) => !holds(operator, operands),
   );
@@ -121,11 +121,11 @@ async function shell(run: DocumentRun, step: Step, inputs: Record<string, unknow
   };
   for (;;) {
     const ran = await run.scripts.run(run.instanceId, script, run.signal);
-    if (run.signal.aborted) return cancelled;
+    if (run.signal.aborted) return cancelled(137);
     if (ran.timedOut) return bare('TimedOut', 137, ran.stdout, ran.stderr);
     if (ran.code === exitCodes.rebootAndRepeat) {
       await run.reboot();
-      if (run.signal.aborted) return cancelled;
+      if (run.signal.aborted) return cancelled(137);
       continue;
     }
     return concluded(ran.code ?? 137, ran.stdout, ran.stderr, inputs);
@@ -187,7 +187,13 @@ function skipped(output: string): Bare {
   return { status: 'Skipped', code: 0, standardOutput: '', standardError: '', output };
 }
 
-const cancelled: Bare = { status: 'Cancelled', code: 1, standardOutput: '', standardError: '', output: '' };
+const cancelled = (code: number): Bare => ({
+  status: 'Cancelled',
+  code,
+  standardOutput: '',
+  standardError: '',
+  output: '',
+});
 
 function priorExit(step: Step): string {
   return `Plugin with name ${step.action} and id ${step.name ?? ''} skipped due to prior step with an exit condition`;

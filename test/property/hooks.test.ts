@@ -1,0 +1,62 @@
+import { describe, expect, test } from '@jest/globals';
+import { play } from '../support/schedule-run.ts';
+import type { Happening, Schedule } from '../support/schedule.ts';
+
+/** Seconds between heartbeats: from the shortest that a hook can have to the longest. */
+const heartbeats = [30, 60, 300, 7_200];
+/** More calls than a launch and a termination make together, renewals left out. */
+const CALLS = 70;
+
+const schedule = (launching: number, terminating: number, happening: Happening): Schedule => ({
+  workers: 1,
+  instances: [{ warm: false, lives: ['scale-in'] }],
+  latencies: [200],
+  happenings: [happening],
+  heartbeats: { launching, terminating },
+  capped: false,
+  spread: 0.6,
+  wakesTo: 'answer',
+  nameTaken: false,
+  hookAfterAbandon: false,
+  hold: false,
+});
+
+/** How each action of the instance ended, when this happens at this call. */
+async function ends(launching: number, terminating: number, happening: Happening): Promise<string[]> {
+  const { cloud } = await play(schedule(launching, terminating, happening));
+  return [...cloud.actions.values()].map(({ transition, ended }) => `${transition}: ${ended?.by}`);
+}
+
+test('a second message waits for the lease of a worker that lives, however short the hook, and is no dead letter', async () => {
+  const found = await ends(30, 30, {
+    moment: { call: 'directory.stage', nth: 1 },
+    what: ['message again', 'directory away for long'],
+  });
+  expect(found).toEqual(['launching: worker']);
+});
+
+const each = Array.from({ length: CALLS }, (_, index) => index + 1);
+
+describe.each(heartbeats)('with %d s between heartbeats', (heartbeat) => {
+  test('no action times out because a worker dies, whenever it dies', async () => {
+    for (const nth of each) {
+      const found = await ends(heartbeat, heartbeat, {
+        moment: { call: 'any', nth },
+        what: ['worker killed'],
+      });
+      expect([nth, ...found]).toEqual([nth, 'launching: worker', 'terminating: worker']);
+    }
+  });
+
+  test.each(heartbeats)(
+    'a termination with %d s meets the lease of a dead worker, and does not time out',
+    async (terminating) => {
+      for (const nth of each) {
+        const what = ['scale-in', 'worker killed'] as const;
+        const found = await ends(heartbeat, terminating, { moment: { call: 'any', nth }, what });
+        expect([nth, found.at(-1)]).toEqual([nth, 'terminating: worker']);
+        expect(found).not.toContain('launching: time-out');
+      }
+    },
+  );
+});
