@@ -243,7 +243,7 @@ function sweeperOf(adapters: Adapters): Sweeper {
     ledger: {
       pages: (signal) => scanMemberships(clients.dynamodb, table, signal),
       find: (instanceId) => ledger.find(instanceId),
-      claim: (instanceId) => ledger.claim(instanceId),
+      claim: (instanceId, first) => ledger.claim(instanceId, first),
     },
     clock,
     log,
@@ -251,6 +251,8 @@ function sweeperOf(adapters: Adapters): Sweeper {
   const limits: SweepLimits = {
     ageGuardMs: config.sweep.ageGuardSeconds * 1000,
     maximumRemovals: config.sweep.maximumRemovals,
+    quarantineMs: config.sweep.quarantineDays * 86_400_000,
+    largestLoss: config.sweep.largestLossPercent / 100,
     operationMs: config.directory.operationSeconds * 1000,
   };
   return {

@@ -201,6 +201,22 @@ const schema = z.strictObject({
         .max(100000)
         .default(100)
         .describe('Most accounts that one sweep removes. It limits the damage of an unforeseen mistake.'),
+      quarantineDays: z
+        .number()
+        .min(0)
+        .max(365)
+        .default(0)
+        .describe(
+          'How long the accounts of an instance that ended without its hook stay disabled before the sweep removes them. If the instance is seen alive in this time, they are enabled again. 0: they are removed at once. Days.',
+        ),
+      largestLossPercent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(50)
+        .describe(
+          'Most of the members in the ledger, in percent, that may be missing from EC2 or from the directory at once. If more are, and they are five or more, the sweep removes nothing and says so. 100: any number.',
+        ),
     })
     .prefault({})
     .describe(

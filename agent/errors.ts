@@ -306,6 +306,12 @@ const codes = {
       "It is not proven that the agent's credentials belong to the configured account and Region, so an instance that EC2 does not show may still exist elsewhere.",
     hint: "Compare accountId and region in the configuration with the worker's role. The account must have at least one instance or Auto Scaling group.",
   },
+  'inventory-shrunk': {
+    disposition: 'report',
+    meaning:
+      'Far fewer members than the ledger knows are shown by EC2, or by the directory. The sweep removes nothing because of that.',
+    hint: 'Find out what is missing: instances, rights to see them, or a part of the directory. If it is right, run `adjoin sweep` once with ADJOIN_SWEEP_LARGEST_LOSS_PERCENT=100.',
+  },
   'account-moved': {
     disposition: 'report',
     meaning: 'The computer account of a running instance is not in the organizational unit any more.',

@@ -31,7 +31,9 @@ export interface AgentSettings {
   readonly patience?: Numbers<
     'joinSeconds' | 'unjoinSeconds' | 'leaveSeconds' | 'joinAttempts' | 'retrySeconds' | 'retryMaximumSeconds'
   >;
-  readonly sweep?: Numbers<'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals'> & {
+  readonly sweep?: Numbers<
+    'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals' | 'largestLossPercent' | 'quarantineDays'
+  > & {
     readonly enabled?: boolean | CfnCondition;
   };
   readonly credentialPollSeconds?: number;

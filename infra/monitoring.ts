@@ -63,6 +63,8 @@ export class Monitoring extends Construct {
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
+    const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
+
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
       description:
@@ -97,6 +99,13 @@ export class Monitoring extends Construct {
       description:
         'A command of adjoin was cancelled on a node. The log line "command cancelled" names it; the CloudTrail event CancelCommand says who it was.',
       metrics: [measured('m', cancelled, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('halted-sweeps', {
+      description:
+        'EC2 or the directory shows far fewer members than the ledger knows, and the sweep removes nothing because of that. The log line "sweep halted" has the numbers and what to do.',
+      metrics: [measured('m', halted, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
@@ -141,7 +150,7 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled]);
+    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled, halted]);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -192,7 +201,7 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesNotVisible'),
           ]),
           graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
-          graph('Abandoned launches, failed unjoins, cancelled commands', 'Sum', counted),
+          graph('Abandoned launches, failed unjoins, cancelled commands, halted sweeps', 'Sum', counted),
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

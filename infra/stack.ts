@@ -270,6 +270,13 @@ export class MembershipStack extends Stack {
       'Sweep on a schedule: remove stamped accounts whose instances are proven gone, and do the removals that are owed',
       'true',
     );
+    const quarantineDays = number(
+      'SweepQuarantineDays',
+      'Days for which the sweep keeps accounts disabled before it removes them; 0 removes them at once',
+      0,
+      0,
+      365,
+    );
     const directorySite = text(
       'DirectorySite',
       'Active Directory site of the workers: its domain controllers are tried first; may be empty',
@@ -372,7 +379,7 @@ export class MembershipStack extends Stack {
           site: { name: directorySite.valueAsString, condition: given(directorySite) },
           dnsCleanup: dnsCleanup.valueAsString,
         },
-        sweep: { enabled: sweepEnabled },
+        sweep: { enabled: sweepEnabled, quarantineDays: quarantineDays.valueAsNumber },
       },
       sessions: {
         operatorNetworks: operatorNetworks.valueAsList,

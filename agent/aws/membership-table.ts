@@ -47,6 +47,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   objectSids: z.array(z.string()).optional(),
   domainController: z.string().optional(),
   stagedPasswordLastSet: z.string().optional(),
+  quarantinedAt: z.number().optional(),
   lastError: z.looseObject({ code: z.string(), message: z.string(), at: z.number() }).optional(),
   launch: actionRecord.optional(),
   terminate: actionRecord.optional(),

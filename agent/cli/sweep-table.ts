@@ -7,6 +7,8 @@ const reasons: Readonly<Record<KeptReason, string>> = {
   'in-auto-scaling': 'kept: its group',
   'in-work': 'kept: in work',
   unproven: 'kept: no proof',
+  quarantine: 'kept: quarantine',
+  shrunk: 'kept: too many',
   cap: 'kept: cap reached',
   denied: 'kept: DNS denied',
   failed: 'kept: failed',
@@ -15,6 +17,7 @@ const reasons: Readonly<Record<KeptReason, string>> = {
 
 function outcomeOf({ outcome }: Finding): string {
   if (outcome.result === 'kept') return reasons[outcome.reason];
+  if (outcome.result === 'would-quarantine') return 'would be disabled';
   return outcome.result === 'would-remove' ? 'would be removed' : outcome.result;
 }
 

@@ -74,6 +74,29 @@ async function reasonFor(
   );
 }
 
+/**
+ * Disables the instance's accounts, or enables them again; all else that their flags say stays.
+ * @param beforeWrite called, and waited for, right before each write
+ * @throws AdjoinError `organizational-unit-missing`; LdapResult; ControllerFailure; and what `beforeWrite` does
+ */
+export async function setEnabled(
+  session: Session,
+  traces: Traces,
+  enabled: boolean,
+  beforeWrite: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const changed: string[] = [];
+  for (const account of await findAll(session, traces, signal)) {
+    if (account.enabled === enabled) continue;
+    const flags = String(account.flags ^ ACCOUNT_DISABLED);
+    const write = { signal, before: beforeWrite };
+    await session.connection.replace(`<GUID=${account.objectGuid}>`, { userAccountControl: [flags] }, write);
+    changed.push(account.computerName);
+  }
+  return changed;
+}
+
 /** What became of an instance's accounts. */
 export interface AccountRemoval {
   /** All that were found, whether or not they were deleted. */

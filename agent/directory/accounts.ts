@@ -29,6 +29,8 @@ import {
 
 export interface ComputerAccount extends StagedAccount {
   readonly enabled: boolean;
+  /** `userAccountControl`. */
+  readonly flags: bigint;
   readonly stamp: Stamp | undefined;
   readonly whenCreated: Date | undefined;
   readonly dnsHostName: string | undefined;
@@ -95,6 +97,7 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     throw new AdjoinError('directory-denied', `The service account can't read the attributes of ${row.dn}.`);
   }
   const stamp = row.text(STAMP_ATTRIBUTE);
+  const flags = integerOf(row, 'userAccountControl') ?? ACCOUNT_DISABLED;
   return {
     computerName: accountName.replace(/\$$/, ''),
     distinguishedName: row.dn,
@@ -102,7 +105,8 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     objectSid,
     domainController,
     passwordLastSet: integerOf(row, 'pwdLastSet') ?? 0n,
-    enabled: ((integerOf(row, 'userAccountControl') ?? ACCOUNT_DISABLED) & ACCOUNT_DISABLED) === 0n,
+    enabled: (flags & ACCOUNT_DISABLED) === 0n,
+    flags,
     stamp: stamp === undefined ? undefined : parseStamp(stamp),
     whenCreated: generalizedTimeToDate(row.text('whenCreated') ?? ''),
     dnsHostName: row.text('dNSHostName'),

@@ -12,7 +12,7 @@ import type {
   StagedAccount,
   StagingWrite,
 } from '../terms.ts';
-import { removeOurs, type AccountRemoval } from './account-removal.ts';
+import { removeOurs, setEnabled, type AccountRemoval } from './account-removal.ts';
 import {
   findByGuid,
   findAll,
@@ -113,6 +113,18 @@ export interface Directory {
     beforeWrite: (account: FoundAccount) => Promise<void>,
     signal: AbortSignal,
   ): Promise<Removal>;
+
+  /**
+   * Disables the instance's accounts, or enables them again. @param beforeWrite called, and waited for, right before each write
+   * @returns names of the accounts that were changed
+   */
+  setEnabled(
+    instanceId: string,
+    known: KnownAccounts,
+    enabled: boolean,
+    beforeWrite: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<string[]>;
 
   /**
    * Tries this version of the credential by a bind of its own, unless it is in use already. Connections that are open go
@@ -329,6 +341,14 @@ export function openDirectory(options: DirectoryOptions): Directory {
         },
         signal,
         remembered.domainController,
+      );
+    },
+
+    async setEnabled(instanceId, known, enabled, beforeWrite, signal) {
+      const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
+      return controllers.onAny(
+        (session) => setEnabled(session, traces, enabled, beforeWrite, signal),
+        signal,
       );
     },
 

@@ -76,10 +76,10 @@ export interface Ledger {
   take(action: LifecycleAction, request?: LeaseRequest): Promise<Lease>;
   /**
    * Takes the lease on a membership outside any action, and changes nothing else. An instance without a record gets one,
-   * in the state `owed`: a claim comes before the removal of an account.
+   * in the state `owed`, unless told otherwise: a claim comes before the removal of an account.
    * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts
    */
-  claim(instanceId: string): Promise<Lease>;
+  claim(instanceId: string, first?: 'owed' | 'staged'): Promise<Lease>;
 }
 
 /** Looks before a record that keeps changing hands counts as owned by another. */
@@ -104,6 +104,7 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
       terminate: undefined,
       lastError: undefined,
       expiresAt: undefined,
+      quarantinedAt: undefined,
     };
   }
   if (stored?.terminate?.actionToken === action.token) return { ...stored, ...base };
@@ -214,11 +215,11 @@ export function createLedger(options: LedgerOptions): Ledger {
     newOwner: nextOwner,
     take: (action, request = usual()) =>
       leaseWith(action.instanceId, (stored, now) => opened(action, stored, now), request),
-    claim: (instanceId) =>
+    claim: (instanceId, first = 'owed') =>
       leaseWith(
         instanceId,
         (stored) => ({
-          ...(stored ?? { instanceId, autoScalingGroup: '', state: 'owed' }),
+          ...(stored ?? { instanceId, autoScalingGroup: '', state: first }),
           fencingToken: (stored?.fencingToken ?? 0) + 1,
         }),
         usual(),

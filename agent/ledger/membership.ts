@@ -62,6 +62,11 @@ export interface Membership {
   readonly domainController?: string | undefined;
   /** `pwdLastSet` (FILETIME) as read back after staging; a join moves it on. */
   readonly stagedPasswordLastSet?: string | undefined;
+  /**
+   * Milliseconds since the Unix epoch: when the sweep disabled the accounts of this instance, which it took for gone, instead of
+   * removing them. Nothing again once it is seen alive.
+   */
+  readonly quarantinedAt?: number | undefined;
   readonly lastError?: { readonly code: string; readonly message: string; readonly at: number } | undefined;
   readonly launch?: ActionRecord | undefined;
   readonly terminate?: ActionRecord | undefined;
@@ -75,7 +80,11 @@ export type MembershipChange = Partial<
 >;
 
 /** What an ended membership forgets: account and DNS records are gone. */
-export const NOTHING_LEFT = { stagingBegan: undefined, foundNames: undefined } satisfies MembershipChange;
+export const NOTHING_LEFT = {
+  stagingBegan: undefined,
+  foundNames: undefined,
+  quarantinedAt: undefined,
+} satisfies MembershipChange;
 
 /** Days for which an ended membership stays readable. */
 const KEEP_DAYS = 30;

@@ -32,7 +32,7 @@ export interface Debt {
 }
 
 /** A debt under a lease. */
-interface Payment {
+export interface Payment {
   readonly debt: Debt;
   readonly lease: Lease;
   readonly signal: AbortSignal;
@@ -92,21 +92,20 @@ async function remove(payment: Payment, ports: SweepPorts, operationMs: number):
 }
 
 /**
- * Pays one debt.
- * @param operationMs milliseconds after which one operation of the directory is given up
- * @param signal aborts when the sweep must stop
+ * Works on what a sweep has judged, under a lease on its membership.
+ * @param first the state of a record that has to be made for it
  * @throws AdjoinError `action-owned-elsewhere` when another worker has the membership, or it has changed since it was judged
  */
-export async function pay(
+export async function underLease<T>(
   debt: Debt,
-  ports: SweepPorts,
-  operationMs: number,
+  { clock, log, ledger }: Pick<SweepPorts, 'clock' | 'log' | 'ledger'>,
   signal: AbortSignal,
-): Promise<void> {
+  first: 'owed' | 'staged',
+  work: (payment: Payment) => Promise<T>,
+): Promise<T> {
   const { instanceId } = debt;
-  const { clock, log } = ports;
   const asked = clock.now();
-  const lease = await ports.ledger.claim(instanceId);
+  const lease = await ledger.claim(instanceId, first);
   const keepAlive = createKeepAlive(clock, (error) =>
     log.warn('renewal failed, trying again', { instanceId, error }),
   );
@@ -120,11 +119,27 @@ export async function pay(
     }
     keepAlive.add(lease, asked);
     const either = AbortSignal.any([signal, keepAlive.signal]);
-    const check = (): void => keepAlive.check();
-    const removed = await remove({ debt, lease, signal: either, check }, ports, operationMs);
-    log.info('account removed by the sweep', { instanceId, ...removed });
+    return await work({ debt, lease, signal: either, check: () => keepAlive.check() });
   } finally {
     await keepAlive.stop();
     await lease.release().catch((error: unknown) => log.warn('lease not given back', { instanceId, error }));
   }
+}
+
+/**
+ * Pays one debt.
+ * @param operationMs milliseconds after which one operation of the directory is given up
+ * @param signal aborts when the sweep must stop
+ * @throws AdjoinError `action-owned-elsewhere` when another worker has the membership, or it has changed since it was judged
+ */
+export async function pay(
+  debt: Debt,
+  ports: SweepPorts,
+  operationMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const removed = await underLease(debt, ports, signal, 'owed', (payment) =>
+    remove(payment, ports, operationMs),
+  );
+  ports.log.info('account removed by the sweep', { instanceId: debt.instanceId, ...removed });
 }

@@ -29,7 +29,7 @@ export interface InstancesPort {
 }
 
 export interface SweepPorts {
-  readonly directory: Pick<Directory, 'remove'> & {
+  readonly directory: Pick<Directory, 'remove' | 'setEnabled'> & {
     list(signal: AbortSignal): Promise<readonly OwnAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
     /** All accounts of an instance in the whole domain. */
@@ -63,6 +63,10 @@ export interface SweepLimits {
   readonly ageGuardMs: number;
   /** Removals in one run. */
   readonly maximumRemovals: number;
+  /** Milliseconds for which accounts are disabled before they are removed; 0 for none. */
+  readonly quarantineMs: number;
+  /** Share of the members in the ledger, from 0 to 1, that may be missing at once. */
+  readonly largestLoss: number;
   /** Milliseconds after which one operation of the directory is given up. */
   readonly operationMs: number;
 }

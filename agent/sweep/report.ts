@@ -18,15 +18,28 @@ export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 
  * - `in-auto-scaling`: its group still counts the instance; the hook, or its time-out, comes first.
  * - `in-work`: a worker holds the lease on it, or has changed it since it was read.
  * - `unproven`: EC2 or Auto Scaling gave no complete answer, or the ledger's record can't be read.
+ * - `quarantine`: its account is disabled, and stays for some days.
+ * - `shrunk`: so many others are missing as well that this may be a mistake.
  * - `cap`: this run has removed as many as it may.
  * - `denied`: the account is gone, and the DNS record may not be removed: nothing but a right is missing.
  * - `failed`: the removal failed; the error is in the report.
  * - `stopped`: the run ended before this was reached.
  */
 export type KeptReason =
-  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'denied' | 'failed' | 'stopped';
+  | 'too-young'
+  | 'in-auto-scaling'
+  | 'in-work'
+  | 'unproven'
+  | 'quarantine'
+  | 'shrunk'
+  | 'cap'
+  | 'denied'
+  | 'failed'
+  | 'stopped';
 
 export type Outcome =
+  /** Disabled for now, or enabled again because its instance lives. */
+  | { readonly result: 'quarantined' | 'would-quarantine' | 'restored' }
   | { readonly result: 'removed' | 'would-remove' | 'reported' }
   | { readonly result: 'kept'; readonly reason: KeptReason };
 
@@ -65,7 +78,9 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
   const { findings, errors } = report;
   const kinds = (kind: FindingKind): readonly Finding[] =>
     findings.filter((finding) => finding.kind === kind);
-  const done = findings.filter(({ outcome }) => outcome.result !== 'kept' && outcome.result !== 'reported');
+  const ended = (...results: readonly Outcome['result'][]): readonly Finding[] =>
+    findings.filter(({ outcome }) => results.includes(outcome.result));
+  const done = ended('removed', 'would-remove');
   const kept: Record<string, number> = {};
   for (const { outcome } of findings) {
     if (outcome.result === 'kept') kept[outcome.reason] = (kept[outcome.reason] ?? 0) + 1;
@@ -84,6 +99,8 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
     twins: kinds('twin').length,
     vanished: names(kinds('vanished')),
     moved: names(kinds('moved')),
+    quarantined: names(ended('quarantined', 'would-quarantine')),
+    restored: names(ended('restored')),
     instances: names(done),
     kept,
     errors: errors

@@ -14,9 +14,11 @@
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { pay } from './pay.ts';
+import { pay, type Debt } from './pay.ts';
 import { LOOK_TOGETHER, type OwnAccount, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
+import { setAside, takeBack } from './quarantine.ts';
+import { isShrunk, SAMPLE, shrunk } from './shrinkage.ts';
 import type { Existence } from '../terms.ts';
 
 /** Errors that are about one account or one membership. After any other error the next one would fail as well. */
@@ -38,6 +40,12 @@ interface Candidate {
   readonly membership: Membership | undefined;
 }
 
+/** What EC2 and Auto Scaling say. */
+interface Seen {
+  readonly existence: Map<string, Existence>;
+  readonly inAutoScaling: Set<string>;
+}
+
 export interface SweepOptions extends SweepLimits {
   readonly dryRun: boolean;
 }
@@ -51,6 +59,8 @@ const UNENDED_STATES: ReadonlySet<Membership['state']> = new Set(['joining', 'st
  * After a day both are over.
  */
 const STRAY_MS = 24 * 3_600_000;
+
+type Done = Exclude<Outcome, { readonly result: 'kept' }>;
 
 const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
 
@@ -86,7 +96,7 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const { clock, directory, instances, ledger, log } = ports;
-  const { ageGuardMs, dryRun, maximumRemovals } = options;
+  const { ageGuardMs, dryRun, largestLoss, maximumRemovals, quarantineMs } = options;
   const findings: Finding[] = [];
   const errors: SweepError[] = [];
   const memberships = new Map<string, Membership>();
@@ -105,20 +115,31 @@ export async function sweep(
    * @param keep objectGuid of the account that it keeps
    * @throws an error that the next candidate would meet, too
    */
-  async function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
+  function settle(kind: FindingKind, candidate: Candidate, keep?: string): Promise<void> {
+    return change(kind, candidate, { would: 'would-remove', done: 'removed' }, (debt) =>
+      pay({ ...debt, keep }, ports, options.operationMs, signal),
+    );
+  }
+
+  /** Changes something for the candidate, or says why not. @throws an error that the next candidate would meet, too */
+  async function change(
+    kind: FindingKind,
+    candidate: Candidate,
+    { would, done }: { would: Done['result']; done: Done['result'] },
+    work: (debt: Debt) => Promise<void>,
+  ): Promise<void> {
     const { instanceId, membership } = candidate;
     if (signal.aborted) return find(kind, candidate, kept('stopped'));
     if ((membership?.leaseExpiresAt ?? 0) > clock.now()) return find(kind, candidate, kept('in-work'));
     if (removals >= maximumRemovals) return find(kind, candidate, kept('cap'));
     if (dryRun) {
       removals += 1;
-      return find(kind, candidate, { result: 'would-remove' });
+      return find(kind, candidate, { result: would });
     }
-    const debt = { instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate), keep };
     try {
-      await pay(debt, ports, options.operationMs, signal);
+      await work({ instanceId, fencingToken: membership?.fencingToken, names: namesOf(candidate) });
       removals += 1;
-      return find(kind, candidate, { result: 'removed' });
+      return find(kind, candidate, { result: done });
     } catch (error) {
       if (signal.aborted) return find(kind, candidate, kept('stopped'));
       const known = asAdjoinError(error);
@@ -218,6 +239,10 @@ export async function sweep(
 
   async function judgeLiving(candidate: Candidate): Promise<void> {
     const { instanceId, accounts, membership } = candidate;
+    if (membership?.quarantinedAt !== undefined) {
+      const ends = { would: 'restored', done: 'restored' } as const;
+      return change(kindOf(candidate), candidate, ends, (debt) => takeBack(debt, ports, signal));
+    }
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
@@ -250,51 +275,103 @@ export async function sweep(
     const kind = kindOf(candidate);
     if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
     if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
-    return settle(kind, candidate);
+    if (quarantineMs === 0 || kind === 'record') return settle(kind, candidate);
+    const since = candidate.membership?.quarantinedAt;
+    if (since === undefined) {
+      const ends = { would: 'would-quarantine', done: 'quarantined' } as const;
+      return change(kind, candidate, ends, (debt) => setAside(debt, ports, signal));
+    }
+    return clock.now() - since < quarantineMs
+      ? find(kind, candidate, kept('quarantine'))
+      : settle(kind, candidate);
   }
 
-  async function judge(together: readonly Candidate[]): Promise<void> {
-    let existence: ReadonlyMap<string, Existence>;
-    const inAutoScaling = new Set<string>();
+  /** What EC2 and Auto Scaling say of these; one bad answer leaves all of them undecided. */
+  async function look(together: readonly Candidate[], seen: Seen): Promise<void> {
     try {
       const instanceIds = together.map(({ instanceId }) => instanceId);
-      existence = await instances.look(instanceIds, signal);
+      const existence = await instances.look(instanceIds, signal);
       const gone = instanceIds.filter((instanceId) => existence.get(instanceId) === 'gone');
       // Asked all at once: such lookups share a call.
       const counted = await Promise.all(gone.map((instanceId) => ports.isInAutoScaling(instanceId, signal)));
-      for (const [index, instanceId] of gone.entries()) if (counted[index]) inAutoScaling.add(instanceId);
+      for (const [index, instanceId] of gone.entries())
+        if (counted[index]) seen.inAutoScaling.add(instanceId);
+      for (const [instanceId, state] of existence) seen.existence.set(instanceId, state);
     } catch (error) {
       signal.throwIfAborted();
       errors.push({ error: asAdjoinError(error) });
-      for (const candidate of together) find(kindOf(candidate), candidate, kept('unproven'));
-      return;
     }
-    for (const candidate of together) {
-      signal.throwIfAborted();
-      switch (unreadable.has(candidate.instanceId) ? undefined : existence.get(candidate.instanceId)) {
-        case 'living':
-          await judgeLiving(candidate);
-          break;
-        case 'gone':
-          await judgeGone(candidate, inAutoScaling.has(candidate.instanceId));
-          break;
-        case undefined:
-          find(kindOf(candidate), candidate, kept('unproven'));
-          break;
-      }
+  }
+
+  /** Whether so many members are gone from EC2 that nothing may be removed because of it. */
+  function isFleetShrunk(all: readonly Candidate[], { existence, inAutoScaling }: Seen): boolean {
+    const members = all.filter(
+      ({ instanceId, membership }) => membership?.state === 'member' && existence.has(instanceId),
+    );
+    const gone = members.filter(
+      (candidate) =>
+        existence.get(candidate.instanceId) === 'gone' &&
+        !inAutoScaling.has(candidate.instanceId) &&
+        !isYoung(candidate),
+    );
+    if (!isShrunk(members.length, gone.length, largestLoss)) return false;
+    halt(shrunk('EC2', members.length, gone.length));
+    return true;
+  }
+
+  function halt(error: AdjoinError): void {
+    errors.push({ error });
+    log.error('sweep halted', { error });
+  }
+
+  async function judge(candidate: Candidate, seen: Seen, isHalted: boolean): Promise<void> {
+    const { instanceId } = candidate;
+    switch (unreadable.has(instanceId) ? undefined : seen.existence.get(instanceId)) {
+      case 'living':
+        return judgeLiving(candidate);
+      case 'gone':
+        if (isHalted) return find(kindOf(candidate), candidate, kept('shrunk'));
+        return judgeGone(candidate, seen.inAutoScaling.has(instanceId));
+      case undefined:
+        return find(kindOf(candidate), candidate, kept('unproven'));
     }
+  }
+
+  /**
+   * Whether the directory shows so few of the members' accounts that "not there" means nothing. Accounts that were only moved, all
+   * at once after a change of the unit, are found one by one.
+   */
+  async function isDirectoryShrunk(accounts: readonly OwnAccount[]): Promise<boolean> {
+    const shownFor = new Set(accounts.map(({ instanceId }) => instanceId));
+    const members = [...memberships.values()].filter(({ state }) => state === 'member');
+    const missing = members.filter(({ instanceId }) => !shownFor.has(instanceId));
+    if (!isShrunk(members.length, missing.length, largestLoss)) return false;
+    for (const { instanceId, objectGuid, objectSids = [] } of missing.slice(0, SAMPLE)) {
+      const located = await directory.locate(instanceId, { objectGuid, objectSids }, signal);
+      if (located.length > 0) return false;
+    }
+    halt(shrunk('The directory', members.length, missing.length));
+    return true;
   }
 
   async function run(): Promise<void> {
     await readLedger();
-    await payDebts();
-    signal.throwIfAborted();
     const accounts = await directory.list(signal);
     accountCount = accounts.length;
+    if (await isDirectoryShrunk(accounts)) return;
+    await payDebts();
+    signal.throwIfAborted();
     const all = candidates(accounts, await withStrays());
     if (all.length === 0) return;
     await instances.proveAccount(signal);
-    for (let at = 0; at < all.length; at += LOOK_TOGETHER) await judge(all.slice(at, at + LOOK_TOGETHER));
+    const seen: Seen = { existence: new Map(), inAutoScaling: new Set() };
+    for (let at = 0; at < all.length; at += LOOK_TOGETHER)
+      await look(all.slice(at, at + LOOK_TOGETHER), seen);
+    const isHalted = isFleetShrunk(all, seen);
+    for (const candidate of all) {
+      signal.throwIfAborted();
+      await judge(candidate, seen, isHalted);
+    }
     signal.throwIfAborted();
   }
 

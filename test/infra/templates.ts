@@ -111,6 +111,7 @@ export function filled(text: string): string {
       ['dc1.corp.example.test', 'dc2.corp.example.test:3269'].join('","'),
     )
     .replaceAll('<DnsCleanup>', 'records')
+    .replaceAll('<SweepQuarantineDays>', '0')
     .replaceAll('<Deployment>', 'adjoin');
 }
 

@@ -322,6 +322,24 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect((await remove(instanceId, at(25))).accounts).toEqual([]);
   });
 
+  test('accounts are disabled and enabled again, wherever they are, and nothing is done twice', async () => {
+    const { instanceId, names } = newInstance();
+    const staged = await stage(instanceId);
+    const set = (enabled: boolean, before = unchecked) =>
+      subject().ports.setEnabled(instanceId, { objectGuid: staged.objectGuid }, enabled, before, signal);
+    await expect(set(false, stops)).rejects.toBe(stop);
+    for (const enabled of [false, true]) {
+      expect(await set(enabled)).toEqual([names[0]]);
+      expect(await set(enabled)).toEqual([]);
+      expect(await subject().ports.inspect(instanceId, staged, signal)).toMatchObject({
+        enabled,
+        passwordLastSet: staged.passwordLastSet,
+      });
+    }
+    await subject().move(names[0]);
+    expect(await set(false)).toEqual([names[0]]);
+  });
+
   test('an account whose computer has stamped it for another instance stays that of its own', async () => {
     const { instanceId, names } = newInstance();
     const other = newInstance();

@@ -43,6 +43,7 @@ export type DirectoryCall =
   | 'directory.inspect'
   | 'directory.find'
   | 'directory.disable'
+  | 'directory.enable'
   | 'directory.remove'
   | 'directory.records'
   | 'directory.unname'
@@ -314,6 +315,18 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
           throw new AdjoinError('dns-record-denied', `The DNS record of ${denied.join(', ')} stays.`);
         }
         return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
+      },
+      async setEnabled(instanceId, known, enabled, beforeWrite, signal) {
+        const look = (): MemoryAccount[] =>
+          [...accounts.values()].filter((account) => isOurs(account, instanceId, known));
+        const changed: string[] = [];
+        for (const account of await ask('directory.find', instanceId, look, signal)) {
+          if (account.enabled === enabled) continue;
+          await beforeWrite();
+          await ask('directory.enable', instanceId, () => (account.enabled = enabled), signal);
+          changed.push(account.name);
+        }
+        return changed;
       },
       domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),
     }),

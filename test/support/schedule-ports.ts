@@ -98,8 +98,8 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         invariants.took(actor, action.instanceId, action.token, lease.membership.fencingToken);
         return lease;
       },
-      async claim(instanceId) {
-        const lease = await ledger.claim(instanceId);
+      async claim(instanceId, first) {
+        const lease = await ledger.claim(instanceId, first);
         invariants.took(actor, instanceId, undefined, lease.membership.fencingToken);
         return lease;
       },

@@ -59,7 +59,7 @@ export function createSweepPorts(
       ledger: {
         pages,
         find: (instanceId) => ledger.find(instanceId),
-        claim: (instanceId) => ledger.claim(instanceId),
+        claim: (instanceId, first) => ledger.claim(instanceId, first),
       },
     },
     sweepLease: {
@@ -70,6 +70,9 @@ export function createSweepPorts(
     sweepLimits: {
       ageGuardMs: AGE_GUARD_MS,
       maximumRemovals: MANY,
+      // One or two instances are too few to be a loss.
+      largestLoss: 0.5,
+      quarantineMs: 0,
       operationMs: OPERATION_MS,
     },
   };

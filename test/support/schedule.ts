@@ -41,9 +41,9 @@ const sweepCalls = [
   'ec2.look',
   'autoscaling.counts',
 ] as const;
-/** What only groups are asked for that others join; no schedule has one. */
-type UnjoinOnlyCall = 'directory.prove';
-export type Call = (typeof calls)[number] | (typeof sweepCalls)[number] | UnjoinOnlyCall;
+/** What only groups are asked for that others join, and what a quarantine does; no schedule has one. */
+type Unplayed = 'directory.prove' | 'directory.enable';
+export type Call = (typeof calls)[number] | (typeof sweepCalls)[number] | Unplayed;
 
 /** What may become of one call. */
 const faults = [

@@ -586,6 +586,7 @@ describe('notices', () => {
     'abandoned-launches',
     'failed-unjoins',
     'cancelled-commands',
+    'halted-sweeps',
     'no-worker',
     'few-workers',
     'lost-notices',
@@ -634,6 +635,7 @@ describe('notices', () => {
     expect(source('handler.ts')).toContain("('lifecycle action ended', { ending })");
     expect(source('unjoin.ts')).toContain("'account removal is owed to the sweep'");
     expect(source('../compose.ts')).toContain("('command cancelled', {");
+    expect(source('../sweep/sweep.ts')).toContain("log.error('sweep halted', {");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
     );
@@ -641,6 +643,7 @@ describe('notices', () => {
       '{ $.ending = "abandoned" || $.ending = "held" }',
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
+      '{ $.event = "sweep halted" }',
     ]);
   });
 });

@@ -194,6 +194,8 @@ describe('a sweep in lease', () => {
           twins: 0,
           vanished: [],
           moved: [],
+          quarantined: [],
+          restored: [],
           instances: [],
           kept: {},
           errors: [],

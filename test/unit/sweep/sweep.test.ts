@@ -200,8 +200,9 @@ describe('a debt', () => {
     expect(linesOf(report)).toEqual([`debt ${owed} removed`, `orphan ${old} kept cap`]);
     expect(world.table.get(owed)).toMatchObject({ state: 'removed' });
     expect(world.calls).toContain(`directory.remove ${owed}`);
-    expect(world.calls.indexOf(`directory.remove ${owed}`)).toBeLessThan(
-      world.calls.indexOf('directory.list'),
+    // What the directory shows is judged before anything of it goes.
+    expect(world.calls.indexOf('directory.list')).toBeLessThan(
+      world.calls.indexOf(`directory.remove ${owed}`),
     );
   });
 
@@ -496,6 +497,165 @@ describe('DNS records of an ended membership', () => {
     const report = await world.sweep();
     expect(report.complete).toBe(false);
     expect(codesOf(report)).toEqual(['directory-unavailable']);
+  });
+});
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+describe('a sweep to which far less is shown than the ledger knows', () => {
+  /** Members, so many of which are gone past their hooks. */
+  const fleetOf = (count: number, gone: number): void => {
+    for (const number of numbers(count)) world.member(number);
+    for (const number of numbers(gone)) {
+      world.autoScaling.delete(instanceOf(number));
+      world.ec2.delete(instanceOf(number));
+    }
+  };
+
+  test('by EC2 removes nothing, and says so', async () => {
+    fleetOf(10, 6);
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual(numbers(6).map((number) => `orphan ${instanceOf(number)} kept shrunk`));
+    expect(codesOf(report)).toEqual(['inventory-shrunk']);
+    expect(report.errors[0]?.error.message).toBe('EC2 shows 4 of 10 members that the ledger knows.');
+    expect(world.effects).toEqual([]);
+    expect(world.log.map(({ event }) => event)).toContain('sweep halted');
+  });
+
+  test('by EC2, nothing at all, removes nothing', async () => {
+    fleetOf(5, 5);
+    expect(codesOf(await world.sweep())).toEqual(['inventory-shrunk']);
+    expect(world.effects).toEqual([]);
+  });
+
+  test.each([
+    ['half of a fleet', 10, 5, 0.5],
+    ['a few', 4, 4, 0.5],
+    ['any number, when it is told so', 10, 10, 1],
+  ] as const)('is what %s is not', async (_what, count, gone, largestLoss) => {
+    fleetOf(count, gone);
+    const report = await world.sweep({ largestLoss });
+    expect(report.errors).toEqual([]);
+    expect(world.accounts.size).toBe(count - gone);
+  });
+
+  test('does not count those that their group still has, nor the young', async () => {
+    fleetOf(10, 8);
+    for (const number of [1, 2]) world.autoScaling.add(instanceOf(number));
+    for (const number of [3, 4]) world.membership(number, {}, 60_000);
+    expect(codesOf(await world.sweep())).toEqual([]);
+    expect(world.accounts.size).toBe(6);
+  });
+
+  test('by the directory removes nothing, pays nothing, and takes no member for vanished', async () => {
+    fleetOf(6, 0);
+    const owed = world.account(7);
+    world.membership(7, { state: 'owed' });
+    for (const number of numbers(6)) world.loseAccounts(instanceOf(number));
+    const report = await world.sweep();
+    expect(report).toMatchObject({ complete: true, findings: [] });
+    expect(codesOf(report)).toEqual(['inventory-shrunk']);
+    expect(world.effects).toEqual([]);
+    expect(world.table.get(owed)).toMatchObject({ state: 'owed' });
+  });
+
+  test('by the directory, because all accounts lie in an earlier unit, goes on', async () => {
+    fleetOf(6, 0);
+    const owed = world.account(7);
+    world.membership(7, { state: 'owed' });
+    for (const account of world.accounts.values()) account.moved = true;
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([
+      `debt ${owed} removed`,
+      ...numbers(6).map((number) => `moved ${instanceOf(number)} reported`),
+    ]);
+  });
+});
+
+describe('with a quarantine of three days', () => {
+  const quarantineMs = 72 * HOUR;
+  const goneMember = (): string => {
+    const instanceId = world.member(1);
+    world.autoScaling.delete(instanceId);
+    world.ec2.delete(instanceId);
+    return instanceId;
+  };
+
+  test('an orphan is disabled, kept for that time with its records, and then removed', async () => {
+    const orphan = goneMember();
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} quarantined`]);
+    expect(world.accountOf(orphan)?.enabled).toBe(false);
+    expect(world.records.size).toBe(1);
+    const quarantinedAt = world.clock.now();
+    expect(world.table.get(orphan)).toMatchObject({ state: 'member', quarantinedAt });
+    await world.clock.advance(quarantineMs - 1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} kept quarantine`]);
+    await world.clock.advance(1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} removed`]);
+    expect(world.accounts.size + world.records.size).toBe(0);
+    expect(world.table.get(orphan)?.quarantinedAt).toBeUndefined();
+  });
+
+  test('one that no ledger knows gets a record that says so, and no debt', async () => {
+    const orphan = world.account(1);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} quarantined`]);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'staged', quarantinedAt: world.clock.now() });
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} kept quarantine`]);
+    await world.clock.advance(quarantineMs);
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${orphan} removed`]);
+  });
+
+  test('an instance that turns out to live gets its account back', async () => {
+    const alive = goneMember();
+    await world.sweep({ quarantineMs });
+    world.ec2.set(alive, 'running');
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${alive} restored`]);
+    expect(world.accountOf(alive)?.enabled).toBe(true);
+    expect(world.table.get(alive)).toMatchObject({ state: 'member' });
+    expect(world.table.get(alive)?.quarantinedAt).toBeUndefined();
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([]);
+  });
+
+  test('a sweep that dies at any call of a quarantine, or of its end, is made good by the next one', async () => {
+    for (const ends of ['quarantined', 'restored'] as const) {
+      for (let nth = 1; ; nth += 1) {
+        world = new SweepWorld();
+        const orphan = goneMember();
+        if (ends === 'restored') {
+          await world.sweep({ quarantineMs });
+          world.ec2.set(orphan, 'running');
+        }
+        let calls = 0;
+        world.fault = () => {
+          calls += 1;
+          if (calls === nth) throw new AdjoinError('aws-unavailable', 'It died.');
+        };
+        await world.sweep({ quarantineMs });
+        if (calls < nth) break;
+        world.fault = () => undefined;
+        await world.clock.advance(LEASE_MS);
+        await world.sweep({ quarantineMs });
+        await world.clock.advance(LEASE_MS);
+        expect(world.accountOf(orphan)).toBeDefined();
+        const { quarantinedAt } = world.table.get(orphan) ?? {};
+        expect(quarantinedAt !== undefined).toBe(ends === 'quarantined');
+        const isEnabled = world.accountOf(orphan)?.enabled === true;
+        expect(isEnabled || ends === 'quarantined').toBe(true);
+      }
+    }
+  });
+
+  test('a debt is paid all the same: its instance left through its hook', async () => {
+    const owed = world.account(1);
+    world.membership(1, { state: 'owed' });
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`debt ${owed} removed`]);
+  });
+
+  test('a dry run says what would be done', async () => {
+    const orphan = goneMember();
+    const lines = linesOf(await world.sweep({ quarantineMs, dryRun: true }));
+    expect(lines).toEqual([`orphan ${orphan} would-quarantine`]);
+    expect(world.effects).toEqual([]);
   });
 });
 

@@ -176,7 +176,7 @@ export class SweepWorld {
       ledger: {
         pages: () => this.#pages(),
         find: (instanceId) => this.ledger.find(instanceId),
-        claim: (instanceId) => this.ledger.claim(instanceId),
+        claim: (instanceId, first) => this.ledger.claim(instanceId, first),
       },
       clock: this.clock,
       log: this.#log,
@@ -211,7 +211,13 @@ export class SweepWorld {
   }
 
   sweep(change: Partial<SweepOptions> = {}, signal = new AbortController().signal): Promise<SweepReport> {
-    const limits = { ageGuardMs: HOUR, maximumRemovals: 100, operationMs: 15_000 };
+    const limits = {
+      ageGuardMs: HOUR,
+      maximumRemovals: 100,
+      largestLoss: 0.5,
+      quarantineMs: 0,
+      operationMs: 15_000,
+    };
     const options = { dryRun: false, ...limits, ...change };
     return this.clock.until(sweep(this.ports, options, signal));
   }
