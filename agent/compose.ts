@@ -68,6 +68,7 @@ function openDirectoryOf({ config, clock, log }: Base, credentials: ServiceCrede
     controllers: config.directory.controllers,
     site: config.directory.site,
     namePrefixes: config.directory.namePrefixes,
+    dnsCleanup: config.directory.dnsCleanup,
     credentials,
     clock,
     randomBytes,
@@ -118,6 +119,7 @@ function directoryPortOf({ config, directory }: Adapters): DirectoryPort {
   return {
     stage: (...of) => directory.stage(...of),
     remove: (...of) => directory.remove(...of),
+    prove: (instanceId, challenge, signal) => directory.prove(instanceId, challenge, signal),
     domain: (signal) => directory.domain(signal),
     async inspect(instanceId, staged, signal) {
       const account = await directory.inspect(staged, signal);
@@ -172,6 +174,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       redactor.hide(value);
       return { value, forget: () => redactor.forget(value) };
     },
+    newChallenge: () => `adjoin-${randomBytes(16).toString('hex')}`,
     seal,
   };
 }

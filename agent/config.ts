@@ -143,6 +143,12 @@ const schema = z.strictObject({
         .describe(
           'First letters of computer names, tried in this order when a name belongs to another account.',
         ),
+      dnsCleanup: z
+        .enum(['records', 'none'])
+        .default('records')
+        .describe(
+          'What becomes of the DNS records that an instance registered: `records` removes them with its account; `none` leaves them to others and takes no right in the zone.',
+        ),
       connectSeconds: seconds(0.1, 60, 5, 'Time-out of a connection to a domain controller.'),
       operationSeconds: seconds(0.1, 15, 15, 'Time-out of one LDAP operation.'),
     })

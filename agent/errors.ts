@@ -154,7 +154,7 @@ const codes = {
   'credential-refused': {
     disposition: 'retry',
     meaning: 'The directory refuses the service account (LDAP 49): wrong user name or password.',
-    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that was refused is not tried again, so that the account is not locked out.',
+    hint: 'Write the right password as a new version of the secret; it is picked up without a restart. A version that two controllers, or the only one, called wrong is not tried again, so that the account is not locked out.',
   },
   'credential-locked': {
     disposition: 'retry',
@@ -162,22 +162,27 @@ const codes = {
       'The service account is locked out (LDAP 49, data 775), because wrong passwords were tried. The one in the secret may still be right.',
     hint: 'Find out what else tries to log on with it, and unlock it or wait until the lock ends. It is tried again every two minutes; the secret need not be written again.',
   },
+  'credential-restricted': {
+    disposition: 'retry',
+    meaning:
+      'The service account may not log on at this time, or not from this computer (LDAP 49, data 530 or 531). The credential itself is right.',
+    hint: 'Look at its logon hours and at the workstations that it may log on to. It is tried again every two minutes; the secret need not be written again.',
+  },
   'credential-expired': {
     disposition: 'retry',
     meaning: 'The password of the service account has expired or must be changed (LDAP 49, data 532 or 773).',
-    hint: 'Set a new password in the directory and write it as a new version of the secret.',
+    hint: 'Set a new password in the directory and write it as a new version of the secret. A version that two controllers refuse is not tried again.',
   },
   'credential-disabled': {
     disposition: 'retry',
-    meaning:
-      'The service account is disabled, expired or not allowed to log on now (LDAP 49, data 530, 531, 533 or 701).',
-    hint: 'Enable the account in the directory, then write the secret again, even if its value is unchanged.',
+    meaning: 'The service account is disabled or expired (LDAP 49, data 533 or 701).',
+    hint: 'Enable the account in the directory. It is tried again every two minutes, until two controllers say the same: then write the secret again, even if its value is unchanged.',
   },
   'secret-invalid': {
     disposition: 'retry',
     meaning:
-      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou.',
-    hint: 'Write the secret with those four keys; the agent reads it again by itself.',
+      'The secret is not a JSON object with domain_name, domain_user, domain_password and directory_ou, or one of them can not be right.',
+    hint: 'The message names the key and what is wrong, such as a control character (U+000A is a new line). Write the secret again; the agent reads it by itself. No logon was made with it.',
   },
   'secret-unreadable': {
     disposition: 'retry',
@@ -192,23 +197,52 @@ const codes = {
   'directory-untrusted': {
     disposition: 'retry',
     meaning:
-      "The domain controller's certificate does not verify against the configured CA, does not carry the controller's name, or does not prove that the host is a domain controller.",
-    hint: 'Put the CA of the LDAPS certificates into the file named by directory.caFile. If nothing proves a controller, name the controllers in directory.controllers, or give them certificates with KDC Authentication. If it is none, DNS is forged.',
+      "The domain controller's certificate, or one above it, does not verify: unknown authority, expired, too weak, for another name. Or nothing proves that the host is a domain controller.",
+    hint: 'Mend the certificate that the message names, or put its CA into directory.caFile. If nothing proves a controller, name it in directory.controllers, or give it a certificate with KDC Authentication. If it is none, DNS is forged.',
   },
   'directory-denied': {
     disposition: 'retry',
     meaning: 'The service account may not do this in the organizational unit (LDAP 50).',
     hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as the README shows.',
   },
+  'account-protected': {
+    disposition: 'retry',
+    meaning:
+      'An account of ours is protected from accidental deletion: its access list denies everybody to delete it.',
+    hint: 'The message says where it is. Clear "Protect object from accidental deletion", or delete it; it is disabled. Until then its removal stays owed.',
+  },
+  'account-out-of-reach': {
+    disposition: 'retry',
+    meaning: 'An account of ours was moved to a place where the service account may not delete it.',
+    hint: 'The message says where it is. Move it back, delegate deletion there, or delete it. Until then its removal stays owed.',
+  },
+  'removal-unproven': {
+    disposition: 'retry',
+    meaning:
+      'The controller that took the staging does not answer, and another one, which may not know of the account yet, does not show it.',
+    hint: 'Bring the controller back. If it is gone for good, do nothing: a day after the staging the word of the others counts.',
+  },
   'organizational-unit-missing': {
     disposition: 'retry',
     meaning: 'The organizational unit in the secret does not exist.',
     hint: 'Correct directory_ou in the secret, or create the organizational unit.',
   },
+  'dns-record-denied': {
+    disposition: 'report',
+    meaning:
+      'The account is gone, but the service account may not remove its DNS record from the zone (LDAP 50).',
+    hint: 'Delegate it on the zone, as the README shows: the next sweep removes the record. If others clean up DNS, set dnsCleanup to none (parameter DnsCleanup).',
+  },
   'dns-name-taken': {
     disposition: 'retry',
     meaning: 'Another account of the domain has registered the name of this computer in DNS.',
     hint: 'Look at the owner of the record, and delete the record. Such a name belongs to one instance only: nobody registers it by chance.',
+  },
+  'account-unmatched': {
+    disposition: 'retry',
+    meaning:
+      'Others joined the instance, and no account is proven to be its own: the node does not answer, says that it is no member, or has another account’s key.',
+    hint: 'Look for the account that the message names, if any, and delete it yourself. Nodes of a group with adjoin:UnjoinOnly=true need a running SSM agent, kinit and nsupdate until they end, and DNS that takes secure updates.',
   },
   'name-taken': {
     disposition: 'abandon',
@@ -255,6 +289,11 @@ const codes = {
     meaning:
       "It is not proven that the agent's credentials belong to the configured account and Region, so an instance that EC2 does not show may still exist elsewhere.",
     hint: "Compare accountId and region in the configuration with the worker's role. The account must have at least one instance or Auto Scaling group.",
+  },
+  'account-moved': {
+    disposition: 'report',
+    meaning: 'The computer account of a running instance is not in the organizational unit any more.',
+    hint: 'The message says where it is. It works as before and is removed with its instance; move it back, or delegate its deletion there. After a change of directory_ou this is so for all earlier members.',
   },
   'account-vanished': {
     disposition: 'report',

@@ -126,18 +126,31 @@ export interface EarlierStaging {
   readonly objectSids?: readonly string[] | undefined;
 }
 
+/** The last staging of an instance, whether or not it came to its end. */
+export interface LastStaging {
+  readonly computerName: string;
+  /** At the latest, milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** What the ledger knows of accounts that nobody else can have: these are the instance's, wherever they are. */
+export interface KnownAccounts {
+  /** Of the account that was staged. */
+  readonly objectGuid?: string | undefined;
+  /** Security identifiers of all the instance's accounts. DNS records that one of them owns are the instance's, too. */
+  readonly objectSids?: readonly string[];
+}
+
 /** What the ledger knows of the accounts of an instance that are to be removed. */
-export interface RememberedAccounts {
+export interface RememberedAccounts extends KnownAccounts {
   /** Names that they may have had; those that no account of this instance could have had are ignored. */
   readonly names: readonly string[];
   /** Names that were told right before a delete, in this removal or in an earlier one that did not come to its end. */
   readonly foundNames?: readonly string[];
-  /** Of the account that was staged: that one goes, whatever its stamp says now, and wherever it is. */
-  readonly objectGuid?: string | undefined;
-  /** Security identifiers of the instance's accounts: DNS records go only if one of these owns them. */
-  readonly objectSids?: readonly string[];
   /** Host name of the domain controller that took the staging write: it shows the account even if no other does yet. */
   readonly domainController?: string | undefined;
+  /** The staging whose account may still exist. Nothing when no account can. */
+  readonly staged?: LastStaging | undefined;
   /**
    * objectGuid of an account to spare: all others of this instance go. When it is not shown, nothing is deleted, and the
    * removal is refused.

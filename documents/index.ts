@@ -54,7 +54,7 @@ function commandDocument(purpose: Purpose) {
  * scripts; their patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
 const assignments: Readonly<Record<Purpose, readonly string[]>> = {
-  probe: [],
+  probe: ["GIVEN_CHALLENGE='{{ challenge }}'"],
   join: [
     "GIVEN_DOMAIN='{{ domain }}'",
     "GIVEN_CONTROLLER='{{ domainController }}'",

@@ -43,8 +43,18 @@ function executionTimeout(seconds: number): StringParameter {
 
 /** The parameters of each document; the same on every platform. */
 export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parameter>>>> = {
-  // Its waits add up to 21 seconds: the lock 15, realm 6. A key takes a second or two.
-  probe: { executionTimeout: executionTimeout(60) },
+  probe: {
+    challenge: {
+      type: 'String',
+      description:
+        'A name that a member registers in DNS with the key of its account; without one it registers nothing',
+      default: '',
+      maxChars: 39,
+      allowedPattern: '^(adjoin-[0-9a-f]{32})?$',
+    },
+    // Its waits add up to 48 seconds: the lock 15, realm 6, and the proof 11 and 16. A key takes a second or two.
+    executionTimeout: executionTimeout(60),
+  },
   join: {
     domain,
     domainController: {

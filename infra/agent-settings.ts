@@ -25,6 +25,8 @@ export interface AgentSettings {
     /** With a condition, the setting is left out where the condition is false. Controllers that are named go before it. */
     readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
     readonly namePrefixes?: readonly string[];
+    /** `records` or `none`. */
+    readonly dnsCleanup?: string;
   };
   readonly patience?: Numbers<
     'joinSeconds' | 'unjoinSeconds' | 'leaveSeconds' | 'joinAttempts' | 'retrySeconds' | 'retryMaximumSeconds'

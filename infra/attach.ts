@@ -23,6 +23,12 @@ export interface AttachOptions {
    * @default ABANDON
    */
   readonly onJoinFailure?: 'ABANDON' | 'HOLD';
+  /**
+   * Others join the instances, by seamless domain join for example, and the accounts that they have made go with the
+   * instances. Each node proves which account is its own while it still lives. Without `join`.
+   * @default false
+   */
+  readonly unjoinOnly?: boolean;
 }
 
 /** Seconds. Auto Scaling takes no others, and what a worker hides and leases for is derived from them. */
@@ -76,7 +82,9 @@ export function terminateHook(heartbeatTimeout: number): Hook {
  * tag `JoinAD=true` (propagated to instances).
  */
 export function attachGroup(group: IAutoScalingGroup, target: HookTarget, options: AttachOptions = {}): void {
-  const { join = true, unjoin = true, heartbeat = Duration.minutes(5) } = options;
+  const { unjoinOnly = false } = options;
+  const { join = !unjoinOnly, unjoin = true, heartbeat = Duration.minutes(5) } = options;
+  if (unjoinOnly && (join || !unjoin)) throw new Error('attach: unjoinOnly is without join, and with unjoin');
   if (!join && !unjoin)
     throw new Error('attach: join and unjoin are both off, so there is nothing to attach');
   const seconds = heartbeat.toSeconds({ integral: false });
@@ -111,6 +119,7 @@ export function attachGroup(group: IAutoScalingGroup, target: HookTarget, option
   made.node.addDependency(...target.readiness);
   Tags.of(group).add('JoinAD', 'true', { applyToLaunchedInstances: true });
   if (options.onJoinFailure) Tags.of(group).add('adjoin:OnJoinFailure', options.onJoinFailure);
+  if (unjoinOnly) Tags.of(group).add('adjoin:UnjoinOnly', 'true');
   if (target.nodePolicy) {
     group.role.addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),

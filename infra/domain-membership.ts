@@ -1,8 +1,9 @@
-import { Aws, type CfnCondition, Fn, Tags } from 'aws-cdk-lib';
+import { Aws, CfnCondition, Fn, Tags } from 'aws-cdk-lib';
 import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
+import { CfnSubscription } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { type AgentFile, agentBucketArn, agentObjectArn } from './agent-file.ts';
 import { agentConfig, type AgentSettings } from './agent-settings.ts';
@@ -10,45 +11,63 @@ import { type AttachOptions, attachGroup } from './attach.ts';
 import { Audit } from './audit.ts';
 import { CommandDocuments } from './command-documents.ts';
 import { Credential } from './credential.ts';
-import { Endpoints } from './endpoints.ts';
+import { admitHttps, Endpoints, type MadeEndpoints, SecretEndpoint } from './endpoints.ts';
 import { key } from './key.ts';
 import { LifecycleQueue } from './lifecycle-queue.ts';
 import { filePolicy } from './managed-policy.ts';
 import { memberships } from './memberships.ts';
 import { Monitoring } from './monitoring.ts';
 import { demandMfa } from './mfa.ts';
-import { fillPolicy } from './policy-file.ts';
+import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import { Protection } from './protection.ts';
 import { Sessions, type SessionsProps } from './sessions.ts';
 import { site, type SiteProps } from './site.ts';
 import { Worker, workerLogGroup } from './worker.ts';
 
-/** Existing endpoints of the VPC. */
+/** Endpoints that are there already, in this VPC or in a shared one. */
 export interface ExistingEndpoints {
-  /** ID of the interface endpoint of Secrets Manager: the secret can be read only through it. */
-  readonly secretsManagerId: string;
-  /** The security group of the interface endpoints; it must let the worker's group in on 443. */
-  readonly securityGroupId: string;
+  /**
+   * The interface endpoint of Secrets Manager: the secret can be read only through it.
+   * @default - the stack makes one of its own, which admits workers only
+   */
+  readonly secretsManager?: { readonly id: string; readonly condition?: CfnCondition };
+  /** Security groups of the interface endpoints; workers may connect to them on 443. @default - none */
+  readonly securityGroups?: readonly (string | { readonly id: string; readonly condition: CfnCondition })[];
+  /**
+   * Adds the rule to these groups that lets the workers in on 443. With false, their owner adds it.
+   * @default true
+   */
+  readonly openSecurityGroups?: boolean | CfnCondition;
+  /** The network of endpoints in another VPC, in CIDR notation. @default - none */
+  readonly network?: { readonly cidr: string; readonly condition?: CfnCondition };
+  /** The other VPC: AWS sees calls through its endpoints as coming from there. @default - none */
+  readonly vpcId?: string;
 }
 
 export interface DomainMembershipProps extends SiteProps {
   readonly vpcId: string;
   /** Subnets for the workers, in two zones or more. They need no route to the internet. */
   readonly subnetIds: string[];
-  /** The domain controllers' networks, in CIDR notation. */
-  readonly directoryCidrs: readonly (string | { readonly cidr: string; readonly condition: CfnCondition })[];
+  /** The domain controllers' networks, in CIDR notation, of IPv4 or IPv6. */
+  readonly directoryCidrs: readonly (
+    | string
+    | { readonly cidr: string; readonly condition: CfnCondition }
+    | { readonly cidrIpv6: string; readonly condition: CfnCondition }
+  )[];
   /** The CA of the domain controllers' LDAPS certificates: base64 of its PEM file. */
   readonly directoryCaBase64: string;
   /** The bundled agent; `agentAsset` uploads it with the stack. */
   readonly agent: AgentFile;
   /** Managed prefix lists of S3 and DynamoDB in this Region, for the worker's egress rules. */
   readonly prefixListIds: readonly string[];
-  /** Existing endpoints. @default - endpoints are made; their policies allow only this system's calls */
+  /** Endpoints that the stack makes. @default - none: those that are there are used */
+  readonly makeEndpoints?: MadeEndpoints;
+  /** For templates with parameters: whether any interface endpoint is made. @default - follows from `makeEndpoints` */
+  readonly anyInterfaceEndpoint?: CfnCondition;
+  /** Endpoints that are there. @default - none */
   readonly endpoints?: ExistingEndpoints;
   /** Route tables for the gateway endpoints that are made. @default - none */
   readonly routeTableIds?: string[];
-  /** For templates with parameters: if true, endpoints are made; if false, `endpoints` are used. @default - none */
-  readonly createEndpoints?: CfnCondition;
   /** Security groups of nodes that may use the endpoints that are made. @default - none */
   readonly nodeSecurityGroups?: readonly (
     string | { readonly id: string; readonly condition: CfnCondition }
@@ -57,6 +76,16 @@ export interface DomainMembershipProps extends SiteProps {
   readonly sessions: Omit<SessionsProps, 'site'>;
   /** Lets the worker's administrator open a shell on it. @default false */
   readonly workerShell?: boolean | CfnCondition;
+  /** @default - the newest Amazon Linux 2023 for arm64, looked up at each launch */
+  readonly workerImage?: string;
+  /** @default t4g.small */
+  readonly workerInstanceType?: string;
+  /** For templates with parameters: whether there is to be any worker. @default - `workerCount` is not 0 */
+  readonly workersWanted?: CfnCondition;
+  /** A permissions boundary for the roles of the system. @default - none */
+  readonly permissionsBoundary?: { readonly arn: string; readonly condition?: CfnCondition };
+  /** Where alarms are sent by mail. @default - nowhere; subscribe to the topic */
+  readonly alarmEmail?: { readonly address: string; readonly condition?: CfnCondition };
   /** @default 2 */
   readonly workerCount?: number | string;
   /** @default 6 */
@@ -65,6 +94,16 @@ export interface DomainMembershipProps extends SiteProps {
   readonly maxReceiveCount?: number;
   /** Settings of the agent. @default - the agent's own defaults */
   readonly agentSettings?: AgentSettings;
+}
+
+/** How workers reach the secret. */
+interface SecretWay {
+  /** ID of the endpoint that the secret's policy names. */
+  readonly id: string;
+  /** Where the worker calls Secrets Manager; empty where its usual name leads to the endpoint. */
+  readonly url: string;
+  readonly made?: SecretEndpoint;
+  readonly condition?: CfnCondition;
 }
 
 /**
@@ -116,6 +155,7 @@ export class DomainMembership extends Construct {
     const values = {
       ...this.sessions.policyValues,
       VpcId: props.vpcId,
+      SourceVpcIds: [props.vpcId, ...(props.endpoints?.vpcId === undefined ? [] : [props.endpoints.vpcId])],
       QueueArn: this.queue.queue.attrArn,
       DeadLetterQueueArn: this.queue.deadLetterQueue.attrArn,
       SystemKeyArn: systemKey.attrArn,
@@ -158,8 +198,16 @@ export class DomainMembership extends Construct {
       roles: [this.deadLetterOperatorRole.ref],
     });
 
-    const through = this.#endpoints(props, values);
-    this.credential.lock(through.secretsManagerId);
+    const made = new Endpoints(this, 'Endpoints', {
+      vpcId: props.vpcId,
+      subnetIds: props.subnetIds,
+      routeTableIds: props.routeTableIds ?? [],
+      policyValues: values,
+      make: props.makeEndpoints ?? {},
+      ...(props.anyInterfaceEndpoint && { anyInterface: props.anyInterfaceEndpoint }),
+    });
+    const secret = this.#secretEndpoint(props, values);
+    this.credential.lock(secret.id);
     this.agentConfig = this.#configure(here.deployment, props.agentSettings ?? {});
     this.worker = new Worker(this, 'Worker', {
       site: here,
@@ -174,21 +222,21 @@ export class DomainMembership extends Construct {
       logGroup,
       queueName: this.queue.queue.attrQueueName,
       policyValues: values,
-      endpointSecurityGroupId: through.securityGroupId,
+      secretsManagerUrl: secret.url,
       prefixListIds: props.prefixListIds,
       shell: props.workerShell ?? false,
+      ...(props.workerImage !== undefined && { imageId: props.workerImage }),
+      ...(props.workerInstanceType !== undefined && { instanceType: props.workerInstanceType }),
+      ...(props.workersWanted && { wanted: props.workersWanted }),
       count: props.workerCount ?? 2,
       maximum: props.workerMaximum ?? 6,
     });
     for (const [index, target] of props.directoryCidrs.entries()) {
-      if (typeof target === 'string') this.worker.reach(`Directory${index}`, target);
-      else this.worker.reach(`Directory${index}`, target.cidr, target.condition);
+      const network =
+        typeof target !== 'string' ? target : target.includes(':') ? { cidrIpv6: target } : { cidr: target };
+      this.worker.reach(`Directory${index}`, network, 'condition' in network ? network.condition : undefined);
     }
-    through.made?.admit('Worker', this.worker.securityGroup.attrGroupId);
-    for (const [index, node] of (props.nodeSecurityGroups ?? []).entries()) {
-      if (typeof node === 'string') through.made?.admit(`Nodes${index}`, node);
-      else through.made?.admit(`Nodes${index}`, node.id, node.condition);
-    }
+    this.#connect(props, made, secret);
 
     this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
     this.monitoring = new Monitoring(this, 'Monitoring', {
@@ -201,6 +249,8 @@ export class DomainMembership extends Construct {
       auditRuleNames: this.audit.ruleNames,
       ...(props.agentSettings?.patience && { patience: props.agentSettings.patience }),
     });
+    if (props.alarmEmail) this.#mail(props.alarmEmail);
+    if (props.permissionsBoundary) this.#bound(props.permissionsBoundary);
   }
 
   /**
@@ -220,29 +270,81 @@ export class DomainMembership extends Construct {
     );
   }
 
-  #endpoints(
-    props: DomainMembershipProps,
-    policyValues: Record<string, string | string[]>,
-  ): ExistingEndpoints & { readonly made?: Endpoints } {
-    const { createEndpoints: condition, endpoints: existing } = props;
-    if (existing && !condition) return existing;
-    const made = new Endpoints(this, 'Endpoints', {
-      vpcId: props.vpcId,
-      subnetIds: props.subnetIds,
-      routeTableIds: props.routeTableIds ?? [],
-      policyValues,
-      ...(condition ? { condition } : {}),
+  #mail({ address, condition }: NonNullable<DomainMembershipProps['alarmEmail']>): void {
+    const subscription = new CfnSubscription(this, 'AlarmEmail', {
+      topicArn: this.monitoring.topic.ref,
+      protocol: 'email',
+      endpoint: address,
     });
-    if (!existing || !condition) {
-      return { made, secretsManagerId: made.secretsManagerId, securityGroupId: made.securityGroupId };
-    }
-    const either = (mine: string, theirs: string) =>
-      Fn.conditionIf(condition.logicalId, mine, theirs).toString();
+    if (condition) subscription.cfnOptions.condition = condition;
+  }
+
+  #bound({ arn, condition }: NonNullable<DomainMembershipProps['permissionsBoundary']>): void {
+    const boundary = condition ? Fn.conditionIf(condition.logicalId, arn, Aws.NO_VALUE).toString() : arn;
+    for (const each of this.node.findAll()) if (each instanceof CfnRole) each.permissionsBoundary = boundary;
+  }
+
+  #secretEndpoint(
+    { vpcId, subnetIds, endpoints }: DomainMembershipProps,
+    policyValues: PolicyValues,
+  ): SecretWay {
+    const existing = endpoints?.secretsManager;
+    if (existing && !existing.condition) return { id: existing.id, url: '' };
+    const without = existing?.condition;
+    const missing =
+      without && new CfnCondition(this, 'SecretEndpointMade', { expression: Fn.conditionNot(without) });
+    const made = new SecretEndpoint(this, 'SecretEndpoint', {
+      vpcId,
+      subnetIds,
+      policyValues,
+      ...(missing && { condition: missing }),
+    });
+    const either = (theirs: string, mine: string) =>
+      without ? Fn.conditionIf(without.logicalId, theirs, mine).toString() : mine;
     return {
+      id: either(existing?.id ?? '', made.endpointId),
+      url: either('', made.url),
       made,
-      secretsManagerId: either(made.secretsManagerId, existing.secretsManagerId),
-      securityGroupId: either(made.securityGroupId, existing.securityGroupId),
+      ...(missing && { condition: missing }),
     };
+  }
+
+  /** Who may connect to which endpoint. */
+  #connect(
+    { endpoints = {}, nodeSecurityGroups = [], ...props }: DomainMembershipProps,
+    made: Endpoints,
+    secret: SecretWay,
+  ): void {
+    const { worker } = this;
+    const workers = worker.securityGroup.attrGroupId;
+    if (secret.made) {
+      worker.reachEndpoints('Secret', { group: secret.made.securityGroupId }, secret.condition);
+      secret.made.admit(workers);
+    }
+    if (made.securityGroupId !== undefined) {
+      worker.reachEndpoints('Made', { group: made.securityGroupId }, props.anyInterfaceEndpoint);
+      made.admit('Worker', workers);
+      for (const [index, node] of nodeSecurityGroups.entries()) {
+        if (typeof node === 'string') made.admit(`Nodes${index}`, node);
+        else made.admit(`Nodes${index}`, node.id, node.condition);
+      }
+    }
+    const open = endpoints.openSecurityGroups ?? true;
+    for (const [index, each] of (endpoints.securityGroups ?? []).entries()) {
+      const { id: group, condition } = typeof each === 'string' ? { id: each, condition: undefined } : each;
+      worker.reachEndpoints(`Existing${index}`, { group }, condition);
+      if (open === false) continue;
+      admitHttps(this, `WorkerTo${index}`, group, workers, this.#both(`Open${index}`, open, condition));
+    }
+    const { network } = endpoints;
+    if (network) worker.reachEndpoints('Elsewhere', { cidr: network.cidr }, network.condition);
+  }
+
+  /** A condition that holds where both do. */
+  #both(id: string, one: true | CfnCondition, other: CfnCondition | undefined): CfnCondition | undefined {
+    if (one === true) return other;
+    if (!other) return one;
+    return new CfnCondition(this, id, { expression: Fn.conditionAnd(one, other) });
   }
 
   #configure(deployment: string, settings: AgentSettings): string {

@@ -1,8 +1,19 @@
-import { CfnCondition, CfnOutput, CfnParameter, Fn, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import {
+  Aws,
+  CfnCondition,
+  CfnOutput,
+  CfnParameter,
+  Fn,
+  Stack,
+  type StackProps,
+  Validations,
+} from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { DomainMembership } from './domain-membership.ts';
 import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
+import { parameterGroups, parameterRules } from './parameters.ts';
 import { deploymentPattern } from './site.ts';
+import { image as workerImage } from './worker.ts';
 
 export interface MembershipStackProps extends StackProps {
   /** SHA-256 of the bundled agent, which the person who deploys uploads. A worker runs no other file. */
@@ -72,6 +83,24 @@ export class MembershipStack extends Stack {
       `^$|${cidr}`,
       '',
     );
+    const thirdDirectoryCidr = text(
+      'ThirdDirectoryCidr',
+      'A third network of domain controllers; may be empty',
+      `^$|${cidr}`,
+      '',
+    );
+    const fourthDirectoryCidr = text(
+      'FourthDirectoryCidr',
+      'A fourth network of domain controllers; may be empty',
+      `^$|${cidr}`,
+      '',
+    );
+    const directoryCidrIpv6 = text(
+      'DirectoryCidrIpv6',
+      'An IPv6 network of domain controllers; may be empty',
+      '^$|^[0-9a-fA-F:]+/[0-9]{1,3}$',
+      '',
+    );
     const directoryCa = text(
       'DirectoryCaBase64',
       'Base64 of the PEM file with the CA of the LDAPS certificates, in one line (base64 -w0 ca.pem)',
@@ -99,32 +128,87 @@ export class MembershipStack extends Stack {
       '^[A-Za-z0-9/_.-]{1,900}$',
       'adjoin/agent.mjs',
     );
-    const createEndpoints = flag(
-      'CreateEndpoints',
-      'Make VPC endpoints. Their policies allow only the calls of this system: use false in a VPC with other systems',
-      'true',
+    const choice = (name: string, service: string): CfnParameter =>
+      new CfnParameter(this, name, {
+        type: 'String',
+        description: `Use the VPC's endpoint of ${service}, or create one`,
+        allowedValues: ['existing', 'create'],
+        default: 'existing',
+      });
+    const made = (parameter: CfnParameter): CfnCondition =>
+      new CfnCondition(this, `${parameter.node.id}Made`, {
+        expression: Fn.conditionEquals(parameter, 'create'),
+      });
+    const interfaces = {
+      autoscaling: choice('EndpointAutoScaling', 'Auto Scaling'),
+      ec2: choice('EndpointEc2', 'EC2'),
+      kms: choice('EndpointKms', 'KMS'),
+      logs: choice('EndpointLogs', 'CloudWatch Logs'),
+      sqs: choice('EndpointSqs', 'SQS'),
+      ssm: choice('EndpointSsm', 'Systems Manager'),
+      ssmmessages: choice('EndpointSsmMessages', 'ssmmessages, which carries commands and sessions'),
+    };
+    const gateways = {
+      dynamodb: choice('EndpointDynamoDb', 'DynamoDB (a gateway)'),
+      s3: choice('EndpointS3', 'S3 (a gateway)'),
+    };
+    const makeEndpoints = Object.fromEntries(
+      Object.entries({ ...interfaces, ...gateways }).map(([service, parameter]) => [
+        service,
+        made(parameter),
+      ]),
     );
+    const anyInterface = new CfnCondition(this, 'InterfaceEndpointMade', {
+      expression: Fn.conditionOr(
+        ...Object.values(interfaces).map((each) => Fn.conditionEquals(each, 'create')),
+      ),
+    });
     const secretEndpoint = text(
       'SecretsManagerEndpointId',
-      'Without CreateEndpoints: the endpoint of Secrets Manager',
+      'The endpoint of Secrets Manager through which alone the secret is read. Empty: one of its own, for workers only',
       '^$|^vpce-[0-9a-f]+$',
       '',
     );
-    const endpointGroup = text(
-      'EndpointSecurityGroupId',
-      'Without CreateEndpoints: the security group of the interface endpoints',
-      '^$|^sg-[0-9a-f]+$',
+    const endpointGroup = (name: string) => {
+      const parameter = text(
+        name,
+        'A security group of existing interface endpoints; may be empty',
+        '^$|^sg-[0-9a-f]+$',
+        '',
+      );
+      return { parameter, id: parameter.valueAsString, condition: given(parameter) };
+    };
+    const endpointGroups = [
+      endpointGroup('EndpointSecurityGroupId'),
+      endpointGroup('SecondEndpointSecurityGroupId'),
+      endpointGroup('ThirdEndpointSecurityGroupId'),
+    ];
+    const openGroups = flag(
+      'OpenEndpointSecurityGroups',
+      'Add the rule that lets workers in on 443 to these groups; false if their owner adds it',
+      'true',
+    );
+    const endpointCidr = text(
+      'EndpointCidr',
+      'Network of endpoints in another VPC, such as a hub; may be empty',
+      `^$|${cidr}`,
+      '',
+    );
+    const endpointVpc = text(
+      'EndpointVpcId',
+      'The other VPC: AWS sees the calls of workers as coming from there; may be empty',
+      '^$|^vpc-[0-9a-f]+$',
       '',
     );
     const routeTables = list(
       'RouteTableIds',
-      'With CreateEndpoints: route tables of the subnets of workers and nodes',
+      'Route tables of the subnets of workers and nodes, for gateway endpoints that are created',
       '^$|^rtb-[0-9a-f]+$',
       '',
     );
     const nodeGroup = text(
       'NodeSecurityGroupId',
-      'With CreateEndpoints: a security group of nodes that may use them',
+      'A security group of nodes that may use the interface endpoints that are created; may be empty',
       '^$|^sg-[0-9a-f]+$',
       '',
     );
@@ -139,6 +223,30 @@ export class MembershipStack extends Stack {
       'WorkerShell',
       'Let principals with the worker-administrator policy open a shell on workers; with false, workers have no SSM agent',
       'false',
+    );
+    const imageId = text(
+      'ImageId',
+      'Image of the workers, with Amazon Linux 2023: an AMI, or resolve:ssm: and the name of a parameter. It is looked up at each launch',
+      '^(ami-[0-9a-f]+|resolve:ssm:[A-Za-z0-9/_.:-]+)$',
+      workerImage,
+    );
+    const instanceType = text(
+      'InstanceType',
+      'Instance type of the workers; its architecture is that of the image',
+      '^[a-z0-9-]+\\.[a-z0-9-]+$',
+      't4g.small',
+    );
+    const boundary = text(
+      'PermissionsBoundaryArn',
+      'A permissions boundary for the roles of this stack; may be empty',
+      '^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+$',
+      '',
+    );
+    const alarmEmail = text(
+      'AlarmEmail',
+      'Where alarms are sent by mail; the address has to confirm it. May be empty',
+      '^$|^[^@ ]+@[^@ ]+$',
+      '',
     );
     const number = (name: string, description: string, value: number, minValue: number, maxValue?: number) =>
       new CfnParameter(this, name, {
@@ -174,6 +282,12 @@ export class MembershipStack extends Stack {
       '^$|^[A-Za-z0-9.-]+(:[0-9]{1,5})?(,[A-Za-z0-9.-]+(:[0-9]{1,5})?)*$',
       '',
     );
+    const dnsCleanup = new CfnParameter(this, 'DnsCleanup', {
+      allowedValues: ['records', 'none'],
+      default: 'records',
+      description:
+        'What becomes of the DNS records that an instance registered: records removes them with its account, none leaves them to others',
+    });
     const operatorNetworks = list(
       'OperatorNetworks',
       'Networks from which operators start sessions, as AWS sees them',
@@ -202,7 +316,7 @@ export class MembershipStack extends Stack {
     );
 
     const nodeGroupGiven = new CfnCondition(this, 'NodeSecurityGroupUsed', {
-      expression: Fn.conditionAnd(createEndpoints, Fn.conditionNot(Fn.conditionEquals(nodeGroup, ''))),
+      expression: Fn.conditionAnd(anyInterface, Fn.conditionNot(Fn.conditionEquals(nodeGroup, ''))),
     });
     this.membership = new DomainMembership(this, 'Membership', {
       deployment: deployment.valueAsString,
@@ -213,7 +327,11 @@ export class MembershipStack extends Stack {
       subnetIds,
       directoryCidrs: [
         directoryCidr.valueAsString,
-        { cidr: secondDirectoryCidr.valueAsString, condition: given(secondDirectoryCidr) },
+        ...[secondDirectoryCidr, thirdDirectoryCidr, fourthDirectoryCidr].map((network) => ({
+          cidr: network.valueAsString,
+          condition: given(network),
+        })),
+        { cidrIpv6: directoryCidrIpv6.valueAsString, condition: given(directoryCidrIpv6) },
       ],
       directoryCaBase64: directoryCa.valueAsString,
       agent: {
@@ -222,14 +340,29 @@ export class MembershipStack extends Stack {
         sha256: props.agentSha256,
       },
       prefixListIds,
-      createEndpoints,
+      makeEndpoints,
+      anyInterfaceEndpoint: anyInterface,
       endpoints: {
-        secretsManagerId: secretEndpoint.valueAsString,
-        securityGroupId: endpointGroup.valueAsString,
+        secretsManager: { id: secretEndpoint.valueAsString, condition: given(secretEndpoint) },
+        securityGroups: endpointGroups,
+        openSecurityGroups: openGroups,
+        network: { cidr: endpointCidr.valueAsString, condition: given(endpointCidr) },
+        vpcId: Fn.conditionIf(
+          given(endpointVpc).logicalId,
+          endpointVpc.valueAsString,
+          Aws.NO_VALUE,
+        ).toString(),
       },
       routeTableIds: routeTables.valueAsList,
       nodeSecurityGroups: [{ id: nodeGroup.valueAsString, condition: nodeGroupGiven }],
       workerShell,
+      workerImage: imageId.valueAsString,
+      workerInstanceType: instanceType.valueAsString,
+      workersWanted: new CfnCondition(this, 'WorkersWanted', {
+        expression: Fn.conditionNot(Fn.conditionEquals(count, '0')),
+      }),
+      permissionsBoundary: { arn: boundary.valueAsString, condition: given(boundary) },
+      alarmEmail: { address: alarmEmail.valueAsString, condition: given(alarmEmail) },
       workerCount: count.valueAsString,
       workerMaximum: maximum.valueAsString,
       maxReceiveCount: receives.valueAsNumber,
@@ -237,6 +370,7 @@ export class MembershipStack extends Stack {
         directory: {
           controllers: { hosts: directoryControllers.valueAsString, condition: given(directoryControllers) },
           site: { name: directorySite.valueAsString, condition: given(directorySite) },
+          dnsCleanup: dnsCleanup.valueAsString,
         },
         sweep: { enabled: sweepEnabled },
       },
@@ -249,7 +383,24 @@ export class MembershipStack extends Stack {
         databasePort: databasePort.valueAsString,
       },
     });
+    parameterRules(this, {
+      interfaces: Object.values(interfaces),
+      gateways: Object.values(gateways),
+      routeTables,
+      nodeGroup,
+      endpointGroups: endpointGroups.map(({ parameter }) => parameter),
+      endpointCidr,
+      endpointVpc,
+    });
+    parameterGroups(this);
     this.#outputs();
+    this.addMetadata('cfn-lint', { config: { ignore_checks: ['W2506'] } });
+    for (const id of ['W1030', 'W2506']) {
+      Validations.of(this).acknowledge({
+        id: `CloudFormation-Validate::${id}`,
+        reason: 'ImageId may be resolve:ssm: and the name of a parameter, which EC2 looks up at each launch',
+      });
+    }
     Validations.of(this).acknowledge({
       id: 'CloudFormation-Validate::W2509',
       reason: 'SecretsManagerEndpointId is the ID of an endpoint, not a secret',

@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Aws, type CfnCondition, Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { createHash } from 'node:crypto';
+import {
+  Aws,
+  type CfnCondition,
+  CfnWaitCondition,
+  CfnWaitConditionHandle,
+  Fn,
+  RemovalPolicy,
+} from 'aws-cdk-lib';
 import { CfnAutoScalingGroup, CfnScalingPolicy } from 'aws-cdk-lib/aws-autoscaling';
 import { CfnLaunchTemplate, CfnSecurityGroup, CfnSecurityGroupEgress } from 'aws-cdk-lib/aws-ec2';
 import { CfnInstanceProfile, CfnRole } from 'aws-cdk-lib/aws-iam';
@@ -11,8 +19,17 @@ import { filePolicy } from './managed-policy.ts';
 import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import type { Site } from './site.ts';
 
+const file = (name: string): string => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
+const setUp = file('setup.sh');
+const unit = file('adjoin.service');
+
+/** Seconds in which the first worker has to work: ten minutes for endpoints that are not ready yet, and the boot. */
+const startLimit = 1800;
+/** Seconds: a week. Then a worker is replaced by one with the newest image. */
+const maximumLifetime = 604_800;
+
 /** The newest Amazon Linux 2023 for arm64. It is looked up at each launch, so that a new worker has the newest patches. */
-const image = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
+export const image = 'resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64';
 /** GiB. The image needs 8; the rest is for logs that could not be delivered. */
 const volumeSize = 16;
 /** Seconds that the agent may take to end after its drain: for its long poll and its last calls. */
@@ -34,8 +51,8 @@ export interface WorkerProps {
   readonly logGroup: CfnLogGroup;
   readonly queueName: string;
   readonly policyValues: PolicyValues;
-  /** Security group of the interface endpoints. */
-  readonly endpointSecurityGroupId: string;
+  /** Where the agent calls Secrets Manager. Empty: at the service's usual name. */
+  readonly secretsManagerUrl: string;
   /** Prefix lists of the gateway endpoints. */
   readonly prefixListIds: readonly string[];
   /** @default 2 */
@@ -44,6 +61,10 @@ export interface WorkerProps {
   readonly maximum?: number | string;
   /** @default t4g.small: the agent mostly waits, and 64 actions need far less than its 2 GiB */
   readonly instanceType?: string;
+  /** An image of Amazon Linux 2023, or `resolve:ssm:` and the name of a parameter with one. @default - the newest for arm64 */
+  readonly imageId?: string;
+  /** Whether there is to be any worker: without one, the stack waits for none. @default - `count` is not 0 */
+  readonly wanted?: CfnCondition;
   /** Lets the worker be managed by Systems Manager, so that its administrator can open a shell. @default false */
   readonly shell?: boolean | CfnCondition;
 }
@@ -71,7 +92,13 @@ export class Worker extends Construct {
     });
     this.#policies(props);
     this.securityGroup = this.#securityGroup(props);
-    const template = this.#launchTemplate(props);
+    // A new agent or a changed set-up makes another pair, so that an update waits as the creation does. A pair works once.
+    const release = createHash('sha256')
+      .update(`${props.agent.sha256}\n${setUp}\n${unit}`)
+      .digest('hex')
+      .slice(0, 8);
+    const handle = new CfnWaitConditionHandle(this, `Started${release}`);
+    const template = this.#launchTemplate(props, handle);
     const count = String(props.count ?? 2);
     this.group = new CfnAutoScalingGroup(this, 'Group', {
       autoScalingGroupName: `${site.deployment}-worker`,
@@ -82,6 +109,7 @@ export class Worker extends Construct {
       // Five minutes to install and start. EC2's own checks find a dead instance.
       healthCheckType: 'EC2',
       healthCheckGracePeriod: 300,
+      maxInstanceLifetime: maximumLifetime,
       metricsCollection: [{ granularity: '1Minute' }],
       tags: [
         { key: 'Name', value: `${site.deployment}-worker`, propagateAtLaunch: true },
@@ -97,11 +125,24 @@ export class Worker extends Construct {
         suspendProcesses: ['AlarmNotification'],
       },
     };
+    if (props.wanted || count !== '0') {
+      const working = new CfnWaitCondition(this, `Works${release}`, {
+        handle: handle.ref,
+        timeout: String(startLimit),
+        count: 1,
+      });
+      working.addResourceDependency(this.group);
+      if (props.wanted) working.cfnOptions.condition = props.wanted;
+    }
     this.#scaling(props);
   }
 
   /** Allows connections to domain controllers: DNS, to discover them, and LDAPS. Kerberos is not used. */
-  reach(id: string, cidr: string, condition?: CfnCondition): void {
+  reach(
+    id: string,
+    network: { readonly cidr: string } | { readonly cidrIpv6: string },
+    condition?: CfnCondition,
+  ): void {
     for (const [name, ipProtocol, port] of [
       ['DnsUdp', 'udp', 53],
       ['DnsTcp', 'tcp', 53],
@@ -112,11 +153,30 @@ export class Worker extends Construct {
         ipProtocol,
         fromPort: port,
         toPort: port,
-        cidrIp: cidr,
+        ...('cidr' in network ? { cidrIp: network.cidr } : { cidrIpv6: network.cidrIpv6 }),
         description: `adjoin: ${name} to the domain controllers`,
       });
       if (condition) rule.cfnOptions.condition = condition;
     }
+  }
+
+  /** Allows HTTPS to interface endpoints. */
+  reachEndpoints(
+    id: string,
+    target: { readonly group: string } | { readonly cidr: string },
+    condition?: CfnCondition,
+  ): void {
+    const rule = new CfnSecurityGroupEgress(this, `To${id}Endpoints`, {
+      groupId: this.securityGroup.attrGroupId,
+      ...('group' in target ? { destinationSecurityGroupId: target.group } : { cidrIp: target.cidr }),
+      ipProtocol: 'tcp',
+      fromPort: 443,
+      toPort: 443,
+      description: 'adjoin: interface endpoints',
+    });
+    if (condition) rule.cfnOptions.condition = condition;
+    // cfn-lint: the parameter's default is empty where a condition leaves it unused.
+    rule.addMetadata('cfn-lint', { config: { ignore_checks: ['W1030'] } });
   }
 
   #policies({ site, policyValues, shell }: WorkerProps): void {
@@ -139,8 +199,8 @@ export class Worker extends Construct {
     if (shell !== true) opened.cfnOptions.condition = shell;
   }
 
-  #securityGroup({ vpcId, prefixListIds, endpointSecurityGroupId, site }: WorkerProps): CfnSecurityGroup {
-    const group = new CfnSecurityGroup(this, 'SecurityGroup', {
+  #securityGroup({ vpcId, prefixListIds, site }: WorkerProps): CfnSecurityGroup {
+    return new CfnSecurityGroup(this, 'SecurityGroup', {
       groupDescription: 'adjoin: the worker. Nothing comes in.',
       vpcId,
       securityGroupEgress: prefixListIds.map((prefixListId) => ({
@@ -152,20 +212,9 @@ export class Worker extends Construct {
       })),
       tags: [{ key: 'adjoin:worker', value: site.deployment }],
     });
-    const toEndpoints = new CfnSecurityGroupEgress(this, 'ToEndpoints', {
-      groupId: group.attrGroupId,
-      destinationSecurityGroupId: endpointSecurityGroupId,
-      ipProtocol: 'tcp',
-      fromPort: 443,
-      toPort: 443,
-      description: 'adjoin: interface endpoints',
-    });
-    // cfn-lint: the parameter's default is empty where a condition leaves it unused.
-    toEndpoints.addMetadata('cfn-lint', { config: { ignore_checks: ['W1030'] } });
-    return group;
   }
 
-  #launchTemplate(props: WorkerProps): CfnLaunchTemplate {
+  #launchTemplate(props: WorkerProps, handle: CfnWaitConditionHandle): CfnLaunchTemplate {
     const { site } = props;
     const profile = new CfnInstanceProfile(this, 'Profile', {
       instanceProfileName: site.workerRoleName,
@@ -178,7 +227,7 @@ export class Worker extends Construct {
     return new CfnLaunchTemplate(this, 'Template', {
       tagSpecifications: [{ resourceType: 'launch-template', tags }],
       launchTemplateData: {
-        imageId: image,
+        imageId: props.imageId ?? image,
         instanceType: props.instanceType ?? 't4g.small',
         iamInstanceProfile: { arn: profile.attrArn },
         metadataOptions: { httpTokens: 'required', httpPutResponseHopLimit: 1, httpEndpoint: 'enabled' },
@@ -201,7 +250,7 @@ export class Worker extends Construct {
           resourceType,
           tags,
         })),
-        userData: Fn.base64(userData(props)),
+        userData: Fn.base64(userData(props, handle.ref)),
       },
     });
   }
@@ -264,24 +313,26 @@ export function workerLogGroup(scope: Construct, id: string, site: Site, keyArn:
 }
 
 /** Values are written between single quotes or in a quoted here-document; the parameters' patterns allow no quote. */
-function userData(props: WorkerProps): string {
+function userData(props: WorkerProps, signalUrl: string): string {
   const shell = props.shell ?? false;
   const allowed =
     typeof shell === 'boolean' ? String(shell) : Fn.conditionIf(shell.logicalId, 'true', 'false').toString();
-  const file = (name: string) => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
   const stop = `TimeoutStopSec=${(props.drainSeconds ?? 60) + afterDrain}`;
-  const unit = file('adjoin.service').replace(/^TimeoutStopSec=.*$/m, stop);
+  const service = unit.replace(/^TimeoutStopSec=.*$/m, stop);
   return [
     '#!/bin/bash',
     `AGENT_BUCKET='${props.agent.bucketName}'`,
     `AGENT_KEY='${props.agent.objectKey}'`,
     `AGENT_SHA256='${props.agent.sha256}'`,
     `AWS_REGION='${Aws.REGION}'`,
+    `URL_SUFFIX='${Aws.URL_SUFFIX}'`,
+    `SECRETS_MANAGER_URL='${props.secretsManagerUrl}'`,
     `LOG_GROUP='${props.logGroup.ref}'`,
     `CA_BASE64='${props.directoryCaBase64}'`,
     `SHELL_ALLOWED='${allowed}'`,
+    `SIGNAL_URL='${signalUrl}'`,
     `AGENT_CONFIG=$(cat <<'AGENT_CONFIG_END'\n${props.agentConfig}\nAGENT_CONFIG_END\n)`,
-    `UNIT=$(cat <<'UNIT_END'\n${unit}UNIT_END\n)`,
-    file('setup.sh').replace('#!/bin/bash\n', ''),
+    `UNIT=$(cat <<'UNIT_END'\n${service}UNIT_END\n)`,
+    setUp.replace('#!/bin/bash\n', ''),
   ].join('\n');
 }

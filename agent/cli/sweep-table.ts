@@ -8,6 +8,7 @@ const reasons: Readonly<Record<KeptReason, string>> = {
   'in-work': 'kept: in work',
   unproven: 'kept: no proof',
   cap: 'kept: cap reached',
+  denied: 'kept: DNS denied',
   failed: 'kept: failed',
   stopped: 'kept: stopped',
 };
@@ -41,7 +42,7 @@ export function renderSweep(report: SweepReport, now: number): string {
     findings.filter(({ outcome }) => outcome.result === result).length;
   const done = report.dryRun ? `${count('would-remove')} would be removed` : `${count('removed')} removed`;
   const examined = `${many(report.accounts, 'account')} and ${many(report.memberships, 'membership')} examined`;
-  const said = `${examined}: ${done}, ${count('kept')} kept, ${count('reported')} vanished, ${many(errors.length, 'error')}.`;
+  const said = `${examined}: ${done}, ${count('kept')} kept, ${count('reported')} reported, ${many(errors.length, 'error')}.`;
   return [
     rows.length === 0 ? '' : `${table(['instance', 'computer', 'kind', 'age', 'outcome'], rows)}\n`,
     wrap(said),

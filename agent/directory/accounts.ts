@@ -1,24 +1,31 @@
 /**
  * Computer accounts: finding and deleting those that are ours. Ours is
  *
- * - the account with the GUID in the ledger, wherever it is; and
- * - what lies directly in our organizational unit, is a computer and nothing more special, is owned by our service account,
- *   and has the instance's name or its stamp.
+ * - the account with the GUID, or with a security identifier, that the ledger has, wherever it is; and
+ * - what is a computer and nothing more special, is owned by our service account, and has the instance's name; or its stamp,
+ *   and then it must lie directly in our organizational unit.
  *
  * A stamp alone proves nothing: a computer may rewrite its own, or delete it, and may make objects with any stamp below its
  * own account; who may make computers in the unit can stamp them. None of them can make our service account the owner.
  */
 import { AndFilter, Control, EqualityFilter, OrFilter, type Filter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
-import type { FoundAccount, StagedAccount } from '../terms.ts';
+import type { KnownAccounts, StagedAccount } from '../terms.ts';
 import type { Write } from './connection.ts';
 import type { Row } from './entries.ts';
-import { isResult, LdapResult, Result } from './failures.ts';
+import { isResult, Result } from './failures.ts';
 import { instanceIdOf } from './names.ts';
 import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
 import { formatStamp, parseStamp, sameStamp, STAMP_ATTRIBUTE, type Owner, type Stamp } from './stamp.ts';
-import { generalizedTimeToDate, guidToBytes, guidToString, sidToString, toInteger } from './values.ts';
+import {
+  generalizedTimeToDate,
+  guidToBytes,
+  guidToString,
+  sidToBytes,
+  sidToString,
+  toInteger,
+} from './values.ts';
 
 export interface ComputerAccount extends StagedAccount {
   readonly enabled: boolean;
@@ -31,10 +38,15 @@ export interface ComputerAccount extends StagedAccount {
   readonly owner: string | undefined;
   /** Whether it is a computer, and not of a class that AD derives from it (a managed service account). */
   readonly isPlain: boolean;
+  /** Whether its primary group is that of member computers: a controller's is not. */
+  readonly isMemberComputer: boolean;
 }
 
+/** The group Domain Computers, by its number in each domain (MS-DTYP 2.4.2.4). */
+const MEMBER_COMPUTERS = '515';
+
 /** Bits of `userAccountControl` (MS-ADTS 2.2.16). */
-const ACCOUNT_DISABLED = 0x2n;
+export const ACCOUNT_DISABLED = 0x2n;
 export const WORKSTATION_TRUST_ACCOUNT = 0x1000;
 
 /** LDAP_SERVER_TREE_DELETE_OID: a joined computer may have children (printers, BitLocker keys, connection points). */
@@ -50,6 +62,7 @@ const READ = [
   'sAMAccountName',
   'pwdLastSet',
   'userAccountControl',
+  'primaryGroupID',
   'whenCreated',
   'dNSHostName',
   'operatingSystem',
@@ -96,6 +109,7 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
     operatingSystem: row.text('operatingSystem'),
     servicePrincipalNames: row.texts('servicePrincipalName'),
     owner: ownerOfRow(row),
+    isMemberComputer: row.text('primaryGroupID') === MEMBER_COMPUTERS,
     isPlain: row.texts('objectClass').every((name) => CLASSES.has(name.toLowerCase())),
   };
 }
@@ -149,12 +163,10 @@ const byAge = (one: ComputerAccount, other: ComputerAccount): number =>
   (one.whenCreated?.getTime() ?? 0) - (other.whenCreated?.getTime() ?? 0);
 
 /** What leads to an instance's accounts. */
-export interface Traces {
+export interface Traces extends KnownAccounts {
   readonly stamp: Stamp;
   /** Names that they may have. */
   readonly names: readonly string[];
-  /** The GUID in the ledger: that account is ours whatever its name, stamp, owner and place are. */
-  readonly objectGuid?: string | undefined;
 }
 
 /**
@@ -214,22 +226,68 @@ export async function findByGuid(
   return found.find((account) => account.objectGuid === objectGuid.toLowerCase());
 }
 
-/** The account with this GUID, wherever it is. */
+/**
+ * All accounts of an instance in the whole domain that the ledger and the owner prove to be ours, oldest first: those with a
+ * GUID or a security identifier of the ledger, and those that our service account made under one of the instance's own names.
+ * An account may have been moved, or our unit may be another one than it was.
+ * @throws LdapResult; ControllerFailure
+ */
 async function findAnywhere(
   session: Session,
-  objectGuid: string,
+  { stamp, names, objectGuid, objectSids = [] }: Traces,
   signal: AbortSignal,
-): Promise<ComputerAccount | undefined> {
+): Promise<ComputerAccount[]> {
   const { connection } = session;
-  const query = { base: `<GUID=${objectGuid}>`, scope: 'base', attributes: READ, ...asBytes } as const;
-  try {
-    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
-    const found = rows.map((row) => readAccount(row, connection.controller));
-    return found.find((account) => account.objectGuid === objectGuid.toLowerCase());
-  } catch (error) {
-    if (isResult(error, Result.noSuchObject)) return undefined;
-    throw error;
-  }
+  const anyTrace = new OrFilter({
+    filters: [
+      ...(objectGuid === undefined ? [] : [equals('objectGUID', guidToBytes(objectGuid))]),
+      ...objectSids.map((objectSid) => equals('objectSid', sidToBytes(objectSid))),
+      ...names.map((name) => equals('sAMAccountName', `${name}$`)),
+    ],
+  });
+  const query = {
+    base: connection.baseDn,
+    scope: 'sub',
+    filter: computers(anyTrace),
+    attributes: READ,
+  } as const;
+  const rows = await connection.search({ ...query, ...asBytes, controls: [ownerOnly()] }, signal);
+  const found = rows.map((row) => readAccount(row, connection.controller));
+  const isNamed = (account: ComputerAccount): boolean =>
+    instanceIdOf(account.computerName) === stamp.instanceId &&
+    instanceOf(account, stamp) === stamp.instanceId;
+  return found
+    .filter(
+      (account) =>
+        account.objectGuid === objectGuid?.toLowerCase() ||
+        objectSids.includes(account.objectSid) ||
+        (isMade(account, session) && isNamed(account)),
+    )
+    .toSorted(byAge);
+}
+
+export interface PlacedAccount extends ComputerAccount {
+  /** Whether it lies directly in our organizational unit. */
+  readonly isInUnit: boolean;
+}
+
+/**
+ * The instance's accounts: those in our unit first, then those that only ledger and owner prove to be ours, wherever they are.
+ * @throws AdjoinError `organizational-unit-missing`; LdapResult; ControllerFailure
+ */
+export async function findAll(
+  session: Session,
+  traces: Traces,
+  signal: AbortSignal,
+): Promise<PlacedAccount[]> {
+  const here = await findOurs(session, traces, signal);
+  const anywhere = await findAnywhere(session, traces, signal);
+  const inUnit = new Set(here.map(({ objectGuid }) => objectGuid));
+  const elsewhere = anywhere.filter(({ objectGuid }) => !inUnit.has(objectGuid));
+  return [
+    ...here.map((account) => ({ ...account, isInUnit: true })),
+    ...elsewhere.map((account) => ({ ...account, isInUnit: false })),
+  ];
 }
 
 /** Which of these names belong to a computer account, anywhere in the domain. */
@@ -252,6 +310,27 @@ export async function namesInUse(
 }
 
 /**
+ * The computer account with this security identifier, wherever it is and whoever made it.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function findBySid(
+  { connection }: Session,
+  objectSid: string,
+  signal: AbortSignal,
+): Promise<ComputerAccount | undefined> {
+  const filter = equals('objectClass', 'computer');
+  const query = { base: `<SID=${objectSid}>`, scope: 'base', filter, attributes: READ, ...asBytes } as const;
+  try {
+    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    const found = rows.map((row) => readAccount(row, connection.controller));
+    return found.find((account) => account.objectSid === objectSid);
+  } catch (error) {
+    if (isResult(error, Result.noSuchObject)) return undefined;
+    throw error;
+  }
+}
+
+/**
  * Deletes an account, children included. It is named by its GUID, so that what was read is what is deleted, even if
  * another client renames it or reuses its name in between.
  * @returns whether it was still there
@@ -270,71 +349,4 @@ export async function deleteAccount(
     if (!isResult(error, Result.noSuchObject)) throw error;
     return false;
   }
-}
-
-/**
- * Disables an account, so that it is of no use should its deletion fail.
- * @throws LdapResult, ControllerFailure
- */
-async function disableAccount(session: Session, account: ComputerAccount, write: Write): Promise<void> {
-  if (!account.enabled) return;
-  const flags = String(BigInt(WORKSTATION_TRUST_ACCOUNT) | ACCOUNT_DISABLED);
-  try {
-    await session.connection.replace(`<GUID=${account.objectGuid}>`, { userAccountControl: [flags] }, write);
-  } catch (error) {
-    // Gone already; or only its deletion is allowed, which says so itself if it is not.
-    if (!isResult(error, Result.noSuchObject, Result.insufficientAccess)) throw error;
-  }
-}
-
-/** What became of an instance's accounts. */
-export interface AccountRemoval {
-  /** Names, in capitals, of the accounts that this call deleted. */
-  readonly removed: readonly string[];
-  /** Security identifiers of the instance's accounts that were found. */
-  readonly identifiers: readonly string[];
-  /** The first answer to a deletion that was refused; the others went on. */
-  readonly refusal: LdapResult | undefined;
-}
-
-/**
- * Disables and then deletes every account of an instance.
- * @param keep objectGuid of an account to spare
- * @param beforeWrite called, and waited for, right before each write
- * @returns nothing when nothing may be deleted, because this controller does not show the account to spare
- * @throws LdapResult, ControllerFailure, and what `beforeWrite` does
- */
-export async function removeOurs(
-  session: Session,
-  traces: Traces,
-  keep: string | undefined,
-  beforeWrite: (account: FoundAccount) => Promise<void>,
-  signal: AbortSignal,
-): Promise<AccountRemoval | undefined> {
-  const removed: string[] = [];
-  let refusal: LdapResult | undefined;
-  const found = await findOurs(session, traces, signal);
-  const { objectGuid } = traces;
-  if (objectGuid !== undefined && !found.some((account) => account.objectGuid === objectGuid.toLowerCase())) {
-    const moved = await findAnywhere(session, objectGuid, signal);
-    if (moved) found.push(moved);
-  }
-  if (keep !== undefined && !found.some((account) => account.objectGuid === keep)) return undefined;
-  for (const account of found) {
-    if (account.objectGuid === keep) continue;
-    const { objectSid } = account;
-    const computerName = account.computerName.toUpperCase();
-    const before = (): Promise<void> => beforeWrite({ computerName, objectSid });
-    try {
-      await disableAccount(session, account, { signal, before });
-      if (await deleteAccount(session, account, { signal, before })) removed.push(computerName);
-    } catch (error) {
-      if (!(error instanceof LdapResult)) throw error;
-      refusal ??= error;
-    }
-  }
-  const identifiers = found
-    .filter((account) => account.objectGuid !== keep)
-    .map((account) => account.objectSid);
-  return { removed, identifiers, refusal };
 }

@@ -3,16 +3,19 @@
  * connection: twenty failed logons lock the service account out for everybody. Workers that try a version at the same time,
  * before any of them was refused, cost one each.
  *
- *   untried ──bind answered 0──▶ proven ──bind answered 49──▶ refused
- *      └─────bind answered 49──▶ refused (for ever; a new version of the secret starts untried)
+ *   untried ──bind answered 0──▶ proven ──condemned──▶ refused
+ *      └─────condemned─────────▶ refused (for ever; a new version of the secret starts untried)
  *      └─────no answer─────────▶ untried, and not tried again for a while: the failed logon may have been counted
  *   untried, proven ──"locked out"──▶ the same, and not tried again for a while
+ *   untried, proven ──doubted───────▶ the same, and not tried again on that controller for a while
  *
  * "Locked out" says nothing about the password: anyone who knows the account's name can lock it, and the lock ends by itself.
  *
- * "Wrong password" may mean that the controller has not received a new one yet. So where there are others, the first
- * controller that says so is only doubted, and not asked again for a while. It is believed when a second controller says the
- * same, or when it says so again and no controller has accepted the version.
+ * Every other refusal may come from a controller that has not received a change yet. It condemns the version when a second
+ * controller says the same. While no second one answers, the version is doubted: it is tried again, at a pace that locks
+ * nobody out (`Opinions`). Where there is no second one, a wrong password is condemned at once, because each try is a failed
+ * logon; the state of the account is asked for again after a while, because that is none. Logon hours and workstations
+ * (530, 531) never condemn: the credential is right.
  *
  * The version *in use* is the last one with which a connection was bound and its organizational unit found. A newer version
  * that is untried or refused changes nothing for the connections that are open.
@@ -21,19 +24,22 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { CredentialSource } from './credential.ts';
+import { domainName, isSameName, parseDistinguishedName } from './distinguished-name.ts';
 import {
+  bindRefusal,
   ControllerFailure,
-  credentialError,
   isResult,
-  isWrongPassword,
   LdapResult,
   Result,
+  type BindRefusal,
 } from './failures.ts';
+import { Opinions } from './opinions.ts';
 import type { ServiceCredential } from '../terms.ts';
 
 /**
- * After a bind without an answer, an untried version waits this long, and any version after "locked out". Windows' default
- * lockout counts 10 failed logons in 10 minutes; this makes at most 5.
+ * After a bind without an answer, an untried version waits this long, and any version after "locked out" or after the only
+ * controller said that the account can't be used. Windows' default lockout counts 10 failed logons in 10 minutes; this makes
+ * at most 5.
  */
 const PAUSE_MS = 120_000;
 
@@ -77,17 +83,11 @@ export function isSamePlace(one: Binding, other: Binding): boolean {
   );
 }
 
-/** The last bind that was answered "locked out". */
-interface Lock {
+/** The last refusal that ends by itself, or may. */
+interface Pause {
   readonly versionId: string;
   readonly at: number;
   readonly error: AdjoinError;
-}
-
-/** A controller that calls the password of a version wrong, and when it last did. */
-interface Doubt {
-  readonly controller: string;
-  readonly at: number;
 }
 
 function logonName({ user, domain }: ServiceCredential): string {
@@ -106,11 +106,12 @@ function checked(credential: ServiceCredential): ServiceCredential {
 }
 
 function isDomain(baseDn: string, domain: string): boolean {
-  const name = domain
-    .split('.')
-    .map((label) => `dc=${label}`)
-    .join(',');
-  return baseDn.toLowerCase().replaceAll(/, +/g, ',') === name.toLowerCase();
+  try {
+    return isSameName(parseDistinguishedName(baseDn), domainName(domain));
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 function isAnswer(error: unknown): boolean {
@@ -124,9 +125,8 @@ export class BindGate {
   readonly #proven = new Set<string>();
   /** Also kept here, in case the refusal could not be stored. */
   readonly #refused = new Map<string, AdjoinError>();
-  /** By version. */
-  readonly #doubts = new Map<string, Doubt>();
-  #lock: Lock | undefined;
+  readonly #opinions = new Opinions();
+  #pause: Pause | undefined;
   #inUse: Binding | undefined;
   #binds = 0;
   #unanswered: { readonly versionId: string; readonly at: number } | undefined;
@@ -178,7 +178,8 @@ export class BindGate {
     const credential = checked(await this.#credentials.current(signal));
     const refusal = this.#refused.get(credential.versionId);
     if (refusal) throw refusal;
-    if (this.#lock?.versionId === credential.versionId && this.#isRecent(this.#lock)) throw this.#lock.error;
+    if (this.#pause?.versionId === credential.versionId && this.#isRecent(this.#pause))
+      throw this.#pause.error;
     return credential;
   }
 
@@ -190,22 +191,21 @@ export class BindGate {
       throw new ControllerFailure('declined', connection.name, `is no domain controller of ${domain}`);
     }
     this.#checkUnanswered(versionId, connection.name);
-    this.#checkDoubt(versionId, connection);
+    this.#checkResting(versionId, connection);
     await checks.prove(domain);
     const user = logonName(credential);
     try {
       await connection.bind(user, credential.password, signal);
     } catch (error) {
       if (isResult(error, Result.invalidCredentials)) {
-        const refusal = credentialError(error, user, connection.name);
-        if (refusal.code === 'credential-locked') throw this.#pause(versionId, refusal);
-        if (isWrongPassword(error)) await this.#doubt(versionId, connection, checks.others, refusal);
-        throw await this.#refuse(versionId, refusal);
+        const refusal = bindRefusal(error, user, connection.name);
+        throw await this.#weigh(versionId, connection, refusal, checks.others);
       }
       if (!isAnswer(error)) this.#unanswered = { versionId, at: this.#clock.now() };
       throw error;
     }
     this.#proven.add(versionId);
+    this.#opinions.withdraw(versionId, connection.controller);
     this.#log.info('bound to a domain controller', { controller: connection.controller, versionId });
     this.#binds += 1;
     const { organizationalUnit } = credential;
@@ -231,32 +231,42 @@ export class BindGate {
     throw new ControllerFailure('declined', controller, reason);
   }
 
-  #checkDoubt(versionId: string, { name, controller }: Bindable): void {
-    const doubt = this.#doubts.get(versionId);
-    if (doubt?.controller !== controller || !this.#isRecent(doubt)) return;
-    throw new ControllerFailure('declined', name, 'called this password wrong a moment ago');
+  #checkResting(versionId: string, { name, controller }: Bindable): void {
+    const resting = this.#opinions.resting(versionId, controller, this.#clock.now());
+    if (resting) throw this.#doubtful(versionId, name, resting.refusal, resting.leftMs);
   }
 
-  /** @throws ControllerFailure when this controller alone is not believed */
-  async #doubt(
+  /** What becomes of a version that this controller has refused. */
+  async #weigh(
     versionId: string,
-    connection: Bindable,
+    { name, controller }: Bindable,
+    refusal: BindRefusal,
     others: () => Promise<boolean>,
-    refusal: AdjoinError,
-  ): Promise<void> {
-    const { name, controller } = connection;
-    const doubt = this.#doubts.get(versionId);
-    // Before anything else can fail: the logon has been counted.
-    this.#doubts.set(versionId, { controller, at: this.#clock.now() });
-    const believed = doubt
-      ? doubt.controller !== controller || !this.#proven.has(versionId)
-      : !(await others());
-    if (believed) return;
-    throw new ControllerFailure('declined', name, `${refusal.message} Another one is asked.`);
+  ): Promise<Error> {
+    if (refusal.kind === 'lock') return this.#rest(versionId, refusal.error);
+    // Before anything else can fail: the logon may have been counted.
+    const agreed = this.#opinions.note(versionId, controller, refusal, this.#clock.now());
+    if (agreed) return this.#refuse(versionId, refusal.error);
+    if (await others()) {
+      const resting = this.#opinions.resting(versionId, controller, this.#clock.now());
+      return this.#doubtful(versionId, name, refusal, resting?.leftMs ?? 0);
+    }
+    return refusal.kind === 'password'
+      ? this.#refuse(versionId, refusal.error)
+      : this.#rest(versionId, refusal.error);
   }
 
-  #pause(versionId: string, error: AdjoinError): AdjoinError {
-    this.#lock = { versionId, at: this.#clock.now(), error };
+  #doubtful(versionId: string, name: string, refusal: BindRefusal, leftMs: number): ControllerFailure {
+    const seconds = Math.ceil(leftMs / 1000);
+    const reason = `${refusal.reason}; another one is asked, and this one again in ${seconds} s`;
+    const isProven = this.#proven.has(versionId);
+    return new ControllerFailure('declined', name, reason, {
+      refusal: isProven ? undefined : refusal.error.code,
+    });
+  }
+
+  #rest(versionId: string, error: AdjoinError): AdjoinError {
+    this.#pause = { versionId, at: this.#clock.now(), error };
     this.#warn(versionId, error);
     return error;
   }

@@ -6,19 +6,22 @@ import type { Log } from '../log.ts';
 import type {
   EarlierStaging,
   FoundAccount,
+  KnownAccounts,
   RememberedAccounts,
   Removal,
   StagedAccount,
   StagingWrite,
 } from '../terms.ts';
+import { removeOurs, type AccountRemoval } from './account-removal.ts';
 import {
   findByGuid,
+  findAll,
   findOurs,
   findOwned,
   namesInUse,
-  removeOurs,
   type ComputerAccount,
   type OwnedAccount,
+  type PlacedAccount,
 } from './accounts.ts';
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
@@ -27,6 +30,7 @@ import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
 import { lookUpSrv } from './srv-lookup.ts';
+import { provenAccount, type Challenge, type ProvenAccount } from './proven-account.ts';
 import { stageAccount } from './staging.ts';
 import type { Stamp } from './stamp.ts';
 
@@ -66,8 +70,21 @@ export interface Directory {
     signal: AbortSignal,
   ): Promise<(ComputerAccount & { readonly isNameTaken: boolean }) | undefined>;
 
+  /**
+   * The account that a node of this instance has proven to have, wherever it is and whoever made it: it has registered the
+   * challenge in DNS. Nothing while the controller does not show that.
+   * @throws AdjoinError `account-unmatched` when the account that did so is not the instance's own
+   */
+  prove(instanceId: string, challenge: Challenge, signal: AbortSignal): Promise<ProvenAccount | undefined>;
+
   /** All accounts of this instance in our organizational unit that our service account made. */
   find(instanceId: string, signal: AbortSignal): Promise<ComputerAccount[]>;
+
+  /**
+   * All accounts of this instance in the whole domain, as a removal finds them: outside of our organizational unit by what the
+   * ledger knows, or by their name and their maker, our service account.
+   */
+  locate(instanceId: string, known: KnownAccounts, signal: AbortSignal): Promise<PlacedAccount[]>;
 
   /** All of this deployment's accounts in our organizational unit, as one controller shows them now. */
   list(signal: AbortSignal): Promise<OwnedAccount[]>;
@@ -82,9 +99,11 @@ export interface Directory {
 
   /**
    * Disables and deletes the instance's accounts with all below them, and deletes the DNS records that they own. Whatever is
-   * gone already counts as done. An object that can't be deleted keeps no other from being deleted.
-   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `directory-denied`, `directory-refused`
-   * when something is left
+   * gone already counts as done: an account that was staged is gone when the controller of its staging shows neither its GUID
+   * nor its name, anywhere in the domain. An object that can't be deleted keeps no other from being deleted.
+   * @throws AdjoinError `directory-refused` when the account to spare is not shown; `account-protected`,
+   * `account-out-of-reach`, `directory-denied`, `directory-refused` when something is left; `removal-unproven`; `dns-record-denied`
+   * when nothing but a record is left
    * @param beforeWrite called, and waited for, right before each change of an account or of a DNS record; its error ends the
    * removal and comes out as it is
    */
@@ -118,6 +137,8 @@ export interface DirectoryOptions {
   readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];
+  /** What becomes of the DNS records that an instance's accounts registered. @default 'records': they are removed */
+  readonly dnsCleanup?: 'records' | 'none' | undefined;
   readonly credentials: CredentialSource;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
@@ -130,6 +151,12 @@ export interface DirectoryOptions {
 
 /** Milliseconds after which a silent DNS server is left for the next one: as long as c-ares, Node's resolver, waits. */
 const DNS_TIMEOUT_MS = 2_000;
+
+/**
+ * Milliseconds after a staging by which every controller knows of it, if it was to last: AD replicates between sites every
+ * three hours unless told otherwise. A controller that is gone for good keeps no debt open for longer.
+ */
+const REPLICATED_MS = 24 * 3_600_000;
 
 export function openDirectory(options: DirectoryOptions): Directory {
   const { deployment, accountId, region, namePrefixes, caFile, controllers: configured, site } = options;
@@ -147,7 +174,26 @@ export function openDirectory(options: DirectoryOptions): Directory {
     const possible = known.filter((name) => instanceIdOf(name) === instanceId);
     return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
   };
+  const cleansDns = options.dnsCleanup !== 'none';
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
+
+  /**
+   * Whether what this controller does not show may still be on the one that took the staging, which did not answer.
+   * @throws AdjoinError `removal-unproven`
+   */
+  function mustBeProven(here: string, remembered: RememberedAccounts, { found }: AccountRemoval): void {
+    const { domainController, objectGuid, staged } = remembered;
+    if (domainController === undefined || domainController.toLowerCase() === here || !staged) return;
+    if (options.clock.now() - staged.at > REPLICATED_MS) return;
+    const isShown =
+      found.some(({ computerName }) => computerName.toUpperCase() === staged.computerName) &&
+      (objectGuid === undefined || found.some((account) => account.objectGuid === objectGuid.toLowerCase()));
+    if (isShown) return;
+    throw new AdjoinError(
+      'removal-unproven',
+      `${domainController} took the staging of ${staged.computerName} and does not answer; that ${here} does not show the account proves nothing.`,
+    );
+  }
 
   return {
     domain: (signal) => controllers.domain(signal),
@@ -202,9 +248,21 @@ export function openDirectory(options: DirectoryOptions): Directory {
       );
     },
 
+    async prove(instanceId, challenge, signal) {
+      return controllers.onAny(
+        (session) => provenAccount(session, challenge, stampOf(instanceId), signal),
+        signal,
+      );
+    },
+
     async find(instanceId, signal) {
       const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId) };
       return controllers.onAny((session) => findOurs(session, traces, signal), signal);
+    },
+
+    async locate(instanceId, known, signal) {
+      const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
+      return controllers.onAny((session) => findAll(session, traces, signal), signal);
     },
 
     async list(signal) {
@@ -213,6 +271,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
     },
 
     async strays(computers, signal) {
+      if (!cleansDns) return [];
       return controllers.onAny(async (session) => {
         const named = await namesWithRecords(session, computers, signal);
         if (named.length === 0) return [];
@@ -232,7 +291,12 @@ export function openDirectory(options: DirectoryOptions): Directory {
         if (account.objectSid !== undefined) identifiers.add(account.objectSid);
       };
       const stamp = stampOf(instanceId);
-      const traces = { stamp, names: namesOf(instanceId, remembered.names), objectGuid };
+      const traces = {
+        stamp,
+        names: namesOf(instanceId, remembered.names),
+        objectGuid,
+        objectSids: remembered.objectSids ?? [],
+      };
       return controllers.onAny(
         async (session) => {
           const domainController = session.connection.controller;
@@ -249,10 +313,13 @@ export function openDirectory(options: DirectoryOptions): Directory {
           // A name that is still in use is a stranger's, or of the account that is kept, and so are its records.
           const used = await namesInUse(session, names, signal);
           const free = names.filter((name) => !used.includes(name));
-          const owners = [...new Set([...identifiers, ...accounts.identifiers])];
-          const records = await removeRecords(session, free, owners, tell, signal);
-          const refusal = accounts.refusal ?? records.refusal;
-          if (refusal) throw refusal;
+          const owners = [...identifiers, ...accounts.found.map(({ objectSid }) => objectSid)];
+          const records = cleansDns
+            ? await removeRecords(session, free, owners, tell, options.clock.now(), signal)
+            : { removed: [], left: [], refusal: undefined };
+          if (accounts.refusal !== undefined) throw accounts.refusal;
+          if (keep === undefined) mustBeProven(domainController, remembered, accounts);
+          if (records.refusal !== undefined) throw records.refusal;
           return {
             accounts: accounts.removed,
             dnsRecords: records.removed,

@@ -1,10 +1,12 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
 import { DN, EqualityFilter } from 'ldapts';
+import { AdjoinError } from '../errors.ts';
 import type { FoundAccount } from '../terms.ts';
-import { isResult, LdapResult, Result } from './failures.ts';
+import { isResult, LdapResult, Result, toAdjoinError } from './failures.ts';
 import { hostLabel } from './names.ts';
 import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
+import { tombstone } from './tombstone.ts';
 
 /**
  * Where AD keeps zones: in the partition of the domain's or of the forest's DNS servers, or, from the times of Windows
@@ -26,6 +28,10 @@ interface Node {
   readonly label: string;
   /** Security identifier; nothing when the service account may not see it. */
   readonly owner: string | undefined;
+  /** Its records are gone: the name is kept so that other servers learn of it. */
+  readonly isTombstone: boolean;
+  /** One of its records. */
+  readonly record: Buffer | undefined;
 }
 
 /**
@@ -42,14 +48,16 @@ async function nodeIn(
     base: dnOf(label, zone),
     scope: 'base',
     filter: new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
-    attributes: ['dc', SECURITY_DESCRIPTOR],
-    binary: [SECURITY_DESCRIPTOR],
+    attributes: ['dc', 'dnsRecord', 'dNSTombstoned', SECURITY_DESCRIPTOR],
+    binary: ['dnsRecord', SECURITY_DESCRIPTOR],
   } as const;
   try {
     const rows = await session.connection.search({ ...query, controls: [ownerOnly()] }, signal);
     // A name that was not asked for is not ours, whatever the answer holds.
     const row = rows.find((each) => each.text('dc')?.toLowerCase() === label);
-    return row && { label, owner: ownerOfRow(row) };
+    if (!row) return undefined;
+    const isTombstone = row.text('dNSTombstoned') === 'TRUE';
+    return { label, owner: ownerOfRow(row), isTombstone, record: row.bytes('dnsRecord') };
   } catch (error) {
     if (isResult(error, Result.noSuchObject)) return undefined;
     throw error;
@@ -58,8 +66,8 @@ async function nodeIn(
 
 const dnOf = (label: string, zone: string): string => `${new DN({ DC: label }).toString()},${zone}`;
 
-/** Those of the labels that the zone has records of. */
-async function recordsIn(
+/** Those of the labels that the zone has, as names or as tombstones. */
+async function nodesIn(
   session: Session,
   zone: string,
   labels: readonly string[],
@@ -76,6 +84,22 @@ const labelsOf = (computerNames: readonly string[]): string[] =>
 /** Whether one of these accounts registered the name: the creator of a record is its owner. */
 const isTheirs = ({ owner }: Node, objectSids: readonly string[]): boolean =>
   owner !== undefined && objectSids.includes(owner);
+
+/**
+ * The security identifier of the account that registered a label in one of the domain's zones; nothing when none has it.
+ * @throws LdapResult, ControllerFailure
+ */
+export async function registrarOf(
+  session: Session,
+  label: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const zone of zones(session)) {
+    const node = await nodeIn(session, zone, label, signal);
+    if (node?.owner !== undefined) return node.owner;
+  }
+  return undefined;
+}
 
 /** A computer, and the security identifiers of the accounts that had its name. */
 export interface NamedAccounts {
@@ -99,8 +123,9 @@ export async function namesWithRecords(
   if (labels.length === 0) return [];
   const found = new Set<string>();
   for (const zone of zones(session)) {
-    for (const node of await recordsIn(session, zone, labels, signal)) {
-      if (isTheirs(node, byLabel.get(node.label)?.objectSids ?? [])) found.add(node.label);
+    for (const node of await nodesIn(session, zone, labels, signal)) {
+      if (!node.isTombstone && isTheirs(node, byLabel.get(node.label)?.objectSids ?? []))
+        found.add(node.label);
     }
   }
   return [...byLabel].flatMap(([label, { computerName }]) => (found.has(label) ? [computerName] : []));
@@ -126,7 +151,7 @@ export async function namesTaken(
   if (labels.length === 0) return [];
   const taken = new Set<string>();
   for (const zone of zones(session)) {
-    for (const node of await recordsIn(session, zone, labels, signal)) {
+    for (const node of await nodesIn(session, zone, labels, signal)) {
       const number = Number(/^S-1-5-21-.*-(\d+)$/.exec(node.owner ?? '')?.[1] ?? 0);
       const isOurs = isTheirs(node, [...objectSids, session.serviceAccount]);
       if (number >= FIRST_ACCOUNT && !isOurs) taken.add(node.label);
@@ -135,46 +160,85 @@ export async function namesTaken(
   return computerNames.filter((name) => taken.has(hostLabel(name)));
 }
 
+/**
+ * Deletes the tombstones of a name that earlier accounts of the same instance own: the servers would let nobody else register
+ * the name, and the instance's next account is somebody else to them.
+ * @param beforeDelete called, and waited for, right before each delete
+ * @returns whether the name can be registered as far as tombstones go
+ * @throws LdapResult, ControllerFailure, and what `beforeDelete` does
+ */
+export async function clearTombstones(
+  session: Session,
+  computerName: string,
+  objectSids: readonly string[],
+  beforeDelete: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // Without an earlier account there is no tombstone of ours, as for nearly every launch.
+  const labels = objectSids.length === 0 ? [] : labelsOf([computerName]);
+  for (const zone of labels.length === 0 ? [] : zones(session)) {
+    for (const node of await nodesIn(session, zone, labels, signal)) {
+      if (!node.isTombstone || !isTheirs(node, objectSids)) continue;
+      try {
+        await session.connection.remove(dnOf(node.label, zone), { signal, before: beforeDelete });
+      } catch (error) {
+        if (isResult(error, Result.insufficientAccess)) return false;
+        if (!isResult(error, Result.noSuchObject)) throw error;
+      }
+    }
+  }
+  return true;
+}
+
 /** Fully qualified names. */
 interface RecordRemoval {
   readonly removed: readonly string[];
   /** Others own these. */
   readonly left: readonly string[];
-  /** The first answer to a deletion that was refused; the others went on. */
-  readonly refusal: LdapResult | undefined;
+  /** Why the first one that stays was not removed; the others went on. */
+  readonly refusal: unknown;
+}
+
+function refusalOf(name: string, refusal: LdapResult): unknown {
+  if (refusal.result !== Result.insufficientAccess) return toAdjoinError(refusal);
+  return new AdjoinError('dns-record-denied', `The DNS record of ${name} stays (${refusal.message}).`);
 }
 
 /**
- * Deletes all records (the `dnsNode`, so addresses of both families) of these computers that one of these accounts owns.
- * Names that AD merely marked as deleted are also removed.
- * @param beforeDelete called, and waited for, right before each delete
- * @throws ControllerFailure, and what `beforeDelete` does
+ * Removes all records (of the `dnsNode`, so addresses of both families) of these computers that one of these accounts owns: a
+ * tombstone takes their place.
+ * @param beforeWrite called, and waited for, right before each write
+ * @param now milliseconds since the Unix epoch
+ * @throws ControllerFailure, and what `beforeWrite` does
  */
 export async function removeRecords(
   session: Session,
   computerNames: readonly string[],
   objectSids: readonly string[],
-  beforeDelete: (account: FoundAccount) => Promise<void>,
+  beforeWrite: (account: FoundAccount) => Promise<void>,
+  now: number,
   signal: AbortSignal,
 ): Promise<RecordRemoval> {
   const labels = labelsOf(computerNames);
   const removed = new Set<string>();
   const left = new Set<string>();
-  let refusal: LdapResult | undefined;
+  let refusal: unknown;
   for (const zone of labels.length === 0 ? [] : zones(session)) {
-    for (const node of await recordsIn(session, zone, labels, signal)) {
+    for (const node of await nodesIn(session, zone, labels, signal)) {
+      if (node.isTombstone) continue;
       const name = `${node.label}.${session.domain}`;
       if (!isTheirs(node, objectSids)) {
         left.add(name);
         continue;
       }
-      const before = (): Promise<void> => beforeDelete({ computerName: node.label.toUpperCase() });
+      const before = (): Promise<void> => beforeWrite({ computerName: node.label.toUpperCase() });
       try {
-        await session.connection.remove(dnOf(node.label, zone), { signal, before });
+        const dn = dnOf(node.label, zone);
+        await session.connection.replace(dn, tombstone(node.record, now), { signal, before });
         removed.add(name);
       } catch (error) {
         if (!(error instanceof LdapResult)) throw error;
-        if (error.result !== Result.noSuchObject) refusal ??= error;
+        if (error.result !== Result.noSuchObject) refusal ??= refusalOf(name, error);
       }
     }
   }

@@ -34,10 +34,19 @@ export class SecretAttribute extends Attribute {
   }
 }
 
-export type AttributeValues = Readonly<Record<string, readonly string[] | SecretAttribute>>;
+export type AttributeValues = Readonly<
+  Record<string, readonly string[] | readonly Buffer[] | SecretAttribute>
+>;
+
+const isBytes = (values: readonly string[] | readonly Buffer[]): values is readonly Buffer[] =>
+  Buffer.isBuffer(values[0]);
+
+/** Of one kind: an attribute's values are all text or all bytes. */
+const copyOf = (values: readonly string[] | readonly Buffer[]): string[] | Buffer[] =>
+  isBytes(values) ? [...values] : [...values];
 
 export function attributes(values: AttributeValues): Attribute[] {
   return Object.entries(values).map(([type, value]) =>
-    value instanceof SecretAttribute ? value : new Attribute({ type, values: [...value] }),
+    value instanceof SecretAttribute ? value : new Attribute({ type, values: copyOf(value) }),
   );
 }

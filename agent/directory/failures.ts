@@ -48,12 +48,20 @@ export class ControllerFailure extends Error {
   readonly kind: FailureKind;
   /** The LDAP result with which it declined, if that was how. */
   readonly result: number | undefined;
+  /** What it calls the credential, if it declined for that, and no controller has said otherwise. */
+  readonly refusal: ErrorCode | undefined;
 
-  constructor(kind: FailureKind, controller: string, reason: string, result?: number) {
+  constructor(
+    kind: FailureKind,
+    controller: string,
+    reason: string,
+    { result, refusal }: { readonly result?: number; readonly refusal?: ErrorCode | undefined } = {},
+  ) {
     super(`${controller}: ${reason}`);
     this.name = 'ControllerFailure';
     this.kind = kind;
     this.result = result;
+    this.refusal = refusal;
   }
 }
 
@@ -85,7 +93,7 @@ export function fromLdapts(error: unknown, operation: string, controller: string
         'declined',
         controller,
         `${operation}: LDAP result ${error.code} (${diagnostic})`,
-        error.code,
+        { result: error.code },
       );
     }
     // AD's answer on a connection that it does not take for bound (any more).
@@ -101,20 +109,36 @@ export function fromLdapts(error: unknown, operation: string, controller: string
 }
 
 /**
+ * What a bind that was refused with result 49 says:
+ * - `password`: the user name or the password is wrong. The controller counts it as a failed logon.
+ * - `state`: the password is right, or not asked for, and the account can't be used as this controller knows it. Not counted.
+ * - `restriction`: the account may not log on now, or not from here. Not counted, and ends without a new credential.
+ * - `lock`: the account is locked out. Not counted, and ends by itself.
+ */
+type RefusalKind = 'password' | 'state' | 'restriction' | 'lock';
+
+export interface BindRefusal {
+  readonly kind: RefusalKind;
+  /** What happened, to follow the controller's name. */
+  readonly reason: string;
+  readonly error: AdjoinError;
+}
+
+/**
  * Windows error numbers in the diagnostic text of result 49, as in `… AcceptSecurityContext error, data 52e, v4563`.
  * Samba writes the same. 525 no such user, 52e wrong password, 530 not at this time, 531 not from this computer,
  * 532 password expired, 533 disabled, 701 account expired, 773 must change its password, 775 locked out.
  */
-const CREDENTIAL_CODES: Readonly<Record<string, ErrorCode>> = {
-  '525': 'credential-refused',
-  '52e': 'credential-refused',
-  '530': 'credential-disabled',
-  '531': 'credential-disabled',
-  '532': 'credential-expired',
-  '533': 'credential-disabled',
-  '701': 'credential-disabled',
-  '773': 'credential-expired',
-  '775': 'credential-locked',
+const BIND_REFUSALS: Readonly<Record<string, readonly [RefusalKind, ErrorCode]>> = {
+  '525': ['state', 'credential-refused'],
+  '52e': ['password', 'credential-refused'],
+  '530': ['restriction', 'credential-restricted'],
+  '531': ['restriction', 'credential-restricted'],
+  '532': ['state', 'credential-expired'],
+  '533': ['state', 'credential-disabled'],
+  '701': ['state', 'credential-disabled'],
+  '773': ['state', 'credential-expired'],
+  '775': ['lock', 'credential-locked'],
 };
 
 /**
@@ -131,26 +155,25 @@ function windowsError(diagnostic: string): string | undefined {
   return /\bdata ([0-9a-f]{3,4})\b/i.exec(diagnostic)?.[1]?.toLowerCase();
 }
 
-/** Whether a bind was refused for its password, which may have been replaced on another controller. */
-export function isWrongPassword(refusal: LdapResult): boolean {
-  return windowsError(refusal.diagnostic) === '52e';
-}
-
 /** What a refused bind (result 49) means for the service account. */
-export function credentialError(refusal: LdapResult, user: string, controller: string): AdjoinError {
-  const data = windowsError(refusal.diagnostic);
-  const code = (data && CREDENTIAL_CODES[data]) || 'credential-refused';
-  const detail = data ? `LDAP 49, data ${data}` : `LDAP 49: ${refusal.diagnostic || 'no diagnostic text'}`;
-  return new AdjoinError(code, `${controller} refuses the service account ${user} (${detail}).`);
+export function bindRefusal(result: LdapResult, user: string, controller: string): BindRefusal {
+  const data = windowsError(result.diagnostic);
+  // Of an unknown one it is safe to think that it counts as a failed logon.
+  const [kind, code] = BIND_REFUSALS[data ?? ''] ?? ['password', 'credential-refused'];
+  const detail = data ? `LDAP 49, data ${data}` : `LDAP 49: ${result.diagnostic || 'no diagnostic text'}`;
+  const reason = `refuses the service account ${user} (${detail})`;
+  return { kind, reason, error: new AdjoinError(code, `${controller} ${reason}.`) };
 }
 
 /** No controller could do it: one error that names each controller's reason. */
 export function noController(failures: readonly ControllerFailure[]): AdjoinError {
   // An untrusted certificate is a thing to mend, even when other controllers are only down.
   const untrusted = failures.some((failure) => failure.kind === 'untrusted');
+  // Likewise a credential that the only ones to answer refuse.
+  const refused = failures.find((failure) => failure.refusal !== undefined)?.refusal;
   const reasons = [...new Set(failures.map((failure) => failure.message))];
   return new AdjoinError(
-    untrusted ? 'directory-untrusted' : 'directory-unavailable',
+    untrusted ? 'directory-untrusted' : (refused ?? 'directory-unavailable'),
     `No domain controller is usable: ${reasons.join('; ') || 'none was found'}.`,
   );
 }

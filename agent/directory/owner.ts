@@ -12,22 +12,30 @@ export const SECURITY_DESCRIPTOR = 'nTSecurityDescriptor';
 
 /** LDAP_SERVER_SD_FLAGS_OID (MS-ADTS 3.1.1.3.4.1.11). */
 const SD_FLAGS = '1.2.840.113556.1.4.801';
-/** SEQUENCE { INTEGER 1 }: OWNER_SECURITY_INFORMATION alone. Without it AD also wants to show what only auditors may read. */
-const OWNER_ONLY = Buffer.from([0x30, 0x03, 0x02, 0x01, 0x01]);
+/** OWNER_SECURITY_INFORMATION and DACL_SECURITY_INFORMATION. Without the control AD also wants to show what only auditors may read. */
+const OWNER = 0x01;
+const ACCESS_LIST = 0x04;
 const OCTET_STRING = 0x04;
 
-class OwnerOnly extends Control {
-  constructor() {
+class DescriptorParts extends Control {
+  readonly #parts: number;
+
+  constructor(parts: number) {
     super(SD_FLAGS, { critical: true });
+    this.#parts = parts;
   }
 
   override writeControl(writer: Parameters<Control['write']>[0]): void {
-    writer.writeBuffer(OWNER_ONLY, OCTET_STRING);
+    // SEQUENCE { INTEGER parts }
+    writer.writeBuffer(Buffer.from([0x30, 0x03, 0x02, 0x01, this.#parts]), OCTET_STRING);
   }
 }
 
 /** Makes `nTSecurityDescriptor` hold the owner, and nothing that takes further rights to read. */
-export const ownerOnly = (): Control => new OwnerOnly();
+export const ownerOnly = (): Control => new DescriptorParts(OWNER);
+
+/** Makes `nTSecurityDescriptor` hold who may do what. It takes the same right as the owner. */
+export const accessListOnly = (): Control => new DescriptorParts(ACCESS_LIST);
 
 /** The security identifier of an entry's owner; nothing when it is not shown. */
 export function ownerOfRow(row: Row): string | undefined {

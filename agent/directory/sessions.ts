@@ -299,11 +299,16 @@ export class Sessions {
   async #readCa(): Promise<string | undefined> {
     const { caFile } = this.#options;
     if (caFile === undefined) return undefined;
+    // Without it nothing could be verified.
+    const useless = (reason: string): Error => new ControllerFailure('untrusted', caFile, reason);
+    let text: string;
     try {
-      return await readFile(caFile, 'utf8');
+      text = await readFile(caFile, 'utf8');
     } catch (error) {
-      // Without it nothing could be verified.
-      throw new ControllerFailure('untrusted', caFile, `the CA file can't be read (${reasonOf(error)})`);
+      throw useless(`the CA file can't be read (${reasonOf(error)})`);
     }
+    // Windows exports certificates in a binary form by default, and Node passes over what is not PEM.
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw useless('the CA file has no certificate in PEM');
+    return text;
   }
 }

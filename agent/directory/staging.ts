@@ -12,7 +12,7 @@ import {
   type ComputerAccount,
   type Traces,
 } from './accounts.ts';
-import { namesTaken } from './dns-records.ts';
+import { clearTombstones, namesTaken } from './dns-records.ts';
 import { SecretAttribute, type AttributeValues } from './entries.ts';
 import { isResult, Result, type LdapResult } from './failures.ts';
 import { hostLabel, instanceIdOf } from './names.ts';
@@ -124,6 +124,7 @@ export async function stageAccount(
     if (taken.length > 0) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
     const before = (): Promise<void> => beforeWrite({ computerName: name, domainController });
+    if (!(await clearTombstones(session, name, objectSids, before, signal))) continue;
     try {
       await session.connection.add(dn, newAccount(session, name, stamp, oneTimePassword), { signal, before });
     } catch (error) {

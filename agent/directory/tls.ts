@@ -1,9 +1,15 @@
 /** A TLS connection to one domain controller: which host it is, whom it trusts, and how long it is waited for. */
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as secure, type TLSSocket } from 'node:tls';
+import {
+  connect as secure,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type TLSSocket,
+} from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { passWholeAnswers } from './answers.ts';
+import { certificateFault, type Chain } from './certificate-fault.ts';
 import { ControllerFailure } from './failures.ts';
 import { within } from './waiting.ts';
 
@@ -29,14 +35,38 @@ export function endpointName({ host, port }: Endpoint): string {
 /** OpenSSL's verification results and Node's own host name check, as Node spells them in `error.code`. */
 const UNTRUSTED =
   /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
+/** Node has no word for the other verification results, of keys and digests that are too weak above all. */
+const WITHOUT_A_WORD = 'UNSPECIFIED';
 
-function connectionFailure(error: Error & { code?: string }, name: string): ControllerFailure {
+function connectionFailure(
+  error: Error & { code?: string },
+  { host }: Endpoint,
+  name: string,
+  chain: Chain,
+): ControllerFailure {
   const code = error.code ?? '';
-  return new ControllerFailure(
-    UNTRUSTED.test(code) ? 'untrusted' : 'unreachable',
-    name,
-    error.message || code,
-  );
+  const message = error.message || code;
+  if (!UNTRUSTED.test(code) && code !== WITHOUT_A_WORD)
+    return new ControllerFailure('unreachable', name, message);
+  return new ControllerFailure('untrusted', name, certificateFault(chain, { code, message, host }));
+}
+
+/** What the host showed, and the authorities that are known for it; nothing where that can't be read. */
+function chainOf(tls: TLSSocket): Chain {
+  const found: X509Certificate[] = [];
+  const seen = new Set<PeerCertificate>();
+  try {
+    let next: DetailedPeerCertificate | undefined = tls.getPeerCertificate(true);
+    // A root's issuer is the root itself.
+    for (; next?.raw && !seen.has(next); next = next.issuerCertificate) {
+      seen.add(next);
+      found.push(new X509Certificate(next.raw));
+    }
+    return found;
+  } catch {
+    // It is for a message only: Node judges.
+    return [];
+  }
 }
 
 /** A TLS connection and what it is laid over. */
@@ -49,15 +79,17 @@ export interface Wire {
 
 async function layTls(
   tcp: Socket,
-  { host }: Endpoint,
+  endpoint: Endpoint,
   ca: string | undefined,
   name: string,
 ): Promise<TLSSocket> {
+  const { host } = endpoint;
+  let chain: Chain = [];
   const heard = async (socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     socket.once(event, resolve);
     // Stays until ldapts puts its own in place: an unheard 'error' would end the process.
-    socket.on('error', (error: Error) => reject(connectionFailure(error, name)));
+    socket.on('error', (error: Error) => reject(connectionFailure(error, endpoint, name, chain)));
     socket.once('close', () => reject(new ControllerFailure('unreachable', name, 'closed the connection')));
     await promise;
   };
@@ -72,6 +104,10 @@ async function layTls(
     ...(ca === undefined ? {} : { ca }),
   });
   passWholeAnswers(tls, name);
+  // Before Node judges and, if it does not trust, closes: nothing of the certificates is left in the error that follows.
+  tls.prependOnceListener('secure', () => {
+    chain = chainOf(tls);
+  });
   await heard(tls, 'secureConnect');
   return tls;
 }

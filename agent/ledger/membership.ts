@@ -4,8 +4,8 @@
  * States, and who takes each step:
  *
  *     joining ──▶ staged ──▶ member ──▶ leaving ──▶ removed
- *        │           │                     │
- *        └─▶ failed ◀┘                     └─▶ owed ──▶ removed
+ *        │           │                   │ │
+ *        └─▶ failed ◀┴───────────────────┘ └─▶ owed ──▶ removed
  *
  * - `joining`: a launch is worked on. `stagingBegan` says that an account may exist: it is written before the account is
  *   made, and stands until the outcome is known.
@@ -13,7 +13,8 @@
  * - `member`: the directory showed the join.
  * - `leaving`: a termination is worked on.
  * - `removed`: account and DNS records are gone.
- * - `failed`: the join failed; nothing is left in the directory.
+ * - `failed`: the join failed; nothing is left in the directory. Or, with `account-unmatched`, others had joined an instance that
+ *   ended, and no account was proven to be its own.
  * - `owed`: an account may be left in the directory; the sweep removes it.
  *
  * The worker that has the lease takes every step but `owed → removed`, which is the sweep's. When an instance is gone for
@@ -24,7 +25,7 @@ export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'rem
 
 /** `give-up` ends a launch that can't join: what was staged is removed, or owed. Such a launch is not tried again. */
 type LaunchStep = 'received' | 'node' | 'probe' | 'stage' | 'join' | 'verify' | 'give-up' | 'complete';
-type TerminateStep = 'received' | 'leave' | 'remove' | 'complete';
+type TerminateStep = 'received' | 'match' | 'leave' | 'remove' | 'complete';
 export type Step = LaunchStep | TerminateStep;
 
 /** One lifecycle action, as the ledger remembers it. */
@@ -89,6 +90,14 @@ export const endedAt = (now: number): MembershipChange => ({ ...NOTHING_LEFT, ex
 export function mayHaveAccount(membership: Membership): boolean {
   if (membership.state === 'removed' || membership.state === 'failed') return false;
   return membership.stagingBegan !== undefined || membership.objectGuid !== undefined;
+}
+
+/** A name that a node was told to register, among the names that lead to DNS records. */
+export const CHALLENGE = /^ADJOIN-[0-9A-F]{32}$/;
+
+/** Whether others had joined the instance, and which account it has was asked and never learnt. */
+export function isUnmatched({ foundNames = [], objectGuid, launch }: Membership): boolean {
+  return launch === undefined && objectGuid === undefined && foundNames.some((name) => CHALLENGE.test(name));
 }
 
 /**

@@ -1,13 +1,23 @@
 /** What the ledger remembers of the accounts that a removal has to find. */
-import type { FoundAccount, RememberedAccounts } from '../terms.ts';
+import type { FoundAccount, LastStaging, RememberedAccounts } from '../terms.ts';
 import type { Lease } from './ledger.ts';
-import type { Membership } from './membership.ts';
+import { mayHaveAccount, type Membership } from './membership.ts';
+
+/** The staging whose account a removal must find, or prove to be gone. */
+function stagedOf(membership: Membership): LastStaging | undefined {
+  const { computerName, stagingBegan, launch } = membership;
+  if (computerName === undefined || !mayHaveAccount(membership)) return undefined;
+  // Of an earlier launch's staging nothing else is known than that it was before this one.
+  const at = stagingBegan ?? launch?.times.stage ?? launch?.times.received;
+  return at === undefined ? undefined : { computerName, at };
+}
 
 /** What the ledger knows of an instance's accounts. @param names further names that they are known to have had */
 export function rememberedOf(membership: Membership, names: readonly string[] = []): RememberedAccounts {
   const { computerName, foundNames = [], domainController, objectGuid, objectSids = [] } = membership;
   const known = computerName === undefined ? names : [...names, computerName];
-  return { names: [...new Set(known)], foundNames, domainController, objectGuid, objectSids };
+  const staged = stagedOf(membership);
+  return { names: [...new Set(known)], foundNames, domainController, objectGuid, objectSids, staged };
 }
 
 /** The security identifiers that a membership knows, and this one. */

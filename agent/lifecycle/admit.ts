@@ -12,6 +12,12 @@ export const OPT_IN_TAG = 'JoinAD';
 /** The tag that says how a launch that cannot join is answered: `ABANDON` (default) or `HOLD`. */
 export const FAILURE_POLICY_TAG = 'adjoin:OnJoinFailure';
 
+/**
+ * The tag of a group that others join, by seamless domain join for example: `true` lets adjoin remove the accounts of its
+ * instances. Only the group's own tag counts.
+ */
+export const UNJOIN_ONLY_TAG = 'adjoin:UnjoinOnly';
+
 /** `ABANDON`: terminate and replace. `HOLD`: give no answer, so that people can look; the hook's own time-out decides. */
 export type FailurePolicy = 'ABANDON' | 'HOLD';
 
@@ -50,6 +56,8 @@ export interface AdmissionContext extends AdmissionPorts {
 export interface Admission {
   readonly hook: Hook;
   readonly failurePolicy: FailurePolicy;
+  /** Whether others join the group's instances, and their accounts are to be removed all the same. */
+  readonly isUnjoinOnly: boolean;
   /** A launch that failed and is not answered: it is left to the hook's time-out, which no heartbeat may prolong. */
   readonly isHeld: boolean;
   /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
@@ -192,5 +200,6 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
   // the ledger's record of the same token proves it.
   if (!isHeld) await context.heartbeat(action, context.signal);
-  return { hook, failurePolicy, isHeld, globalDeadline: action.startedAt + hook.globalMs };
+  const isUnjoinOnly = asksFor(group.tags.get(UNJOIN_ONLY_TAG));
+  return { hook, failurePolicy, isUnjoinOnly, isHeld, globalDeadline: action.startedAt + hook.globalMs };
 }

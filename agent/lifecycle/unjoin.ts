@@ -5,6 +5,7 @@
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import { retry, until } from '../patience.ts';
+import { matchAccount } from './match.ts';
 import { removeAccountBy } from './removal.ts';
 import { ANSWER_MARGIN_MS, noteError, targetOf, type Verdict, type Work, type WorkPorts } from './work.ts';
 
@@ -37,20 +38,28 @@ async function keep({ lease }: Work, { clock }: WorkPorts): Promise<void> {
   await lease.update(mayHaveAccount(membership) ? { state } : { state: 'removed', ...endedAt(clock.now()) });
 }
 
-/** Ends with `removed` or `owed` in the ledger. */
+/** Ends with `removed` or `owed` in the ledger; or `failed`, when it can't be told which account would have to go. */
 async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const { admission, lease, signal, log } = work;
   const { clock, patience } = ports;
   const { state, terminate } = lease.membership;
   // An earlier worker has come to the end of this and died before it could answer. A debt that a void message has noted is
   // no end: there is time to pay it.
-  if (state === 'removed' || (state === 'owed' && terminate?.times.remove !== undefined)) return;
-  await leave(work, ports);
-  await lease.update({}, 'leave');
-
+  const isEnded = terminate?.times.remove !== undefined;
+  if (state === 'removed' || (isEnded && (state === 'owed' || state === 'failed'))) return;
   const began = lease.membership.terminate?.times.received ?? clock.now();
   const latest = admission.globalDeadline - ANSWER_MARGIN_MS;
   const deadline = Math.min(began + patience.unjoinMs, latest);
+  // The proof takes the node's keys, which the leave deletes.
+  const unmatched = await matchAccount(work, ports, began, deadline);
+  await leave(work, ports);
+  await lease.update({}, 'leave');
+  if (unmatched) {
+    log.error('account not matched, it is left as it is', { error: unmatched });
+    const lastError = { code: unmatched.code, message: unmatched.message, at: clock.now() };
+    await lease.update({ state: 'failed', ...endedAt(clock.now()), lastError }, 'remove');
+    return;
+  }
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(lease, clock, error);
@@ -87,5 +96,7 @@ export async function unjoin(work: Work, ports: WorkPorts): Promise<Verdict> {
     return { answer: 'CONTINUE', ending: 'kept' };
   }
   await leaveAndRemove(work, ports);
-  return { answer: 'CONTINUE', ending: work.lease.membership.state === 'owed' ? 'owed' : 'unjoined' };
+  const { state } = work.lease.membership;
+  const ending = state === 'owed' || state === 'failed' ? state : 'unjoined';
+  return { answer: 'CONTINUE', ending };
 }

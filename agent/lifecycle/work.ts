@@ -32,7 +32,7 @@ export interface Verdict {
 }
 
 /** What a join and an unjoin ask of the directory. */
-export interface DirectoryPort extends Pick<Directory, 'stage' | 'remove'> {
+export interface DirectoryPort extends Pick<Directory, 'stage' | 'remove' | 'prove'> {
   /**
    * A staged account as its own domain controller shows it now: `ours` when it carries this instance's stamp, `isNameTaken`
    * when another account of the domain has registered its name in DNS.
@@ -77,6 +77,8 @@ export interface WorkPorts {
   readonly patience: Patience;
   /** A fresh one-time password, hidden from logs until it is forgotten. */
   readonly newOneTimePassword: () => { readonly value: string; forget(): void };
+  /** A name that nobody can guess, for a node to register in DNS. */
+  readonly newChallenge: () => string;
   /** Seals a one-time password to a node's public key. @throws AdjoinError `node-key-refused` */
   readonly seal: (publicKey: string, oneTimePassword: string) => string;
 }

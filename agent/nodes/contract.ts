@@ -36,6 +36,8 @@ const probe = z.object({
   missing: z.array(short).max(50),
   /** Base64 of the DER of the public key, or empty where no key could be made. */
   key: text(1024),
+  /** What became of a challenge: `registered`, or why it was not; empty where there was none. */
+  proof: text(400),
 });
 export type ProbeFacts = Readonly<z.output<typeof probe>>;
 

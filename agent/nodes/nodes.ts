@@ -75,7 +75,8 @@ export interface JoinTarget {
 
 export interface Nodes {
   readonly readiness: Readiness;
-  probe(node: Target, signal: AbortSignal): Promise<ProbeFacts>;
+  /** @param challenge a name that a member registers in DNS, to prove which account it has */
+  probe(node: Target, signal: AbortSignal, challenge?: string): Promise<ProbeFacts>;
   join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
@@ -256,7 +257,10 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal) => ask({ purpose: 'probe', node, shared: {}, signal }, facts.probe),
+    probe: (node, signal, challenge) => {
+      const shared = challenge === undefined ? {} : { challenge: [challenge] };
+      return ask({ purpose: 'probe', node, shared, signal }, facts.probe);
+    },
     join: (node, entry, target, signal) =>
       ask(
         {

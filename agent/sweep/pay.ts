@@ -10,13 +10,14 @@
  *
  * After a crash in between, the next sweep finds the rest.
  */
+import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import type { Lease } from '../ledger/ledger.ts';
-import { expiryFrom, NOTHING_LEFT } from '../ledger/membership.ts';
+import { expiryFrom, isUnmatched, NOTHING_LEFT, type MembershipChange } from '../ledger/membership.ts';
 import { beforeRemoval, rememberedOf } from '../ledger/remembered.ts';
 import { awaitStraggler } from '../ledger/staging.ts';
-import type { Removal } from '../terms.ts';
+import type { Removal, RememberedAccounts } from '../terms.ts';
 import type { SweepPorts } from './ports.ts';
 
 /** What is to be removed. */
@@ -42,33 +43,41 @@ interface Payment {
 /** Removes from the directory what must go. */
 async function clear(
   { debt, lease, signal, check }: Payment,
+  remembered: RememberedAccounts,
   { clock, directory }: SweepPorts,
   operationMs: number,
 ): Promise<Removal> {
   await awaitStraggler(lease, clock, operationMs, signal);
   check();
-  const remembered = { ...rememberedOf(lease.membership, debt.names), keep: debt.keep };
   const removed = await directory.remove(debt.instanceId, remembered, beforeRemoval(lease, check), signal);
   signal.throwIfAborted();
   return removed;
 }
 
+/** What the membership ends with. Where nobody knows which account had to go, it is not said that it is gone. */
+function endOf({ membership }: Lease, clock: Pick<Clock, 'now'>): MembershipChange {
+  if (!isUnmatched(membership)) return { state: 'removed', lastError: undefined };
+  const message = `${membership.instanceId} has ended, and its account, which others had made, was never proven.`;
+  return { state: 'failed', lastError: { code: 'account-unmatched', message, at: clock.now() } };
+}
+
 async function remove(payment: Payment, ports: SweepPorts, operationMs: number): Promise<Removal> {
   const { lease, signal } = payment;
   const { clock } = ports;
-  const { keep } = payment.debt;
+  const { keep, names } = payment.debt;
+  // Before it becomes `owed`: what had ended may have nothing left but records.
+  const remembered = { ...rememberedOf(lease.membership, names), keep };
   if (keep === undefined && lease.membership.state !== 'owed') {
     await lease.update({ state: 'owed', expiresAt: undefined });
   }
   try {
-    const removed = await clear(payment, ports, operationMs);
+    const removed = await clear(payment, remembered, ports, operationMs);
     await lease.update(
       keep === undefined
         ? {
-            state: 'removed',
+            ...endOf(lease, clock),
             ...NOTHING_LEFT,
             domainController: removed.domainController,
-            lastError: undefined,
             expiresAt: expiryFrom(clock.now()),
           }
         : { ...NOTHING_LEFT, lastError: undefined },

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Ledger, MembershipPage } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
-import type { Existence } from '../terms.ts';
+import type { Existence, KnownAccounts } from '../terms.ts';
 
 /** An account of this deployment in our organizational unit. */
 export interface OwnAccount {
@@ -32,6 +32,12 @@ export interface SweepPorts {
   readonly directory: Pick<Directory, 'remove'> & {
     list(signal: AbortSignal): Promise<readonly OwnAccount[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
+    /** All accounts of an instance in the whole domain. */
+    locate(
+      instanceId: string,
+      known: KnownAccounts,
+      signal: AbortSignal,
+    ): Promise<readonly { readonly distinguishedName: string; readonly isInUnit: boolean }[]>;
     /** Which of these computers (at most `LOOK_TOGETHER`) have DNS records of their own, and no account has the name. */
     strays(
       computers: readonly { readonly computerName: string; readonly objectSids: readonly string[] }[],

@@ -7,9 +7,10 @@ import type { AdjoinError } from '../errors.ts';
  * - `ended`: a membership without an account; its instance is gone.
  * - `record`: a membership that had ended; its computer has DNS records again.
  * - `vanished`: a living member without an account.
+ * - `moved`: a living member with an account outside of the organizational unit.
  * - `twin`: a living member with more accounts than the one that it joined as.
  */
-export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'twin';
+export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 'moved' | 'twin';
 
 /**
  * Why something was left as it is:
@@ -18,11 +19,12 @@ export type FindingKind = 'debt' | 'orphan' | 'ended' | 'record' | 'vanished' | 
  * - `in-work`: a worker holds the lease on it, or has changed it since it was read.
  * - `unproven`: EC2 or Auto Scaling gave no complete answer, or the ledger's record can't be read.
  * - `cap`: this run has removed as many as it may.
+ * - `denied`: the account is gone, and the DNS record may not be removed: nothing but a right is missing.
  * - `failed`: the removal failed; the error is in the report.
  * - `stopped`: the run ended before this was reached.
  */
 export type KeptReason =
-  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'failed' | 'stopped';
+  'too-young' | 'in-auto-scaling' | 'in-work' | 'unproven' | 'cap' | 'denied' | 'failed' | 'stopped';
 
 export type Outcome =
   | { readonly result: 'removed' | 'would-remove' | 'reported' }
@@ -81,6 +83,7 @@ export function summaryOf(report: SweepReport): Record<string, unknown> {
     records: done.filter(({ kind }) => kind === 'record').length,
     twins: kinds('twin').length,
     vanished: names(kinds('vanished')),
+    moved: names(kinds('moved')),
     instances: names(done),
     kept,
     errors: errors

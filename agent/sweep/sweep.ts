@@ -21,11 +21,14 @@ import type { Existence } from '../terms.ts';
 
 /** Errors that are about one account or one membership. After any other error the next one would fail as well. */
 const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
+  'account-out-of-reach',
+  'account-protected',
   'action-owned-elsewhere',
   'directory-denied',
   'directory-refused',
   'lease-lost',
   'message-malformed',
+  'removal-unproven',
   'unexpected',
 ]);
 
@@ -122,6 +125,10 @@ export async function sweep(
       if (known.code === 'action-owned-elsewhere' || known.code === 'lease-lost') {
         return find(kind, candidate, kept('in-work'));
       }
+      if (known.code === 'dns-record-denied') {
+        log.warn('DNS record not removed by the sweep', { instanceId, error: known });
+        return find(kind, candidate, kept('denied'));
+      }
       find(kind, candidate, kept('failed'));
       if (!CODES_OF_ONE.has(known.code)) throw known;
       errors.push({ instanceId, error: known });
@@ -214,10 +221,23 @@ export async function sweep(
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
+    const { objectGuid, objectSids = [] } = membership;
     const found = await directory.find(instanceId, signal);
+    if (found.length > 0) return;
+    const located = await directory.locate(instanceId, { objectGuid, objectSids }, signal);
+    if (located.some(({ isInUnit }) => isInUnit)) return;
     const now = await ledger.find(instanceId);
-    if (found.length > 0 || now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
+    if (now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
     const name = membership.computerName ?? 'its account';
+    const [moved] = located;
+    if (moved) {
+      const place = `${instanceId} lives, and its account is ${moved.distinguishedName} now.`;
+      log.warn('member with an account elsewhere', {
+        instanceId,
+        error: new AdjoinError('account-moved', place),
+      });
+      return find('moved', candidate, { result: 'reported' });
+    }
     const error = new AdjoinError(
       'account-vanished',
       `${instanceId} lives, but ${name} is gone from the directory.`,

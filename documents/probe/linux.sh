@@ -1,10 +1,13 @@
 #!/bin/sh
 # Reports what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
+# Given a challenge, a member also proves which account it has.
+# The document assigns GIVEN_CHALLENGE.
 
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
 . ../shared/system.sh
 . ../shared/membership.sh
+. ../shared/proof.sh
 
 open_state
 read_system
@@ -21,8 +24,11 @@ if [ "$supported" = true ] && [ -z "$missing" ]; then
   ready=true
 fi
 
+proof=''
+if [ -n "$GIVEN_CHALLENGE" ] && [ -n "$member_name" ]; then prove_account "$GIVEN_CHALLENGE"; fi
+
 list=''
 for package in $missing; do list="$list${list:+,}\"$package\""; done
-printf '{"adjoin":1,"document":"probe","family":"linux","os":"%s","osVersion":"%s","hostName":"%s","domain":"%s","computerName":"%s","ready":%s,"missing":[%s],"key":"%s"}\n' \
+printf '{"adjoin":1,"document":"probe","family":"linux","os":"%s","osVersion":"%s","hostName":"%s","domain":"%s","computerName":"%s","ready":%s,"missing":[%s],"key":"%s","proof":"%s"}\n' \
   "$(clean "$os")" "$(clean "$os_version")" "$(clean "$(hostname)")" "$(clean "$member_domain")" "$(clean "$member_name")" \
-  "$ready" "$list" "$public"
+  "$ready" "$list" "$public" "$(clean "$proof")"

@@ -1,13 +1,29 @@
 #!/bin/bash
 # Makes an Amazon Linux 2023 instance a worker, at its first boot. Everything comes through the S3 gateway endpoint: packages
 # from the distribution's own repositories, the agent from its bucket. The lines before this file assign the variables.
+# The stack waits until one worker reports that it works, or fails with what this script says.
 set -euo pipefail
 
 # shellcheck disable=SC2154 # AGENT_BUCKET and the others are assigned before this file
-: "$AGENT_BUCKET" "$AGENT_KEY" "$AGENT_SHA256" "$AWS_REGION" "$LOG_GROUP" "$CA_BASE64" "$AGENT_CONFIG" "$SHELL_ALLOWED" "$UNIT"
+: "$AGENT_BUCKET" "$AGENT_KEY" "$AGENT_SHA256" "$AWS_REGION" "$URL_SUFFIX" "$SECRETS_MANAGER_URL" "$LOG_GROUP" \
+  "$CA_BASE64" "$AGENT_CONFIG" "$SHELL_ALLOWED" "$SIGNAL_URL" "$UNIT"
 
+step='the set-up began'
+# Tells the stack, at an address of S3 that takes one answer of each worker and expires; later workers are only logged.
+signal() {
+  local reason
+  reason=$(printf '%s' "$2" | tr -d '\000-\037"\\' | cut -c1-900)
+  printf '{"Status":"%s","Reason":"%s","UniqueId":"%s","Data":"-"}' "$1" "$reason" "$HOSTNAME" |
+    curl --silent --show-error --max-time 20 --request PUT --header 'Content-Type:' --data-binary @- "$SIGNAL_URL" || true
+}
 # To EC2, an instance whose set-up failed would stay healthy for ever. One that is powered off is replaced.
-trap '[ $? -eq 0 ] || { echo "set-up failed: power off" >&2; systemctl poweroff; }' EXIT
+ended() {
+  [ "$1" -eq 0 ] && return
+  echo "set-up failed: $step: power off" >&2
+  signal FAILURE "worker $HOSTNAME: $step failed" >&2
+  systemctl poweroff
+}
+trap 'ended $?' EXIT
 
 # Without WorkerShell the SSM agent is off for good: then there are no sessions and no commands.
 if [ "$SHELL_ALLOWED" != true ]; then
@@ -26,6 +42,21 @@ patiently() {
   return 1
 }
 
+# A worker that can't find or reach an endpoint would wait in silence: all are tried, and each that fails is named.
+reach() {
+  local name failed='' service
+  for service in autoscaling dynamodb ec2 logs s3 sqs ssm; do
+    curl --silent --show-error --max-time 10 --output /dev/null "https://$service.$AWS_REGION.$URL_SUFFIX/" || failed="$failed $service"
+  done
+  name=${SECRETS_MANAGER_URL:-https://secretsmanager.$AWS_REGION.$URL_SUFFIX}
+  curl --silent --show-error --max-time 10 --output /dev/null "$name/" || failed="$failed secretsmanager"
+  [ -z "$failed" ] && return
+  step="reaching the VPC endpoints (name resolution, port 443, TLS) of$failed"
+  return 1
+}
+patiently reach
+
+step='installing packages'
 swapoff --all
 patiently dnf install --assumeyes --quiet nodejs24 amazon-cloudwatch-agent logrotate
 
@@ -33,14 +64,20 @@ useradd --system --no-create-home --shell /sbin/nologin adjoin
 install --directory --mode=0755 /opt/adjoin /etc/adjoin
 # systemd opens the unit's log file before it makes LogsDirectory, and does not start the unit if that fails.
 install --directory --mode=0750 --owner=adjoin --group=adjoin /var/log/adjoin
+step="fetching s3://$AGENT_BUCKET/$AGENT_KEY"
 patiently aws s3 cp --only-show-errors --region "$AWS_REGION" "s3://$AGENT_BUCKET/$AGENT_KEY" /opt/adjoin/agent.mjs
 # The hash comes from the template, not from the bucket, so that only the reviewed file can run.
+step="comparing the hash of s3://$AGENT_BUCKET/$AGENT_KEY with the template's"
 echo "$AGENT_SHA256  /opt/adjoin/agent.mjs" | sha256sum --check --quiet
 chmod 0644 /opt/adjoin/agent.mjs
 
+step='writing the configuration'
 base64 --decode <<<"$CA_BASE64" >/etc/adjoin/directory-ca.pem
 printf '%s\n' "$AGENT_CONFIG" >/etc/adjoin/config.json
 chmod 0644 /etc/adjoin/directory-ca.pem /etc/adjoin/config.json
+if [ -n "$SECRETS_MANAGER_URL" ]; then
+  printf 'AWS_ENDPOINT_URL_SECRETS_MANAGER=%s\n' "$SECRETS_MANAGER_URL" >/etc/adjoin/environment
+fi
 printf '%s\n' "$UNIT" >/etc/systemd/system/adjoin.service
 
 cat >/etc/logrotate.d/adjoin <<'ROTATE'
@@ -61,6 +98,7 @@ cat >/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json <<DELIVER
 }
 DELIVERY
 
+step='starting the agent'
 systemctl daemon-reload
 systemctl enable --now amazon-cloudwatch-agent adjoin
 
@@ -72,5 +110,7 @@ stays() {
 if ! stays; then
   echo 'the agent did not stay up; its last words:' >&2
   tail --lines=20 /var/log/adjoin/agent.log >&2 || true
+  step="starting the agent, whose last words are: $(tail --lines=2 /var/log/adjoin/agent.log || true):"
   exit 1
 fi
+signal SUCCESS 'a worker works'

@@ -65,7 +65,7 @@ export const userDataOf = (template: Template): string => flat(launchDataOf(temp
 
 /**
  * Text with its intrinsic functions replaced: Join is joined, If is decided where it is said what holds, and anything else
- * becomes `<name>`.
+ * becomes `<name>`, an item of a list with its number.
  */
 export function flat(value: Json | undefined, holds: Readonly<Record<string, boolean>> = {}): string {
   if (typeof value === 'string') return value;
@@ -81,6 +81,8 @@ export function flat(value: Json | undefined, holds: Readonly<Record<string, boo
     if (Array.isArray(split)) return `${flat(split[1])}[]`;
     if (value['Fn::Base64'] !== undefined) return flat(value['Fn::Base64'], holds);
     if (value['Ref'] !== undefined) return `<${flat(value['Ref'])}>`;
+    const selected = value['Fn::Select'];
+    if (Array.isArray(selected)) return `${flat(selected[1])}${JSON.stringify(selected[0])}`;
     const attribute = value['Fn::GetAtt'];
     if (Array.isArray(attribute)) return `<${attribute.map((part) => flat(part)).join('.')}>`;
     const choice = value['Fn::If'];
@@ -108,6 +110,7 @@ export function filled(text: string): string {
       '<DirectoryControllers>[]',
       ['dc1.corp.example.test', 'dc2.corp.example.test:3269'].join('","'),
     )
+    .replaceAll('<DnsCleanup>', 'records')
     .replaceAll('<Deployment>', 'adjoin');
 }
 

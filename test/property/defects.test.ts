@@ -12,6 +12,7 @@ const expected: readonly (readonly [keyof typeof defects, readonly Promised[], n
   ['the ledger writes without looking at the fencing token', ['fenced'], 1],
   ['the join is not verified', ['verified'], 1],
   ['the account is removed by its name, whatever its stamp', ['strangers'], 1],
+  ['an account that is not in its unit is taken for gone', ['removed'], 1],
   ['a renewal that fails does not stop the work', ['prompt', 'alone'], 1],
   ['an account goes without a check of the keep-alive after the search', ['alone'], 1],
   ['a termination is answered although DNS still knows the computer', ['forgotten'], 1],

@@ -36,6 +36,8 @@ const found = [
   'twin removed',
   'twin kept too-young',
   'vanished reported',
+  'moved reported',
+  'debt kept denied',
 ];
 
 test.each([1, 2] as const)(

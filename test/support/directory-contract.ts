@@ -9,6 +9,8 @@ import type { DirectoryPorts } from './memory-directory.ts';
 export interface DirectorySubject {
   readonly ports: Omit<DirectoryPorts, 'domain'>;
   readonly domainName: string;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
   /**
    * Makes an account of this name: for our unit, with our stamp and by our service account if an instance is given; otherwise a
    * stranger's.
@@ -18,6 +20,12 @@ export interface DirectorySubject {
   plantForgery(name: string, instanceId: string): Promise<void>;
   /** What the computer does that has this account. */
   writeStamp(name: string, stampedFor: string | undefined): Promise<void>;
+  /** Moves an account out of our unit, as an administrator does. */
+  move(name: string): Promise<void>;
+  /** Takes from our service account the right to delete an account; or from everybody, as the tick in the tools does. */
+  guard(name: string, against: 'us' | 'everybody'): Promise<void>;
+  /** Takes from our service account the right to remove DNS records, or gives it back. */
+  denyRecords(denied: boolean): Promise<void>;
   /** DNS records that the account of this name has registered, or another account of the domain. */
   plantRecord(name: string, by?: string): Promise<void>;
   /** DNS records of an account of this name that is gone. @returns its security identifier */
@@ -211,6 +219,107 @@ export function directoryContract(subject: () => DirectorySubject): void {
     expect(await stampedNames(instanceId)).toEqual([names[0]]);
     expect((await remove(instanceId)).accounts).toEqual([names[0]]);
     expect(await subject().hasAccount(names[0])).toBe(false);
+  });
+
+  test('an account that was moved is found by the GUID in the ledger, and removed where it is', async () => {
+    const { instanceId, names } = newInstance();
+    const { objectGuid } = await stage(instanceId);
+    await subject().plantRecord(names[0]);
+    await subject().writeStamp(names[0], undefined);
+    await subject().move(names[0]);
+    expect(await stampedNames(instanceId)).toEqual([]);
+    expect(await remove(instanceId, { objectGuid })).toMatchObject({
+      accounts: [names[0]],
+      dnsRecords: [recordOf(names[0])],
+    });
+    expect(await subject().hasAccount(names[0])).toBe(false);
+  });
+
+  test('an account that was moved is found by its security identifier in the ledger, or by its name and its maker', async () => {
+    const known = newInstance();
+    const { objectSid } = await stage(known.instanceId);
+    const unknown = newInstance();
+    await stage(unknown.instanceId);
+    for (const name of [known.names[0], unknown.names[0]]) await subject().move(name);
+    expect((await remove(known.instanceId, { objectSids: [objectSid] })).accounts).toEqual([known.names[0]]);
+    expect((await remove(unknown.instanceId)).accounts).toEqual([unknown.names[0]]);
+  });
+
+  test('what was moved and carries nothing but our stamp stays', async () => {
+    const { instanceId } = newInstance();
+    const foreign = `OUT${instances}`;
+    await subject().plant(foreign, instanceId);
+    await subject().move(foreign);
+    expect((await remove(instanceId)).accounts).toEqual([]);
+    expect(await subject().hasAccount(foreign)).toBe(true);
+  });
+
+  test('an account that was moved to where it may not be deleted is a debt, with its place', async () => {
+    const { instanceId, names } = newInstance();
+    const { objectGuid } = await stage(instanceId);
+    await subject().move(names[0]);
+    await subject().guard(names[0], 'us');
+    await expect(remove(instanceId, { objectGuid })).rejects.toMatchObject({
+      code: 'account-out-of-reach',
+      message: expect.stringContaining(`CN=${names[0]},OU=Elsewhere`),
+    });
+    expect(await subject().hasAccount(names[0])).toBe(true);
+  });
+
+  test('an account that is protected from deletion is a debt that says so', async () => {
+    const { instanceId, names } = newInstance();
+    await stage(instanceId);
+    await subject().guard(names[0], 'everybody');
+    await expect(remove(instanceId)).rejects.toMatchObject({
+      code: 'account-protected',
+      message: expect.stringContaining(`CN=${names[0]},OU=Fleet`),
+    });
+  });
+
+  test('a record that may not be removed is a debt of its own, once the account is gone', async () => {
+    const { instanceId, names } = newInstance();
+    const { objectSid } = await stage(instanceId);
+    await subject().plantRecord(names[0]);
+    await subject().denyRecords(true);
+    await expect(remove(instanceId)).rejects.toMatchObject({
+      code: 'dns-record-denied',
+      disposition: 'report',
+      message: expect.stringContaining(recordOf(names[0])),
+    });
+    expect(await subject().hasAccount(names[0])).toBe(false);
+    expect(await subject().hasRecord(names[0])).toBe(true);
+    await subject().denyRecords(false);
+    expect(await remove(instanceId, { objectSids: [objectSid] })).toMatchObject({
+      accounts: [],
+      dnsRecords: [recordOf(names[0])],
+    });
+  });
+
+  test('an account that stays is told of before its record', async () => {
+    const { instanceId, names } = newInstance();
+    await stage(instanceId);
+    await subject().plantRecord(names[0]);
+    await subject().denyRecords(true);
+    await subject().guard(names[0], 'us');
+    await expect(remove(instanceId)).rejects.toMatchObject({ code: 'directory-denied' });
+    await subject().denyRecords(false);
+  });
+
+  test('nothing is there only when the controller of the staging says so, for the day that the others may need', async () => {
+    const { instanceId, names } = newInstance();
+    const staged = await stage(instanceId);
+    const { objectGuid } = staged;
+    const elsewhere = { domainController: 'dc9.corp.example.test', objectGuid };
+    const at = (hoursAgo: number) => ({
+      ...elsewhere,
+      staged: { computerName: names[0], at: subject().now() - hoursAgo * 3_600_000 },
+    });
+    // What another controller shows is removed there.
+    expect((await remove(instanceId, at(1))).accounts).toEqual(names.slice(0, 1));
+    await expect(remove(instanceId, at(1))).rejects.toMatchObject({ code: 'removal-unproven' });
+    const { domainController } = staged;
+    expect((await remove(instanceId, { ...at(1), domainController })).accounts).toEqual([]);
+    expect((await remove(instanceId, at(25))).accounts).toEqual([]);
   });
 
   test('an account whose computer has stamped it for another instance stays that of its own', async () => {

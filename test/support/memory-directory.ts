@@ -9,7 +9,7 @@ import { candidateNames, instanceIdOf } from '../../agent/directory/names.ts';
 import { AdjoinError } from '../../agent/errors.ts';
 import type { DirectoryPort } from '../../agent/lifecycle/work.ts';
 import type { SweepPorts } from '../../agent/sweep/ports.ts';
-import type { StagedAccount } from '../../agent/terms.ts';
+import type { KnownAccounts, RememberedAccounts, StagedAccount } from '../../agent/terms.ts';
 
 export const DOMAIN = 'corp.example.test';
 export const CONTROLLER = `dc1.${DOMAIN}`;
@@ -29,6 +29,10 @@ export interface MemoryAccount {
   readonly madeAt: number | undefined;
   /** Made by our service account in others' hands, and stamped for us: it may have any name. */
   readonly foreign: boolean;
+  /** Outside of our organizational unit. */
+  moved: boolean;
+  /** Nobody may delete it, or our service account may not. */
+  guard: 'protected' | 'denied' | undefined;
   password: string;
   passwordLastSet: bigint;
   enabled: boolean;
@@ -43,6 +47,7 @@ export type DirectoryCall =
   | 'directory.records'
   | 'directory.unname'
   | 'directory.domain'
+  | 'directory.prove'
   | 'directory.list'
   | 'directory.strays';
 
@@ -61,8 +66,12 @@ export interface MemoryDirectory {
   readonly accounts: Map<string, MemoryAccount>;
   /** Names, in capitals, of computers that have records in DNS, each registered by the account of that name. */
   readonly records: Set<string>;
+  /** Whether our service account may not remove records. */
+  areRecordsDenied: boolean;
   /** Names, in capitals, that other accounts of the domain have registered in DNS. */
   readonly squatted: Set<string>;
+  /** Names that nodes were told to register, each with the account that did. */
+  readonly proofs: Map<string, string>;
   add(
     name: string,
     stamp: string | undefined,
@@ -80,10 +89,31 @@ export interface MemoryDirectory {
 
 const fqdnOf = (name: string): string => `${name.toLowerCase()}.${DOMAIN}`;
 
+const dnOf = ({ name, moved }: MemoryAccount): string =>
+  `CN=${name},OU=${moved ? 'Elsewhere' : 'Fleet'},DC=corp,DC=example,DC=test`;
+
+function refusalOf(account: MemoryAccount): AdjoinError {
+  const denied = account.moved ? 'account-out-of-reach' : 'directory-denied';
+  const code = account.guard === 'protected' ? 'account-protected' : denied;
+  return new AdjoinError(code, `${dnOf(account)} is not deleted.`);
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+function mustBeProven(remembered: RememberedAccounts, found: readonly MemoryAccount[], now: number): void {
+  const { domainController = CONTROLLER, objectGuid, staged } = remembered;
+  if (domainController === CONTROLLER || !staged || now - staged.at > DAY_MS) return;
+  const isShown =
+    found.some(({ name }) => name === staged.computerName) &&
+    (objectGuid === undefined || found.some((account) => account.objectGuid === objectGuid));
+  if (isShown) return;
+  throw new AdjoinError('removal-unproven', `${domainController} took the staging and does not answer.`);
+}
+
 function shown(account: MemoryAccount): StagedAccount {
   return {
     computerName: account.name,
-    distinguishedName: `CN=${account.name},OU=Fleet,DC=corp,DC=example,DC=test`,
+    distinguishedName: dnOf(account),
     objectGuid: account.objectGuid,
     objectSid: sidOf(account.name),
     domainController: CONTROLLER,
@@ -96,8 +126,15 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const accounts = new Map<string, MemoryAccount>();
   const records = new Set<string>();
   const squatted = new Set<string>();
+  const proofs = new Map<string, string>();
   let made = 0;
   let ticks = 0n;
+
+  /** Outside of our unit by what the ledger knows, or by name and maker; in it by the stamp as well. */
+  const isOurs = (account: MemoryAccount, instanceId: string, known: KnownAccounts): boolean =>
+    account.objectGuid === known.objectGuid ||
+    known.objectSids?.includes(sidOf(account.name)) === true ||
+    (instanceOf(account) === instanceId && (!account.moved || instanceIdOf(account.name) === instanceId));
 
   const named = (name: string): MemoryAccount | undefined =>
     [...accounts.values()].find((account) => account.name === name.toUpperCase());
@@ -105,7 +142,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const instanceOf = ({ name, stamp, byOthers }: MemoryAccount): string | undefined =>
     byOthers ? undefined : (instanceIdOf(name) ?? stamp);
   const stampedFor = (instanceId: string): MemoryAccount[] =>
-    [...accounts.values()].filter((account) => instanceOf(account) === instanceId);
+    [...accounts.values()].filter((account) => !account.moved && instanceOf(account) === instanceId);
   /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
   const stagedFor = (instanceId: string): MemoryAccount | undefined =>
     stampedFor(instanceId).find(({ name }) => instanceIdOf(name) === instanceId);
@@ -116,6 +153,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
     accounts,
     records,
     squatted,
+    proofs,
+    areRecordsDenied: false,
     add(name, stamp, more = {}) {
       made += 1;
       ticks += 1n;
@@ -125,6 +164,8 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         stamp,
         madeAt: now(),
         foreign: false,
+        moved: false,
+        guard: undefined,
         byOthers: stamp === undefined,
         password: '',
         passwordLastSet: ticks,
@@ -168,22 +209,40 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
       inspect(instanceId, { objectGuid }, signal) {
         const look = (): Awaited<ReturnType<DirectoryPort['inspect']>> => {
           const account = accounts.get(objectGuid);
-          if (!account) return undefined;
+          if (!account || account.moved) return undefined;
           const { passwordLastSet, enabled, stamp, name } = account;
           return { passwordLastSet, enabled, ours: stamp === instanceId, isNameTaken: squatted.has(name) };
         };
         return ask('directory.inspect', instanceId, look, signal);
       },
+      prove(instanceId, { label, computerName }, signal) {
+        const look = (): Awaited<ReturnType<DirectoryPort['prove']>> => {
+          const account = named(proofs.get(label) ?? '');
+          if (!account) return undefined;
+          if (account.name !== computerName.toUpperCase() || (account.stamp ?? instanceId) !== instanceId) {
+            throw new AdjoinError('account-unmatched', `${instanceId}: it has the key of ${account.name}.`);
+          }
+          return { ...shown(account), hostNames: [account.name, label.toUpperCase()] };
+        };
+        return ask('directory.prove', instanceId, look, signal);
+      },
       find: (instanceId, signal) =>
         ask('directory.find', instanceId, () => stampedFor(instanceId).map(shown), signal),
+      locate(instanceId, known, signal) {
+        const look = () =>
+          [...accounts.values()]
+            .filter((account) => isOurs(account, instanceId, known))
+            .map((account) => ({ ...shown(account), isInUnit: !account.moved }));
+        return ask('directory.find', instanceId, look, signal);
+      },
       list: (signal) =>
         ask(
           'directory.list',
           '',
           () =>
             [...accounts.values()].flatMap((account) => {
-              const { name, objectGuid, madeAt } = account;
-              const instanceId = instanceOf(account);
+              const { name, objectGuid, madeAt, moved } = account;
+              const instanceId = moved ? undefined : instanceOf(account);
               const whenCreated = madeAt === undefined ? undefined : new Date(madeAt);
               return instanceId === undefined
                 ? []
@@ -199,12 +258,9 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         return ask('directory.strays', '', () => directory.free(names), signal);
       },
       async remove(instanceId, remembered, beforeWrite, signal) {
-        const { names, foundNames = [], keep, objectGuid: known, objectSids = [] } = remembered;
-        const look = (): MemoryAccount[] => {
-          const own = stampedFor(instanceId);
-          const staged = known === undefined ? undefined : accounts.get(known);
-          return staged && !own.includes(staged) ? [...own, staged] : own;
-        };
+        const { names, foundNames = [], keep, objectSids = [] } = remembered;
+        const look = (): MemoryAccount[] =>
+          [...accounts.values()].filter((account) => isOurs(account, instanceId, remembered));
         const found = await ask('directory.find', instanceId, look, signal);
         if (keep !== undefined && !found.some(({ objectGuid }) => objectGuid === keep)) {
           throw new AdjoinError(
@@ -214,6 +270,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         }
         const doomed = found.filter(({ objectGuid }) => objectGuid !== keep);
         const removed: string[] = [];
+        let refusal: AdjoinError | undefined;
         for (const account of doomed) {
           const { name, objectGuid, enabled } = account;
           const told = { computerName: name, objectSid: sidOf(name) };
@@ -222,8 +279,10 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
             await ask('directory.disable', instanceId, () => (account.enabled = false), signal);
           }
           await beforeWrite(told);
-          const gone = await ask('directory.remove', instanceId, () => accounts.delete(objectGuid), signal);
+          const drop = (): boolean => account.guard === undefined && accounts.delete(objectGuid);
+          const gone = await ask('directory.remove', instanceId, drop, signal);
           if (gone) removed.push(name);
+          else if (account.guard !== undefined) refusal ??= refusalOf(account);
         }
         const doomedNames = doomed.map(({ name }) => name);
         const possible = [
@@ -235,17 +294,25 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         const owners = new Set([...objectSids, ...doomedNames.map(sidOf)]);
         const free = await ask('directory.records', instanceId, () => directory.free(possible), signal);
         const dnsRecords: string[] = [];
+        const denied: string[] = [];
         for (const name of free) {
           if (!owners.has(sidOf(name))) continue;
           await beforeWrite({ computerName: name });
-          const gone = await ask('directory.unname', instanceId, () => records.delete(name), signal);
-          if (gone) dnsRecords.push(fqdnOf(name));
+          const drop = (): boolean => !directory.areRecordsDenied && records.delete(name);
+          const gone = await ask('directory.unname', instanceId, drop, signal);
+          if (directory.areRecordsDenied) denied.push(fqdnOf(name));
+          else if (gone) dnsRecords.push(fqdnOf(name));
         }
         const others = [
           ...free.filter((name) => !owners.has(sidOf(name))),
           ...new Set(possible.filter((name) => squatted.has(name) && !named(name))),
         ];
         const othersRecords = others.map(fqdnOf);
+        if (refusal) throw refusal;
+        if (keep === undefined) mustBeProven(remembered, doomed, now());
+        if (denied.length > 0) {
+          throw new AdjoinError('dns-record-denied', `The DNS record of ${denied.join(', ')} stays.`);
+        }
         return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
       },
       domain: (signal) => ask('directory.domain', '', () => DOMAIN, signal),

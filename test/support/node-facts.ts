@@ -11,4 +11,5 @@ export const honestProbe = {
   ready: true,
   missing: [] as string[],
   key: 'MIIB',
+  proof: '',
 } as const;

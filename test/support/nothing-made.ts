@@ -16,6 +16,7 @@ const anyType: ResourceType = {
         : type.endsWith('Queue')
           ? `https://sqs.ap-southeast-1.amazonaws.com/123456789012/${name}`
           : name,
+      lists: { DnsEntries: [`Z0123456789ABCD:vpce-0123456789abcdef0-0abcdefg.${name}.vpce.amazonaws.com`] },
       attributes: new Proxy<Record<string, string>>({}, { get: (_, key) => (key === 'Arn' ? arn : name) }),
     };
   },

@@ -1,6 +1,7 @@
 /** Mistakes that somebody could make in the core, put between it and its ports. The schedules must find each. */
 import { AdjoinError, asAdjoinError } from '../../agent/errors.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
+import { CONTROLLER } from './memory-directory.ts';
 import { nameOf } from './schedule-domain.ts';
 import type { Defect, Ports } from './schedule-ports.ts';
 import type { Existence } from '../../agent/terms.ts';
@@ -62,6 +63,21 @@ export const defects = {
           const removed = await ports.directory.remove(instanceId, remembered, beforeDelete, signal);
           for (const letter of ['A', 'B']) domain.removeByName(nameOf(instanceId, letter));
           return removed;
+        },
+      },
+    }),
+  },
+  'an account that is not in its unit is taken for gone': {
+    ports: (ports, domain) => ({
+      ...ports,
+      directory: {
+        ...ports.directory,
+        async remove(instanceId, remembered, beforeDelete, signal) {
+          const nothing = { accounts: [], dnsRecords: [], othersRecords: [], domainController: CONTROLLER };
+          const account = domain.accounts.get(remembered.objectGuid ?? '');
+          return account?.moved
+            ? nothing
+            : ports.directory.remove(instanceId, remembered, beforeDelete, signal);
         },
       },
     }),

@@ -37,6 +37,12 @@ export interface Domain {
   addForeign(instanceId: string): void;
   disable(instanceId: string): void;
   delete(instanceId: string): void;
+  /** Moves the accounts of an instance out of our unit, without their stamps. @returns them */
+  move(instanceId: string): readonly MemoryAccount[];
+  /** Takes the right to delete these accounts from our service account. @returns what gives it back */
+  guard(some: readonly MemoryAccount[]): () => void;
+  /** Takes the right to remove DNS records. @returns what gives it back */
+  denyRecords(): () => void;
   away(instanceId: string, ms: number): void;
 
   /** A computer registers itself in DNS. */
@@ -137,6 +143,23 @@ export function createDomain(kernel: Kernel): Domain {
       // What a person has made, a person takes away with all that belongs to it.
       for (const account of stampedFor(instanceId)) if (account.foreign) records.delete(account.name);
       drop(stampedFor(instanceId));
+    },
+    move(instanceId) {
+      const found = stampedFor(instanceId).filter((account) => !account.foreign);
+      for (const account of found) Object.assign(account, { moved: true, stamp: undefined });
+      return found;
+    },
+    guard(some) {
+      for (const account of some) account.guard = 'denied';
+      return () => {
+        for (const account of some) account.guard = undefined;
+      };
+    },
+    denyRecords() {
+      directory.areRecordsDenied = true;
+      return () => {
+        directory.areRecordsDenied = false;
+      };
     },
     away(instanceId, ms) {
       const node = nodes.get(instanceId);

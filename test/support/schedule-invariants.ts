@@ -13,6 +13,7 @@ export const promises = {
     'A launch is continued only when machine and directory know the same password, set after staging.',
   forgotten:
     'A termination is continued only when the account and its DNS records are gone, or the ledger owes them.',
+  removed: 'No account with a GUID in the ledger exists after its record says that it was removed.',
   deleted: 'A message is deleted only after its action was completed or was void.',
   kept: 'No message is a dead letter while its action still waits.',
   strangers: 'No account is touched that is not ours.',
@@ -111,6 +112,18 @@ export function createInvariants(options: InvariantOptions): Invariants {
     }
   }
 
+  function removed(): void {
+    for (const { instanceId, state, objectGuid } of table.values()) {
+      if ((state !== 'removed' && state !== 'failed') || objectGuid === undefined) continue;
+      const left = domain.accounts.get(objectGuid);
+      must(
+        left === undefined,
+        'removed',
+        `${left?.name} of ${instanceId} exists, and the ledger says ${state}.`,
+      );
+    }
+  }
+
   function kept(): void {
     for (const message of cloud.messages) {
       if (message.gone !== 'dead letter') continue;
@@ -163,6 +176,7 @@ export function createInvariants(options: InvariantOptions): Invariants {
       must(are, 'strangers', 'A stranger’s account is not what it was.');
       for (const account of others) strangers.add(account);
       accounted();
+      removed();
       unharmed();
       kept();
       if (broken) throw broken;

@@ -184,6 +184,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         nodes: ports.nodes,
         clock,
         patience,
+        newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;
           return { value: `one-time-${passwords}`, forget: () => undefined };

@@ -150,6 +150,19 @@ export function createWire(options: WireOptions): Wire {
         options.onTampering(instanceId);
         domain.delete(instanceId);
       },
+      'account moved': () => {
+        options.onTampering(instanceId);
+        domain.move(instanceId);
+      },
+      'account out of reach': () => {
+        options.onTampering(instanceId);
+        const restore = domain.guard(domain.move(instanceId));
+        kernel.after(disturb(LONG_OUTAGE) - kernel.now(), restore);
+      },
+      'DNS right missing': () => {
+        const restore = domain.denyRecords();
+        kernel.after(disturb(LONG_OUTAGE) - kernel.now(), restore);
+      },
       'stamped by a person': () => domain.addForeign(instanceId),
     };
     turns[turn]();

@@ -41,7 +41,9 @@ const sweepCalls = [
   'ec2.look',
   'autoscaling.counts',
 ] as const;
-export type Call = (typeof calls)[number] | (typeof sweepCalls)[number];
+/** What only groups are asked for that others join; no schedule has one. */
+type UnjoinOnlyCall = 'directory.prove';
+export type Call = (typeof calls)[number] | (typeof sweepCalls)[number] | UnjoinOnlyCall;
 
 /** What may become of one call. */
 const faults = [
@@ -92,6 +94,12 @@ const turns = [
   'group deleted',
   'account disabled',
   'account deleted',
+  /** An administrator moves the account out of our unit, and another tool overwrites its stamp. */
+  'account moved',
+  /** The same, to where our service account may not delete it for a while. */
+  'account out of reach',
+  /** The service account may not remove DNS records for a while. */
+  'DNS right missing',
   /** Another account under our organizational unit gets the instance's stamp: a name that we would never give. */
   'stamped by a person',
   /** What EC2 and Auto Scaling show of instances lags behind. */

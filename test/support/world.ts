@@ -359,6 +359,7 @@ export function createWorld(each = 64): World {
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
         },
+        newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;
           const value = `one-time-${passwords}`;

@@ -53,7 +53,7 @@ describe('a configuration', () => {
       deployment: 'adjoin',
       concurrency: 64,
       receive: { waitSeconds: 20, visibilitySeconds: 120 },
-      directory: { namePrefixes: ['A', 'B', 'C'] },
+      directory: { namePrefixes: ['A', 'B', 'C'], dnsCleanup: 'records' },
       patience: { joinSeconds: 1800, joinAttempts: 5 },
       logLevel: 'info',
     });

@@ -5,7 +5,8 @@
  * - A launch: one enabled account with the instance's stamp, under the organizational unit, whose password was changed
  *   after the worker staged it; on the machine the keytab that a join makes.
  * - A termination into the warm pool: what a launch must show, for the instance stays a member.
- * - Any other termination: no account with the instance's stamp on the controller that took the removal, or a debt in the ledger.
+ * - Any other termination: no account with the instance's stamp or the ledger's GUID on the controller that took the removal, or a
+ *   debt in the ledger.
  *
  * A look takes half a second, and seconds on a busy machine. An action that ended by itself meanwhile refuses the answer,
  * and may leave anything behind: judged is what took effect.
@@ -15,7 +16,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
 import { stampOf } from '../inside/subject.ts';
-import { accountsWithStamp, type StoredAccount } from './directory.ts';
+import { accountsOf, type StoredAccount } from './directory.ts';
 import type { ActionRecord, CloudRecord } from './record.ts';
 
 /** One CONTINUE that took effect. */
@@ -117,14 +118,14 @@ export function complaintOfRemoval({ state, accounts }: RemovalLook): string | u
   if (state !== 'removed') return `the ledger says ${state ?? 'nothing'}, neither removed nor owed`;
   if (!accounts) return 'the ledger names no controller that took the removal';
   const left = accounts.map(({ name }) => name);
-  return left.length === 0 ? undefined : `${left.join(', ')} still carries its stamp`;
+  return left.length === 0 ? undefined : `${left.join(', ')} is still there`;
 }
 
 async function lookAtJoin(sandbox: Sandbox, instanceId: string): Promise<JoinLook> {
   const { baseDn, controllers, organizationalUnit } = sandbox.domain;
   const stamp = stampOf(sandbox, instanceId);
   const accounts: StoredAccount[] = [];
-  for (const { machine } of controllers) accounts.push(...(await accountsWithStamp(machine, baseDn, stamp)));
+  for (const { machine } of controllers) accounts.push(...(await accountsOf(machine, baseDn, stamp)));
   const item = await ledgerItem(sandbox, instanceId);
   const disk = sandbox.fleet.machine(instanceId)?.disk;
   const keytab =
@@ -149,7 +150,8 @@ async function lookAtRemoval(sandbox: Sandbox, instanceId: string): Promise<Remo
   return {
     state: item?.['state']?.S,
     accounts:
-      controller && (await accountsWithStamp(controller.machine, baseDn, stampOf(sandbox, instanceId))),
+      controller &&
+      (await accountsOf(controller.machine, baseDn, stampOf(sandbox, instanceId), item?.['objectGuid']?.S)),
   };
 }
 

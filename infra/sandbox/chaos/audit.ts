@@ -11,6 +11,8 @@ import { findingsOf, type SweepOutcome } from './sweep.ts';
 export interface ControllerView {
   readonly name: string;
   readonly accounts: readonly StoredAccount[];
+  /** objectGUIDs of all computer accounts of the domain, wherever they are. */
+  readonly identifiers: readonly string[];
   readonly serviceAccount: ServiceAccountState;
 }
 
@@ -76,6 +78,7 @@ export function audit(evidence: Evidence): Proof[] {
     membersProof(evidence),
     dnsProof(evidence),
     ledgerProof(evidence),
+    removedProof(evidence),
     fencingProof(evidence),
     sleepProof(evidence),
     messagesProof(evidence),
@@ -199,6 +202,16 @@ function ledgerProof({ memberships, instances }: Evidence): Proof {
       failures.push(`${instanceId} lives and is not in the ledger`);
   }
   return proofOf('ledger: members live, nothing is owed', memberships.length, failures);
+}
+
+function removedProof({ memberships, controllers }: Evidence): Proof {
+  const over = memberships.filter(({ state }) => state === 'removed' || state === 'failed');
+  const failures = controllers.flatMap(({ name, identifiers }) =>
+    over
+      .filter(({ objectGuid }) => objectGuid !== undefined && identifiers.includes(objectGuid))
+      .map(({ instanceId, state }) => `${name}: the account of ${instanceId}, which is ${state}, exists`),
+  );
+  return proofOf('no account in the ledger outlives its record', over.length, failures);
 }
 
 function fencingProof({ writes }: Evidence): Proof {

@@ -9,6 +9,7 @@ const limitMs = 30_000;
 /** A computer account as one controller has it. */
 export interface StoredAccount {
   readonly name: string;
+  readonly objectGuid: string;
   readonly distinguishedName: string;
   readonly stamp: string;
   readonly enabled: boolean;
@@ -50,6 +51,7 @@ const first = (entry: Entry, name: string): string => entry.attributes.get(name)
 function accountOf(entry: Entry): StoredAccount {
   return {
     name: first(entry, 'sAMAccountName').replace(/\$$/, ''),
+    objectGuid: first(entry, 'objectGUID'),
     distinguishedName: entry.dn,
     stamp: first(entry, 'msDS-cloudExtensionAttribute1'),
     enabled: (Number(first(entry, 'userAccountControl')) & accountDisabled) === 0,
@@ -58,17 +60,20 @@ function accountOf(entry: Entry): StoredAccount {
   };
 }
 
-/** Every computer account under the organizational unit, stamped or not. */
-export async function accountsUnder(machine: Machine, organizationalUnit: string): Promise<StoredAccount[]> {
-  return (await search(machine, organizationalUnit, '(objectClass=computer)', attributes)).map(accountOf);
+/** Every computer account under this place, stamped or not. */
+export async function accountsUnder(machine: Machine, place: string): Promise<StoredAccount[]> {
+  return (await search(machine, place, '(objectClass=computer)', attributes)).map(accountOf);
 }
 
-export async function accountsWithStamp(
+/** The accounts with this stamp, and the one with this GUID, wherever they are and whatever their stamps are. */
+export async function accountsOf(
   machine: Machine,
   baseDn: string,
   stamp: string,
+  objectGuid?: string,
 ): Promise<StoredAccount[]> {
-  const filter = `(msDS-cloudExtensionAttribute1=${stamp})`;
+  const byGuid = objectGuid === undefined ? '' : `(objectGUID=${objectGuid})`;
+  const filter = `(|(msDS-cloudExtensionAttribute1=${stamp})${byGuid})`;
   return (await search(machine, baseDn, filter, attributes)).map(accountOf);
 }
 
@@ -83,6 +88,37 @@ export async function serviceAccountState(
     locked: filetimeToMs(first(entry, 'lockoutTime')) > 0,
     badPasswords: Number(first(entry, 'badPwdCount')),
   };
+}
+
+/**
+ * Moves the account with this stamp into a unit of its own and clears the stamp, as an administrator's tool might.
+ * @returns whether there was one
+ */
+export async function moveAccount(machine: Machine, baseDn: string, stamp: string): Promise<boolean> {
+  const [account] = await accountsOf(machine, baseDn, stamp);
+  if (!account) return false;
+  const unit = `OU=Elsewhere,${baseDn}`;
+  const change = async (tool: string, ...lines: string[]): Promise<string> => {
+    const input = `${lines.join('\n')}\n`;
+    const { code, stderr } = await machine.exec([tool, '-H', database], { input, timeoutMs: limitMs });
+    return code === 0 ? '' : stderr.trim();
+  };
+  // It is there from the second time on.
+  await change('ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
+  const { distinguishedName, name } = account;
+  const failures = [
+    await change('ldbmodify', `dn: ${distinguishedName}`, 'changetype: modify', `delete: ${attributes[1]}`),
+    await change(
+      'ldbmodify',
+      `dn: ${distinguishedName}`,
+      'changetype: modrdn',
+      `newrdn: CN=${name}`,
+      'deleteoldrdn: 1',
+      `newsuperior: ${unit}`,
+    ),
+  ];
+  // A worker may have deleted it meanwhile.
+  return failures.every((failure) => failure === '');
 }
 
 /** Places computer accounts that are none of adjoin's, as an administrator would. */

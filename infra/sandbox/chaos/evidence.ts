@@ -54,6 +54,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     controllers.push({
       name: hostName.split('.')[0] ?? hostName,
       accounts: await accountsUnder(machine, domain.organizationalUnit),
+      identifiers: (await accountsUnder(machine, domain.baseDn)).map(({ objectGuid }) => objectGuid),
       serviceAccount: await serviceAccountState(machine, domain.baseDn, domain.serviceAccount.user),
     });
   }

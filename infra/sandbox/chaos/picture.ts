@@ -47,6 +47,8 @@ const colors: Readonly<Record<FaultKind, string>> = {
   'message-malformed': '#5d4037',
   'message-forged': '#000000',
   'instance-died': '#c62828',
+  'account-moved': '#ad1457',
+  'dns-right-missing': '#33691e',
   'instance-terminated': '#d81b60',
   'pool-reused': '#2e7d32',
   'root-volume-replaced': '#00695c',

@@ -43,6 +43,8 @@ export const worldKinds = [
   'pool-reused',
   'root-volume-replaced',
   'group-refreshed',
+  'account-moved',
+  'dns-right-missing',
   'node-silent',
   'join-broken',
   'package-missing',
@@ -92,6 +94,10 @@ export type WorldFault =
     }
   /** Instance refreshes of a group: new root volumes, or new instances. */
   | { readonly kind: 'root-volume-replaced' | 'group-refreshed'; readonly group: number }
+  /** A member's account is moved out of the unit, without its stamp; then the instance is told to leave. */
+  | { readonly kind: 'account-moved'; readonly choice: number }
+  /** The service account may not remove DNS records. */
+  | { readonly kind: 'dns-right-missing'; readonly seconds: number }
   /** These befall the next machine that boots. */
   | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' };
 
@@ -213,12 +219,15 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
       return { kind, choice, transition: dice.pick(transitions) };
     case 'instance-died':
     case 'instance-terminated':
+    case 'account-moved':
       return { kind, choice };
     case 'pool-reused':
       return { kind, group, state: dice.pick(['Stopped', 'Running']), seconds: dice.between(20, 40) };
     case 'root-volume-replaced':
     case 'group-refreshed':
       return { kind, group };
+    case 'dns-right-missing':
+      return { kind, seconds: dice.between(5, 20) };
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
@@ -284,8 +293,11 @@ function detailOf(fault: Fault): string {
     case 'root-volume-replaced':
     case 'group-refreshed':
       return ` group ${fault.group}`;
+    case 'dns-right-missing':
+      return ` for ${fault.seconds} s`;
     case 'instance-died':
     case 'instance-terminated':
+    case 'account-moved':
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':

@@ -46,12 +46,12 @@ export async function unlessBusy(
 }
 
 const saidWhat =
-  /(\d+) accounts? and (\d+) memberships? examined: (\d+) removed, (\d+) kept, (\d+) vanished, (\d+) errors?\./;
+  /(\d+) accounts? and (\d+) memberships? examined: (\d+) removed, (\d+) kept, (\d+) reported, (\d+) errors?\./;
 
 export interface SweepFindings {
   readonly accounts: number;
   readonly memberships: number;
-  /** Removed, kept, vanished, or an error. */
+  /** Removed, kept, reported, or an error. */
   readonly found: number;
 }
 

@@ -1,14 +1,17 @@
 /** Carries out the faults of a plan on a running sandbox, and takes every one of them back. */
+import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { randomUUID } from 'node:crypto';
 import { randomPassword } from '../domain/password.ts';
 import { accountId, type Sandbox } from '../inside/sandbox.ts';
+import { stampOf } from '../inside/subject.ts';
 import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
 import type { Clock } from '../clock.ts';
 import type { Groups } from './groups.ts';
+import { moveAccount } from './directory.ts';
 import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
 import type { WorldFault } from './plan.ts';
@@ -67,6 +70,7 @@ export function createWorld(parts: WorldParts): World {
   const { sandbox, machines, groups, record, ledger, clock } = parts;
   const { controllers } = sandbox.domain;
   const ec2 = new EC2Client(parts.owner);
+  const autoScaling = new AutoScalingClient(parts.owner);
   const sqs = new SQSClient(parts.owner);
   const secrets = new SecretsManagerClient(parts.owner);
   const publisher = new SQSClient(sandbox.session(sandbox.stack.publisherRoleArn, 'chaos'));
@@ -270,6 +274,31 @@ export function createWorld(parts: WorldParts): World {
           const strategy = fault.kind === 'group-refreshed' ? 'Rolling' : 'ReplaceRootVolume';
           return (await groups.refresh(fault.group, strategy)) ? once('AWS') : undefined;
         }
+        case 'account-moved': {
+          const victim = chosen(
+            inService(record).filter((each) => each.leavingAt === undefined),
+            fault.choice,
+          );
+          // Both need the first controller's directory to be there, and so does what is done to that.
+          if (!victim || busy.has('controller 1')) return undefined;
+          const stamp = stampOf(sandbox, victim.instanceId);
+          if (!(await moveAccount(sandbox.domain.controller, sandbox.domain.baseDn, stamp))) return undefined;
+          await autoScaling.send(
+            new TerminateInstanceInAutoScalingGroupCommand({
+              InstanceId: victim.instanceId,
+              ShouldDecrementDesiredCapacity: false,
+            }),
+          );
+          return once(laneOf(victim.instanceId));
+        }
+        case 'dns-right-missing':
+          return forSeconds(
+            'controller 1',
+            'dc1',
+            fault.seconds,
+            () => sandbox.domain.setDnsRight(false),
+            () => sandbox.domain.setDnsRight(true),
+          );
         case 'node-silent':
         case 'join-broken':
         case 'package-missing':
@@ -282,7 +311,7 @@ export function createWorld(parts: WorldParts): World {
       await Promise.all(lasting);
     },
     close() {
-      for (const client of [ec2, sqs, secrets, publisher]) client.destroy();
+      for (const client of [ec2, autoScaling, sqs, secrets, publisher]) client.destroy();
     },
   };
 }

@@ -52,6 +52,8 @@ export interface Domain {
   ): Promise<{ readonly certificate: string; readonly key: string }>;
   /** Resets the service account's password in the directory, as an administrator would. */
   setServicePassword(password: string): Promise<void>;
+  /** Takes from the service account the right to change DNS records, or gives it back, as an administrator would. */
+  setDnsRight(granted: boolean): Promise<void>;
   /** Reads the controller's database past LDAP and its access control. */
   search(query: Query): Promise<Entry[]>;
   stop(): Promise<void>;
@@ -96,6 +98,7 @@ export const lockoutThreshold = 10;
 const provisionLimitMs = 240_000;
 
 const furnishScript = join(import.meta.dirname, 'furnish.py');
+const dnsRightScript = join(import.meta.dirname, 'dns-right.py');
 
 /** The container of a domain's DNS records. */
 export function dnsZoneDn(domainName: string): string {
@@ -247,6 +250,11 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
         input: `dn: ${dn}\nchangetype: modify\nreplace: unicodePwd\nunicodePwd:: ${quoted}\n`,
       });
       serviceAccount = { ...serviceAccount, password };
+    },
+    async setDnsRight(granted) {
+      const wanted = { host: fullHostName, zone: dnsZoneDn(domainName), user: serviceAccount.user, granted };
+      const script = ['python3', '-c', await readFile(dnsRightScript, 'utf8')];
+      await must(controller, script, { input: JSON.stringify(wanted) });
     },
     async search({ base = baseDn, filter, attributes }) {
       return parseLdif(

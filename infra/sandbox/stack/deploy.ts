@@ -15,7 +15,7 @@ import { resolveParameters } from './parameters.ts';
 import type { Target, ResourceTypes } from './resource-type.ts';
 import { resourceTypes } from './resources/index.ts';
 import { DeploymentFailure, rollBack, type Deletable } from './rollback.ts';
-import { parseTemplate, TemplateError, type Json, type JsonMap } from './template.ts';
+import { parseTemplate, TemplateError, type Json, type JsonMap, type Rule } from './template.ts';
 
 export interface DeployedStack {
   readonly name: string;
@@ -67,6 +67,7 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
       return truth;
     },
   };
+  checkRules(template.rules, scope);
   const holds = (condition: string | undefined) => condition === undefined || scope.condition(condition);
 
   const resources: Deletable[] = [];
@@ -103,4 +104,13 @@ function refuseUnknown({ applied, inert = [] }: ResourceTypes[string], propertie
   if (applied === 'all') return;
   const stranger = Object.keys(properties).find((key) => !applied.includes(key) && !inert.includes(key));
   if (stranger !== undefined) throw new TemplateError(`The sandbox does not know its property ${stranger}.`);
+}
+
+/** Rules see parameters only, and are asked before anything is made. */
+function checkRules(rules: ReadonlyMap<string, Rule>, scope: Scope): void {
+  const broken = [...rules.values()]
+    .filter(({ condition }) => condition === undefined || evaluateCondition(condition, scope))
+    .flatMap(({ assertions }) => assertions.filter(({ assert }) => !evaluateCondition(assert, scope)))
+    .map(({ description }) => description);
+  if (broken.length > 0) throw new TemplateError(`Template error: ${broken.join(' ')}`);
 }

@@ -14,6 +14,8 @@ import {
 export interface Created {
   readonly ref: string;
   readonly attributes: Readonly<Record<string, string>>;
+  /** Attributes that are lists. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** All that an expression may refer to. */
@@ -61,6 +63,12 @@ export function evaluateCondition(value: Json, scope: Scope): boolean {
       return listAt(argument, name).some((each) => evaluateCondition(each, scope));
     case 'Fn::Not':
       return !listAt(argument, name).some((each) => evaluateCondition(each, scope));
+    // Only rules have it.
+    case 'Fn::EachMemberEquals': {
+      const [list, wanted] = listAt(argument, name);
+      const value = scalar(evaluate(wanted ?? '', scope), name);
+      return listAt(evaluate(list ?? [], scope), name).every((each) => each === value);
+    }
     default:
       throw new TemplateError(`The condition function ${name} is not supported.`);
   }
@@ -103,7 +111,7 @@ function call(name: string, argument: Json, scope: Scope): Evaluated {
       const [id = '', attribute = ''] = isList(argument)
         ? argument.map((each) => scalar(evaluate(each, scope), name))
         : splitOnce(textAt(argument, name));
-      return attributeOf(id, attribute, scope);
+      return scope.created.get(id)?.lists?.[attribute] ?? attributeOf(id, attribute, scope);
     }
     case 'Fn::Sub':
       return substitute(argument, scope);

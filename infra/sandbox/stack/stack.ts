@@ -10,6 +10,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import type { Place } from '../cloud/place.ts';
 import type { Account } from './account.ts';
 import { merge, type AgentConfig } from './agent-config.ts';
+import { network } from './network.ts';
 import { deploy, type DeployedStack } from './deploy.ts';
 import type { Permissions } from './permissions.ts';
 import type { Target } from './resource-type.ts';
@@ -185,16 +186,6 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
     for (const client of Object.values(clients)) client.destroy();
   }
 }
-
-/** Where the stack lies. The sandbox's network has no IDs; these only have to be the same everywhere. */
-export const network = {
-  VpcId: 'vpc-0a77000000000000a',
-  SubnetA: 'subnet-0a77000000000000a',
-  SubnetB: 'subnet-0a77000000000000b',
-  RouteTableIds: 'rtb-0a77000000000000a',
-  S3PrefixListId: 'pl-0a77000a',
-  DynamoDbPrefixListId: 'pl-0a77000b',
-} as const;
 
 async function parametersOf(options: StackOptions): Promise<Record<string, string>> {
   const { account } = options;

@@ -32,12 +32,20 @@ export interface Output {
   readonly condition: string | undefined;
 }
 
+/** What must hold of the parameters before anything is made. */
+export interface Rule {
+  /** Undefined: always. */
+  readonly condition: Json | undefined;
+  readonly assertions: readonly { readonly assert: Json; readonly description: string }[];
+}
+
 export interface Template {
   /** Empty where there is none. */
   readonly description: string;
   readonly parameters: ReadonlyMap<string, ParameterDefinition>;
   readonly mappings: JsonMap;
   readonly conditions: JsonMap;
+  readonly rules: ReadonlyMap<string, Rule>;
   readonly resources: ReadonlyMap<string, ResourceDefinition>;
   readonly outputs: ReadonlyMap<string, Output>;
 }
@@ -52,6 +60,7 @@ const sections = new Set([
   'Description',
   'Metadata',
   'Parameters',
+  'Rules',
   'Mappings',
   'Conditions',
   'Resources',
@@ -72,6 +81,7 @@ export function parseTemplate(text: string): Template {
     parameters: mapped(section(root, 'Parameters'), parameter),
     mappings: section(root, 'Mappings'),
     conditions: section(root, 'Conditions'),
+    rules: mapped(section(root, 'Rules'), rule),
     resources: mapped(section(root, 'Resources'), resource),
     outputs: mapped(section(root, 'Outputs'), output),
   };
@@ -127,6 +137,18 @@ function resource(value: Json, name: string): ResourceDefinition {
       textAt(each, `resource ${name}'s DependsOn`),
     ),
     deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
+  };
+}
+
+function rule(value: Json, name: string): Rule {
+  const given = mapAt(value, `rule ${name}`);
+  return {
+    condition: given['RuleCondition'],
+    assertions: listAt(given['Assertions'], `rule ${name}'s Assertions`).map((each) => {
+      const { Assert, AssertDescription } = mapAt(each, `an assertion of rule ${name}`);
+      if (Assert === undefined) throw new TemplateError(`Rule ${name} asserts nothing.`);
+      return { assert: Assert, description: textAt(AssertDescription ?? '', `rule ${name}`) };
+    }),
   };
 }
 

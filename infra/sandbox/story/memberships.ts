@@ -17,6 +17,7 @@ export interface Membership {
   /** As the agent names it: joining, staged, member, leaving, removed, failed or owed. */
   readonly state: string;
   readonly computerName?: string;
+  readonly objectGuid?: string;
   readonly lastError?: { readonly code: string; readonly message: string };
   readonly launch?: StepTimes;
   readonly terminate?: StepTimes;
@@ -39,6 +40,7 @@ export function readMembership(item: Item): Membership | undefined {
   const instanceId = item['instanceId']?.S;
   if (!instanceId?.startsWith('i-')) return undefined;
   const computerName = item['computerName']?.S;
+  const objectGuid = item['objectGuid']?.S;
   const error = item['lastError']?.M;
   const launch = stepTimes(item['launch']);
   const terminate = stepTimes(item['terminate']);
@@ -46,6 +48,7 @@ export function readMembership(item: Item): Membership | undefined {
     instanceId,
     state: item['state']?.S ?? '',
     ...(computerName === undefined ? {} : { computerName }),
+    ...(objectGuid === undefined ? {} : { objectGuid }),
     ...(error ? { lastError: { code: error['code']?.S ?? '', message: error['message']?.S ?? '' } } : {}),
     ...(launch ? { launch } : {}),
     ...(terminate ? { terminate } : {}),

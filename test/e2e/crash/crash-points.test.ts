@@ -56,7 +56,7 @@ const landmarks: Readonly<Record<Action, readonly string[]>> = {
     'dynamodb:PutItem renews the lease',
     'ldap:bind',
     'ldap:delete account',
-    'ldap:delete DNS record',
+    'ldap:remove DNS record',
     'dynamodb:PutItem terminate remove',
     'autoscaling:CompleteLifecycleAction',
     'sqs:DeleteMessage',

@@ -125,8 +125,10 @@ export function createNames(options: NamesOptions): Names {
             .replace(/^<GUID=.*/, 'an account');
           return once(`ldap:search ${zone}${by}`);
         }
+        case 'modify':
+          return once(target.includes('CN=MicrosoftDNS') ? 'ldap:remove DNS record' : 'ldap:modify');
         case 'delete':
-          return once(target.includes('CN=MicrosoftDNS') ? 'ldap:delete DNS record' : 'ldap:delete account');
+          return once(target.includes('CN=MicrosoftDNS') ? 'ldap:delete tombstone' : 'ldap:delete account');
         default:
           return once(`ldap:${operation}`);
       }

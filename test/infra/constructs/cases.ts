@@ -70,7 +70,9 @@ const cases = {
   'with settings': () => own({ agentSettings }).stack,
   'with the longest name': () => own({ deployment: longestDeployment }).stack,
   'with endpoints of its own': () =>
-    own({ endpoints: { secretsManagerId: 'vpce-0abc', securityGroupId: 'sg-0123456789abcdef0' } }).stack,
+    own({
+      endpoints: { secretsManager: { id: 'vpce-0abc' }, securityGroups: ['sg-0123456789abcdef0'] },
+    }).stack,
   'with a user for sessions': () =>
     own({ sessions: { operatorNetworks: ['192.0.2.0/24'], runAsUser: 'reader' } }).stack,
   'with MFA': () => own({ requireMfa: true }).stack,
@@ -80,6 +82,8 @@ const cases = {
   'attached, join only': attached({ unjoin: false }),
   'attached for nothing': attached({ join: false, unjoin: false }),
   'attached, a failed launch is held': attached({ onJoinFailure: 'HOLD' }),
+  'attached, others join': attached({ unjoinOnly: true }),
+  'attached, others join and so do we': attached({ unjoinOnly: true, join: true }),
   'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),
   'attached with too long a heartbeat': attached({ heartbeat: Duration.seconds(7201) }),
   'attached with half a second': attached({ heartbeat: Duration.millis(30_500) }),

@@ -86,6 +86,19 @@ describe('attach', () => {
     });
   });
 
+  test('a group that others join has the terminate hook alone, and the tag that the agent reads', () => {
+    const [fleet] = fleets(made.template('attached, others join'));
+    expect(fleet?.Properties['LifecycleHookSpecificationList']).toEqual([
+      expect.objectContaining({ LifecycleHookName: 'adjoin-terminate' }),
+    ]);
+    expect(fleet?.Properties['Tags']).toContainEqual({
+      Key: 'adjoin:UnjoinOnly',
+      Value: 'true',
+      PropagateAtLaunch: true,
+    });
+    expect(made.errorOf('attached, others join and so do we')).toContain('unjoinOnly is without join');
+  });
+
   test("a group's own hooks stay", () => {
     const hooks = propertiesOf(
       made.template('attached beside a hook of theirs'),

@@ -18,6 +18,7 @@ export const agentSettings: Required<AgentSettings> = {
     controllers: ['dc1.corp.example.test'],
     site: 'Branch',
     namePrefixes: ['X'],
+    dnsCleanup: 'none',
     connectSeconds: 6,
     operationSeconds: 14,
   },

@@ -240,6 +240,12 @@ const things = (arns: Arns) =>
       context: { 'aws:TagKeys': ['adjoin:OnJoinFailure'] },
       actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
+    "fleet group's leave to remove accounts of others": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:UnjoinOnly'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
     // AWS takes it for another tag, and people for the same.
     "fleet group's membership, in another spelling": {
       arn: group('fleet'),

@@ -378,6 +378,7 @@ const guards: readonly Rule[] = [
     applies: either(
       anythingBut('fleet group', 'SetDesiredCapacity'),
       on("fleet group's membership, among other tags", "fleet group's answer to a failed join"),
+      on("fleet group's leave to remove accounts of others"),
       on("fleet group's membership, in another spelling", "fleet group's sessions"),
     ),
   },
@@ -433,26 +434,6 @@ const guards: readonly Rule[] = [
   sentence: `Under a guard: ${sentence}.`,
   applies: both(guarded, applies),
 }));
-
-const endpointTraffic = either(
-  both(
-    theWorker,
-    either(
-      doing('queue', 'ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'),
-      on('all groups'),
-      doing('agent file', 'GetObject'),
-      doing('fleet group', 'RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'),
-      doing('foreign group', 'RecordLifecycleActionHeartbeat', 'CompleteLifecycleAction'),
-      ({ act }) => act.action === 'ssm:SendCommand',
-      doing('secret', 'GetSecretValue'),
-      doing('memberships', 'GetItem', 'PutItem', 'Scan'),
-    ),
-  ),
-  both(
-    ({ actor }) => !actor.name.startsWith('another account'),
-    either(sessionRecording, doing('worker log stream', 'CreateLogStream', 'PutLogEvents')),
-  ),
-);
 
 /** What resource policies see to. */
 const onResources: readonly Rule[] = [
@@ -553,8 +534,12 @@ export const nevers: readonly Rule[] = [
     applies: flawed('IMDSv1'),
   },
   {
-    sentence: 'Our endpoints let pass only what the system does.',
-    applies: both(from('through our endpoint'), not(endpointTraffic)),
+    sentence: "The secret's endpoint lets nothing pass but the worker's read of the secret.",
+    applies: both(
+      from('through our endpoint'),
+      ({ act }) => act.action.startsWith('secretsmanager:'),
+      not(both(theWorker, doing('secret', 'GetSecretValue'))),
+    ),
   },
   {
     sentence: 'Operators never start a session or a command on the worker, whatever else they may.',

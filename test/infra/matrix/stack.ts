@@ -1,5 +1,6 @@
 /** The deployed policies that the matrix asks, and the ARNs of what they protect. */
 import { deployedPolicies, type DeployedResource } from '../../../infra/sandbox/iam/from-template.ts';
+import { everyEndpoint } from '../../../infra/sandbox/stack/network.ts';
 import { policy, type Endpoint, type Policy } from '../../../infra/sandbox/iam/policies.ts';
 import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/service-control.ts';
 import { resolved, type Synthesized } from './synthesized.ts';
@@ -30,6 +31,7 @@ const parameters = {
   DirectoryCaBase64: 'A'.repeat(100),
   AdministratorArns: people.administrator,
   BreakGlassRoleArn: people.breakGlass,
+  ...everyEndpoint,
   AgentBucket: 'agent-files',
   S3PrefixListId: 'pl-0a',
   DynamoDbPrefixListId: 'pl-0b',

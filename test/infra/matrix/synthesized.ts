@@ -103,7 +103,11 @@ function named(type: string, logicalId: string, properties: JsonMap, { region, a
       return { ref: policyArn, attributes: { PolicyArn: policyArn } };
     }
     case 'AWS::EC2::VPCEndpoint':
-      return { ref: `vpce-${hash.slice(0, 17)}`, attributes: {} };
+      return {
+        ref: `vpce-${hash.slice(0, 17)}`,
+        attributes: {},
+        lists: { DnsEntries: [`Z0:vpce-${hash.slice(0, 17)}.vpce.amazonaws.com`] },
+      };
     default: {
       // Nothing here looks at these; whatever of them is referred to gets a name.
       const id = `${logicalId}-${hash.slice(0, 17)}`;

@@ -36,7 +36,9 @@ const longest = {
   RequireMfa: 'true',
   AgentBucket: long('b', 63),
   AgentKey: long('k', 900),
-  CreateEndpoints: 'true',
+  EndpointS3: 'create',
+  EndpointSqs: 'create',
+  EndpointSecurityGroupId: 'sg-0123456789abcdef0',
   RouteTableIds: Array.from({ length: 20 }, (_, index) => `rtb-0123456789abcde${10 + index}`).join(','),
   NodeSecurityGroupId: 'sg-0123456789abcdef0',
   S3PrefixListId: 'pl-0123456789abcdef0',
@@ -68,6 +70,25 @@ describe('the stack', () => {
     );
   });
 
+  test.each([
+    ['gateways without route tables', { RouteTableIds: '' }, 'give RouteTableIds'],
+    [
+      'no way to the endpoints that are there',
+      { EndpointSecurityGroupId: '' },
+      'give EndpointSecurityGroupId',
+    ],
+    ['another VPC without its network', { EndpointVpcId: 'vpc-0a' }, 'both EndpointCidr and EndpointVpcId'],
+    [
+      'nodes for endpoints that are not made',
+      { EndpointSqs: 'existing' },
+      'NodeSecurityGroupId lets nodes reach',
+    ],
+  ])('refuses contradictory parameters before anything is made: %s', async (_, over, words) => {
+    await expect(deployNothing(template, { ...longest, ...over })).rejects.toThrow(
+      expect.objectContaining({ name: 'TemplateError', message: expect.stringContaining(words) }),
+    );
+  });
+
   test('says how many administrators there can be', () => {
     const { Parameters }: { Parameters: Record<string, { Description: string }> } = JSON.parse(template);
     expect(Parameters['AdministratorArns']?.Description).toContain('At most 1,500 characters');
@@ -95,9 +116,12 @@ test('the template that attaches a group is within every limit, and fits into a 
 test('every type of the templates is known to the limits', () => {
   // Nothing is known of these but sizes of policies and of text, which other checks measure.
   const measured = [
+    'AWS::CloudFormation::WaitCondition',
+    'AWS::CloudFormation::WaitConditionHandle',
     'AWS::CloudWatch::Dashboard',
     'AWS::EC2::LaunchTemplate',
     'AWS::S3::BucketPolicy',
+    'AWS::SNS::Subscription',
     'AWS::SNS::TopicPolicy',
     'AWS::SQS::QueuePolicy',
   ];

@@ -46,6 +46,9 @@ const loose = (statement: PolicyStatement) =>
   (statement.Effect === 'Allow' &&
     ('NotAction' in statement || JSON.stringify(statement['Action']).includes('*')));
 
+/** These say which account's calls an endpoint lets through. What the caller may do is for the caller's own policies to say. */
+const bounds = new Set(['endpoint ThisAccount', 'endpoint-s3 ThisAccount']);
+
 describe.each(files)('policies/%s.json', (name) => {
   const { Statement: statements } = fillPolicy(name, values);
 
@@ -57,7 +60,7 @@ describe.each(files)('policies/%s.json', (name) => {
   });
 
   test('never says NotPrincipal, and allows no action by a bare wildcard', () => {
-    expect(statements.filter(loose)).toEqual([]);
+    expect(statements.filter(loose).filter(({ Sid }) => !bounds.has(`${name} ${Sid}`))).toEqual([]);
   });
 });
 

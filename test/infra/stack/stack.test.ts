@@ -127,9 +127,8 @@ describe('the secret', () => {
   test('is read through the endpoint that was made or named, and no other', () => {
     const text = JSON.stringify(only(template, 'AWS::SecretsManager::ResourcePolicy').Properties);
     expect(text).toContain(
-      '"aws:SourceVpce":{"Fn::If":["CreateEndpointsIs",{"Ref":"MembershipEndpointssecretsmanager',
+      '"aws:SourceVpce":{"Fn::If":["SecretsManagerEndpointIdGiven",{"Ref":"SecretsManagerEndpointId"},{"Ref":"MembershipSecretEndpoint',
     );
-    expect(text).toMatch(/"aws:SourceVpce":\{"Fn::If":\[[^\]]+\{"Ref":"SecretsManagerEndpointId"\}\]/);
   });
 });
 
@@ -252,9 +251,11 @@ describe('workers', () => {
     expect(launchData()['BlockDeviceMappings']).toMatchObject([{ Ebs: { Encrypted: true } }]);
   });
 
-  test('run Amazon Linux 2023 for arm64, the newest at each launch', () => {
-    expect(launchData()['ImageId']).toMatch(/^resolve:ssm:.*al2023.*arm64$/);
-    expect(launchData()['InstanceType']).toMatch(/^t4g\./);
+  test('run Amazon Linux 2023 for arm64, the newest at each launch, unless told otherwise', () => {
+    expect(launchData()['ImageId']).toEqual({ Ref: 'ImageId' });
+    expect(parameters['ImageId']?.Default).toMatch(/^resolve:ssm:.*al2023.*arm64$/);
+    expect(launchData()['InstanceType']).toEqual({ Ref: 'InstanceType' });
+    expect(parameters['InstanceType']?.Default).toMatch(/^t4g\./);
   });
 
   test('check the hash of the agent before they run it', () => {
@@ -286,10 +287,15 @@ describe('workers', () => {
       'systemctl() { echo "systemctl $*"; }',
       'swapoff() { echo swapoff; return 1; }',
       'dnf() { echo dnf; }',
+      'sleep() { :; }',
+      'curl() { case "$*" in *PUT*) echo "signal $(cat)";; esac; }',
     ];
     const assigned = script.slice(0, script.indexOf('set -euo pipefail'));
     const run = (extra: string) =>
-      spawnSync('bash', [], { input: [assigned, ...commands, extra, ...steps].join('\n'), encoding: 'utf8' });
+      spawnSync('bash', [], {
+        input: [assigned, 'HOSTNAME=worker-1', ...commands, extra, ...steps].join('\n'),
+        encoding: 'utf8',
+      });
     const failed = run('');
     expect(failed.stdout.split('\n').filter((line) => line !== '')).toEqual([
       'systemctl disable --now amazon-ssm-agent',
@@ -297,9 +303,37 @@ describe('workers', () => {
       'swapoff',
       'systemctl poweroff',
     ]);
+    expect(failed.stderr).toContain('set-up failed: installing packages: power off');
+    expect(failed.stderr).toContain(
+      'signal {"Status":"FAILURE","Reason":"worker worker-1: installing packages failed","UniqueId":"worker-1","Data":"-"}',
+    );
     expect(run('unset AGENT_KEY').status).not.toBe(0);
     // What is not set is found by the shell itself.
     expect(run('dnf() { echo "$NOT_THERE"; }\nswapoff() { :; }').stdout).toContain('systemctl poweroff');
+    const blind = run(
+      'curl() { case "$*" in *PUT*) echo "signal $(cat)";; *sqs.*|*vpce-*) return 6;; esac; }\nSECRETS_MANAGER_URL=https://vpce-0a.example',
+    );
+    expect(blind.stdout).not.toContain('dnf');
+    expect(blind.stderr).toContain(
+      '"worker worker-1: reaching the VPC endpoints (name resolution, port 443, TLS) of sqs secretsmanager failed"',
+    );
+  });
+
+  test('tell the stack that they work, and it waits for the first; a new agent or set-up makes another wait', () => {
+    const wait = only(template, 'AWS::CloudFormation::WaitCondition');
+    expect(wait.Condition).toBe('WorkersWanted');
+    expect(wait.Properties['Count']).toBe(1);
+    const [handle] = Object.entries(resources).filter(
+      ([, { Type }]) => Type === 'AWS::CloudFormation::WaitConditionHandle',
+    );
+    expect(said('SIGNAL_URL')).toBe(`<${handle?.[0] ?? ''}>`);
+    expect(handle?.[0]).toMatch(/^MembershipWorkerStarted[0-9a-f]{8}/);
+  });
+
+  test('are replaced within a week, so that none runs an old image', () => {
+    expect(propertiesOf(template, 'AWS::AutoScaling::AutoScalingGroup')).toContainEqual(
+      expect.objectContaining({ MaxInstanceLifetime: 604_800 }),
+    );
   });
 
   test('have the directory of the log before the service starts: systemd opens the file ahead of LogsDirectory', () => {
@@ -324,14 +358,19 @@ describe('workers', () => {
     const trap = /^trap .*$/m.exec(script)?.[0] ?? '';
     const steps = [
       'set -euo pipefail',
+      /^ended\(\) \{[^]*?^\}/m.exec(script)?.[0] ?? '',
       trap,
       'sleep() { echo "sleep $*"; }',
       'tail() { echo "tail $*"; }',
+      'signal() { echo "signal $1: $2"; }',
+      "step=''",
       `systemctl() { case "$1" in is-active) ${active};; show) echo ${restarts};; *) echo "systemctl $*";; esac; }`,
       script.slice(script.indexOf('systemctl daemon-reload')),
     ];
     const { stdout, stderr } = spawnSync('bash', [], { input: steps.join('\n'), encoding: 'utf8' });
     expect(stdout).toMatch(/systemctl enable --now [^\n]*adjoin\nsleep \d\d\n/);
+    expect(stdout.includes('signal SUCCESS')).toBe(!off);
+    expect(stderr.includes('signal FAILURE: worker')).toBe(off);
     expect(stdout.includes('systemctl poweroff')).toBe(off);
     // What it said goes to the console, too: the log may not have been delivered.
     expect(stderr.includes('tail --lines=20 /var/log/adjoin/agent.log')).toBe(off);
@@ -399,20 +438,58 @@ describe('workers', () => {
 describe('VPC endpoints', () => {
   const endpoints = ofType(template, 'AWS::EC2::VPCEndpoint');
 
-  test('are made if asked for, each with a policy of its own', () => {
-    expect(endpoints).toHaveLength(10);
-    expect(endpoints.filter(({ Condition }) => Condition !== 'CreateEndpointsIs')).toEqual([]);
+  const secret = endpoints.find(({ Condition }) => Condition === 'MembershipSecretEndpointMade4C9D60A0');
+  const shared = endpoints.filter((each) => each !== secret);
+
+  test('are made each if asked for, with a policy of its own', () => {
+    expect(shared.map(({ Condition = '' }) => Condition).toSorted()).toEqual([
+      'EndpointAutoScalingMade',
+      'EndpointDynamoDbMade',
+      'EndpointEc2Made',
+      'EndpointKmsMade',
+      'EndpointLogsMade',
+      'EndpointS3Made',
+      'EndpointSqsMade',
+      'EndpointSsmMade',
+      'EndpointSsmMessagesMade',
+    ]);
+    for (const { Condition = '' } of shared)
+      expect(parameters[Condition.replace(/Made$/, '')]?.Default).toBe('existing');
     expect(endpoints.filter(({ Properties }) => !Properties['PolicyDocument'])).toEqual([]);
   });
 
-  test("admit only this account's principals, apart from the public packages", () => {
-    const open = endpoints.flatMap(({ Properties }) => {
+  test("let all of this account's principals pass, since private DNS leads all calls of the VPC through them", () => {
+    const open = shared.map(({ Properties }) => {
       const { Statement }: PolicyDocument = JSON.parse(JSON.stringify(Properties['PolicyDocument']));
       return Statement.filter(
-        ({ Condition }) => !/"aws:Principal(Arn|Account)"/.test(JSON.stringify(Condition ?? {})),
-      );
+        ({ Condition }) => !/"aws:PrincipalAccount"/.test(JSON.stringify(Condition ?? {})),
+      ).map(({ Sid }) => Sid);
     });
-    expect(open.map(({ Sid }) => Sid)).toEqual(['AmazonLinuxPackages']);
+    expect(open.toSorted((one, other) => one.length - other.length)).toEqual([
+      ...Array.from({ length: 8 }, () => []),
+      ['AmazonLinuxPackages', 'WorkersReportTheirSetUp'],
+    ]);
+    for (const { Properties } of shared)
+      expect(JSON.stringify(Properties['PolicyDocument'])).toMatch(/"Action":"\w+:\*","Resource":"\*"/);
+  });
+
+  test('of the secret lets the worker read, and takes no name from others: workers call it by its own', () => {
+    expect(secret?.Properties['PrivateDnsEnabled']).toBe(false);
+    expect(JSON.stringify(secret?.Properties['PolicyDocument'])).toContain(
+      '"Action":"secretsmanager:GetSecretValue"',
+    );
+    const addresses = userData().match(/^SECRETS_MANAGER_URL='(.*)'$/m)?.[1];
+    expect(addresses).toBe('<SecretsManagerEndpointIdGiven>');
+    expect(said('UNIT')).toContain('\nEnvironmentFile=-/etc/adjoin/environment\n');
+    expect(userData()).toContain(
+      'printf \'AWS_ENDPOINT_URL_SECRETS_MANAGER=%s\\n\' "$SECRETS_MANAGER_URL" >/etc/adjoin/environment',
+    );
+  });
+
+  test('of another VPC are told to the guard of the worker, and only then', () => {
+    expect(JSON.stringify(policyNamed('worker-guard'))).toContain(
+      '"aws:SourceVpc":[{"Ref":"VpcId"},{"Fn::If":["EndpointVpcIdGiven",{"Ref":"EndpointVpcId"},{"Ref":"AWS::NoValue"}]}]',
+    );
   });
 });
 

@@ -19,6 +19,7 @@ describeReal('The directory on a real controller', (ground) => {
 
   beforeAll(async () => {
     domain = await testDomain(ground);
+    await ldb('ldbadd', `dn: OU=Elsewhere,${domain.baseDn}`, 'objectClass: organizationalUnit');
     directory = openDirectoryOf(domain, place);
   }, 120_000);
   afterAll(async () => {
@@ -58,6 +59,28 @@ describeReal('The directory on a real controller', (ground) => {
         'replace: msDS-cloudExtensionAttribute1',
         ...(stampedFor === undefined ? [] : [stampLine(stampedFor)]),
       ),
+    now: () => Date.now(),
+    move: (name) =>
+      ldb(
+        'ldbmodify',
+        `dn: CN=${name},${domain.organizationalUnit}`,
+        'changetype: modrdn',
+        `newrdn: CN=${name}`,
+        'deleteoldrdn: 1',
+        `newsuperior: OU=Elsewhere,${domain.baseDn}`,
+      ),
+    async guard(name, against) {
+      const trustee = against === 'us' ? await sidOf(domain.serviceAccount.user) : 'WD';
+      const { code, stderr } = await domain.controller.exec([
+        'samba-tool',
+        'dsacl',
+        'set',
+        `--objectdn=${(await dnOf(name)) ?? ''}`,
+        `--sddl=(D;;SDDT;;;${trustee})`,
+      ]);
+      if (code !== 0) throw new Error(stderr);
+    },
+    denyRecords: (denied) => domain.setDnsRight(!denied),
     plantRecord: async (name, by = name) => plantRecord(name.toLowerCase(), await sidOf(`${by}$`)),
     async lostRecord(name) {
       const sid = await lostSid();

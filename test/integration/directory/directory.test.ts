@@ -6,6 +6,7 @@ import { systemClock } from '../../../agent/clock.ts';
 import type { AdjoinError } from '../../../agent/errors.ts';
 import { openDirectory, type Directory, type DirectoryOptions } from '../../../agent/directory/directory.ts';
 import { candidateNames } from '../../../agent/directory/names.ts';
+import { parseSecret } from '../../../agent/directory/secret-format.ts';
 import { oneTimePassword } from '../../../agent/directory/one-time-password.ts';
 import { lookUpSrv } from '../../../agent/directory/srv-lookup.ts';
 import { formatStamp } from '../../../agent/directory/stamp.ts';
@@ -386,7 +387,7 @@ describeReal('The directory room', (ground) => {
       await plantOurs(nameOf(instance, 'K'), stamp);
       const label = nameOf(instance, 'B').toLowerCase();
       const lost = await lostSid();
-      await plantRecord(label, lost, 'dNSTombstoned: TRUE');
+      await plantRecord(label, lost);
       const remembered = { names: [], objectSids: [lost] };
       const { accounts, dnsRecords } = await directory().remove(instance, remembered, unchecked, signal);
       expect(accounts.toSorted()).toEqual([nameOf(instance, 'A'), nameOf(instance, 'K')]);
@@ -510,6 +511,29 @@ describeReal('The directory room', (ground) => {
       expect(await room.find(elsewhere, signal)).toMatchObject([{ computerName: 'ELSEWHERE' }]);
     });
 
+    test('whose secret names another unit removes what it staged in the earlier one, by GUID or by name', async () => {
+      const later = `OU=Later,${domain.baseDn}`;
+      await ldb('ldbadd', `dn: ${later}`, 'objectClass: organizationalUnit');
+      const credentials = secretOf();
+      const room = directory({ credentials });
+      const [member, owed] = [newInstance(), newInstance()];
+      const staged = await room.stage(member, password(), {}, unchecked, signal);
+      await room.stage(owed, password(), {}, unchecked, signal);
+      credentials.credential = { ...credentials.credential, versionId: 'v2', organizationalUnit: later };
+      await room.tryCredential('v2', signal);
+      expect(await room.list(signal)).toEqual([]);
+      const { objectGuid } = staged;
+      expect(await room.remove(member, { names: [], objectGuid }, unchecked, signal)).toMatchObject({
+        accounts: [nameOf(member)],
+      });
+      // Its worker died before the ledger learnt the GUID.
+      const remembered = { names: [nameOf(owed)] };
+      expect(await room.remove(owed, remembered, unchecked, signal)).toMatchObject({
+        accounts: [nameOf(owed)],
+      });
+      expect(await dnOf(nameOf(owed))).toBeUndefined();
+    });
+
     test('may be written with its domain, and its organizational unit in other letters', async () => {
       const credentials = secretOf({
         user: domain.serviceAccount.principal,
@@ -517,6 +541,31 @@ describeReal('The directory room', (ground) => {
       });
       const staged = await directory({ credentials }).stage(newInstance(), password(), {}, unchecked, signal);
       expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${domain.organizationalUnit}`);
+    });
+
+    test('is read from a secret that writes its organizational unit as Active Directory takes it, escapes and spaces included', async () => {
+      const unit = String.raw`OU=east\, west \#1,${domain.organizationalUnit}`;
+      await ldb('ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
+      const { user, password: servicePassword } = domain.serviceAccount;
+      for (const spelling of [
+        `${unit.replaceAll(/(?<!\\),/g, ' , ')} `,
+        `ou = "East, West #1",${domain.organizationalUnit.toLowerCase()}`,
+        unit.replace(String.raw`\,`, String.raw`\2c`),
+      ]) {
+        const text = JSON.stringify({
+          domain_name: domain.domainName,
+          domain_user: `CORP\\${user}`,
+          domain_password: servicePassword,
+          directory_ou: spelling,
+        });
+        const room = directory({ credentials: secretOf(parseSecret('v1', text)) });
+        const instance = newInstance();
+        const staged = await room.stage(instance, password(), {}, unchecked, signal);
+        expect(staged.distinguishedName).toBe(`CN=${staged.computerName},${unit}`);
+        expect((await room.remove(instance, { names: [] }, unchecked, signal)).accounts).toEqual([
+          staged.computerName,
+        ]);
+      }
     });
 
     test('with a wrong password binds once for twenty operations, and again when the secret is corrected', async () => {

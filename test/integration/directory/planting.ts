@@ -17,7 +17,7 @@ export interface Planting {
   /** The security identifier of an account that is gone. */
   readonly lostSid: () => Promise<string>;
   readonly dnOf: (name: string) => Promise<string | undefined>;
-  /** How many records of this label there are. */
+  /** How many names with this label there are; a tombstone is none. */
   readonly records: (label: string) => Promise<number>;
 }
 
@@ -79,7 +79,8 @@ export function plantingIn(domain: () => Domain): Planting {
       return found[0]?.dn;
     },
     async records(label) {
-      return (await domain().search({ base: zone(), filter: `(dc=${label})`, attributes: ['dc'] })).length;
+      const filter = `(&(dc=${label})(!(dNSTombstoned=TRUE)))`;
+      return (await domain().search({ base: zone(), filter, attributes: ['dc'] })).length;
     },
   };
 }

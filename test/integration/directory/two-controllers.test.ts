@@ -322,12 +322,26 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(await accountsOn(second, instance)).toEqual([]);
     }, 60_000);
 
-    test('an account that only a dead controller knew comes back with it, is listed, and can be removed', async () => {
+    test('an account that only a dead controller knew is not said to be gone; it comes back, is listed, and can be removed', async () => {
       await setReplication(false);
       const instance = newInstance();
       const room = directory({ site: 'Default-First-Site-Name' });
-      const { domainController } = await room.stage(instance, password(), {}, unchecked, signal);
+      const { domainController, objectGuid, computerName } = await room.stage(
+        instance,
+        password(),
+        {},
+        unchecked,
+        signal,
+      );
       await first.stop();
+      const at = Date.now();
+      for (const known of [{ objectGuid }, {}]) {
+        const remembered = { names: [], domainController, staged: { computerName, at }, ...known };
+        await expect(room.remove(instance, remembered, unchecked, signal)).rejects.toMatchObject({
+          code: 'removal-unproven',
+          message: expect.stringContaining(domainController),
+        });
+      }
       const nothing = await room.remove(instance, { names: [], domainController }, unchecked, signal);
       expect(nothing).toEqual({
         accounts: [],
@@ -390,6 +404,95 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await servedBy(directory({ site: 'Branch', credentials }))).toBe(second.hostName);
     }, 30_000);
+  });
+
+  describe('when one of them can not use the service account', () => {
+    const settings = {
+      userAccountControl: ['514', '512'],
+      accountExpires: ['1', '0'],
+      pwdLastSet: ['0', '-1'],
+      logonHours: [':: AAAAAAAAAAAAAAAAAAAAAAAAAAAA', ':: ////////////////////////////'],
+    } as const;
+    type Setting = keyof typeof settings;
+    const set = async (controllers: readonly Controller[], attribute: Setting, value: 0 | 1) => {
+      const text = settings[attribute][value];
+      for (const { machine } of controllers) {
+        const lines = [
+          `dn: CN=${domain.serviceAccount.user},CN=Users,${domain.baseDn}`,
+          'changetype: modify',
+          `replace: ${attribute}`,
+          `${attribute}${text.startsWith(':') ? '' : ': '}${text}`,
+        ];
+        const modified = await machine.exec(['ldbmodify', '-H', database], {
+          input: `${lines.join('\n')}\n`,
+        });
+        expect(modified).toMatchObject({ code: 0 });
+      }
+    };
+    const refusals: string[] = [];
+    const watched = (changes: Partial<DirectoryOptions> = {}) => {
+      refusals.length = 0;
+      const said: string[] = [];
+      const log = logTo((line) => void said.push(textOf(line)));
+      const refused = async (versionId: string): Promise<void> => void refusals.push(versionId);
+      const credentials = { current: async () => credential(), refused };
+      return { room: directory({ site: 'Branch', credentials, log, ...changes }), said };
+    };
+    const failedLogons = async (controller: Controller): Promise<string> => {
+      const search = ['ldbsearch', '-H', database, '-b', domain.baseDn, '(sAMAccountName=svc-adjoin)'];
+      const { stdout } = await controller.machine.exec([...search, 'badPwdCount']);
+      return parseLdif(stdout)[0]?.attributes.get('badPwdCount')?.[0] ?? '0';
+    };
+    beforeAll(() => setReplication(false));
+    afterAll(() => replicate(), 60_000);
+
+    test.each([
+      ['533', 'userAccountControl', 'credential-disabled'],
+      ['701', 'accountExpires', 'credential-disabled'],
+      ['773', 'pwdLastSet', 'credential-expired'],
+      ['530', 'logonHours', 'credential-restricted'],
+    ] as const)(
+      'one that answers data %s alone (%s) condemns nothing, and the other one serves; no answer counts as a failed logon',
+      async (data, attribute, code) => {
+        await set([second], attribute, 0);
+        try {
+          const { room, said } = watched();
+          expect(await servedBy(room)).toBe(first.hostName);
+          expect(said.join('\n')).toContain(`data ${data}`);
+          expect(refusals).toEqual([]);
+          await set([first], attribute, 0);
+          const both = watched();
+          await expect(both.room.list(signal)).rejects.toMatchObject({ code });
+          expect(refusals).toEqual(code === 'credential-restricted' ? [] : [credential().versionId]);
+          expect([await failedLogons(first), await failedLogons(second)]).toEqual(['0', '0']);
+        } finally {
+          await set([first, second], attribute, 1);
+        }
+      },
+      30_000,
+    );
+
+    test('and the other one is down, the reason is told and nothing is condemned: it is asked again two minutes later', async () => {
+      let later = 0;
+      const clock = { ...systemClock, now: () => systemClock.now() + later };
+      const { room, said } = watched({ clock });
+      await set([second], 'userAccountControl', 0);
+      await first.stop();
+      try {
+        const refused = { code: 'credential-disabled', message: expect.stringContaining('data 533') };
+        await expect(room.list(signal)).rejects.toMatchObject(refused);
+        await set([second], 'userAccountControl', 1);
+        later = 110_000;
+        await expect(room.list(signal)).rejects.toMatchObject(refused);
+        expect(said.filter((line) => line.includes('bound to'))).toEqual([]);
+        later = 125_000;
+        await expect(room.list(signal)).resolves.toEqual([]);
+        expect(refusals).toEqual([]);
+      } finally {
+        await set([second], 'userAccountControl', 1);
+        await first.start();
+      }
+    }, 60_000);
   });
 
   // The last one: the second controller keeps a certificate that any member could have.

@@ -11,6 +11,7 @@ import { createRecord } from '../../../infra/sandbox/chaos/record.ts';
 
 const member: StoredAccount = {
   name: 'A1',
+  objectGuid: 'guid of A1',
   distinguishedName: 'CN=A1,OU=Fleet,DC=corp',
   stamp: 'ours',
   enabled: true,

@@ -11,6 +11,7 @@ const stampOf = (instanceId: string) => `stamp of ${instanceId}`;
 
 const account = (name: string, stamp: string): StoredAccount => ({
   name,
+  objectGuid: `guid of ${name}`,
   distinguishedName: `CN=${name},OU=Fleet,DC=corp`,
   stamp,
   enabled: true,
@@ -51,6 +52,7 @@ const serviceAccount = { locked: false, badPasswords: 0 };
 const view = (accounts: readonly StoredAccount[], change: Partial<typeof serviceAccount> = {}) => ({
   name: 'dc1',
   accounts,
+  identifiers: accounts.map(({ objectGuid }) => objectGuid),
   serviceAccount: { ...serviceAccount, ...change },
 });
 const worker = { name: 'worker 1', deaths: 1, kills: 1, exitCode: 0 };
@@ -67,7 +69,7 @@ const hold = (fencingToken: number, owner?: string): LedgerWrite => ({
 const asleep: Sleep = { worker: 'worker 1', held: [hold(1, 'one')], after: 1, died: false };
 const swept = (found = '0 removed, 0 kept', accounts = 1) => ({
   code: 0,
-  text: `${accounts} account and 2 memberships examined: ${found}, 0 vanished,\n0 errors.\n`,
+  text: `${accounts} account and 2 memberships examined: ${found}, 0 reported,\n0 errors.\n`,
 });
 const searched = { searched: 3, places: [], records: 2, invocations: 4 };
 
@@ -83,7 +85,7 @@ const sound: Evidence = {
   sleeps: [asleep],
   memberships: [
     { instanceId: living, state: 'member' },
-    { instanceId: gone, state: 'removed' },
+    { instanceId: gone, state: 'removed', objectGuid: 'guid of B1' },
   ],
   controllers: [view([member, stranger]), { ...view([member, stranger]), name: 'dc2' }],
   dnsNames: ['a1'],
@@ -138,7 +140,7 @@ describe('the audit', () => {
     ['a launch was continued by a stranger', { answers: [farewell] }, /^CONTINUE only/],
     [
       'a termination was continued with the account still there',
-      { answers: [answer, { ...farewell, complaint: 'B1 still carries its stamp' }] },
+      { answers: [answer, { ...farewell, complaint: 'B1 is still there' }] },
       /^a termination is answered only/,
     ],
     ['a termination was continued by a stranger', { answers: [answer] }, /^a termination is answered only/],
@@ -190,6 +192,11 @@ describe('the audit', () => {
         ],
       },
       /^ledger/,
+    ],
+    [
+      'an account that was moved outlives its record',
+      { controllers: [{ ...view([member, stranger]), identifiers: ['guid of B1'] }] },
+      /^no account in the ledger outlives/,
     ],
     [
       'a holder that was overtaken wrote on',

@@ -10,7 +10,7 @@ import { deploy } from '../../../infra/sandbox/stack/deploy.ts';
 import { Permissions } from '../../../infra/sandbox/stack/permissions.ts';
 import type { Target } from '../../../infra/sandbox/stack/resource-type.ts';
 import { DeploymentFailure } from '../../../infra/sandbox/stack/rollback.ts';
-import { network } from '../../../infra/sandbox/stack/stack.ts';
+import { network } from '../../../infra/sandbox/stack/network.ts';
 import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 import { accountId, clients, region, startBench } from '../cloud/bench.ts';
 

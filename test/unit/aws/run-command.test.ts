@@ -21,7 +21,7 @@ const document = {
   hash: createHash('sha256').update(content).digest('hex'),
 };
 const facts =
-  '{"adjoin":1,"document":"probe","family":"linux","os":"debian","osVersion":"12","hostName":"h","domain":"","computerName":"","ready":true,"missing":[],"key":"k"}\n';
+  '{"adjoin":1,"document":"probe","family":"linux","os":"debian","osVersion":"12","hostName":"h","domain":"","computerName":"","ready":true,"missing":[],"key":"k","proof":""}\n';
 
 /** Registered nodes on which only those with the tag may be sent a command, as policies/worker.json has it. */
 async function startFleet(count: number) {

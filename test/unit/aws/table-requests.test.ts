@@ -223,7 +223,7 @@ describe('an item of another release', () => {
     ['launch', { M: { hook: { S: 'h' }, times: { M: {} } } }],
     ['launch', { M: { actionToken: { S: 't' }, times: { M: {} } } }],
     ['terminate', { M: { actionToken: { S: 't' }, hook: { S: 'h' } } }],
-    ...['received', 'node', 'probe', 'stage', 'join', 'verify', 'leave', 'remove', 'complete'].map(
+    ...['received', 'node', 'probe', 'stage', 'join', 'verify', 'match', 'leave', 'remove', 'complete'].map(
       (step) =>
         [
           'launch',

@@ -45,7 +45,7 @@ test('a dry run is a table in 80 columns with its counts', () => {
       'i-0123456789abcdef0  A07F3X9KQ2M4B5C  orphan    1 min  kept: too young',
       'i-0123456789abcdef0  A07F3X9KQ2M4B5C  vanished  3 d    reported',
       '',
-      '12 accounts and 1 membership examined: 2 would be removed, 1 kept, 1 vanished, 0',
+      '12 accounts and 1 membership examined: 2 would be removed, 1 kept, 1 reported, 0',
       'errors.',
       'This was a dry run: nothing was changed.',
       '',

@@ -101,7 +101,11 @@ describe('names of calls', () => {
     expect(ldap('add', 'CN=A1B2,OU=Fleet,DC=corp,DC=test')).toBe('ldap:add');
     expect(ldap('delete', '<GUID=1>')).toBe('ldap:delete account');
     expect(ldap('delete', 'DC=a1b2,DC=corp.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=corp,DC=test')).toBe(
-      'ldap:delete DNS record',
+      'ldap:delete tombstone',
+    );
+    expect(ldap('modify', '<GUID=1>')).toBe('ldap:modify');
+    expect(ldap('modify', 'DC=a1b2,DC=corp.test,CN=MicrosoftDNS,DC=DomainDnsZones,DC=corp,DC=test')).toBe(
+      'ldap:remove DNS record',
     );
   });
 });

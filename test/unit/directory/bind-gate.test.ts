@@ -12,6 +12,10 @@ const PASSWORD = 'Right-1';
 
 const wrongPassword = () => new LdapResult('bind', 49, 'AcceptSecurityContext error, data 52e, v1');
 
+/** What a controller answers with this Windows error. */
+const answered = (data: string) =>
+  new LdapResult('bind', 49, `AcceptSecurityContext error, data ${data}, v1`);
+
 const locked = () => new LdapResult('bind', 49, 'AcceptSecurityContext error, data 775, v1');
 
 interface Setting extends Partial<ServiceCredential> {
@@ -141,13 +145,38 @@ describe('the gate before binds', () => {
   });
 
   test('remembers the refusal of a version that was good before', async () => {
-    const { bind, state } = setting({ answers: ['ok', new LdapResult('bind', 49, 'data 532, v1')] });
+    const { bind, state } = setting({ answers: ['ok', wrongPassword()] });
     await bind();
-    await expect(bind()).rejects.toMatchObject({ code: 'credential-expired' });
-    await expect(bind()).rejects.toMatchObject({ code: 'credential-expired' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
+    await expect(bind()).rejects.toMatchObject({ code: 'credential-refused' });
     expect(state.binds).toHaveLength(2);
     expect(state.refused).toEqual(['v1']);
   });
+
+  test.each([
+    ['525', 'credential-refused'],
+    ['530', 'credential-restricted'],
+    ['531', 'credential-restricted'],
+    ['532', 'credential-expired'],
+    ['533', 'credential-disabled'],
+    ['701', 'credential-disabled'],
+    ['773', 'credential-expired'],
+  ])(
+    'lets a version rest for two minutes when the only controller answers data %s, and takes it again once it is right',
+    async (data, code) => {
+      const { bind, state } = setting({ answers: [answered(data), answered(data)] });
+      await expect(bind()).rejects.toMatchObject({ code, disposition: 'retry' });
+      state.pass(119_999);
+      await expect(bind()).rejects.toMatchObject({ code });
+      expect(state.binds).toHaveLength(1);
+      state.pass(1);
+      await expect(bind()).rejects.toMatchObject({ code });
+      state.pass(120_000);
+      await expect(bind()).resolves.toMatchObject({ versionId: 'v1' });
+      expect(state.binds).toHaveLength(3);
+      expect(state.refused).toEqual([]);
+    },
+  );
 
   test.each([
     ['an untried version', []],
@@ -336,15 +365,95 @@ describe('the gate before binds', () => {
       expect(state.refused).toEqual(['v1']);
     });
 
-    test('leaves one that called the password wrong alone for two minutes, and then believes it', async () => {
+    test('condemns nothing while only one answers, and costs no more than two failed logons in half an hour', async () => {
       const { bindTo, state } = setting({ password: 'wrong' });
-      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined', refusal: 'credential-refused' });
       state.pass(119_999);
-      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined', refusal: 'credential-refused' });
       expect(state.binds).toHaveLength(1);
       state.pass(1);
-      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-refused' });
+      for (let minute = 2; minute < 32; minute += 1) {
+        await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+        expect(state.binds).toHaveLength(2);
+        state.pass(60_000);
+      }
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.binds).toHaveLength(3);
+      expect(state.refused).toEqual([]);
+      state.credential = { ...state.credential, password: PASSWORD };
+      state.pass(1_800_000);
+      await expect(bindTo('dc1')).resolves.toMatchObject({ versionId: 'v1' });
+    });
+
+    test.each(['525', '532', '533', '701', '773'])(
+      'believes no single one that answers data %s, asks it again every two minutes, and believes two',
+      async (data) => {
+        const { bindTo, state } = setting({
+          answers: [answered(data), 'ok', answered(data), answered(data)],
+        });
+        await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+        await expect(bindTo('dc2')).resolves.toMatchObject({ versionId: 'v1' });
+        await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined', refusal: undefined });
+        expect(state.binds).toHaveLength(2);
+        state.pass(120_000);
+        await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+        expect(state.binds).toHaveLength(3);
+        expect(state.refused).toEqual([]);
+        await expect(bindTo('dc2')).rejects.toMatchObject({ disposition: 'retry' });
+        expect(state.refused).toEqual(['v1']);
+      },
+    );
+
+    test.each(['530', '531'])('condemns nothing though both answer data %s', async (data) => {
+      const { bindTo, state } = setting({ answers: [answered(data), answered(data)] });
+      for (const host of ['dc1', 'dc2']) {
+        await expect(bindTo(host)).rejects.toMatchObject({
+          kind: 'declined',
+          refusal: 'credential-restricted',
+        });
+      }
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
       expect(state.binds).toHaveLength(2);
+      state.pass(120_000);
+      await expect(bindTo('dc1')).resolves.toMatchObject({ versionId: 'v1' });
+      expect(state.refused).toEqual([]);
+    });
+
+    test('takes two that give different reasons for no agreement, and a third that says what one did for one', async () => {
+      const { bindTo, state } = setting({ answers: [wrongPassword(), answered('533'), answered('533')] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc2')).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.refused).toEqual([]);
+      await expect(bindTo('dc3')).rejects.toMatchObject({ code: 'credential-disabled' });
+      expect(state.refused).toEqual(['v1']);
+    });
+
+    test('takes an unknown account and a wrong password for one reason: Samba says one where Windows says the other', async () => {
+      const { bindTo } = setting({ answers: [answered('525'), wrongPassword()] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc2')).rejects.toMatchObject({ code: 'credential-refused' });
+    });
+
+    test('forgets an opinion after half an hour, and that of a controller which has accepted the version', async () => {
+      const { bindTo, state } = setting({
+        answers: [answered('533'), answered('533'), 'ok', answered('533')],
+      });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      state.pass(1_800_000);
+      await expect(bindTo('dc2')).rejects.toMatchObject({ kind: 'declined' });
+      state.pass(120_000);
+      await bindTo('dc2');
+      await expect(bindTo('dc3')).rejects.toMatchObject({ kind: 'declined' });
+      expect(state.refused).toEqual([]);
+    });
+
+    test('says nothing of one version about another', async () => {
+      const { bindTo, state } = setting({ answers: [answered('533'), answered('533')] });
+      await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
+      state.credential = { ...state.credential, versionId: 'v2' };
+      await expect(bindTo('dc2')).rejects.toMatchObject({ kind: 'declined' });
+      await expect(bindTo('dc1')).resolves.toMatchObject({ versionId: 'v2' });
+      expect(state.refused).toEqual([]);
     });
 
     test('goes on doubting one while another one accepts the password', async () => {
@@ -357,12 +466,6 @@ describe('the gate before binds', () => {
       await expect(bindTo('dc1')).rejects.toMatchObject({ kind: 'declined' });
       expect(state.refused).toEqual([]);
       await expect(bindTo('dc2')).rejects.toMatchObject({ code: 'credential-refused' });
-    });
-
-    test('believes a single one that says anything but "wrong password"', async () => {
-      const { bindTo, state } = setting({ answers: [new LdapResult('bind', 49, 'data 533, v1')] });
-      await expect(bindTo('dc1')).rejects.toMatchObject({ code: 'credential-disabled' });
-      expect(state.refused).toEqual(['v1']);
     });
   });
 });

@@ -158,6 +158,32 @@ describe('a bound connection', () => {
   );
 });
 
+test.each([
+  ['in a binary form', () => Buffer.from('308201', 'hex')],
+  ['empty', () => ''],
+])('a CA file that is %s is named, and no host is trusted', async (_what, content) => {
+  const file = join(folder, 'other.pem');
+  await writeFile(file, content());
+  await directory.close();
+  directory = openDirectory({
+    ...PLACE,
+    caFile: file,
+    controllers: [server.endpoint],
+    namePrefixes: PREFIXES,
+    credentials: { current: async () => credential, refused: unchecked },
+    clock,
+    randomBytes: (size) => Buffer.alloc(size, 1),
+    connectTimeoutMs: 500,
+    operationTimeoutMs: 500,
+    log: { info: () => undefined, warn: () => undefined },
+  });
+  await expect(directory.find(INSTANCE, signal)).rejects.toMatchObject({
+    code: 'directory-untrusted',
+    message: `No domain controller is usable: ${file}: the CA file has no certificate in PEM.`,
+  });
+  expect(server.requests).toEqual([]);
+});
+
 const wrongPassword = (answer: Answer): Answer => ({
   ...answer,
   code: 49,

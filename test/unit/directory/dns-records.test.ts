@@ -2,8 +2,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Connection } from '../../../agent/directory/connection.ts';
 import type { FoundAccount } from '../../../agent/terms.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
-import { namesTaken, namesWithRecords, removeRecords } from '../../../agent/directory/dns-records.ts';
+import {
+  clearTombstones,
+  namesTaken,
+  namesWithRecords,
+  removeRecords,
+} from '../../../agent/directory/dns-records.ts';
 import { Result } from '../../../agent/directory/failures.ts';
+import { text } from '../../support/ber.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { DOMAIN, Op, UNIT, ZONE, type Answer, type Values } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
@@ -20,6 +26,9 @@ const OWNER = `${DOMAIN_SID}-2001`;
 const nothing = { removed: [], left: [], refusal: undefined };
 const named = (names: readonly string[], objectSids: readonly string[] = [OWNER]) =>
   names.map((computerName) => ({ computerName, objectSids }));
+
+/** Milliseconds since the Unix epoch. */
+const NOW = Date.UTC(2026, 0, 1);
 
 const noteNothing = (): Promise<void> => Promise.resolve();
 
@@ -50,7 +59,10 @@ beforeEach(async () => {
 afterEach(() => session.connection.close());
 
 /** The zone has records of all these labels, and shows them whatever it is asked for. */
-const zoneHolds = (...labels: readonly string[]): void =>
+const zoneHolds = (...labels: readonly string[]): void => zoneShows(labels, {});
+
+/** The same, each with these attributes besides. */
+const zoneShows = (labels: readonly string[], more: Readonly<Record<string, Values>>): void =>
   server.script({
     at: server.requests.length,
     goesOn: true,
@@ -65,6 +77,7 @@ const zoneHolds = (...labels: readonly string[]): void =>
                   attributes: new Map<string, Values>([
                     ['dc', [label]],
                     ['nTSecurityDescriptor', [descriptorOf(OWNER)]],
+                    ...Object.entries(more),
                   ]),
                 }))
               : [],
@@ -74,25 +87,31 @@ const zoneHolds = (...labels: readonly string[]): void =>
 
 const deleted = (): string[] =>
   server.requests.filter(({ op }) => op === Op.remove).map(({ bytes }) => bytes.toString());
+/** Distinguished names of what was made a tombstone. */
+const entombed = (): string[] =>
+  server.requests.filter(({ op }) => op === Op.modify).map(({ parts }) => text(parts[0]));
 
 describe("the zone's own records", () => {
   test('are never deleted, though an account has their name', async () => {
     zoneHolds(...ofTheZone.map((name) => name.toLowerCase()), 'web01', 'other');
     const told: FoundAccount[] = [];
     const before = async (account: FoundAccount): Promise<void> => void told.push(account);
-    await expect(removeRecords(session, [...ofTheZone, 'WEB01'], [OWNER], before, signal)).resolves.toEqual({
+    await expect(
+      removeRecords(session, [...ofTheZone, 'WEB01'], [OWNER], before, NOW, signal),
+    ).resolves.toEqual({
       removed: [`web01.${DOMAIN}`],
       left: [],
       refusal: undefined,
     });
-    expect(deleted()).toEqual([`DC=web01,${ZONE}`]);
+    expect(entombed()).toEqual([`DC=web01,${ZONE}`]);
+    expect(deleted()).toEqual([]);
     expect(told).toEqual([{ computerName: 'WEB01' }]);
   });
 
   test('are not even asked for', async () => {
     const asked = server.requests.length;
     await expect(
-      removeRecords(session, ofTheZone, [OWNER], () => Promise.reject(new Error('told')), signal),
+      removeRecords(session, ofTheZone, [OWNER], () => Promise.reject(new Error('told')), NOW, signal),
     ).resolves.toEqual(nothing);
     await expect(namesWithRecords(session, named(ofTheZone), signal)).resolves.toEqual([]);
     await expect(namesTaken(session, ofTheZone, [], signal)).resolves.toEqual([]);
@@ -110,11 +129,11 @@ describe('records that others own', () => {
   test('are not deleted, and named', async () => {
     zoneHolds('web01');
     const others = [`${DOMAIN_SID}-1999`, SERVICE_ACCOUNT];
-    await expect(removeRecords(session, ['WEB01'], others, noteNothing, signal)).resolves.toEqual({
+    await expect(removeRecords(session, ['WEB01'], others, noteNothing, NOW, signal)).resolves.toEqual({
       ...nothing,
       left: [`web01.${DOMAIN}`],
     });
-    expect(deleted()).toEqual([]);
+    expect(entombed()).toEqual([]);
     await expect(namesWithRecords(session, named(['WEB01'], others), signal)).resolves.toEqual([]);
   });
 
@@ -150,7 +169,7 @@ describe('records that others own', () => {
   });
 });
 
-test('a record that may not be deleted keeps no other from being deleted', async () => {
+test('a record that may not be removed keeps no other from being removed', async () => {
   zoneHolds('web01', 'web02');
   server.script({
     at: server.requests.length,
@@ -168,10 +187,66 @@ test('a record that may not be deleted keeps no other from being deleted', async
       return { ...answer, code: 0, entries: bytes.includes(ZONE) ? entries : [] };
     },
   });
-  const both = await removeRecords(session, ['WEB01', 'WEB02'], [OWNER], noteNothing, signal);
+  const both = await removeRecords(session, ['WEB01', 'WEB02'], [OWNER], noteNothing, NOW, signal);
   expect(both).toMatchObject({
     removed: [`web02.${DOMAIN}`],
-    refusal: { result: Result.insufficientAccess },
+    refusal: { code: 'dns-record-denied' },
+  });
+});
+
+describe('a tombstone', () => {
+  const buried = { dNSTombstoned: ['TRUE'] };
+
+  test('is no record: nothing is removed, and nothing is stray', async () => {
+    zoneShows(['web01'], buried);
+    await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, NOW, signal)).resolves.toEqual(
+      nothing,
+    );
+    await expect(namesWithRecords(session, named(['WEB01']), signal)).resolves.toEqual([]);
+    expect(entombed()).toEqual([]);
+  });
+
+  test('of an earlier account of the instance is cleared for the next one, and no other', async () => {
+    zoneShows(['web01', 'web02'], buried);
+    const told: string[] = [];
+    const clear = (objectSids: readonly string[]) =>
+      clearTombstones(session, 'WEB01', objectSids, async () => void told.push('told'), signal);
+    await expect(clear([`${DOMAIN_SID}-1999`])).resolves.toBe(true);
+    expect(deleted()).toEqual([]);
+    await expect(clear([OWNER])).resolves.toBe(true);
+    expect(deleted()).toEqual([`DC=web01,${ZONE}`]);
+    expect(told).toEqual(['told']);
+  });
+
+  test('is not what a living record is: that one is not cleared', async () => {
+    zoneShows(['web01'], { dNSTombstoned: ['FALSE'] });
+    await expect(clearTombstones(session, 'WEB01', [OWNER], noteNothing, signal)).resolves.toBe(true);
+    expect(deleted()).toEqual([]);
+  });
+
+  test('that may not be cleared leaves the name to nobody', async () => {
+    server.script({
+      at: server.requests.length,
+      goesOn: true,
+      answer: (answer, { op, bytes }): Answer => ({
+        ...answer,
+        code: op === Op.remove ? Result.insufficientAccess : 0,
+        entries:
+          op === Op.search && bytes.includes(ZONE)
+            ? [
+                {
+                  dn: `DC=web01,${ZONE}`,
+                  attributes: new Map<string, Values>([
+                    ['dc', ['web01']],
+                    ['nTSecurityDescriptor', [descriptorOf(OWNER)]],
+                    ...Object.entries(buried),
+                  ]),
+                },
+              ]
+            : [],
+      }),
+    });
+    await expect(clearTombstones(session, 'WEB01', [OWNER], noteNothing, signal)).resolves.toBe(false);
   });
 });
 
@@ -184,20 +259,22 @@ test('a zone that is not there has no records, and one that refuses is an error'
     });
   answers(Result.noSuchObject);
   await expect(namesWithRecords(session, named(['WEB01']), signal)).resolves.toEqual([]);
-  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, signal)).resolves.toEqual(nothing);
+  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, NOW, signal)).resolves.toEqual(
+    nothing,
+  );
   answers(Result.insufficientAccess);
   await expect(namesWithRecords(session, named(['WEB01']), signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
-  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, signal)).rejects.toMatchObject({
+  await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, NOW, signal)).rejects.toMatchObject({
     result: Result.insufficientAccess,
   });
 });
 
-test('records are deleted only once the caller has seen to its ledger', async () => {
+test('records are removed only once the caller has seen to its ledger', async () => {
   zoneHolds('web01');
   const refused = new Error('the ledger does not answer');
-  const removal = removeRecords(session, ['WEB01'], [OWNER], () => Promise.reject(refused), signal);
+  const removal = removeRecords(session, ['WEB01'], [OWNER], () => Promise.reject(refused), NOW, signal);
   await expect(removal).rejects.toBe(refused);
-  expect(deleted()).toEqual([]);
+  expect(entombed()).toEqual([]);
 });

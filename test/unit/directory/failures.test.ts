@@ -8,8 +8,8 @@ import {
 } from 'ldapts';
 import { AdjoinError } from '../../../agent/errors.ts';
 import {
+  bindRefusal,
   ControllerFailure,
-  credentialError,
   fromLdapts,
   LdapResult,
   noController,
@@ -21,23 +21,23 @@ const windows = (data: string): string =>
 
 describe('failures of a domain controller', () => {
   test.each([
-    ['525', 'credential-refused'],
-    ['52e', 'credential-refused'],
-    ['52E', 'credential-refused'],
-    ['530', 'credential-disabled'],
-    ['531', 'credential-disabled'],
-    ['532', 'credential-expired'],
-    ['533', 'credential-disabled'],
-    ['701', 'credential-disabled'],
-    ['773', 'credential-expired'],
-    ['775', 'credential-locked'],
-    ['57', 'credential-refused'],
-  ])('a bind refused with data %s is %s', (data, code) => {
-    const refusal = fromLdapts(new InvalidCredentialsError(windows(data)), 'bind', 'dc1:636');
-    if (!(refusal instanceof LdapResult)) throw new Error('not a result');
-    expect(credentialError(refusal, 'svc@corp', 'dc1:636')).toMatchObject({
-      code,
-      message: expect.stringContaining('svc@corp'),
+    ['525', 'credential-refused', 'state'],
+    ['52e', 'credential-refused', 'password'],
+    ['52E', 'credential-refused', 'password'],
+    ['530', 'credential-restricted', 'restriction'],
+    ['531', 'credential-restricted', 'restriction'],
+    ['532', 'credential-expired', 'state'],
+    ['533', 'credential-disabled', 'state'],
+    ['701', 'credential-disabled', 'state'],
+    ['773', 'credential-expired', 'state'],
+    ['775', 'credential-locked', 'lock'],
+    ['57', 'credential-refused', 'password'],
+  ])('a bind refused with data %s is %s, and speaks of the %s', (data, code, kind) => {
+    const result = fromLdapts(new InvalidCredentialsError(windows(data)), 'bind', 'dc1:636');
+    if (!(result instanceof LdapResult)) throw new Error('not a result');
+    expect(bindRefusal(result, 'svc@corp', 'dc1:636')).toMatchObject({
+      kind,
+      error: { code, message: expect.stringContaining('svc@corp') },
     });
   });
 
@@ -53,7 +53,10 @@ describe('failures of a domain controller', () => {
   );
 
   test('a bind refused without any text is a refused credential', () => {
-    expect(credentialError(new LdapResult('bind', 49, ''), 'svc', 'dc1').code).toBe('credential-refused');
+    expect(bindRefusal(new LdapResult('bind', 49, ''), 'svc', 'dc1')).toMatchObject({
+      kind: 'password',
+      error: { code: 'credential-refused' },
+    });
   });
 
   test.each([
@@ -103,6 +106,18 @@ describe('failures of a domain controller', () => {
     expect(error.code).toBe('directory-untrusted');
     expect(error.message.match(/dc1:636/g)).toHaveLength(1);
     expect(error.message).toContain('dc2:636');
+  });
+
+  test('a credential that the only ones to answer refuse is what is told, but for an untrusted certificate', () => {
+    const dead = new ControllerFailure('unreachable', 'dc1:636', 'ECONNREFUSED');
+    const doubtful = new ControllerFailure('declined', 'dc2:636', 'data 533', {
+      refusal: 'credential-disabled',
+    });
+    const untrusted = new ControllerFailure('untrusted', 'dc3:636', 'self-signed certificate');
+    const error = noController([dead, doubtful]);
+    expect(error).toMatchObject({ code: 'credential-disabled', disposition: 'retry' });
+    expect(error.message).toContain('dc1:636');
+    expect(noController([dead, doubtful, untrusted]).code).toBe('directory-untrusted');
   });
 
   test('without any controller the message says so', () => {

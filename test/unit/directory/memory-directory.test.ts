@@ -6,12 +6,13 @@ import {
   sidOf,
   type MemoryDirectory,
 } from '../../support/memory-directory.ts';
-import { createVirtualClock } from '../../support/virtual-clock.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 describe('the directory in memory', () => {
   let directory: MemoryDirectory;
+  let clock: VirtualClock;
   beforeEach(() => {
-    const clock = createVirtualClock();
+    clock = createVirtualClock();
     directory = createMemoryDirectory(() => clock.now());
   });
   directoryContract(() => ({
@@ -23,6 +24,16 @@ describe('the directory in memory', () => {
       const account = directory.named(name);
       if (account) account.stamp = stampedFor;
     },
+    now: () => clock.now(),
+    async move(name) {
+      const account = directory.named(name);
+      if (account) account.moved = true;
+    },
+    async guard(name, against) {
+      const account = directory.named(name);
+      if (account) account.guard = against === 'us' ? 'denied' : 'protected';
+    },
+    denyRecords: async (denied) => void (directory.areRecordsDenied = denied),
     plantRecord: async (name, by) =>
       void (by === undefined ? directory.records : directory.squatted).add(name),
     async lostRecord(name) {

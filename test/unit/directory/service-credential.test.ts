@@ -260,6 +260,8 @@ describe('the service credential', () => {
   });
 });
 
+const long = (length: number): string => 'x'.repeat(length);
+
 describe('a secret', () => {
   test.each([
     ['is not JSON', 'p4ss-in-the-clear'],
@@ -278,6 +280,136 @@ describe('a secret', () => {
     await expect(asked).rejects.toMatchObject({ code: 'secret-invalid' });
     await expect(asked).rejects.not.toThrow('p4ss');
   });
+
+  /** A secret in which one value is replaced. */
+  const withValue = (key: string, value: unknown): string => secretOf('p4ss-in-the-clear', { [key]: value });
+
+  test.each([
+    [
+      'a backspace that JSON hides',
+      'domain_user',
+      String.fromCodePoint(0x43, 8, 0x61),
+      'the character U+0008',
+    ],
+    ['a new line after the user', 'domain_user', 'svc\n', 'the character U+000A'],
+    ['a new line after the domain', 'domain_name', 'corp.example.test\r\n', 'the character U+000D'],
+    ['a new line after the password', 'domain_password', 'p4ss\n', 'the character U+000A'],
+    ['a tab in the password', 'domain_password', 'p4\tss', 'the character U+0009'],
+    ['a NUL', 'domain_password', 'p4ss\0', 'the character U+0000'],
+    ['an escape of C1', 'domain_user', 'svc\u0085', 'the character U+0085'],
+    ['a byte order mark in a value', 'domain_password', '\uFEFFp4ss', 'the character U+FEFF'],
+    ['a space without width', 'domain_user', 'svc\u200B', 'the character U+200B'],
+    ['half a character', 'domain_password', 'p4ss\uD800', 'the character U+D800'],
+    ['a line separator', 'domain_password', 'p4ss\u2028', 'the character U+2028'],
+    [
+      'a new line in the unit',
+      'directory_ou',
+      'OU=Fleet,\nDC=corp,DC=example,DC=test',
+      'the character U+000A',
+    ],
+    ['a hard space in the unit', 'directory_ou', 'OU=Fleet,\u00A0DC=corp,DC=example,DC=test', 'has U+00A0'],
+    ['a space after the user', 'domain_user', 'svc ', 'begins or ends with a space'],
+    ['a space before the domain', 'domain_name', ' corp.example.test', 'begins or ends with a space'],
+    [
+      'a distinguished name as user',
+      'domain_user',
+      'CN=svc,OU=x,DC=corp,DC=example,DC=test',
+      'is not user, user@',
+    ],
+    ['two backslashes', 'domain_user', String.raw`CORP\\svc`, 'is not user, user@'],
+    ['both spellings of a user', 'domain_user', String.raw`CORP\svc@corp.test`, 'is not user, user@'],
+    ['no user before the domain', 'domain_user', '@corp.example.test', 'is not user, user@'],
+    ['a number', 'domain_user', 5, 'is not a text'],
+    ['null', 'directory_ou', null, 'is not a text'],
+    ['a list', 'domain_password', ['p4ss'], 'is not a text'],
+    ['a password without end', 'domain_password', long(257), 'is longer than 256 characters'],
+    ['a user without end', 'domain_user', long(1_025), 'is longer than 1024 characters'],
+    ['a domain without end', 'domain_name', `${long(60)}.`.repeat(5), 'is longer than 255 characters'],
+    ['a label without end', 'domain_name', `${long(64)}.test`, 'is not the DNS name'],
+    ['a unit without end', 'directory_ou', `OU=${long(2_048)}`, 'is longer than 2048 characters'],
+    ['a unit of another domain', 'directory_ou', 'OU=Fleet,DC=other,DC=test', 'is not in the domain'],
+    ['a domain as unit', 'directory_ou', 'DC=corp,DC=example,DC=test', 'does not begin with OU= or CN='],
+    [
+      'a unit with two types in one part',
+      'directory_ou',
+      'OU=a+CN=b,DC=corp,DC=example,DC=test',
+      'has U+002B',
+    ],
+  ])(
+    'with %s is invalid, and the error names the key and what is wrong: %s',
+    async (_what, key, value, what) => {
+      present = { versionId: 'v1', text: withValue(key, value) };
+      const error = await current().catch((reason: unknown) => reason);
+      if (!(error instanceof AdjoinError)) throw new Error('no error');
+      expect(error.code).toBe('secret-invalid');
+      expect(error.message).toContain(`${key} `);
+      expect(error.message).toContain(what);
+      expect(error.message).not.toContain('p4');
+      expect(error.message).not.toMatch(/\p{Cc}/u);
+      expect(error.message.length).toBeLessThan(250);
+    },
+  );
+
+  test.each([
+    ['begins with a byte order mark', '\uFEFF{}', 'U+FEFF'],
+    [
+      'has a single backslash',
+      String.raw`{"domain_user":"CORP\user"}`,
+      'A backslash in a value is written twice.',
+    ],
+    ['is a list', '[]', 'is not a JSON object'],
+    ['is null', 'null', 'is not a JSON object'],
+  ])('that %s is invalid, and told so', async (_what, text, what) => {
+    present = { versionId: 'v1', text };
+    const asked = current();
+    await expect(asked).rejects.toMatchObject({ code: 'secret-invalid' });
+    await expect(asked).rejects.toThrow(what);
+  });
+
+  test('that has a key twice is invalid: nobody knows which one is meant', async () => {
+    const twice = String.raw`{"domain\u005fpassword":"p4ss-1", "more":{"domain_user":"}","domain_user":"\""},`;
+    present = { versionId: 'v1', text: secretOf('p4ss-2').replace('{', twice) };
+    await expect(current()).rejects.toMatchObject({
+      code: 'secret-invalid',
+      message: "The secret can't be used: domain_password is there twice.",
+    });
+  });
+
+  test.each([
+    ['svc-adjoin'],
+    ['svc adjoin'],
+    ['svc.adjoin_2$'],
+    ['svc@corp.example.test'],
+    ['svc+x@corp'],
+    [String.raw`CORP\svc`],
+    [String.raw`OLD_CORP\svc`],
+    [String.raw`corp.example.test\svc`],
+    ['dienst-köln'],
+  ])('takes the user %s as it is', async (user) => {
+    present = { versionId: 'v1', text: withValue('domain_user', user) };
+    await expect(current()).resolves.toMatchObject({ user });
+  });
+
+  test.each([
+    ['OU=Fleet, DC=corp, DC=example, DC=test', 'OU=Fleet,DC=corp,DC=example,DC=test'],
+    ['ou=fleet,dc=CORP,dc=example,dc=test', 'OU=fleet,DC=CORP,DC=example,DC=test'],
+    ['CN=Computers, DC=corp,DC=example,DC=test ', 'CN=Computers,DC=corp,DC=example,DC=test'],
+    [
+      String.raw`OU=Fleet\, east,OU="a;b",DC=corp,DC=example,DC=test`,
+      String.raw`OU=Fleet\, east,OU=a\;b,DC=corp,DC=example,DC=test`,
+    ],
+  ])('takes the unit %s, in the form that every directory reads', async (text, organizationalUnit) => {
+    present = { versionId: 'v1', text: withValue('directory_ou', text) };
+    await expect(current()).resolves.toMatchObject({ organizationalUnit });
+  });
+
+  test.each([' p4 ss ', 'p4\u00A0ss', 'p4ß🔑', '"p4\\ss"'])(
+    'takes the password %j as it is',
+    async (password) => {
+      present = { versionId: 'v1', text: secretOf(password) };
+      await expect(current()).resolves.toMatchObject({ password });
+    },
+  );
 
   test('names every key that is wrong', async () => {
     present = { versionId: 'v1', text: '{}' };

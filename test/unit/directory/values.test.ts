@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { assert, property, uint8Array } from 'fast-check';
 import {
+  deniesDeletion,
   generalizedTimeToDate,
   guidToBytes,
   guidToString,
   ownerOf,
   passwordValue,
+  sidToBytes,
   sidToString,
 } from '../../../agent/directory/values.ts';
 import { descriptorOf, SERVICE_ACCOUNT, sidBytes } from '../../support/security.ts';
@@ -43,6 +45,56 @@ describe('values of Active Directory', () => {
     const beyond = Buffer.from(descriptor);
     beyond.writeUInt32LE(descriptor.length, 4);
     for (const each of [without, beyond, descriptor.subarray(0, 19)]) expect(ownerOf(each)).toBeUndefined();
+  });
+
+  test.each(['S-1-5-18', 'S-1-1-0', 'S-1-5-21-2127521184-1604012920-1887927527-72713'])(
+    '%s survives the way there and back',
+    (text) => {
+      expect(sidToBytes(text)).toEqual(sidBytes(text));
+      expect(sidToString(sidToBytes(text))).toBe(text);
+    },
+  );
+
+  test.each(['', 'S-1-5', 'S-2-5-18', 'S-1-5-18)', 'WD'])('%j is no security identifier', (text) => {
+    expect(() => sidToBytes(text)).toThrow(RangeError);
+  });
+
+  describe('protection from deletion', () => {
+    const [ALLOWED, DENIED, INHERIT_ONLY] = [0, 1, 0x08];
+    const [DELETE, DELETE_TREE, WRITE] = [0x10000, 0x40, 0x20];
+    const EVERYONE = 'S-1-1-0';
+    const entry = (type: number, mask: number, sid: string, flags = 0): Buffer => {
+      const head = Buffer.from([type, flags, 0, 0, 0, 0, 0, 0]);
+      const bytes = Buffer.concat([head, sidBytes(sid)]);
+      bytes.writeUInt16LE(bytes.length, 2);
+      bytes.writeUInt32LE(mask, 4);
+      return bytes;
+    };
+    const listed = (...entries: Buffer[]): Buffer => {
+      const owner = descriptorOf(SERVICE_ACCOUNT);
+      const list = Buffer.concat([Buffer.from([4, 0, 0, 0, entries.length, 0, 0, 0]), ...entries]);
+      owner.writeUInt32LE(owner.length, 16);
+      return Buffer.concat([owner, list]);
+    };
+    const other = entry(ALLOWED, DELETE, EVERYONE);
+
+    test.each([DELETE, DELETE_TREE, DELETE | WRITE])('is a denial to everybody (%d)', (mask) => {
+      expect(deniesDeletion(listed(other, entry(DENIED, mask, EVERYONE)))).toBe(true);
+    });
+
+    test.each([
+      ['no list', descriptorOf(SERVICE_ACCOUNT)],
+      ['an empty one', listed()],
+      ['a permission', listed(other)],
+      ['a denial of other things', listed(entry(DENIED, WRITE, EVERYONE))],
+      ['a denial to one account', listed(entry(DENIED, DELETE, SERVICE_ACCOUNT))],
+      ['what only children inherit', listed(entry(DENIED, DELETE, EVERYONE, INHERIT_ONLY))],
+      ['a list that is cut', listed(entry(DENIED, DELETE, EVERYONE)).subarray(0, -8)],
+      ['an entry without an end', listed(Buffer.from([1, 0, 0, 0, 0, 0, 1, 0]))],
+      ['nothing', Buffer.alloc(0)],
+    ])('is not %s', (_what, descriptor) => {
+      expect(deniesDeletion(descriptor)).toBe(false);
+    });
   });
 
   test('every GUID survives the way there and back', () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createLedger, type Lease } from '../../../agent/ledger/ledger.ts';
 import { beforeRemoval, rememberedOf } from '../../../agent/ledger/remembered.ts';
-import { endedAt } from '../../../agent/ledger/membership.ts';
+import { endedAt, type Membership } from '../../../agent/ledger/membership.ts';
 import { createMemoryTable, type MemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
@@ -103,6 +103,23 @@ describe('what is remembered of the accounts of an instance', () => {
       domainController: undefined,
       objectGuid: undefined,
       objectSids: [],
+      staged: undefined,
     });
+  });
+
+  test('is the last staging, at its latest time, while its account may exist', async () => {
+    const computerName = 'A0123456789ABCD';
+    const launch = { actionToken: 't', hook: 'join', times: { received: 1_000, stage: 2_000 } };
+    const staged = (change: Partial<Membership>) =>
+      rememberedOf({ ...lease.membership, state: 'member', computerName, launch, objectGuid: 'g', ...change })
+        .staged;
+    expect(staged({})).toEqual({ computerName, at: 2_000 });
+    expect(staged({ stagingBegan: 3_000 })).toEqual({ computerName, at: 3_000 });
+    expect(staged({ launch: { ...launch, times: { received: 1_000 } } })).toEqual({
+      computerName,
+      at: 1_000,
+    });
+    expect(staged({ objectGuid: undefined })).toBeUndefined();
+    expect(staged({ state: 'removed' })).toBeUndefined();
   });
 });

@@ -88,6 +88,7 @@ describe('an action', () => {
     await expect(tried()).resolves.toEqual({
       hook,
       failurePolicy: 'ABANDON',
+      isUnjoinOnly: false,
       isHeld: false,
       globalDeadline: clock.now() - 1_000 + 30_000_000,
     });
@@ -347,6 +348,22 @@ describe('a launch that is held', () => {
     expect(calls).toContain('heartbeat');
   });
 });
+
+test.each([
+  [undefined, false],
+  ['true', true],
+  ['True', true],
+  ['false', false],
+  ['yes', false],
+])(
+  'a group tagged adjoin:UnjoinOnly=%j lets accounts of others be removed: %j',
+  async (value, isUnjoinOnly) => {
+    const tags = new Map([['JoinAD', 'true']]);
+    if (value !== undefined) tags.set('adjoin:UnjoinOnly', value);
+    group = { tags, hooks: [hook] };
+    await expect(tried()).resolves.toMatchObject({ isUnjoinOnly });
+  },
+);
 
 describe('the failure policy', () => {
   test.each([

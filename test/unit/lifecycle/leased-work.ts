@@ -2,6 +2,7 @@
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { createLedger, type Lease } from '../../../agent/ledger/ledger.ts';
 import type { Work, WorkPorts } from '../../../agent/lifecycle/work.ts';
+import type { ProbeFacts } from '../../../agent/nodes/contract.ts';
 import type { LifecycleAction } from '../../../agent/terms.ts';
 import { createMemoryDirectory, type MemoryDirectory } from '../../support/memory-directory.ts';
 import { createMemoryLog, type MemoryLog } from '../../support/memory-log.ts';
@@ -47,6 +48,10 @@ export interface LeasedWork {
   /** Called where the work asks whether it may go on. */
   check: () => void;
   isReady: boolean;
+  /** Whether the group's instances are joined by others. */
+  isUnjoinOnly: boolean;
+  /** What a probe with this challenge answers. */
+  probed: (challenge: string | undefined) => ProbeFacts;
   readonly ports: WorkPorts;
   take(action: LifecycleAction): Promise<Lease>;
   /** The work on an action, under a lease that it takes. */
@@ -93,6 +98,10 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
     fault: () => undefined,
     check: () => undefined,
     isReady: true,
+    isUnjoinOnly: false,
+    probed: () => {
+      throw new Error('Nothing here asks for it.');
+    },
     ports: {
       directory: domain.ports(async (name, _subject, carryOut, signal) => {
         await call(name, signal);
@@ -107,7 +116,10 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           },
           wait: refuse,
         },
-        probe: refuse,
+        async probe(_node, signal, challenge) {
+          await call('nodes.probe', signal);
+          return scene.probed(challenge);
+        },
         join: refuse,
         async leave(_node, _domain, _notAfter, signal) {
           await call('nodes.leave', signal);
@@ -123,6 +135,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         operationMs,
         pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
       },
+      newChallenge: () => `adjoin-${'0'.repeat(32)}`,
       newOneTimePassword: () => ({ value: 'one-time', forget: () => undefined }),
       seal: (_key, oneTimePassword) => `sealed:${oneTimePassword}`,
     },
@@ -133,6 +146,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         admission: {
           hook: { name: action.hook, transition: '', heartbeatMs: 300_000, globalMs: GLOBAL_MS },
           failurePolicy: 'ABANDON',
+          isUnjoinOnly: scene.isUnjoinOnly,
           isHeld: false,
           globalDeadline: clock.now() + GLOBAL_MS,
         },

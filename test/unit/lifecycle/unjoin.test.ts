@@ -131,6 +131,31 @@ describe('the account of a termination', () => {
     expect(record()?.expiresAt).toBeUndefined();
   });
 
+  test.each(['account-out-of-reach', 'account-protected', 'removal-unproven'] as const)(
+    'that ends with %s is answered at the deadline only',
+    async (code) => {
+      await member();
+      scene.fault = (name) => {
+        if (name === 'directory.find') throw new AdjoinError(code, 'CN=A,OU=Elsewhere');
+      };
+      const began = scene.clock.now();
+      await expect(left()).resolves.toEqual({ answer: 'CONTINUE', ending: 'owed' });
+      expect(scene.clock.now() - began).toBe(3_600_000);
+      expect(record()).toMatchObject({ state: 'owed', lastError: { code, message: 'CN=A,OU=Elsewhere' } });
+    },
+  );
+
+  test('that is gone, with a DNS record that may not be removed, is answered at once, and the record owed', async () => {
+    await member();
+    scene.domain.records.add(NAME);
+    scene.domain.areRecordsDenied = true;
+    const began = scene.clock.now();
+    await expect(left()).resolves.toEqual({ answer: 'CONTINUE', ending: 'owed' });
+    expect(scene.clock.now()).toBe(began);
+    expect(scene.domain.named(NAME)).toBeUndefined();
+    expect(record()).toMatchObject({ state: 'owed', lastError: { code: 'dns-record-denied' } });
+  });
+
   test('that is owed says why, and since when', async () => {
     await member();
     await scene.clock.advance(1_000);

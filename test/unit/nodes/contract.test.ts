@@ -110,7 +110,7 @@ describe('a line of facts', () => {
     ['a letter that looks like another', '\u0430dcli'],
   ] as const;
   const fields = [
-    ...['family', 'os', 'osVersion', 'hostName', 'domain', 'computerName', 'key'].map(
+    ...['family', 'os', 'osVersion', 'hostName', 'domain', 'computerName', 'key', 'proof'].map(
       (field) => ['probe', field] as const,
     ),
     ...['code', 'domain', 'computerName', 'detail'].map((field) => ['join', field] as const),

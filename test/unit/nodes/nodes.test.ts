@@ -32,6 +32,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
     computerName: '',
     ready: true,
     missing: [],
+    proof: '',
     key: 'k',
   },
   join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
@@ -151,6 +152,15 @@ describe('a command', () => {
     expect(requests[0]?.comment).toBe('adjoin probe 3 nodes');
     expect(probes.map((facts) => facts.hostName)).toEqual([instance(1), instance(2), instance(3)]);
     expect(told[0]?.nodes).toHaveLength(3);
+  });
+
+  test('with a challenge is for one node alone, and one without has none', async () => {
+    const challenge = `adjoin-${'0a'.repeat(16)}`;
+    await clock.until(Promise.all([nodes.probe(nodeOf(1), open, challenge), nodes.probe(nodeOf(2), open)]));
+    expect(requests.map(({ instanceIds, parameters }) => [instanceIds, parameters['challenge']])).toEqual([
+      [[instance(1)], [challenge]],
+      [[instance(2)], undefined],
+    ]);
   });
 
   test('for joins carries the entry of each node', async () => {

@@ -193,6 +193,7 @@ describe('a sweep in lease', () => {
           records: 0,
           twins: 0,
           vanished: [],
+          moved: [],
           instances: [],
           kept: {},
           errors: [],

@@ -295,6 +295,29 @@ describe('a membership', () => {
     },
   );
 
+  test('of an instance that others had joined, and that ended without a proof, is never said to be removed', async () => {
+    const challenge = `ADJOIN-${'0'.repeat(32)}`;
+    const change = {
+      state: 'leaving',
+      launch: undefined,
+      objectGuid: undefined,
+      computerName: undefined,
+    } as const;
+    const times = { received: world.clock.now() - 24 * HOUR };
+    const terminate = { actionToken: 't', hook: 'unjoin', times };
+    const instanceId = world.membership(1, {
+      ...change,
+      objectSids: undefined,
+      terminate,
+      foundNames: [challenge],
+    });
+    await world.sweep();
+    expect(world.table.get(instanceId)).toMatchObject({
+      state: 'failed',
+      lastError: { code: 'account-unmatched' },
+    });
+  });
+
   test.each(['removed', 'failed'] as const)('that is %s is left as it is', async (state) => {
     world.membership(1, { state });
     expect(linesOf(await world.sweep())).toEqual([]);
@@ -314,6 +337,47 @@ describe('a membership', () => {
   });
 });
 
+describe('a DNS record that may not be removed', () => {
+  test('is reported by each sweep, fails none, and goes once the right is there', async () => {
+    const owed = world.account(1);
+    world.membership(1, { state: 'owed' });
+    world.directory.areRecordsDenied = true;
+    for (let hour = 1; hour <= 2; hour += 1) {
+      const report = await world.sweep();
+      expect(linesOf(report)).toEqual([`debt ${owed} kept denied`]);
+      expect(report).toMatchObject({ complete: true, errors: [] });
+      expect(world.accounts.size).toBe(0);
+      expect(world.table.get(owed)).toMatchObject({
+        state: 'owed',
+        lastError: { code: 'dns-record-denied' },
+      });
+    }
+    world.directory.areRecordsDenied = false;
+    expect(linesOf(await world.sweep())).toEqual([`debt ${owed} removed`]);
+    expect(world.records.size).toBe(0);
+  });
+});
+
+describe('an account that may not be deleted', () => {
+  test.each([
+    ['protected', false, 'account-protected'],
+    ['denied', true, 'account-out-of-reach'],
+  ] as const)(
+    'is an error of its own (%s), and keeps no other from being deleted',
+    async (guard, moved, code) => {
+      for (const number of [1, 2]) {
+        world.account(number);
+        world.membership(number, { state: 'owed' });
+      }
+      const account = world.accountOf(instanceOf(1));
+      if (account) Object.assign(account, { guard, moved });
+      const report = await world.sweep();
+      expect(linesOf(report)).toEqual([`debt ${instanceOf(1)} kept failed`, `debt ${instanceOf(2)} removed`]);
+      expect(codesOf(report)).toEqual([code]);
+    },
+  );
+});
+
 describe('a member that lives without an account', () => {
   test('is reported, with what to do', async () => {
     const vanished = world.member(1);
@@ -323,6 +387,33 @@ describe('a member that lives without an account', () => {
     expect(world.effects).toEqual([]);
     const [said] = world.log.filter(({ event }) => event === 'member without an account');
     expect(said?.fields['error']).toMatchObject({ code: 'account-vanished', disposition: 'report' });
+  });
+
+  test('but with one elsewhere is reported with its place, and left alone', async () => {
+    const moved = world.member(1);
+    const account = world.accountOf(moved);
+    if (account) account.moved = true;
+    expect(linesOf(await world.sweep())).toEqual([`moved ${moved} reported`]);
+    expect(world.effects).toEqual([]);
+    const [said] = world.log.filter(({ event }) => event === 'member with an account elsewhere');
+    expect(said?.fields['error']).toMatchObject({
+      code: 'account-moved',
+      message: expect.stringContaining(`CN=${nameOf(1)},OU=Elsewhere`),
+    });
+  });
+
+  test('but with one elsewhere that only the ledger knows is reported as moved, too', async () => {
+    const moved = world.member(1);
+    const account = world.accountOf(moved);
+    if (account) Object.assign(account, { moved: true, stamp: undefined, byOthers: true });
+    expect(linesOf(await world.sweep())).toEqual([`moved ${moved} reported`]);
+  });
+
+  test('that the unit holds for a new owner is not reported', async () => {
+    const owned = world.member(1);
+    const account = world.accountOf(owned);
+    if (account) Object.assign(account, { byOthers: true });
+    expect(linesOf(await world.sweep())).toEqual([]);
   });
 
   test('is not reported when another controller shows it after all', async () => {

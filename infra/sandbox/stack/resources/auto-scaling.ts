@@ -31,6 +31,7 @@ export const autoScaling: ResourceTypes = {
     inert: [
       'HealthCheckType',
       'HealthCheckGracePeriod',
+      'MaxInstanceLifetime',
       'MetricsCollection',
       'NewInstancesProtectedFromScaleIn',
     ],

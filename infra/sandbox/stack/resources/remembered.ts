@@ -88,10 +88,27 @@ export const remembered: ResourceTypes = {
     };
   }),
   'AWS::S3::BucketPolicy': named('Bucket'),
+  'AWS::CloudFormation::WaitConditionHandle': remember(({ madeUpName }, { region }) => ({
+    ref: `https://cloudformation-waitcondition-${region}.s3.${region}.amazonaws.com/${madeUpName}?Signature=emulated`,
+    attributes: {},
+  })),
+  // Workers of the launch template don't boot here: what waits for one to report waits no time.
+  'AWS::CloudFormation::WaitCondition': named('Handle'),
   'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId'),
   'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id'),
   'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id'),
-  'AWS::EC2::VPCEndpoint': numbered('vpce', 'Id'),
+  'AWS::EC2::VPCEndpoint': remember((wanted, { hex, region }) => {
+    const id = `vpce-${hex(17)}`;
+    // The zone and the name of an interface endpoint as a whole; the entries of its zones follow.
+    const service = optionalText(wanted, 'ServiceName')?.split('.').at(-1) ?? '';
+    const name = `${id}-${hex(8)}.${service}.${region}.vpce.amazonaws.com`;
+    const isInterface = optionalText(wanted, 'VpcEndpointType') === 'Interface';
+    return {
+      ref: id,
+      attributes: { Id: id },
+      lists: { DnsEntries: isInterface ? [`Z${hex(13).toUpperCase()}:${name}`] : [] },
+    };
+  }),
   'AWS::EC2::LaunchTemplate': remember((_wanted, { hex }) => {
     const id = `lt-${hex(17)}`;
     return {

@@ -367,7 +367,7 @@ export class Model {
   #modify({ parts }: Request): number {
     const found = this.#named(text(parts[0]));
     if (!found) return 32;
-    if (!this.#isOurs(found)) this.trespasses.push(`modify ${found.dn}`);
+    if (!this.#isOurs(found) && !this.#isOurNode(found)) this.trespasses.push(`modify ${found.dn}`);
     const before = BigInt(String(found.attributes.get('pwdlastset')?.[0] ?? 0));
     found.attributes.set('pwdlastset', [String(before + 1n)]);
     return 0;

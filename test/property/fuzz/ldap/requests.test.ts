@@ -130,6 +130,9 @@ const filters = [
 function isSound({ op, parts, bytes }: Request, given: Given): boolean {
   const [first, second] = parts;
   const labels = [...NAMES, given.foundName].map((name) => name.toLowerCase());
+  const isOwn = (dn: string): boolean =>
+    /^<GUID=[0-9a-f-]{36}>$/.test(dn) ||
+    labels.some((label) => /^[a-z0-9-]+$/.test(label) && dn === `DC=${label},${ZONE}`);
   switch (op) {
     case Op.bind:
       return text(second) === given.user || text(second) === `${given.user}@${given.domain}`;
@@ -152,12 +155,9 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
     case Op.add:
       return NAMES.some((name) => text(first) === `CN=${name},${UNIT}`);
     case Op.modify:
-      return /^<GUID=[0-9a-f-]{36}>$/.test(text(first));
+      return isOwn(text(first));
     case Op.remove:
-      return (
-        /^<GUID=[0-9a-f-]{36}>$/.test(bytes.toString()) ||
-        labels.some((label) => /^[a-z0-9-]+$/.test(label) && bytes.toString() === `DC=${label},${ZONE}`)
-      );
+      return isOwn(bytes.toString());
     default:
       return false;
   }
