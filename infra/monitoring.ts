@@ -63,6 +63,8 @@ export class Monitoring extends Construct {
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
+    const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
+
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
       description:
@@ -97,6 +99,13 @@ export class Monitoring extends Construct {
       description:
         'A command of adjoin was cancelled on a node. The log line "command cancelled" names it; the CloudTrail event CancelCommand says who it was.',
       metrics: [measured('m', cancelled, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('not-opted-in', {
+      description:
+        'A group has the hooks, but not the tag JoinAD=true: its launches are never answered, so that Auto Scaling ends them and launches again. The log names the group. The tag belongs into its own code: some tools remove tags that they did not set.',
+      metrics: [measured('m', refused, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
