@@ -1,9 +1,13 @@
-import { Duration, Tags } from 'aws-cdk-lib';
-import { AutoScalingGroup, CfnAutoScalingGroup, CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
-import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { type CfnManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
-import type { IDependable } from 'constructs';
+import { Duration, Token } from 'aws-cdk-lib';
+import { type CfnAutoScalingGroup, CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
+import { type CfnManagedPolicy, type IRole, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import type { IConstruct, IDependable } from 'constructs';
 import { Construct } from 'constructs';
+
+/** An Auto Scaling group, of this copy of the construct library or of another. */
+export interface AttachableGroup extends IConstruct {
+  readonly autoScalingGroupName: string;
+}
 
 /** What adjoin does with the instances of one group. */
 export interface AttachOptions {
@@ -29,6 +33,12 @@ export interface AttachOptions {
    * @default false
    */
   readonly unjoinOnly?: boolean;
+  /**
+   * Attaches the node policy to the role of the group's instances. With false, the role's owner does: needed for a group whose
+   * role, or whose launch template, is not made in this app.
+   * @default true
+   */
+  readonly nodePolicy?: boolean;
 }
 
 /** Seconds. Auto Scaling takes no others, and what a worker hides and leases for is derived from them. */
@@ -81,21 +91,26 @@ export function terminateHook(heartbeatTimeout: number): Hook {
  * its hooks are resources of their own and apply to instances that are launched later; its owner adds the node policy and the
  * tag `JoinAD=true` (propagated to instances).
  */
-export function attachGroup(group: IAutoScalingGroup, target: HookTarget, options: AttachOptions = {}): void {
+export function attachGroup(group: AttachableGroup, target: HookTarget, options: AttachOptions = {}): void {
   const { unjoinOnly = false } = options;
   const { join = !unjoinOnly, unjoin = true, heartbeat = Duration.minutes(5) } = options;
   if (unjoinOnly && (join || !unjoin)) throw new Error('attach: unjoinOnly is without join, and with unjoin');
   if (!join && !unjoin)
     throw new Error('attach: join and unjoin are both off, so there is nothing to attach');
   const seconds = heartbeat.toSeconds({ integral: false });
-  if (!Number.isInteger(seconds) || seconds < SHORTEST_HEARTBEAT || seconds > LONGEST_HEARTBEAT) {
+  // A value that is known at deployment only is for Auto Scaling to check.
+  const isKnown = !Token.isUnresolved(seconds);
+  if (
+    isKnown &&
+    (!Number.isInteger(seconds) || seconds < SHORTEST_HEARTBEAT || seconds > LONGEST_HEARTBEAT)
+  ) {
     throw new Error(`attach: heartbeat ${heartbeatBounds}`);
   }
   const hooks = [...(join ? [launchHook(seconds)] : []), ...(unjoin ? [terminateHook(seconds)] : [])];
   const scope = new Construct(group, 'Adjoin');
 
   const made = group.node.defaultChild;
-  if (!(group instanceof AutoScalingGroup) || !(made instanceof CfnAutoScalingGroup)) {
+  if (!isGroupResource(made)) {
     for (const hook of hooks) {
       const resource = new CfnLifecycleHook(scope, hook.lifecycleHookName, {
         ...hook,
@@ -117,12 +132,47 @@ export function attachGroup(group: IAutoScalingGroup, target: HookTarget, option
     })),
   ];
   made.node.addDependency(...target.readiness);
-  Tags.of(group).add('JoinAD', 'true', { applyToLaunchedInstances: true });
-  if (options.onJoinFailure) Tags.of(group).add('adjoin:OnJoinFailure', options.onJoinFailure);
-  if (unjoinOnly) Tags.of(group).add('adjoin:UnjoinOnly', 'true');
-  if (target.nodePolicy) {
-    group.role.addManagedPolicy(
+  made.tags.setTag('JoinAD', 'true', tagPriority, true);
+  if (options.onJoinFailure)
+    made.tags.setTag('adjoin:OnJoinFailure', options.onJoinFailure, tagPriority, true);
+  if (unjoinOnly) made.tags.setTag('adjoin:UnjoinOnly', 'true', tagPriority, true);
+  if (target.nodePolicy && (options.nodePolicy ?? true)) {
+    roleOf(group).addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),
     );
   }
+}
+
+/** Above that of tags that an app gives to all that it makes. */
+const tagPriority = 300;
+
+/** By its type and not by its class, since an app may load another copy of the construct library. */
+function isGroupResource(made: unknown): made is CfnAutoScalingGroup {
+  return isResource(made, 'AWS::AutoScaling::AutoScalingGroup');
+}
+
+function isResource(made: unknown, type: string): boolean {
+  return (
+    typeof made === 'object' && made !== null && 'cfnResourceType' in made && made.cfnResourceType === type
+  );
+}
+
+/** @throws Error where a policy that is attached here would reach nobody */
+function roleOf(group: AttachableGroup): IRole {
+  let role: unknown;
+  try {
+    // Groups with a launch template that is not made here throw.
+    role = Reflect.get(group, 'role');
+  } catch {
+    role = undefined;
+  }
+  if (isRole(role) && isResource(role.node.defaultChild, 'AWS::IAM::Role')) return role;
+  throw new Error(
+    `attach: the role of the instances of ${group.node.path} is not made in this app, so the node policy can't be attached to it. ` +
+      'Attach it where the role is made, and say nodePolicy: false here.',
+  );
+}
+
+function isRole(value: unknown): value is IRole {
+  return typeof value === 'object' && value !== null && 'addManagedPolicy' in value && 'node' in value;
 }

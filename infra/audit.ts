@@ -83,7 +83,7 @@ export class Audit extends Construct {
       ruleNames.push(made.ref);
     };
     const workerRoleArn = site.policyValues['WorkerRoleArn'];
-    const byOthers = [issuer({ 'anything-but': [workerRoleArn] }), issuer({ exists: false })];
+    const byOthers = [issuer([{ 'anything-but': [workerRoleArn] }]), issuer([{ exists: false }])];
     const theSecret = {
       requestParameters: { secretId: [{ wildcard: `*${site.deployment}/service-account*` }] },
     };
@@ -128,13 +128,33 @@ export class Audit extends Construct {
       ],
       eventName: changes,
     });
+    // Who runs an instance of his own as the worker has the credential. Auto Scaling runs the workers themselves.
+    const byPeople = [
+      issuer([{ 'anything-but': { wildcard: '*/AWSServiceRoleForAutoScaling*' } }]),
+      issuer([{ exists: false }]),
+    ];
+    const asWorker = [{ wildcard: `*${site.workerRoleName}*` }];
+    rule('worker-role', "an instance was given the worker's role", {
+      eventSource: ['ec2.amazonaws.com', 'iam.amazonaws.com'],
+      $or: [
+        { eventName: ['AssociateIamInstanceProfile', 'ReplaceIamInstanceProfileAssociation'] },
+        { eventName: ['AddRoleToInstanceProfile'], requestParameters: { roleName: [site.workerRoleName] } },
+        ...byPeople.flatMap((who) =>
+          ['arn', 'name'].map((key) => ({
+            eventName: ['RunInstances'],
+            requestParameters: { iamInstanceProfile: { [key]: asWorker } },
+            ...who,
+          })),
+        ),
+      ],
+    });
     this.ruleNames = ruleNames;
   }
 }
 
 /** Matches the role behind a session. */
-function issuer(match: unknown) {
-  return { userIdentity: { sessionContext: { sessionIssuer: { arn: [match] } } } };
+function issuer(match: readonly unknown[]) {
+  return { userIdentity: { sessionContext: { sessionIssuer: { arn: match } } } };
 }
 
 /** An encrypted topic that only one service may publish to; its policy is `<name>-topic.json`. */

@@ -1,5 +1,4 @@
 import { Aws, CfnCondition, Fn, Tags } from 'aws-cdk-lib';
-import type { IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
@@ -7,7 +6,7 @@ import { CfnSubscription } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { type AgentFile, agentBucketArn, agentObjectArn } from './agent-file.ts';
 import { agentConfig, type AgentSettings } from './agent-settings.ts';
-import { type AttachOptions, attachGroup } from './attach.ts';
+import { type AttachableGroup, type AttachOptions, attachGroup } from './attach.ts';
 import { Audit } from './audit.ts';
 import { CommandDocuments } from './command-documents.ts';
 import { Credential } from './credential.ts';
@@ -257,7 +256,7 @@ export class DomainMembership extends Construct {
    * Makes membership part of the lifecycle of a group's instances: join and unjoin, unjoin only (for instances that join by
    * other means), or join only.
    */
-  attach(group: IAutoScalingGroup, options: AttachOptions = {}): void {
+  attach(group: AttachableGroup, options: AttachOptions = {}): void {
     attachGroup(
       group,
       {

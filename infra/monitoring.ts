@@ -64,6 +64,7 @@ export class Monitoring extends Construct {
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
+    const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
@@ -106,6 +107,13 @@ export class Monitoring extends Construct {
       description:
         'EC2 or the directory shows far fewer members than the ledger knows, and the sweep removes nothing because of that. The log line "sweep halted" has the numbers and what to do.',
       metrics: [measured('m', halted, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('not-opted-in', {
+      description:
+        'A group has the hooks, but not the tag JoinAD=true: its launches are never answered, so that Auto Scaling ends them and launches again. The log names the group. The tag belongs into its own code: some tools remove tags that they did not set.',
+      metrics: [measured('m', refused, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });

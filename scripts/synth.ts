@@ -1,7 +1,7 @@
 /**
  * Writes everything that is deployed into a folder, offline and without an AWS account:
  *
- *     node scripts/synth.ts [--deployment NAME] [--vpc ID] [--agent-file BUCKET/KEY] [--output FOLDER]
+ *     node scripts/synth.ts [--deployment NAME] [--vpc ID] [--agent-file BUCKET/KEY] [--exempt ARN …] [--output FOLDER]
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
@@ -18,6 +18,12 @@ const command = new Command('npm run synth --')
   .option('--deployment <name>', 'what the service control policies name', deploymentOf, 'adjoin')
   .option('--vpc <id>', 'the VPC of the workers, for the service control policies', vpcOf)
   .option('--agent-file <bucket/key>', 'where the agent is, for the service control policies', agentFileOf)
+  .option(
+    '--exempt <arn...>',
+    'further roles that the service control policies exempt, * for any characters: of IAM Identity Center, of a landing zone',
+    exemptOf,
+    [],
+  )
   .addOption(
     // The CDK CLI says where in the environment.
     new Option('--output <folder>', 'where to').env('CDK_OUTDIR').default('cdk.out'),
@@ -36,6 +42,11 @@ function vpcOf(text: string): string {
   throw new InvalidArgumentError('It must be the ID of a VPC.');
 }
 
+function exemptOf(text: string, before: readonly string[]): readonly string[] {
+  if (/^arn:[a-z*-]+:iam::([0-9]{12}|\*):role\/[A-Za-z0-9_+=,.@/*-]+$/.test(text)) return [...before, text];
+  throw new InvalidArgumentError('It must be the ARN of a role.');
+}
+
 interface AgentFileOption {
   readonly bucketName: string;
   readonly objectKey: string;
@@ -50,15 +61,17 @@ function agentFileOf(text: string): AgentFileOption {
 interface Options {
   readonly deployment: string;
   readonly output: string;
+  readonly exempt: readonly string[];
   readonly vpc?: string;
   readonly agentFile?: AgentFileOption;
 }
 
-const { deployment, output, vpc, agentFile } = command.parse().opts<Options>();
+const { deployment, output, exempt, vpc, agentFile } = command.parse().opts<Options>();
 // The construct library takes a second to load: help and complaints come before.
 const { synthesize } = await import('./synthesize.ts');
 const written = await synthesize(resolve(output), {
   deployment,
+  exempt,
   ...(vpc !== undefined && { vpcId: vpc }),
   ...(agentFile && { agentFile }),
 });

@@ -24,15 +24,12 @@ export interface Synthesized {
  * @param named what the service control policies name; in the template these are parameters
  * @returns the files written
  */
-export async function synthesize(
-  folder: string,
-  named: Omit<ServiceControlPolicyProps, 'exempt'>,
-): Promise<Synthesized> {
+export async function synthesize(folder: string, named: ServiceControlPolicyProps): Promise<Synthesized> {
   const agentFile = join(folder, 'agent', 'agent.mjs');
   mkdirSync(join(folder, 'policies'), { recursive: true });
   await bundleAgent(agentFile);
   createApp({ outdir: folder, agentFile }).synth();
-  const exempt = defaultExemptions(named.deployment);
+  const exempt = [...defaultExemptions(named.deployment), ...named.exempt];
   const policies = denyPolicies.map((name) => {
     const file = join(folder, 'policies', `${name}.json`);
     const { document, leftOut } = serviceControlPolicy(name, { ...named, exempt });

@@ -8,10 +8,18 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Duration, Stack } from 'aws-cdk-lib';
+import { App, CfnParameter, Duration, Resource, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { AutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
-import { InstanceType, MachineImage, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { AutoScalingGroup, CfnAutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
+import {
+  InstanceType,
+  type IVpc,
+  LaunchTemplate,
+  MachineImage,
+  SecurityGroup,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
 import type { AttachOptions } from '../../../infra/attach.ts';
@@ -44,14 +52,43 @@ function own(over: Partial<DomainMembershipProps> = {}): { stack: Stack; members
   return { stack, membership: new DomainMembership(stack, 'Membership', { ...props, ...over }) };
 }
 
-/** A stack with an Auto Scaling group of the app's own, and what the app does with the group. */
-function fleet(act: (membership: DomainMembership, group: AutoScalingGroup) => void, guarded = false): Stack {
-  const { stack, membership } = own();
-  const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
+const vpcIn = (stack: Stack): IVpc =>
+  Vpc.fromVpcAttributes(stack, 'Vpc', {
     vpcId: 'vpc-0123456789abcdef0',
     availabilityZones: ['a', 'b'],
     privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
   });
+
+/** A group that is no instance of this library's class, as one of another copy is none. */
+class ForeignGroup extends Resource {
+  readonly autoScalingGroupName = 'foreign';
+  readonly role: Role;
+
+  constructor(scope: Stack, id: string) {
+    super(scope, id);
+    this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+    this.node.defaultChild = new CfnAutoScalingGroup(this, 'ASG', { minSize: '0', maxSize: '1' });
+  }
+}
+
+function roleOfOthers(options?: AttachOptions): Stack {
+  const { stack, membership } = own();
+  membership.attach(
+    new AutoScalingGroup(stack, 'Fleet', {
+      vpc: vpcIn(stack),
+      instanceType: new InstanceType('t4g.nano'),
+      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+      role: Role.fromRoleArn(stack, 'Theirs', 'arn:aws:iam::123456789012:role/theirs'),
+    }),
+    options,
+  );
+  return stack;
+}
+
+/** A stack with an Auto Scaling group of the app's own, and what the app does with the group. */
+function fleet(act: (membership: DomainMembership, group: AutoScalingGroup) => void, guarded = false): Stack {
+  const { stack, membership } = own();
+  const vpc = vpcIn(stack);
   const group = new AutoScalingGroup(stack, 'Fleet', {
     vpc,
     instanceType: new InstanceType('t4g.nano'),
@@ -89,6 +126,32 @@ const cases = {
   'attached with half a second': attached({ heartbeat: Duration.millis(30_500) }),
   'with too short a visibility': () => own({ agentSettings: { receive: { visibilitySeconds: 9 } } }).stack,
   'with too long a visibility': () => own({ agentSettings: { receive: { visibilitySeconds: 3601 } } }).stack,
+  'attached with a heartbeat that is known at deployment': () =>
+    fleet((membership, group) => {
+      const parameter = new CfnParameter(Stack.of(group), 'Heartbeat', { type: 'Number' });
+      membership.attach(group, { heartbeat: Duration.seconds(parameter.valueAsNumber) });
+    }),
+  'attached, of another copy of the library': () => {
+    const { stack, membership } = own();
+    membership.attach(new ForeignGroup(stack, 'Foreign'));
+    return stack;
+  },
+  'attached with a role that is not made here': () => roleOfOthers(),
+  'attached with a role that is not made here, whose owner is told': () =>
+    roleOfOthers({ nodePolicy: false }),
+  'attached with a launch template that is not made here': () => {
+    const { stack, membership } = own();
+    membership.attach(
+      new AutoScalingGroup(stack, 'Fleet', {
+        vpc: vpcIn(stack),
+        launchTemplate: LaunchTemplate.fromLaunchTemplateAttributes(stack, 'Theirs', {
+          launchTemplateId: 'lt-0123456789abcdef0',
+          versionNumber: '1',
+        }),
+      }),
+    );
+    return stack;
+  },
   'attached beside a hook of theirs': () => {
     const { stack, membership } = own();
     const group = AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet');

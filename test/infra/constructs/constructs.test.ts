@@ -68,6 +68,40 @@ describe('attach', () => {
     );
   });
 
+  test('a group of another copy of the library gets its hooks, its tag and its policy like any other', () => {
+    const template = made.template('attached, of another copy of the library');
+    const [fleet] = fleets(template);
+    expect(fleet?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+    expect(fleet?.Properties['Tags']).toContainEqual({
+      Key: 'JoinAD',
+      Value: 'true',
+      PropagateAtLaunch: true,
+    });
+    expect(JSON.stringify(propertiesOf(template, 'AWS::IAM::Role'))).toContain(
+      'MembershipSessionsNodePolicy',
+    );
+    expect(ofType(template, 'AWS::AutoScaling::LifecycleHook')).toEqual([]);
+  });
+
+  test.each([
+    'attached with a role that is not made here',
+    'attached with a launch template that is not made here',
+  ] as const)('%s: the policy would reach nobody, and that is said', (name) => {
+    expect(made.errorOf(name)).toContain("the node policy can't be attached to it");
+  });
+
+  test('a role that is not made here is left to its owner, if that is said', () => {
+    const template = made.template('attached with a role that is not made here, whose owner is told');
+    expect(fleets(template)[0]?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+  });
+
+  test('a heartbeat that is known at deployment only is passed on', () => {
+    const [fleet] = fleets(made.template('attached with a heartbeat that is known at deployment'));
+    expect(JSON.stringify(fleet?.Properties['LifecycleHookSpecificationList'])).toContain(
+      '"HeartbeatTimeout":{"Ref":"Heartbeat"}',
+    );
+  });
+
   test('instances get what a managed node needs, and nothing of the worker', () => {
     const roles = propertiesOf(made.template('attached'), 'AWS::IAM::Role').filter(
       (role) => role['RoleName'] === undefined,

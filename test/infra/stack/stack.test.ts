@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../../../agent/config.ts';
 import { commandDocuments } from '../../../documents/index.ts';
+import { fits } from '../../../infra/sandbox/cloud/events/pattern.ts';
 import type { PolicyDocument } from '../../../infra/policy-file.ts';
 import { deploymentPattern } from '../../../infra/site.ts';
 import {
@@ -493,6 +494,64 @@ describe('VPC endpoints', () => {
   });
 });
 
+const issuedBy = (name: string) => ({
+  sessionContext: { sessionIssuer: { arn: `arn:aws:iam::1:role/${name}` } },
+});
+const runInstances = (profile: Json, who: Json): unknown => ({
+  'detail-type': 'AWS API Call via CloudTrail',
+  detail: {
+    eventSource: 'ec2.amazonaws.com',
+    eventName: 'RunInstances',
+    requestParameters: { iamInstanceProfile: profile },
+    userIdentity: who,
+  },
+});
+
+describe('the audit rule of the role of the workers', () => {
+  const rule = propertiesOf(template, 'AWS::Events::Rule').find(({ Name }) =>
+    JSON.stringify(Name).includes('-audit-worker-role'),
+  );
+  const pattern: unknown = JSON.parse(
+    JSON.stringify(rule?.['EventPattern']).replaceAll(
+      /\{"Fn::Join":\["",(\["[^\]]*\])\]\}|\{"Ref":"Deployment"\}/g,
+      (whole) => JSON.stringify(flat(JSON.parse(whole)).replace('<Deployment>', 'adjoin')),
+    ),
+  );
+  const theWorkers = { arn: 'arn:aws:iam::1:instance-profile/adjoin-worker' };
+
+  test.each([
+    ['an instance with the profile', runInstances(theWorkers, issuedBy('developer')), true],
+    [
+      'by its name, by a user',
+      runInstances({ name: 'adjoin-worker' }, { arn: 'arn:aws:iam::1:user/one' }),
+      true,
+    ],
+    [
+      'a worker that Auto Scaling starts',
+      runInstances(
+        theWorkers,
+        issuedBy('aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling'),
+      ),
+      false,
+    ],
+    ['an instance with another profile', runInstances({ name: 'web' }, issuedBy('developer')), false],
+  ])('hears of what it should: %s', (_, event, expected) => {
+    expect(fits(pattern, event)).toBe(expected);
+  });
+
+  test.each(['AssociateIamInstanceProfile', 'ReplaceIamInstanceProfileAssociation'])(
+    'hears of each %s, whose parameters differ',
+    (eventName) => {
+      const detail = { eventSource: 'ec2.amazonaws.com', eventName };
+      expect(fits(pattern, { 'detail-type': 'AWS API Call via CloudTrail', detail })).toBe(true);
+    },
+  );
+});
+
+test('an alarm says that a group has the hooks and not the tag', () => {
+  expect(alarmNamed('not-opted-in')?.Properties['Threshold']).toBe(1);
+});
+
 describe('sessions', () => {
   const content = (name: string): Json => {
     const found = ofType(template, 'AWS::SSM::Document').find(
@@ -557,7 +616,7 @@ describe('notices', () => {
   const rules = ofType(template, 'AWS::Events::Rule').map(({ Properties }) => Properties);
 
   test('every audit rule sees reads as well, and goes to the topic', () => {
-    expect(rules).toHaveLength(4);
+    expect(rules).toHaveLength(5);
     for (const rule of rules) {
       expect(rule['State']).toBe('ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS');
       expect(rule['Targets']).toMatchObject([
@@ -636,6 +695,7 @@ describe('notices', () => {
     expect(source('unjoin.ts')).toContain("'account removal is owed to the sweep'");
     expect(source('../compose.ts')).toContain("('command cancelled', {");
     expect(source('../sweep/sweep.ts')).toContain("log.error('sweep halted', {");
+    expect(source('dispose.ts')).toContain("('message deleted without work', { error })");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
     );
@@ -644,6 +704,7 @@ describe('notices', () => {
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
       '{ $.event = "sweep halted" }',
+      '{ $.error.code = "action-not-opted-in" }',
     ]);
   });
 });

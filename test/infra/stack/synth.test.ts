@@ -143,6 +143,29 @@ describe('cdk synth', () => {
   });
 });
 
+test('roles of a landing zone are exempt from the service control policies, if they are named', () => {
+  const output = mkdtempSync(join(tmpdir(), 'adjoin-exempt-'));
+  const zone = 'arn:aws:iam::*:role/AWSControlTowerExecution';
+  const signOn = 'arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Admin_*';
+  try {
+    const made = run(process.execPath, ['scripts/synth.ts', '--exempt', zone, signOn, '--output', output]);
+    expect(made).toMatchObject({ status: 0 });
+    for (const name of denyPolicies) {
+      const text = readFileSync(join(output, 'policies', `${name}.json`), 'utf8');
+      expect(text).toContain(JSON.stringify(zone));
+      expect(text).toContain(JSON.stringify(signOn));
+    }
+    expect(
+      run(process.execPath, ['scripts/synth.ts', '--exempt', 'Admin', '--output', output]),
+    ).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('It must be the ARN of a role.'),
+    });
+  } finally {
+    rmSync(output, { recursive: true, force: true });
+  }
+}, 60_000);
+
 describe('the bundled agent', () => {
   test('runs from one file, wherever it lies', () => {
     const ran = run(process.execPath, [join(folder, 'agent/agent.mjs')]);
