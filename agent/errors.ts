@@ -105,7 +105,8 @@ const codes = {
   },
   'node-unsupported': {
     disposition: 'abandon',
-    meaning: 'The node runs an operating system for which there is no join script.',
+    meaning:
+      'The node runs an operating system for which there is no join script, or too old a version of one.',
     hint: 'Use a supported operating system, or remove the launch hook from this group.',
   },
   'node-facts-invalid': {

@@ -81,17 +81,21 @@ function source(path: string): string {
 
 interface OperatingSystem {
   readonly family: 'linux' | 'windows';
+  /** The first `VERSION_ID` with tools that can do what the scripts ask of them. */
+  readonly oldest: string;
   /** Package name → what proves that it is installed: a command, or a path whose `*` stands for the architecture. */
   readonly packages: Readonly<Record<string, string>>;
 }
 
-/** One line for each Linux distribution: `debian adcli=adcli realmd=realm …`. The names are those of the distribution. */
+/** One line for each Linux distribution: `debian 11 adcli=adcli sssd-common=sssd …`. The names are those of the distribution. */
 function linuxPackages(): string {
   const path = join(import.meta.dirname, '..', 'config', 'operating-systems.json');
   const systems: Record<string, OperatingSystem> = JSON.parse(readFileSync(path, 'utf8'));
   const lines = Object.entries(systems)
     .filter(([, system]) => system.family === 'linux')
-    .map(([id, { packages }]) => [id, ...Object.entries(packages).map((need) => need.join('='))].join(' '));
+    .map(([id, { oldest, packages }]) =>
+      [id, oldest, ...Object.entries(packages).map((need) => need.join('='))].join(' '),
+    );
   const text = lines.join('\n');
   if (!/^[\w.+\-/*= \n]+$/.test(text)) {
     throw new Error('config/operating-systems.json holds a character that is not safe inside a script');

@@ -75,7 +75,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
       allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
     },
-    // Its waits add up to 212 seconds: the lock 75, adcli 62 and 31, sssd's stop 7 and start 26, the host name 6, sssd's log 5.
+    // Its waits add up to 272 seconds: the lock 75, adcli 122 and 31, sssd's stop 7 and start 26, the host name 6, sssd's log 5.
     // The rest is for sssd to come online and for the name to be registered; the script ends that 10 seconds before the end.
     executionTimeout: executionTimeout(300),
   },

@@ -165,10 +165,11 @@ set_up() {
 }
 
 # The one-time password goes through a pipe, from the shell itself: no argument, environment or file has it.
-# The keytab is named, because the image's krb5.conf may name another one.
+# The keytab is named, because the image's krb5.conf may name another one. The time is long: an adcli that is killed after it has
+# changed the password, and before it has written the keytab, costs a staging and a join.
 join_domain() {
   printf '%s' "$1" |
-    timeout --foreground -k 2 60 adcli join --verbose --domain="$domain" --domain-controller="$controller" \
+    timeout --foreground -k 2 120 adcli join --verbose --domain="$domain" --domain-controller="$controller" \
       --computer-name="$computer" --host-fqdn="$fqdn" --host-keytab="$keytab" --login-type=computer --stdin-password \
       >>"$journal" 2>&1 9>&-
 }
@@ -358,7 +359,10 @@ else
   # First what can fail without harm: after adcli the one-time password is dead.
   forget_membership "$domain" >>"$journal" 2>&1 || fail setup-failed "$(complaint)"
   set_up || fail setup-failed "$(complaint)"
-  if ! join_domain "$one_time_password"; then
+  code=0
+  join_domain "$one_time_password" || code=$?
+  if [ "$code" = 124 ] || [ "$code" = 137 ]; then fail adcli-failed "adcli did not end within 120 seconds: $(complaint)"; fi
+  if [ "$code" != 0 ]; then
     # Controllers of Windows Server 2025 change the password, and answer in a way that adcli before 0.9.3 takes for a failure. The
     # password that it made is lost, and would be again.
     if grep -q 'Message stream modified' "$journal"; then fail adcli-too-old "$(complaint)"; fi

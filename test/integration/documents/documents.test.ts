@@ -258,6 +258,24 @@ exec "$tool" "$@"
     });
   }, 120_000);
 
+  test.each([
+    ['ubuntu', '18.04', false],
+    ['ubuntu', '20.04', true],
+    ['ubuntu', '100.10', true],
+    ['debian', '10', false],
+    ['debian', '11', true],
+    ['debian', '', true],
+  ])(
+    'a probe of %s %s says whether it is recent enough (%j)',
+    async (id, version, ready) => {
+      const machine = await newMachine();
+      await inShell(machine, `printf 'ID=${id}\\nVERSION_ID="${version}"\\n' >/usr/lib/os-release`);
+      const facts = { os: id, osVersion: version, ready, missing: [] };
+      expect(await run(machine, 'probe')).toMatchObject(facts);
+    },
+    60_000,
+  );
+
   test('a join makes the node a working member under the staged name, and its one-time password is nowhere', async () => {
     const machine = await newMachine();
     const { computerName, oneTimePassword, values } = await prepare(machine, nameOf(machine));
