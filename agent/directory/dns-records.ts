@@ -1,12 +1,14 @@
 /** The DNS records that computers registered for themselves, where the zone is kept in the directory. */
-import { DN, EqualityFilter } from 'ldapts';
+import { AndFilter, DN, EqualityFilter, OrFilter, SubstringFilter } from 'ldapts';
 import { AdjoinError } from '../errors.ts';
 import type { FoundAccount } from '../terms.ts';
+import type { Row } from './entries.ts';
 import { isResult, LdapResult, Result, toAdjoinError } from './failures.ts';
 import { hostLabel } from './names.ts';
 import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
 import { tombstone } from './tombstone.ts';
+import { guidToString } from './values.ts';
 
 /**
  * Where AD keeps zones: in the partition of the domain's or of the forest's DNS servers, or, from the times of Windows
@@ -77,12 +79,70 @@ async function nodesIn(
   return found.filter((node) => node !== undefined);
 }
 
+/**
+ * A second object of a name: where a node registers on one controller, and on another one before they have replicated, the
+ * directory keeps one object and renames the other. No server answers with it, and nothing else removes it.
+ */
+interface Conflict {
+  readonly label: string;
+  /** Its distinguished name by its GUID: its name has a line break. */
+  readonly dn: string;
+  readonly owner: string | undefined;
+}
+
+/** How the directory renames an object (MS-ADTS 3.1.1.5.1.6). */
+const RENAMED = '\nCNF:';
+/** So many names are asked for at once. */
+const LABELS_A_SEARCH = 50;
+
+/** The conflict objects of these labels. The attribute `name` has an index. */
+async function conflictsIn(
+  session: Session,
+  zone: string,
+  labels: readonly string[],
+  signal: AbortSignal,
+): Promise<Conflict[]> {
+  const found: Conflict[] = [];
+  for (let start = 0; start < labels.length; start += LABELS_A_SEARCH) {
+    const some = labels.slice(start, start + LABELS_A_SEARCH);
+    const named = some.map((label) => new SubstringFilter({ attribute: 'name', initial: label + RENAMED }));
+    const query = {
+      base: zone,
+      scope: 'one',
+      filter: new AndFilter({
+        filters: [
+          new EqualityFilter({ attribute: 'objectClass', value: 'dnsNode' }),
+          new OrFilter({ filters: named }),
+        ],
+      }),
+      attributes: ['name', 'objectGUID', 'dNSTombstoned', SECURITY_DESCRIPTOR],
+      binary: ['objectGUID', SECURITY_DESCRIPTOR],
+    } as const;
+    let rows: readonly Row[];
+    try {
+      rows = await session.connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    } catch (error) {
+      if (isResult(error, Result.noSuchObject)) return found;
+      throw error;
+    }
+    for (const row of rows) {
+      const [label = '', renamed] = row.text('name')?.toLowerCase().split(RENAMED.toLowerCase()) ?? [];
+      const guid = row.bytes('objectGUID');
+      // A name that was not asked for is not ours, whatever the answer holds.
+      if (renamed === undefined || !some.includes(label) || guid?.length !== 16) continue;
+      if (row.text('dNSTombstoned') === 'TRUE') continue;
+      found.push({ label, dn: `<GUID=${guidToString(guid)}>`, owner: ownerOfRow(row) });
+    }
+  }
+  return found;
+}
+
 /** An account may have a name that no host has, such as `@` or `*`: those records are the zone's own. */
 const labelsOf = (computerNames: readonly string[]): string[] =>
   computerNames.map(hostLabel).filter((label) => HOST.test(label));
 
 /** Whether one of these accounts registered the name: the creator of a record is its owner. */
-const isTheirs = ({ owner }: Node, objectSids: readonly string[]): boolean =>
+const isTheirs = ({ owner }: Pick<Node, 'owner'>, objectSids: readonly string[]): boolean =>
   owner !== undefined && objectSids.includes(owner);
 
 /**
@@ -126,6 +186,9 @@ export async function namesWithRecords(
     for (const node of await nodesIn(session, zone, labels, signal)) {
       if (!node.isTombstone && isTheirs(node, byLabel.get(node.label)?.objectSids ?? []))
         found.add(node.label);
+    }
+    for (const conflict of await conflictsIn(session, zone, labels, signal)) {
+      if (isTheirs(conflict, byLabel.get(conflict.label)?.objectSids ?? [])) found.add(conflict.label);
     }
   }
   return [...byLabel].flatMap(([label, { computerName }]) => (found.has(label) ? [computerName] : []));
@@ -206,7 +269,7 @@ function refusalOf(name: string, refusal: LdapResult): unknown {
 
 /**
  * Removes all records (of the `dnsNode`, so addresses of both families) of these computers that one of these accounts owns: a
- * tombstone takes their place.
+ * tombstone takes their place. Conflict objects of these names are deleted.
  * @param beforeWrite called, and waited for, right before each write
  * @param now milliseconds since the Unix epoch
  * @throws ControllerFailure, and what `beforeWrite` does
@@ -235,6 +298,18 @@ export async function removeRecords(
       try {
         const dn = dnOf(node.label, zone);
         await session.connection.replace(dn, tombstone(node.record, now), { signal, before });
+        removed.add(name);
+      } catch (error) {
+        if (!(error instanceof LdapResult)) throw error;
+        if (error.result !== Result.noSuchObject) refusal ??= refusalOf(name, error);
+      }
+    }
+    for (const { label, dn, owner } of await conflictsIn(session, zone, labels, signal)) {
+      if (!isTheirs({ owner }, objectSids)) continue;
+      const name = `${label}.${session.domain}`;
+      const before = (): Promise<void> => beforeWrite({ computerName: label.toUpperCase() });
+      try {
+        await session.connection.remove(dn, { signal, before });
         removed.add(name);
       } catch (error) {
         if (!(error instanceof LdapResult)) throw error;

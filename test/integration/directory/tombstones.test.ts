@@ -114,4 +114,32 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
       await client.unbind();
     }
   }, 30_000);
+
+  test('a conflict object of a name goes with the account that registered it, and one of another account stays', async () => {
+    const { objectSid, computerName } = await join([]);
+    const label = computerName.toLowerCase();
+    const zone = dnsZoneDn(domain.domainName);
+    const ldb = (tool: string, ...more: readonly string[]) =>
+      domain.controller.exec([tool, '-H', '/var/lib/samba/private/sam.ldb', ...more]);
+    // As the directory renames it when two controllers were told the name before they had replicated.
+    const conflict = async (suffix: string): Promise<void> => {
+      await register({ ...first, computerName }, '10.77.1.3');
+      const renamed = `DC=${label}\\0ACNF:60a18831-41c9-42c1-84bd-4e4e09c6b${suffix},${zone}`;
+      expect(await ldb('ldbrename', `DC=${label},${zone}`, renamed)).toMatchObject({ code: 0 });
+    };
+    const conflicts = async (): Promise<number> => {
+      const { stdout } = await ldb('ldbsearch', '-b', zone, '-s', 'one', `(name=${label}*CNF*)`, 'name');
+      return stdout.match(/^name:/gm)?.length ?? 0;
+    };
+    await conflict('815');
+    expect(await conflicts()).toBe(1);
+    const others = [{ computerName, objectSids: [`${objectSid}9`] }];
+    expect(await room.strays(others, signal)).toEqual([]);
+    const removed = await room.remove(instanceId, { names: [] }, unchecked, signal);
+    expect(removed).toMatchObject({
+      accounts: [computerName],
+      dnsRecords: [`${label}.${domain.domainName}`],
+    });
+    expect(await conflicts()).toBe(0);
+  }, 60_000);
 });

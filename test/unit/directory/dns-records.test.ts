@@ -91,6 +91,36 @@ const deleted = (): string[] =>
 const entombed = (): string[] =>
   server.requests.filter(({ op }) => op === Op.modify).map(({ parts }) => text(parts[0]));
 
+describe('conflict objects of a name', () => {
+  const guid = Buffer.from('30180aa6c941c24284bd4e4e09c6b815', 'hex');
+  const conflictOf = (label: string): Readonly<Record<string, Values>> => ({
+    dc: [],
+    name: [`${label}\nCNF:a60a1830-41c9-42c2-84bd-4e4e09c6b815`],
+    objectGUID: [guid],
+  });
+
+  test('are found with the records of ended memberships, and deleted by their GUID', async () => {
+    zoneShows(['web01'], conflictOf('web01'));
+    await expect(namesWithRecords(session, named(['WEB01']), signal)).resolves.toEqual(['WEB01']);
+    await expect(removeRecords(session, ['WEB01'], [OWNER], noteNothing, NOW, signal)).resolves.toMatchObject(
+      { removed: [`web01.${DOMAIN}`], refusal: undefined },
+    );
+    expect(deleted()).toEqual([expect.stringMatching(/<GUID=[0-9a-f-]{36}>/)]);
+    expect(entombed()).toEqual([]);
+  });
+
+  test.each([
+    ['of an account that is not the instance’s', 'web01', [`${OWNER}9`], {}],
+    ['of a name that was not asked for', 'other', [OWNER], {}],
+    ['that are tombstones', 'web01', [OWNER], { dNSTombstoned: ['TRUE'] }],
+  ])('%s are left', async (_, label, owners, more: Readonly<Record<string, Values>>) => {
+    zoneShows(['web01'], { ...conflictOf(label), ...more });
+    await expect(namesWithRecords(session, named(['WEB01'], owners), signal)).resolves.toEqual([]);
+    await removeRecords(session, ['WEB01'], owners, noteNothing, NOW, signal);
+    expect(deleted()).toEqual([]);
+  });
+});
+
 describe("the zone's own records", () => {
   test('are never deleted, though an account has their name', async () => {
     zoneHolds(...ofTheZone.map((name) => name.toLowerCase()), 'web01', 'other');
