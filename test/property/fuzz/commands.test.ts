@@ -9,7 +9,7 @@ const NAME = 'A009YS742PPS3QO';
 const SEALED = `${'A'.repeat(342)}==`;
 
 /** All that a shell, a quoted string or Run Command's own substitution takes for text, and nothing else. */
-const plain = /^[A-Za-z0-9.:+/=-]*$/;
+const plain = /^[A-Za-z0-9_.:+/=-]*$/;
 
 describe('a text that reaches a node through a command', () => {
   test(
