@@ -93,12 +93,12 @@ describeReal('adjoin sweep', (ground) => {
     `msDS-cloudExtensionAttribute1: ${formatStamp({ ...place, instanceId, ...change })}${more}`;
   /** Security identifiers of the accounts that were staged, by instance: they own the records. */
   const identifiers = new Map<string, string>();
-  const record = (instanceId: string): Promise<void> =>
-    ldbadd(
-      `dn: DC=${nameOf(instanceId).toLowerCase()},${dnsZoneDn(domain.domainName)}`,
-      'objectClass: dnsNode',
-      ownedBy(identifiers.get(instanceId) ?? ''),
-    );
+  /** As a DNS server, it takes the place of a tombstone. */
+  const record = async (instanceId: string): Promise<void> => {
+    const dn = `DC=${nameOf(instanceId).toLowerCase()},${dnsZoneDn(domain.domainName)}`;
+    await domain.controller.exec(['ldbdel', '-H', database, dn]);
+    await ldbadd(`dn: ${dn}`, 'objectClass: dnsNode', ownedBy(identifiers.get(instanceId) ?? ''));
+  };
   const computers = async (): Promise<string[]> => {
     const found = await domain.search({ filter: '(objectClass=computer)', attributes: ['cn'] });
     return found.flatMap((entry) => entry.attributes.get('cn') ?? []).toSorted();
