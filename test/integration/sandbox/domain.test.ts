@@ -176,17 +176,26 @@ describeReal('The domain', (ground) => {
     const join = [
       'echo web5 >/proc/sys/kernel/hostname',
       'echo 127.0.1.1 web5.corp.example.test web5 >>/etc/hosts',
-      'read -r password',
-      'realm --install=/ join --unattended --one-time-password="$password" --computer-name=WEB5 --membership-software=adcli --client-software=sssd dc1.corp.example.test',
+      'adcli join --domain=corp.example.test --domain-controller=dc1.corp.example.test --computer-name=WEB5 --host-fqdn=web5.corp.example.test --login-type=computer --stdin-password',
       'adcli testjoin --domain=corp.example.test',
-      'echo "ad_hostname = web5.corp.example.test" >>/etc/sssd/sssd.conf',
-      'echo "dyndns_update = true" >>/etc/sssd/sssd.conf',
-      // SSSD puts its first update off by a random time, else
-      'echo "dyndns_refresh_interval_offset = 0" >>/etc/sssd/sssd.conf',
+      `printf '%s\\n' ${[
+        '[sssd]',
+        'domains = corp.example.test',
+        'services = nss, pam',
+        '[domain/corp.example.test]',
+        'id_provider = ad',
+        'use_fully_qualified_names = true',
+        'ad_hostname = web5.corp.example.test',
+        'dyndns_update = true',
+        // SSSD puts its first update off by a random time, else
+        'dyndns_refresh_interval_offset = 0',
+      ]
+        .map((line) => `'${line}'`)
+        .join(' ')} >/etc/sssd/sssd.conf`,
       'chmod 600 /etc/sssd/sssd.conf',
       'sssd -D',
     ].join(' && ');
-    expect(await client.exec(['sh', '-c', join], { input: `${password}\n` })).toMatchObject({
+    expect(await client.exec(['sh', '-c', join], { input: password })).toMatchObject({
       code: 0,
     });
 
