@@ -136,6 +136,8 @@ async function joinNode(
 ): Promise<void> {
   const { action, lease, signal } = work;
   const { instanceId } = action;
+  // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
+  work.check();
   const joined = await ports.nodes.join(targetOf(action), { instanceId, ...entry }, target, signal);
   const staged = stagedOf(work);
   // The directory may know why: another account has the name.
