@@ -22,10 +22,19 @@ export interface ExistencePorts extends Pick<AdmissionPorts, 'instance'> {
 export const isEnding = (state: InstanceState | undefined): boolean =>
   state !== undefined && ENDING_STATE.test(state.lifecycleState);
 
-/** Whether it is proven that the instance does not live on. @throws AdjoinError `aws-*`, `account-unproven` */
-async function isOver(instanceId: string, ports: ExistencePorts, signal: AbortSignal): Promise<boolean> {
+/**
+ * Whether it is proven that the instance does not live on. One that was launched a moment ago may not be in EC2's view yet
+ * either: of a launch, only Auto Scaling's word counts, and the sweep, which knows how old an account is, does the rest.
+ * @throws AdjoinError `aws-*`, `account-unproven`
+ */
+async function isOver(
+  { instanceId, transition }: LifecycleAction,
+  ports: ExistencePorts,
+  signal: AbortSignal,
+): Promise<boolean> {
   const state = await ports.instance(instanceId, signal);
   if (state) return isEnding(state);
+  if (transition === 'launching') return false;
   try {
     return (await ports.existence(instanceId, signal)) === 'gone';
   } catch (error) {
@@ -56,7 +65,7 @@ export async function settleVoidTermination(
   ports: ExistencePorts,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isUnpaid(lease.membership) && (await isOver(action.instanceId, ports, signal))) await owe(lease, log);
+  if (isUnpaid(lease.membership) && (await isOver(action, ports, signal))) await owe(lease, log);
 }
 
 /**
@@ -81,7 +90,7 @@ export async function settleVoidMessage(
   const { instanceId } = action;
   const known = await ledger.find(instanceId);
   if (!known) return false;
-  if (isUnpaid(known) && (await isOver(instanceId, ports, signal))) {
+  if (isUnpaid(known) && (await isOver(action, ports, signal))) {
     const lease = await ledger.claim(instanceId);
     try {
       await owe(lease, log);
