@@ -97,10 +97,14 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
     underWay.set(renewable, renewal);
   }
 
-  /** Milliseconds until the next round: a third of the shortest after the last, but no later than the first that runs out. */
+  /**
+   * Milliseconds until the next round: a third of the shortest after the last, but no later than the first that runs out. One
+   * that is being renewed is watched by that renewal, and another round would change nothing for it.
+   */
   function pause(): number {
     const shortest = Math.min(...[...renewables.values()].map((state) => state.lastsMs));
-    const soonest = Math.min(...[...renewables.values()].map((state) => state.until));
+    const waiting = [...renewables].filter(([renewable]) => !underWay.has(renewable));
+    const soonest = Math.min(...waiting.map(([, state]) => state.until));
     return Math.max(0, Math.min(lastRound + shortest / SHARE, soonest) - clock.now());
   }
 

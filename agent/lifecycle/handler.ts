@@ -51,8 +51,6 @@ export interface Handler {
 export const LEASE_SHARE = 0.8;
 /** Milliseconds between two looks at a lease that another worker has: it may be given back before it ends. */
 const LONGEST_LOOK_MS = 10_000;
-/** Milliseconds after which the message goes back all the same: no wait is without an end. */
-const LONGEST_WAIT_MS = 900_000;
 const SHORTEST_LOOK_MS = 1_000;
 /** Milliseconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
 const HELD_MARGIN_MS = 30_000;
@@ -280,13 +278,12 @@ export function createHandler(options: HandlerOptions): Handler {
 
   /** Waits, without a slot, for as long as another worker has the lease. */
   async function whenFree<T>({ keepAlive, place, log }: Task, take: () => Promise<T>): Promise<T> {
-    const latest = clock.now() + LONGEST_WAIT_MS;
     for (let waits = 0; ; waits += 1) {
       try {
         return await take();
       } catch (error) {
         const known = asAdjoinError(error);
-        if (known.code !== 'action-owned-elsewhere' || clock.now() > latest) throw known;
+        if (known.code !== 'action-owned-elsewhere') throw known;
         place.rest();
         if (waits === 0) log.info('waiting for the lease of another worker', { error: known });
         const left = (known.until ?? clock.now()) - clock.now();

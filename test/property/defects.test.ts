@@ -39,6 +39,6 @@ describe('the schedules find it when', () => {
       expect(found.broken).toMatch(/^Error: .*\n.*\nSeed \d, path [\d:]+, schedule \{/);
     },
     // Seconds on a machine that is not busy with other things.
-    1_200_000,
+    600_000,
   );
 });

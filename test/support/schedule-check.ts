@@ -42,7 +42,7 @@ export const promisedRuns = 10_000;
  * `SCHEDULE_SEED=7 SCHEDULE_RUNS=100000 npm test -- test/property`.
  */
 export const seed = Number(process.env['SCHEDULE_SEED'] ?? 20_260_101);
-export const runs = Number(process.env['SCHEDULE_RUNS'] ?? 700);
+export const runs = Number(process.env['SCHEDULE_RUNS'] ?? promisedRuns);
 
 export async function search({
   workers,

@@ -51,6 +51,29 @@ describe('a keep-alive', () => {
     expect(keepAlive.signal.aborted).toBe(false);
   });
 
+  test('does not spin when something runs out that is being renewed, though its alarm is late', async () => {
+    let pausesOfNothing = 0;
+    const spun = createKeepAlive(
+      {
+        now: () => clock.now(),
+        sleep(ms, signal) {
+          if (ms <= 0) pausesOfNothing += 1;
+          // The alarm of a renewal that lasts too long comes late, as after a suspension; and a loop that spins is stopped.
+          return ms > 15_000 || pausesOfNothing > 10 ? never() : clock.sleep(ms, signal);
+        },
+      },
+      (error) => trouble.push(error),
+    );
+    const message = renewable('message visibility', 30_000);
+    message.behaviour = never;
+    spun.add(message, start);
+    spun.add(renewable('heartbeat', 300_000), start);
+    await clock.advance(45_000);
+    expect(message.at).toEqual([10_000]);
+    expect(pausesOfNothing).toBeLessThan(3);
+    expect(() => spun.check()).toThrow('The message visibility ran out before it was renewed.');
+  });
+
   test('renews at once what took longer than its turn, so that answers may take two fifths of its time', async () => {
     const message = renewable('message visibility', 20_000);
     message.behaviour = () => clock.sleep(8_000);
