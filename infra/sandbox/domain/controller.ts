@@ -110,6 +110,17 @@ export function controllerIn(machine: Machine, hostName: string, caFile: string)
   };
 }
 
+/** Takes a second, and a machine with ten things to do at once. */
+const nameLimitMs = 60_000;
+
+/**
+ * Gives a controller that runs the names under which Kerberos knows its services: without that of LDAP nobody joins. Samba does
+ * it by itself soon after its first start; when that takes longer than 10 s, on a busy machine, again ten minutes later.
+ */
+export async function nameServices(machine: Machine): Promise<void> {
+  await must(machine, ['samba_spnupdate'], { timeoutMs: nameLimitMs });
+}
+
 /** Asks, and after two seconds insists. */
 const stopSamba = `
 pkill -TERM -x 'samba|smbd|winbindd' || :

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { resolverConfiguration, startMachine, type Machine } from '../machine/machine.ts';
 import { ensureBridge } from '../machine/network.ts';
 import { issueCertificate, makeAuthority } from './authority.ts';
-import { controllerIn, database, must, smbConfEdits, type Controller } from './controller.ts';
+import { controllerIn, database, must, nameServices, smbConfEdits, type Controller } from './controller.ts';
 import { joinController, type JoinOptions } from './join.ts';
 import { parseLdif, type Entry } from './ldif.ts';
 import { randomPassword } from './password.ts';
@@ -188,7 +188,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     try {
       const [made] = await Promise.all([certify(), provision()]);
       await first.start();
-      await writeNameServers();
+      await Promise.all([nameServices(controller), writeNameServers()]);
       return made;
     } catch (error) {
       await controller.destroy();

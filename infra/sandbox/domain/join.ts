@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, InvalidCredentialsError } from 'ldapts';
 import { startMachine, type Machine } from '../machine/machine.ts';
 import { issueCertificate, type Authority } from './authority.ts';
-import { controllerIn, must, smbConfEdits, type Controller } from './controller.ts';
+import { controllerIn, must, nameServices, smbConfEdits, type Controller } from './controller.ts';
 import { randomPassword } from './password.ts';
 
 /** The domain that a controller joins. */
@@ -177,6 +177,7 @@ async function acquaint(controller: Controller, domain: JoinedDomain, options: J
   const { site = defaultSite } = options;
   await isFound(controller, first, `_ldap._tcp.${site}._sites.dc._msdcs.${domainName}`);
   await isFound(controller, first, `_ldap._tcp.dc._msdcs.${domainName}`);
+  await nameServices(controller.machine);
   await controller.replicateFrom([first]);
   await first.replicateFrom([controller]);
 }

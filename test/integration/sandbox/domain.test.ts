@@ -16,8 +16,19 @@ const computer = (name: string, container: string) =>
 describeReal('The domain', (ground) => {
   let domain: Domain;
   let client: Machine;
+  /** What Kerberos knows of a controller's services. */
+  const servicesOf = async (name: string): Promise<readonly string[]> => {
+    const [found] = await domain.search({
+      filter: `(sAMAccountName=${name}$)`,
+      attributes: ['servicePrincipalName'],
+    });
+    return found?.attributes.get('servicePrincipalName') ?? [];
+  };
+  let namedAtFirst: readonly string[] = [];
+
   beforeAll(async () => {
     domain = await testDomain(ground);
+    namedAtFirst = await servicesOf('DC1');
     client = await testMachine(ground, domain, 9);
     await client.exec(['sh', '-c', 'cat >/etc/ca.pem'], { input: await readFile(domain.caFile, 'utf8') });
   }, 300_000);
@@ -73,6 +84,10 @@ describeReal('The domain', (ground) => {
       await expect(promise).resolves.toBe(true);
     },
   );
+
+  test('is up only when Kerberos knows its LDAP, without which nobody joins', () => {
+    expect(namedAtFirst).toContain(`ldap/${domain.hostName}`);
+  });
 
   test('keeps no key of the certificate authority', async () => {
     const { stdout } = await domain.controller.exec(['find', '/', '-xdev', '-name', 'ca.key']);
@@ -233,6 +248,7 @@ describeReal('The domain', (ground) => {
       const configuration = `nameserver ${domain.address}\nnameserver ${second.address}\noptions timeout:1 attempts:2\n`;
       await expect(readFile('/etc/resolv.conf', 'utf8')).resolves.toBe(configuration);
       expect(domain.nameServers).toEqual([domain.address, second.address]);
+      expect(await servicesOf('DC2')).toContain(`ldap/${second.hostName}`);
       const machine = await testMachine(ground, domain, 10);
       try {
         expect((await machine.exec(['cat', '/etc/resolv.conf'])).stdout).toContain(configuration);
