@@ -193,7 +193,6 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
       group: (name) => autoScaling.group(name),
       heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
       async existence(instanceId, signal) {
-        await instances.proveAccount(signal);
         const existence = (await instances.look([instanceId], signal)).get(instanceId);
         if (existence === undefined)
           throw new AdjoinError('unexpected', `EC2 says nothing of ${instanceId}.`);

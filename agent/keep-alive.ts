@@ -54,7 +54,7 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
   const underWay = new Map<Renewable, Promise<void>>();
   /** Those that were not answered yet when their next turn came: it comes as soon as they are. */
   const overdue = new Set<Renewable>();
-  /** Has the pause counted again when something is added, or lasts for another time than before. */
+  /** Has the pause counted again when something is added, or a renewal has ended. */
   let changed = new AbortController();
   /** When all were renewed, or tried to be; milliseconds since the Unix epoch. */
   let lastRound = Infinity;
@@ -75,9 +75,7 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
       await Promise.race([renewable.renew(), expired()]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
       state.until = asked + lastsMs;
-      if (state.lastsMs === lastsMs) return;
       state.lastsMs = lastsMs;
-      changed.abort();
     } catch (error) {
       const known = asAdjoinError(error);
       if (ends(known)) controller.abort(known);
@@ -92,6 +90,8 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
   function start(renewable: Renewable, state: Granted): void {
     const renewal = renew(renewable, state).finally(() => {
       underWay.delete(renewable);
+      // What was not renewed runs out, maybe before the next round.
+      changed.abort();
       if (overdue.delete(renewable) && !isOver()) start(renewable, state);
     });
     underWay.set(renewable, renewal);

@@ -81,10 +81,10 @@ export interface InstanceState {
 }
 
 /**
- * What EC2 says of an instance. `gone`: terminated, or unknown to EC2, which forgets a terminated instance after about an
- * hour. It never comes back.
+ * What EC2 says of an instance. It forgets a terminated one after about an hour, and does not know one at once that was just
+ * launched: `unknown` says that an instance is gone only of one that is old enough.
  */
-export type Existence = 'living' | 'gone';
+export type Existence = 'living' | 'terminated' | 'unknown';
 
 /** An account that waits for its computer to join. */
 export interface StagedAccount {

@@ -81,8 +81,8 @@ export function createInstances(options: InstancesOptions): InstancesPort {
       }
       return new Map(
         instanceIds.map((instanceId) => {
-          const isGone = !states.has(instanceId) || states.get(instanceId) === 'terminated';
-          return [instanceId, isGone ? 'gone' : 'living'];
+          if (!states.has(instanceId)) return [instanceId, 'unknown'];
+          return [instanceId, states.get(instanceId) === 'terminated' ? 'terminated' : 'living'];
         }),
       );
     },

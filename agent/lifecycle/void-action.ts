@@ -1,7 +1,7 @@
 /**
  * An action that Auto Scaling no longer waits for. Its message is deleted, and no later one is promised. So first the ledger
  * is asked what it leaves behind: when an account may be there, and the instance does not live on, the removal is owed to the
- * sweep. A message alone proves nothing of this. Auto Scaling must show that the instance ends, or EC2 that it is gone.
+ * sweep. A message alone proves nothing of this. Auto Scaling must show that the instance ends, or EC2 that it is terminated.
  */
 import { asAdjoinError } from '../errors.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
@@ -14,7 +14,7 @@ import type { AdmissionPorts } from './admit.ts';
 const ENDING_STATE = /^(Warmed:)?Terminat/;
 
 export interface ExistencePorts extends Pick<AdmissionPorts, 'instance'> {
-  /** What EC2 says of the instance. @throws AdjoinError `account-unproven` when nothing shows in whose account it was asked */
+  /** What EC2 says of the instance. @throws AdjoinError `account-unproven` when it is another account's */
   existence(instanceId: string, signal: AbortSignal): Promise<Existence>;
 }
 
@@ -23,22 +23,17 @@ export const isEnding = (state: InstanceState | undefined): boolean =>
   state !== undefined && ENDING_STATE.test(state.lifecycleState);
 
 /**
- * Whether it is proven that the instance does not live on. One that was launched a moment ago may not be in EC2's view yet
- * either: of a launch, only Auto Scaling's word counts, and the sweep, which knows how old an account is, does the rest.
- * @throws AdjoinError `aws-*`, `account-unproven`
+ * Whether it is shown that the instance does not live on. That EC2 does not know it proves nothing here: it may be too new. The
+ * sweep, which knows how old an account is, does the rest.
+ * @throws AdjoinError `aws-*`
  */
-async function isOver(
-  { instanceId, transition }: LifecycleAction,
-  ports: ExistencePorts,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function isOver(instanceId: string, ports: ExistencePorts, signal: AbortSignal): Promise<boolean> {
   const state = await ports.instance(instanceId, signal);
   if (state) return isEnding(state);
-  if (transition === 'launching') return false;
   try {
-    return (await ports.existence(instanceId, signal)) === 'gone';
+    return (await ports.existence(instanceId, signal)) === 'terminated';
   } catch (error) {
-    // Nothing proves whose account EC2 was asked in: the sweep looks again.
+    // It is another account's instance: the sweep looks again.
     if (asAdjoinError(error).code === 'account-unproven') return false;
     throw error;
   }
@@ -65,7 +60,7 @@ export async function settleVoidTermination(
   ports: ExistencePorts,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isUnpaid(lease.membership) && (await isOver(action, ports, signal))) await owe(lease, log);
+  if (isUnpaid(lease.membership) && (await isOver(action.instanceId, ports, signal))) await owe(lease, log);
 }
 
 /**
@@ -90,7 +85,7 @@ export async function settleVoidMessage(
   const { instanceId } = action;
   const known = await ledger.find(instanceId);
   if (!known) return false;
-  if (isUnpaid(known) && (await isOver(action, ports, signal))) {
+  if (isUnpaid(known) && (await isOver(instanceId, ports, signal))) {
     const lease = await ledger.claim(instanceId);
     try {
       await owe(lease, log);

@@ -40,6 +40,10 @@ interface Candidate {
   readonly membership: Membership | undefined;
 }
 
+/** What the sweep removes is old enough, so that an instance which EC2 does not know is one that it has forgotten. */
+const isGone = (existence: Existence | undefined): boolean =>
+  existence === 'terminated' || existence === 'unknown';
+
 /** What EC2 and Auto Scaling say. */
 interface Seen {
   readonly existence: Map<string, Existence>;
@@ -291,7 +295,7 @@ export async function sweep(
     try {
       const instanceIds = together.map(({ instanceId }) => instanceId);
       const existence = await instances.look(instanceIds, signal);
-      const gone = instanceIds.filter((instanceId) => existence.get(instanceId) === 'gone');
+      const gone = instanceIds.filter((instanceId) => isGone(existence.get(instanceId)));
       // Asked all at once: such lookups share a call.
       const counted = await Promise.all(gone.map((instanceId) => ports.isInAutoScaling(instanceId, signal)));
       for (const [index, instanceId] of gone.entries())
@@ -310,7 +314,7 @@ export async function sweep(
     );
     const gone = members.filter(
       (candidate) =>
-        existence.get(candidate.instanceId) === 'gone' &&
+        isGone(existence.get(candidate.instanceId)) &&
         !inAutoScaling.has(candidate.instanceId) &&
         !isYoung(candidate),
     );
@@ -329,7 +333,8 @@ export async function sweep(
     switch (unreadable.has(instanceId) ? undefined : seen.existence.get(instanceId)) {
       case 'living':
         return judgeLiving(candidate);
-      case 'gone':
+      case 'terminated':
+      case 'unknown':
         if (isHalted) return find(kindOf(candidate), candidate, kept('shrunk'));
         return judgeGone(candidate, seen.inAutoScaling.has(instanceId));
       case undefined:

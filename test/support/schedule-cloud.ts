@@ -28,6 +28,8 @@ const BOOT_MS = 60_000;
 const LAG_MS = 75_000;
 /** Milliseconds until Auto Scaling notices that somebody has terminated an instance of its group. */
 const NOTICE_MS = 90_000;
+/** How long EC2 shows a terminated instance. */
+const EC2_FORGETS_MS = 3_600_000;
 
 export type EndedBy = 'worker' | 'person' | 'time-out' | 'another action' | 'hook deleted' | 'death';
 
@@ -378,7 +380,9 @@ export function createCloud(options: CloudOptions): Cloud {
       const instance = instances.get(instanceId);
       const [born] = instance?.history ?? [];
       const at = viewedAt();
-      return instance && born && born.since <= at && instance.terminatedAt > at ? 'living' : 'gone';
+      if (!instance || !born || born.since > at || instance.terminatedAt + EC2_FORGETS_MS <= at)
+        return 'unknown';
+      return instance.terminatedAt > at ? 'living' : 'terminated';
     },
     lives: (instanceId) => living(instances.get(instanceId)),
     group() {

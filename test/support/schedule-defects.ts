@@ -194,7 +194,7 @@ export const defects = {
             ports.sweep.instances
               .look(instanceIds, signal)
               .catch(
-                () => new Map(instanceIds.map((instanceId): [string, Existence] => [instanceId, 'gone'])),
+                () => new Map(instanceIds.map((instanceId): [string, Existence] => [instanceId, 'unknown'])),
               ),
         },
         // Nor does it ask whether a group counts the instance.

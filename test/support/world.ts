@@ -319,7 +319,7 @@ export function createWorld(each = 64): World {
         },
         async existence(instanceId) {
           await call('ec2.existence');
-          return world.existence ?? (world.instances.has(instanceId) ? 'living' : 'gone');
+          return world.existence ?? (world.instances.has(instanceId) ? 'living' : 'unknown');
         },
         async instanceTag() {
           await call('ec2.tag');

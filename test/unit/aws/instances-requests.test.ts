@@ -45,16 +45,16 @@ describe('whether an instance exists', () => {
     },
   );
 
-  test('one that is terminated, or in no complete answer, is gone', async () => {
+  test('one that is terminated is told from one that is in no answer, which may be too new', async () => {
     const { endpoint, instances } = await start(
       instancesPage([reservation(accountId, ['i-1', 'terminated'], ['i-2', 'running'])]),
     );
     await using _ = endpoint;
     await expect(instances.look(['i-1', 'i-2', 'i-3'], open)).resolves.toEqual(
       new Map([
-        ['i-1', 'gone'],
+        ['i-1', 'terminated'],
         ['i-2', 'living'],
-        ['i-3', 'gone'],
+        ['i-3', 'unknown'],
       ]),
     );
   });

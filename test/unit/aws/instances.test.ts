@@ -52,15 +52,15 @@ async function fleet(size: number): Promise<string[]> {
 }
 
 describe('what EC2 says', () => {
-  test('of a running instance is that it lives; of a terminated and of an unknown one, that it is gone', async () => {
+  test('of a running instance is that it lives; of a terminated and of an unknown one, what it is', async () => {
     const [running = '', ended = ''] = await fleet(2);
     await clients.ec2.send(new TerminateInstancesCommand({ InstanceIds: [ended] }));
     await bench.clock.advance(5_000);
     await expect(instancesOf().look([running, ended, unknown], signal)).resolves.toEqual(
       new Map([
         [running, 'living'],
-        [ended, 'gone'],
-        [unknown, 'gone'],
+        [ended, 'terminated'],
+        [unknown, 'unknown'],
       ]),
     );
   });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { candidateNames } from '../../../agent/directory/names.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
+import type { Existence } from '../../../agent/terms.ts';
 import {
   createWorld,
   GROUP,
@@ -898,7 +899,7 @@ describe('a termination', () => {
   });
 
   describe('that is void when its message comes', () => {
-    const late = async (shown: string | undefined, existence?: 'living' | 'gone'): Promise<void> => {
+    const late = async (shown: string | undefined, existence?: Existence): Promise<void> => {
       const message = world.terminate();
       if (shown === undefined) world.instances.delete(INSTANCE);
       else world.instances.set(INSTANCE, { group: GROUP, lifecycleState: shown });
@@ -915,7 +916,7 @@ describe('a termination', () => {
       ['Terminating:Retained', undefined],
       ['Terminated', undefined],
       ['Warmed:Terminating:Proceed', undefined],
-      [undefined, 'gone'],
+      [undefined, 'terminated'],
     ] as const)(
       'leaves a debt when the instance is shown as %s, and EC2 says %s',
       async (shown, existence) => {
@@ -933,8 +934,10 @@ describe('a termination', () => {
       ['InService', undefined],
       ['Warmed:Pending:Proceed', undefined],
       ['Warmed:Stopped', undefined],
-      ['Standby', 'gone'],
+      ['Standby', 'terminated'],
       [undefined, 'living'],
+      // Neither view may have a new instance yet.
+      [undefined, 'unknown'],
     ] as const)('leaves no debt when it is shown as %s, and EC2 says %s', async (shown, existence) => {
       await handle();
       await late(shown, existence);

@@ -164,7 +164,8 @@ export class SweepWorld {
           if (instanceIds.length > 100) throw new TypeError('too many in one look');
           const known = instanceIds.map((instanceId): [string, Existence] => {
             const state = this.isOurAccount ? this.ec2.get(instanceId) : undefined;
-            return [instanceId, state === undefined || state === 'terminated' ? 'gone' : 'living'];
+            if (state === undefined) return [instanceId, 'unknown'];
+            return [instanceId, state === 'terminated' ? 'terminated' : 'living'];
           });
           return new Map(known);
         },
