@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { play } from '../support/schedule-run.ts';
-import type { Happening, Schedule } from '../support/schedule.ts';
+import { plainSchedule, type Happening, type Schedule } from '../support/schedule.ts';
 
 /** Seconds between heartbeats: from the shortest that a hook can have to the longest. */
 const heartbeats = [30, 60, 300, 7_200];
@@ -8,17 +8,11 @@ const heartbeats = [30, 60, 300, 7_200];
 const CALLS = 70;
 
 const schedule = (launching: number, terminating: number, happening: Happening): Schedule => ({
-  workers: 1,
+  ...plainSchedule,
   instances: [{ warm: false, lives: ['scale-in'] }],
   latencies: [200],
   happenings: [happening],
   heartbeats: { launching, terminating },
-  capped: false,
-  spread: 0.6,
-  wakesTo: 'answer',
-  nameTaken: false,
-  hookAfterAbandon: false,
-  hold: false,
 });
 
 /** How each action of the instance ended, when this happens at this call. */

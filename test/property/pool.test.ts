@@ -1,20 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { play } from '../support/schedule-run.ts';
 import { isMember } from '../support/schedule-domain.ts';
-import type { Happening, Life, Schedule } from '../support/schedule.ts';
+import { plainSchedule, type Happening, type Life, type Schedule } from '../support/schedule.ts';
 
 const schedule = (lives: readonly Life[], happenings: readonly Happening[]): Schedule => ({
-  workers: 1,
+  ...plainSchedule,
   instances: [{ warm: false, lives }],
-  latencies: [50],
   happenings,
-  heartbeats: { launching: 300, terminating: 300 },
-  capped: false,
-  spread: 0.6,
-  wakesTo: 'answer',
-  nameTaken: false,
-  hookAfterAbandon: false,
-  hold: false,
 });
 
 /** More calls than the three actions make together, renewals left out. */

@@ -127,6 +127,21 @@ export interface Heartbeats {
   readonly terminating: number;
 }
 
+/** One worker, one instance, hooks of five minutes, and nothing that happens: what a test sets a single thing into. */
+export const plainSchedule: Schedule = {
+  workers: 1,
+  instances: [{ warm: false, lives: [] }],
+  latencies: [50],
+  happenings: [],
+  heartbeats: { launching: 300, terminating: 300 },
+  capped: false,
+  spread: 0.6,
+  wakesTo: 'answer',
+  nameTaken: false,
+  hookAfterAbandon: false,
+  hold: false,
+};
+
 export interface Schedule {
   readonly workers: 1 | 2;
   readonly instances: readonly { readonly warm: boolean; readonly lives: readonly Life[] }[];

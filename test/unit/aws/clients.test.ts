@@ -109,6 +109,21 @@ describe('a call', () => {
   });
 });
 
+test('the secret is read at an endpoint of its own, where the environment of the service names one', async () => {
+  behaviours = [empty];
+  const everywhereElse = process.env['AWS_ENDPOINT_URL'];
+  process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9';
+  process.env['AWS_ENDPOINT_URL_SECRETS_MANAGER'] = everywhereElse;
+  const own = createClients('eu-central-1', limits);
+  try {
+    await expect(
+      own.secretsManager.send(new GetSecretValueCommand({ SecretId: 'x' })),
+    ).resolves.toBeDefined();
+  } finally {
+    destroyClients(own);
+  }
+});
+
 test('the queue is found at the endpoint of SQS, whatever host its URL names', async () => {
   behaviours = [empty];
   const options = { waitSeconds: 20, visibilitySeconds: 60 };

@@ -244,6 +244,17 @@ describe('a join that an earlier worker brought about', () => {
     expect(world.secrets.size).toBe(0);
   });
 
+  test('is not completed under a lease that ran out while the directory was looked at', async () => {
+    await again(
+      () => undefined,
+      (name) => {
+        if (name === 'directory.inspect') world.clock.skip(10 * 60_000);
+      },
+    );
+    expect(calls.filter((call) => call.startsWith('nodes.join'))).toEqual([]);
+    expect(world.endings.at(-1)).toBe('handed-back');
+  });
+
   test('is not adopted when the node can’t complete it', async () => {
     await again(() => {
       Object.assign(world.node, {
