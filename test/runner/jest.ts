@@ -1,5 +1,6 @@
 /** Jest's command line, and what its own report says. */
 import { readFile } from 'node:fs/promises';
+import { stripVTControlCharacters } from 'node:util';
 
 /** The pinned Node, with what Jest's native modules need. */
 export const jest = [
@@ -22,6 +23,8 @@ export interface FileResult {
   readonly file: string;
   readonly seconds: number;
   readonly count: Count;
+  /** What its first failed test, or the file itself, said: that of a `beforeAll` is the same for all tests. */
+  readonly said?: string;
 }
 
 export const none: Count = { passed: 0, failed: 0, skipped: 0 };
@@ -45,6 +48,8 @@ export async function readReport(file: string): Promise<FileResult[]> {
       statuses.filter((status) => typeof status === 'string' && names.includes(status)).length;
     const failed = count('failed');
     const couldNotRun = failed === 0 && at(each, 'status') === 'failed';
+    const [said] = listAt(each, 'assertionResults').flatMap((test) => listAt(test, 'failureMessages'));
+    const why = said ?? (couldNotRun ? at(each, 'message') : undefined);
     return {
       file: String(at(each, 'name')).replace(`${process.cwd()}/`, ''),
       seconds: (Number(at(each, 'endTime')) - Number(at(each, 'startTime'))) / 1000,
@@ -53,6 +58,7 @@ export async function readReport(file: string): Promise<FileResult[]> {
         failed: couldNotRun ? 1 : failed,
         skipped: count('pending', 'skipped', 'todo', 'disabled'),
       },
+      ...(typeof why === 'string' && { said: stripVTControlCharacters(why) }),
     };
   });
 }

@@ -29,6 +29,18 @@ const fileWidth = 36;
 /** The end of a long path says more than its beginning. */
 const cut = (path: string): string => (path.length <= fileWidth ? path : `…${path.slice(1 - fileWidth)}`);
 
+const linesShown = 6;
+const lineShown = 200;
+
+/** A long run scrolls what a failure said out of sight, and a build server may keep the end alone. */
+const beginning = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(0, linesShown)
+    .map((line) => (line.length <= lineShown ? line : `${line.slice(0, lineShown - 1)}…`));
+
 /**
  * What was run, how long it took, and the line that counts all tests.
  * @param unavailable why tests were skipped
@@ -51,7 +63,10 @@ export function closing(parts: readonly Part[], unavailable: string | undefined)
   const failures = parts
     .flatMap(({ files }) => files ?? [])
     .filter(({ count }) => count.failed > 0)
-    .map(({ file, count }) => `✘ ${file}: ${count.failed} failed`);
+    .flatMap(({ file, count, said }) => [
+      `✘ ${file}: ${count.failed} failed`,
+      ...beginning(said ?? '').map((line) => `    ${line}`),
+    ]);
   const all = sum(parts.map(({ files }) => countOf(files ?? [])));
   return [
     '',

@@ -52,6 +52,18 @@ test('files that failed are named, and why tests were skipped is said', () => {
   ]);
 });
 
+test('what a failure said is repeated at the end, shortened, for the one who sees the end alone', () => {
+  const said = `\n  Error: ${'x'.repeat(300)}\n\n    at one\n${'    at more\n'.repeat(9)}`;
+  const files = [{ ...result('test/e2e/story.test.ts', 1, 0, 1), said }];
+  const lines = closing([layerPart('e2e', { passed: true, seconds: 1, files })], undefined);
+  expect(lines.slice(4, -2)).toEqual([
+    '✘ test/e2e/story.test.ts: 1 failed',
+    `    Error: ${'x'.repeat(192)}…`,
+    '    at one',
+    ...Array.from({ length: 4 }, () => '    at more'),
+  ]);
+});
+
 test('a layer passes when its run did and tested something', () => {
   const passed = (files: FileResult[], run = true) =>
     layerPart('unit', { passed: run, seconds: 1, files }).passed;
@@ -75,15 +87,26 @@ test('a report is read file by file; one that is missing says nothing, and a fil
           status: 'failed',
           startTime: 1_000,
           endTime: 3_500,
-          assertionResults: statuses('passed', 'passed', 'failed', 'pending', 'todo'),
+          assertionResults: [
+            ...statuses('passed', 'passed'),
+            { status: 'failed', failureMessages: ['\u001b[31mno\u001b[0m domain', 'more'] },
+            ...statuses('pending', 'todo'),
+          ],
         },
-        { name: '/elsewhere.test.ts', status: 'failed', startTime: 0, endTime: 0, assertionResults: [] },
+        {
+          name: '/elsewhere.test.ts',
+          status: 'failed',
+          startTime: 0,
+          endTime: 0,
+          message: 'no such module',
+          assertionResults: [],
+        },
       ],
     }),
   );
   expect(await readReport(file)).toEqual([
-    result('test/unit/batch.test.ts', 2.5, 2, 1, 2),
-    result('/elsewhere.test.ts', 0, 0, 1),
+    { ...result('test/unit/batch.test.ts', 2.5, 2, 1, 2), said: 'no domain' },
+    { ...result('/elsewhere.test.ts', 0, 0, 1), said: 'no such module' },
   ]);
   expect(await readReport(join(folder, 'none.json'))).toEqual([]);
   rmSync(folder, { recursive: true });

@@ -124,6 +124,8 @@ const filters = [
   /^&\(objectClass= objectGUID=\)$/,
   /^&\(objectClass= \|\(sAMAccountName=( sAMAccountName=)*\)\)$/,
   /^objectClass=$/,
+  // The records that a domain set aside because two controllers made the same name.
+  /^&\(objectClass= \|\(name=…\*( name=…\*)*\)\)$/,
 ];
 
 /** Whether a request says what it should, with what was given as one value each. */
@@ -141,6 +143,7 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
       const zone = `,DC=${given.domain.toLowerCase()},CN=MicrosoftDNS,`;
       const isBase =
         ['', given.organizationalUnit, UNIT, 'DC=corp,DC=example,DC=test'].includes(base) ||
+        base.startsWith(zone.slice(1)) ||
         labels.some((label) => base.startsWith(`DC=${label}${zone}`));
       const { kinds, values } = parts[6] ? shape(parts[6]) : { kinds: '', values: [] };
       const stamp = STAMP.replace('deployment=blue', `deployment=${given.deployment}`);
@@ -149,6 +152,7 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
       const isKnown = (value: string): boolean =>
         known.includes(value) ||
         labels.includes(value.toLowerCase().replace(/\$$/, '')) ||
+        (kinds.includes('name=') && labels.some((label) => value === `${label}\nCNF:`)) ||
         kinds.includes('objectGUID=');
       return isBase && filters.some((form) => form.test(kinds)) && values.every(isKnown);
     }
