@@ -92,6 +92,12 @@ const codes = {
     meaning: 'The node lacks packages that a domain join needs.',
     hint: 'Put the packages that the message names into the image.',
   },
+  'node-renames-itself': {
+    disposition: 'abandon',
+    meaning:
+      'EC2Launch is told to give the node a name of its own when it starts, which would undo the join.',
+    hint: 'Take the task setHostName out of the agent-config.yml of EC2Launch v2 in the image, or set setComputerName to false in the LaunchConfig.json of EC2Launch v1.',
+  },
   'node-adcli-too-old': {
     disposition: 'abandon',
     meaning:

@@ -38,7 +38,8 @@ const COUNTED_CODES = new Set([
 const UNDO_MS = 120_000;
 
 function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
-  if (found.family !== 'linux' && found.family !== 'windows') {
+  // The Windows scripts have not joined anything yet.
+  if (found.family !== 'linux') {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (found.domain !== '' && found.domain.toLowerCase() !== domain) {
@@ -47,12 +48,23 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is a member of ${found.domain} already, or set up for it.`,
     );
   }
+  if (found.renamedBy !== '') {
+    throw new AdjoinError(
+      'node-renames-itself',
+      `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
+    );
+  }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (!found.ready) {
     throw new AdjoinError('node-packages-missing', `${instanceId} lacks ${found.missing.join(', ')}.`);
   }
+}
+
+/** A Windows machine is a member only once it has started again. */
+function restarts({ family }: ProbeFacts): boolean {
+  return family === 'windows';
 }
 
 /** What the join script's codes mean here; every other one is a join that failed. */
@@ -157,7 +169,8 @@ async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, dom
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
   } finally {
     unused.forget();
   }
@@ -205,7 +218,8 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
     return staged;
   } finally {
     oneTimePassword.forget();

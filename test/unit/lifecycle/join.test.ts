@@ -16,6 +16,13 @@ const lastError = () => world.table.get(INSTANCE)?.lastError;
 describe('a node', () => {
   test.each([
     ['of a family without a document', { family: 'darwin' }, 'node-unsupported', 'runs debian 12.'],
+    ['of Windows', { family: 'windows' }, 'node-unsupported', 'runs debian 12.'],
+    [
+      'that EC2Launch will rename',
+      { ready: false, renamedBy: 'agent-config.yml' },
+      'node-renames-itself',
+      'is told by agent-config.yml to take a name of its own',
+    ],
     [
       'not ready, though it lacks nothing',
       { ready: false, missing: [] },
@@ -41,11 +48,8 @@ describe('a node', () => {
     expect(lastError()).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
-  test.each([
-    ['of Windows', { family: 'windows' }],
-    ['of our domain, in capitals', { domain: DOMAIN.toUpperCase() }],
-  ])('%s is joined', async (_what, facts) => {
-    world.node.facts = facts;
+  test('of our domain, in capitals, is joined', async () => {
+    world.node.facts = { domain: DOMAIN.toUpperCase() };
     await handle();
     expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
   });

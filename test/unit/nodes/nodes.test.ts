@@ -6,7 +6,7 @@ import type { Invocation } from '../../../agent/nodes/poller.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
-const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test' };
+const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test', restarts: false };
 const sealed = 'A'.repeat(344);
 
 const instance = (number: number): string => `i-${String(number).padStart(17, '0')}`;
@@ -350,6 +350,24 @@ describe('the answer of a node', () => {
       await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
     },
   );
+
+  test('none of whose steps is for its platform is that of an unsupported node', async () => {
+    answer = () => ({ output: '', isSkipped: true });
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
+  });
+
+  test.each([
+    [false, 310_000],
+    // Ten minutes to start again, and the whole time of the script once more.
+    [true, 1_090_000],
+  ])('that does not come is given up later where the node starts again (%j)', async (restarts, limit) => {
+    answer = () => ({ status: 'InProgress', detail: 'InProgress' });
+    const began = clock.now();
+    const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, restarts }, open));
+    await expect(clock.until(joined)).resolves.toBe('command-failed');
+    expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
+    expect(clock.now() - began).toBeLessThan(limit + 20_000);
+  });
 
   test.each([
     ['without facts', ''],
