@@ -11,7 +11,7 @@ import { parameters, type Purpose } from './parameters.ts';
  * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
  * for a reboot, after which it runs the step again.
  *
- * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 50 nodes take 19 KB.
+ * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 30 nodes take 11 KB.
  * So what a machine does not read is left out: comments, empty lines, and the indentation of JSON.
  */
 export interface CommandDocument {

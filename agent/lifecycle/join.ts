@@ -38,8 +38,7 @@ const COUNTED_CODES = new Set([
 const UNDO_MS = 120_000;
 
 function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
-  // The Windows scripts have not joined anything yet.
-  if (found.family !== 'linux') {
+  if (found.family !== 'linux' && found.family !== 'windows') {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (found.domain !== '' && found.domain.toLowerCase() !== domain) {

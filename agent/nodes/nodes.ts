@@ -1,5 +1,5 @@
 /** What adjoin does on nodes: probe, join, leave. Nodes that need the same thing at the same time share one command. */
-import { createBatch } from '../batch.ts';
+import { type Batch, createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import {
@@ -89,6 +89,8 @@ export interface Nodes {
 
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
+/** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
+export const NODES_PER_JOIN = 30;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
@@ -226,22 +228,25 @@ export function createNodes(options: NodesOptions): Nodes {
     }
   }
 
-  const send = createBatch<Task, string>({
-    keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
-    maximum: NODES_PER_COMMAND,
-    windowMs: options.coalesceMs,
-    clock,
-    async run(tasks) {
-      const sent = new Map<Task, string | Error>();
-      await sendApart(tasks, sent);
-      return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
-    },
-  });
+  const sharing = (maximum: number): Batch<Task, string> =>
+    createBatch({
+      keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
+      maximum,
+      windowMs: options.coalesceMs,
+      clock,
+      async run(tasks) {
+        const sent = new Map<Task, string | Error>();
+        await sendApart(tasks, sent);
+        return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
+      },
+    });
+  const sendOne = sharing(NODES_PER_COMMAND);
+  const sendJoin = sharing(NODES_PER_JOIN);
 
   async function run(task: Task): Promise<Invocation> {
     const { node, signal } = task;
     const { instanceId } = node;
-    const commandId = await send(task, signal);
+    const commandId = await (task.purpose === 'join' ? sendJoin : sendOne)(task, signal);
     const executionMs = options.executionSeconds[task.purpose] * 1000;
     // Before and after the restart, the script has its whole time.
     const restartMs = task.restarts === true ? RESTART_MS + executionMs : 0;

@@ -1,7 +1,7 @@
 import { describe } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { findPowerShell, type PowerShell } from '../../infra/sandbox/machine/power-shell.ts';
+import { findPowerShell, type PowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 
 /** Describes behaviour that real PowerShell shows. Where it can't be had, every test is reported as skipped, with the reason. */
 export function describePowerShell(title: string, body: (powerShell: PowerShell) => void): void {

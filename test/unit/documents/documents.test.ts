@@ -2,6 +2,7 @@ import { expect, test, describe } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
+import { NODES_PER_JOIN } from '../../../agent/nodes/nodes.ts';
 import { commandDocuments } from '../../../documents/index.ts';
 import { parameters, type Parameter } from '../../../documents/parameters.ts';
 
@@ -55,7 +56,7 @@ describe('the command documents', () => {
     expect(new Set(document.parsed.mainSteps.map(({ name }) => name)).size).toBe(2);
   });
 
-  test('a join has room for the entries of all nodes of a command', () => {
+  test('a join has room for the entries of as many nodes as share one', () => {
     const join = documents.find(({ purpose }) => purpose === 'join');
     const entry = `i-0123456789abcdef0:A0123456789ABCD:${Buffer.alloc(256, 7).toString('base64')}`;
     const { maxItems } = { maxItems: 0, ...parameters.join['entries'] };
@@ -65,7 +66,7 @@ describe('the command documents', () => {
       '9999',
       ...Array.from({ length: maxItems }, () => entry),
     ];
-    expect(maxItems).toBe(50);
+    expect(maxItems).toBe(NODES_PER_JOIN);
     // What SendCommand counts: the document, and what its parameters are given.
     expect(Buffer.byteLength((join?.content ?? '') + values.join(''))).toBeLessThan(64 * 1024);
   });

@@ -16,7 +16,6 @@ const lastError = () => world.table.get(INSTANCE)?.lastError;
 describe('a node', () => {
   test.each([
     ['of a family without a document', { family: 'darwin' }, 'node-unsupported', 'runs debian 12.'],
-    ['of Windows', { family: 'windows' }, 'node-unsupported', 'runs debian 12.'],
     [
       'that EC2Launch will rename',
       { ready: false, renamedBy: 'agent-config.yml' },
@@ -48,8 +47,11 @@ describe('a node', () => {
     expect(lastError()).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
-  test('of our domain, in capitals, is joined', async () => {
-    world.node.facts = { domain: DOMAIN.toUpperCase() };
+  test.each([
+    ['of Windows', { family: 'windows' }],
+    ['of our domain, in capitals', { domain: DOMAIN.toUpperCase() }],
+  ])('%s is joined', async (_what, facts) => {
+    world.node.facts = facts;
     await handle();
     expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
   });
