@@ -147,7 +147,7 @@ export interface DirectoryOptions {
   readonly caFile?: string | undefined;
   /** `host` or `host:port`. @default those that DNS names for the domain */
   readonly controllers?: readonly string[] | undefined;
-  /** The Active Directory site whose controllers come first. @default no site is preferred */
+  /** The Active Directory site whose controllers come first. @default the one that a controller takes us for */
   readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];

@@ -22,6 +22,7 @@ export const parts = {
   'texts in requests': 2_000,
   'texts in commands': 10_000,
   'DNS answers': 10_000,
+  'netlogon answers': 10_000,
 } as const;
 
 export type Part = keyof typeof parts;
