@@ -128,7 +128,7 @@ const schema = z.strictObject({
         .regex(/^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/, 'is not the name of an Active Directory site')
         .optional()
         .describe(
-          'Active Directory site of the worker. Of the domain controllers that DNS names, those of this site are tried first. Not used together with `controllers`.',
+          'Active Directory site of the worker. Of the domain controllers that DNS names, those of this site are tried first. Without it the worker asks a controller which site it is in, as Windows does. Not used together with `controllers`.',
         ),
       caFile: z
         .string()
