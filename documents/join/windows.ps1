@@ -31,6 +31,8 @@ $changePassword = 9
 $verify = 10
 # What the agent takes for "restart, and run this step again".
 $restart = 3010
+# Seconds that Windows has to register its name without being told.
+$ownRegistration = 20
 # Seconds between looks at what takes a moment; a busy controller is not asked more often.
 $pause = 3
 
@@ -188,7 +190,9 @@ function Complete-Join {
     return Write-Result 'failed' 'not-usable' (Get-ErrorText 'Secure channel' $script:seen.Status)
   }
   if (Test-Registering) {
-    if (-not (Test-Named)) { Register-Machine }
+    # Windows registers it by itself, soon after its start. Registered on two controllers before they have replicated, it would leave
+    # a conflict object in the zone.
+    if (-not (Wait-For ((Get-MachineTime) + $ownRegistration) { Test-Named })) { Register-Machine }
     $latest = [Math]::Min($deadline, (Get-MachineTime) + 120)
     if (-not (Wait-For $latest { Test-Named })) {
       $name = "$computer.$domain".ToLowerInvariant()

@@ -109,7 +109,7 @@ while ($null -ne ($line = [Console]::In.ReadLine())) {
   $held = $null
   if ($record.locked) {
     $null = New-Item -ItemType Directory -Force -Path (Join-Path $record.folder 'adjoin')
-    $held = [IO.File]::Open((Join-Path $record.folder 'adjoin/lock'), 'OpenOrCreate', 'ReadWrite', 'None')
+    $held = [IO.File]::Open((Join-Path $record.folder 'adjoin/lock'), 'OpenOrCreate', 'Read', 'Read')
   }
   if ($record.traced) { Set-PSDebug -Trace 2 }
   try { & $request.script } catch { $global:LASTEXITCODE = 1; $record.thrown = [string] $_ }

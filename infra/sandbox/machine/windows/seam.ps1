@@ -87,6 +87,8 @@ function Invoke-Netlogon([int] $Code, [string] $Data) {
     Write-Seam $file $controller
   }
   $status = Invoke-Channel $(if ($Code -eq 9) { 'change' } else { 'verify' })
+  # Windows registers its name by itself, as soon as it can log on.
+  if ($Code -eq 9 -and $status -eq 0) { Register-Machine }
   return @{ Status = $status; Controller = Read-Seam $file }
 }
 function Test-MachineAccount([string] $Domain, [string] $Name) { return (Invoke-Channel 'lookup') -eq 0 }
