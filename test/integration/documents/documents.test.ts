@@ -365,7 +365,7 @@ exec "$tool" "$@"
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
   }, 150_000);
 
-  test('what an image says of Kerberos and realmd outlives a join, and decides nothing', async () => {
+  test('what an image says of Kerberos and realmd outlives a join, also one that fails for a read-only /etc, and decides nothing', async () => {
     const machine = await newMachine();
     await inShell(
       machine,
@@ -374,8 +374,26 @@ exec "$tool" "$@"
         "printf '[service]\nautomatic-install = no\n[%s]\ncomputer-ou = OU=Nowhere\nmanage-system = no\n' corp.example.test >/etc/realmd.conf",
       ].join('; '),
     );
-    const { values } = await prepare(machine, nameOf(machine));
-    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    // On the way, /etc becomes read-only, as a root file system does after an error of its disk.
+    const readOnly = 'mount --bind /etc /etc && mount -o remount,bind,ro /etc';
+    const joinAnew = async () => {
+      const { values } = await prepare(machine, nameOf(machine));
+      return run(machine, 'join', values);
+    };
+    await before(machine, 'adcli', readOnly);
+    // The password was changed, and the key for it is lost: adcli's own words. The next one fails before that.
+    const fails = (code: string, detail: string) => ({
+      result: 'failed',
+      code,
+      detail: expect.stringContaining(detail),
+    });
+    expect(await joinAnew()).toMatchObject(fails('adcli-failed', "Couldn't add keytab entries"));
+    expect(await joinAnew()).toMatchObject(fails('setup-failed', 'Read-only file system'));
+    await inShell(machine, 'umount /etc');
+    // After adcli, a join writes nothing there any more.
+    await before(machine, 'adcli', `"$tool" "$@" || exit; ${readOnly}; exit 0`);
+    expect(await joinAnew()).toMatchObject({ result: 'joined' });
+    await inShell(machine, 'umount /etc');
     expect(await inShell(machine, 'cat /etc/krb5.conf')).toBe(
       'includedir /etc/krb5.conf.d/\n[libdefaults]\ndefault_realm = ATHENA.MIT.EDU\n forwardable = true',
     );

@@ -32,6 +32,19 @@ const answer = (...names: Buffer[]): Buffer => Buffer.concat([FIXED, NAMES, ...n
 const SITE = FIXED.length + NAMES.length;
 
 describe('a netlogon answer', () => {
+  // As Samba 4.17 sent them: before and after the client's subnet was made part of a site.
+  test.each([
+    ['without a site', '00', undefined],
+    ['with one', '06 4272616e6368 00', 'Branch'],
+  ])('that was recorded %s is read', (_what, site, name) => {
+    const recorded = `
+      17000000 7d130000 a2ba110b113760489bebb02c3c4fba22
+      04636f7270 076578616d706c65 0474657374 00 c018 03646331 c018
+      04434f5250 00 03444331 00 00 1744656661756c742d46697273742d536974652d4e616d65 00
+      ${site} 05000000 ffff ffff`;
+    expect(clientSite(bytes(recorded))).toBe(name);
+  });
+
   test('names the client’s site, and not the controller’s', () => {
     expect(clientSite(answer(label('Hub'), END, label('Branch-1'), END))).toBe('Branch-1');
   });
@@ -58,7 +71,7 @@ describe('a netlogon answer', () => {
       answer(...Array<Buffer>(5).fill(label('a'.repeat(63))), END, label('b'), END),
     ],
     ['no names', FIXED],
-    ['no bytes at all', Buffer.alloc(0)],
+    ['no bytes', Buffer.alloc(0)],
     [
       'another kind of response',
       Buffer.concat([bytes('1900'), answer(label('Hub'), END, label('a'), END).subarray(2)]),
