@@ -109,6 +109,17 @@ const codes = {
       'The node runs an operating system for which there is no join script, or too old a version of one.',
     hint: 'Use a supported operating system, or remove the launch hook from this group.',
   },
+  'node-system-contradicted': {
+    disposition: 'abandon',
+    meaning:
+      'The group’s tag Operating_System names another operating system than the one that the node runs.',
+    hint: 'Correct the tag, or remove it: systems are recognised without it. It is for derivatives that say nothing of what they are like.',
+  },
+  'group-tag-invalid': {
+    disposition: 'abandon',
+    meaning: 'A tag of the Auto Scaling group has a value that adjoin does not know.',
+    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined.',
+  },
   'node-facts-invalid': {
     disposition: 'retry',
     meaning: 'The node answered a command with something other than the one line of facts that is expected.',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { linuxPackages, linuxSystems, operatingSystems } from './operating-systems.ts';
 import { parameters, type Purpose } from './parameters.ts';
 
 /**
@@ -54,23 +55,23 @@ function commandDocument(purpose: Purpose) {
  * scripts; their patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
 const assignments: Readonly<Record<Purpose, readonly string[]>> = {
-  probe: ["GIVEN_CHALLENGE='{{ challenge }}'"],
+  probe: ["GIVEN_CHALLENGE='{{ challenge }}'", "GIVEN_SYSTEM='{{ operatingSystem }}'"],
   join: [
     "GIVEN_DOMAIN='{{ domain }}'",
     "GIVEN_CONTROLLER='{{ domainController }}'",
     "GIVEN_ENTRIES='{{ entries }}'",
+    "GIVEN_SYSTEM='{{ operatingSystem }}'",
   ],
   leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
 };
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
-  const packages = `PACKAGES='${linuxPackages()}'`;
   const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
     source(path),
   );
   const timeLimit = "TIME_LIMIT='{{ executionTimeout }}'";
-  return ['#!/bin/sh', timeLimit, ...assignments[purpose], packages, script].join('\n');
+  return ['#!/bin/sh', timeLimit, ...assignments[purpose], ...tables(script), script].join('\n');
 }
 
 /** A script's text, without the lines that only tools read. */
@@ -79,26 +80,9 @@ function source(path: string): string {
   return text.replace(/^(#!| *# shellcheck ).*\n/gm, '');
 }
 
-interface OperatingSystem {
-  readonly family: 'linux' | 'windows';
-  /** The first `VERSION_ID` with tools that can do what the scripts ask of them. */
-  readonly oldest: string;
-  /** Package name → what proves that it is installed: a command, or a path whose `*` stands for the architecture. */
-  readonly packages: Readonly<Record<string, string>>;
-}
-
-/** One line for each Linux distribution: `debian 11 adcli=adcli sssd-common=sssd …`. The names are those of the distribution. */
-function linuxPackages(): string {
-  const path = join(import.meta.dirname, '..', 'config', 'operating-systems.json');
-  const systems: Record<string, OperatingSystem> = JSON.parse(readFileSync(path, 'utf8'));
-  const lines = Object.entries(systems)
-    .filter(([, system]) => system.family === 'linux')
-    .map(([id, { oldest, packages }]) =>
-      [id, oldest, ...Object.entries(packages).map((need) => need.join('='))].join(' '),
-    );
-  const text = lines.join('\n');
-  if (!/^[\w.+\-/*= \n]+$/.test(text)) {
-    throw new Error('config/operating-systems.json holds a character that is not safe inside a script');
-  }
-  return text;
+/** What config/operating-systems.json says, for the scripts that look at it: no two documents are larger than they must be. */
+function tables(script: string): string[] {
+  if (!script.includes('$SYSTEMS')) return [];
+  const systems = operatingSystems();
+  return [`SYSTEMS='${linuxSystems(systems)}'`, `PACKAGES='${linuxPackages(systems)}'`];
 }

@@ -33,6 +33,15 @@ const domain: StringParameter = {
   allowedPattern: domainName,
 };
 
+/** The tag `Operating_System` of the node's group; a test keeps the values those of config/operating-systems.json. */
+const operatingSystem: StringParameter = {
+  type: 'String',
+  description: 'What the group says its nodes run; empty where it says nothing',
+  default: '',
+  maxChars: 12,
+  allowedPattern: '^(AMAZON_LINUX|FEDORA|RHEL|CENTOS|UBUNTU|DEBIAN|SUSE|WINDOWS)?$',
+};
+
 /** The SSM agent silently uses 3600 for less than 5 seconds. Four digits are enough: a heartbeat lasts two hours at most. */
 function executionTimeout(seconds: number): StringParameter {
   return {
@@ -55,6 +64,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       maxChars: 39,
       allowedPattern: '^(adjoin-[0-9a-f]{32})?$',
     },
+    operatingSystem,
     // Its waits add up to 42 seconds: the lock 15, and the proof 11 and 16. A key takes a second or two.
     executionTimeout: executionTimeout(60),
   },
@@ -75,6 +85,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // 342 to 684 digits of base64: RSA of 2048 to 4096 bits.
       allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,684}={0,2}$',
     },
+    operatingSystem,
     // Its waits add up to 272 seconds: the lock 75, adcli 122 and 31, sssd's stop 7 and start 26, the host name 6, sssd's log 5.
     // The rest is for sssd to come online and for the name to be registered; the script ends that 10 seconds before the end.
     executionTimeout: executionTimeout(300),

@@ -12,6 +12,7 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
+import { nodeSettings } from './node-settings.ts';
 import { removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
@@ -47,17 +48,29 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is a member of ${found.domain} already, or set up for it.`,
     );
   }
+  if (found.code === 'system-contradicted') {
+    throw new AdjoinError('node-system-contradicted', `${instanceId}: ${found.detail}`);
+  }
+  if (!found.ready && found.detail !== '') {
+    throw new AdjoinError('node-unsupported', `${instanceId}: ${found.detail}`);
+  }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (!found.ready) {
-    throw new AdjoinError('node-packages-missing', `${instanceId} lacks ${found.missing.join(', ')}.`);
+    const system = found.system === '' ? found.os : found.system;
+    throw new AdjoinError(
+      'node-packages-missing',
+      `${instanceId} (${system}) lacks ${found.missing.join(', ')}.`,
+    );
   }
 }
 
 /** What the join script's codes mean here; every other one is a join that failed. */
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['packages-missing', 'node-packages-missing'],
+  ['system-unsupported', 'node-unsupported'],
+  ['system-contradicted', 'node-system-contradicted'],
   ['foreign-domain', 'node-foreign-domain'],
   ['adcli-too-old', 'node-adcli-too-old'],
   ['not-usable', 'node-not-usable'],
@@ -134,11 +147,17 @@ async function joinNode(
   entry: Pick<JoinEntry, 'computerName' | 'sealed'>,
   target: JoinTarget,
 ): Promise<void> {
-  const { action, lease, signal } = work;
+  const { action, admission, lease, signal } = work;
   const { instanceId } = action;
+  const settings = nodeSettings(admission.tags);
   // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
   work.check();
-  const joined = await ports.nodes.join(targetOf(action), { instanceId, ...entry }, target, signal);
+  const joined = await ports.nodes.join(
+    targetOf(action),
+    { instanceId, ...entry },
+    { ...target, ...settings },
+    signal,
+  );
   const staged = stagedOf(work);
   // The directory may know why: another account has the name.
   if (joined.result === 'failed' && joined.code === 'name-unregistered' && staged)
@@ -213,8 +232,9 @@ async function stageAndJoin(
 }
 
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
-  const { action, lease, signal, slot } = work;
+  const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
+  const { operatingSystem } = nodeSettings(admission.tags);
   await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
@@ -232,7 +252,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   await lease.update({}, 'node');
 
   const domain = await ports.directory.domain(signal);
-  const found = await ports.nodes.probe(targetOf(action), signal);
+  const found = await ports.nodes.probe(targetOf(action), signal, { operatingSystem });
   await lease.update({}, 'probe');
   checkNode(instanceId, found, domain);
 

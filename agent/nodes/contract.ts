@@ -38,6 +38,11 @@ const probe = z.object({
   key: text(1024),
   /** What became of a challenge: `registered`, or why it was not; empty where there was none. */
   proof: text(400),
+  /** What the node is taken for, such as `Amazon Linux 2023`; empty where it can't join. */
+  system: short.default(''),
+  /** Why a node that can't join can't: `system-unsupported`, `system-contradicted` or empty; and the same for people. */
+  code: text(64).default(''),
+  detail: text(400).default(''),
 });
 export type ProbeFacts = Readonly<z.output<typeof probe>>;
 

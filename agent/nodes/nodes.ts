@@ -73,11 +73,26 @@ export interface JoinTarget {
   readonly domainController: string;
 }
 
+/** What the group says of its nodes. What it does not say is no parameter: the documents have defaults. */
+export interface NodeSettings {
+  /** What the nodes run, as the tag `Operating_System` has it. */
+  readonly operatingSystem?: string | undefined;
+}
+
 export interface Nodes {
   readonly readiness: Readiness;
-  /** @param challenge a name that a member registers in DNS, to prove which account it has */
-  probe(node: Target, signal: AbortSignal, challenge?: string): Promise<ProbeFacts>;
-  join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
+  /** @param asked with a challenge, a name that a member registers in DNS, to prove which account it has */
+  probe(
+    node: Target,
+    signal: AbortSignal,
+    asked?: NodeSettings & { readonly challenge?: string },
+  ): Promise<ProbeFacts>;
+  join(
+    node: Target,
+    entry: JoinEntry,
+    target: JoinTarget & NodeSettings,
+    signal: AbortSignal,
+  ): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
    * @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock
@@ -138,6 +153,13 @@ interface Task {
   readonly entry?: string;
   /** Aborts when the caller no longer waits. */
   readonly signal: AbortSignal;
+}
+
+/** The parameters that have a value. */
+function given(values: Readonly<Record<string, string | undefined>>): Task['shared'] {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]]])),
+  );
 }
 
 /** Runs `work` under a signal that aborts once no caller waits for any of the tasks, with the last one's reason. */
@@ -274,16 +296,14 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal, challenge) => {
-      const shared = challenge === undefined ? {} : { challenge: [challenge] };
-      return ask({ purpose: 'probe', node, shared, signal }, facts.probe);
-    },
+    probe: (node, signal, { challenge, operatingSystem } = {}) =>
+      ask({ purpose: 'probe', node, shared: given({ challenge, operatingSystem }), signal }, facts.probe),
     join: (node, entry, target, signal) =>
       ask(
         {
           purpose: 'join',
           node,
-          shared: { domain: [target.domain], domainController: [target.domainController] },
+          shared: given({ ...target }),
           entry: entryText(entry),
           signal,
         },

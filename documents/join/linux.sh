@@ -2,7 +2,7 @@
 # Joins this node to the domain with the one-time password of its staged computer account, on the domain controller
 # that staged it, and verifies the result.
 # The document assigns GIVEN_DOMAIN, GIVEN_CONTROLLER and GIVEN_ENTRIES, the JSON text of a list of
-# `instance-ID:computer-name:sealed-one-time-password`.
+# `instance-ID:computer-name:sealed-one-time-password`, and what shared/system.sh asks for.
 #
 # It may be killed at any point and run again. A working membership is never joined again, because the one-time password is
 # dead after its first use; only what is missing around the membership is completed.
@@ -55,9 +55,8 @@ fqdn=$host.$domain
 realm=$(upper "$domain")
 
 read_system
-if [ "$supported" != true ] || [ -n "$missing" ]; then
-  fail packages-missing "Packages missing on $os $os_version: ${missing:-this system is not supported}"
-fi
+if [ -n "$refusal" ]; then fail "$refusal" "$detail"; fi
+if [ -n "$missing" ]; then fail packages-missing "Packages missing on $system: $missing"; fi
 
 read_membership
 if [ -n "$member_domain" ] && [ "$member_domain" != "$domain" ]; then

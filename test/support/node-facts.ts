@@ -12,4 +12,7 @@ export const honestProbe = {
   missing: [] as string[],
   key: 'MIIB',
   proof: '',
+  system: 'Debian',
+  code: '',
+  detail: '',
 } as const;

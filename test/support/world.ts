@@ -10,7 +10,7 @@ import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifec
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
-import type { Nodes } from '../../agent/nodes/nodes.ts';
+import type { NodeSettings, Nodes } from '../../agent/nodes/nodes.ts';
 import {
   createMemoryDirectory,
   DOMAIN,
@@ -82,6 +82,8 @@ export interface World {
     facts: Partial<ProbeFacts>;
     /** What a join that fails reports. */
     failure: { code: string; detail: string };
+    /** What the node was told of its group, with each probe and join. */
+    settings: NodeSettings[];
     /** What the last leave was given. */
     notAfter: number | undefined;
   };
@@ -151,6 +153,7 @@ export function createWorld(each = 64): World {
       joins: 'works',
       liesAbout: '',
       leaves: 'works',
+      settings: [],
       notAfter: undefined,
       facts: {},
       failure: { code: 'adcli-failed', detail: 'no' },
@@ -230,8 +233,9 @@ export function createWorld(each = 64): World {
         while (!world.node.registered) await clock.sleep(1_000, signal);
       },
     },
-    async probe() {
+    async probe(_node, _signal, { operatingSystem } = {}) {
       await call('nodes.probe');
+      world.node.settings.push({ operatingSystem });
       return {
         ...honestProbe,
         domain: world.node.domain,
@@ -242,8 +246,9 @@ export function createWorld(each = 64): World {
         ...world.node.facts,
       };
     },
-    async join(_node, entry, _target, signal) {
+    async join(_node, entry, { domain: _domain, domainController: _controller, ...settings }, signal) {
       await call('nodes.join');
+      world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       const account = world.account();
       const facts = {

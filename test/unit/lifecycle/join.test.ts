@@ -23,10 +23,22 @@ describe('a node', () => {
       'runs debian 12.',
     ],
     [
+      'too old to join',
+      { ready: false, code: 'system-unsupported', detail: 'debian 10 is not supported, but debian 11 is.' },
+      'node-unsupported',
+      'debian 10 is not supported, but debian 11 is.',
+    ],
+    [
+      'of another system than its group says',
+      { ready: false, code: 'system-contradicted', detail: 'The tag says RHEL.' },
+      'node-system-contradicted',
+      'The tag says RHEL.',
+    ],
+    [
       'without packages',
       { ready: false, missing: ['adcli', 'sssd'] },
       'node-packages-missing',
-      'lacks adcli, sssd.',
+      '(Debian) lacks adcli, sssd.',
     ],
     [
       'of another domain',
@@ -40,6 +52,29 @@ describe('a node', () => {
     expect(world.effects).toEqual(['answer ABANDON', 'delete']);
     expect(lastError()).toMatchObject({ code, message: expect.stringContaining(message) });
   });
+
+  test('is told what its group says that it runs', async () => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'DEBIAN']]) };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+    expect(world.node.settings).toEqual([{ operatingSystem: 'DEBIAN' }, { operatingSystem: 'DEBIAN' }]);
+  });
+
+  test.each(['debian', 'RHEL;reboot', 'AMAZON_LINUX ', ''])(
+    'of a group whose tag Operating_System is %j is asked nothing',
+    async (value) => {
+      world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', value]]) };
+      await handle();
+      expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+      expect(world.node.settings).toEqual([]);
+      expect(lastError()).toMatchObject({
+        code: 'group-tag-invalid',
+        message: expect.stringContaining(
+          `The group's tag Operating_System is ${JSON.stringify(value)}, which is none of AMAZON_LINUX, FEDORA,`,
+        ),
+      });
+    },
+  );
 
   test.each([
     ['of Windows', { family: 'windows' }],

@@ -116,7 +116,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           },
           wait: refuse,
         },
-        async probe(_node, signal, challenge) {
+        async probe(_node, signal, { challenge } = {}) {
           await call('nodes.probe', signal);
           return scene.probed(challenge);
         },
@@ -147,6 +147,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           hook: { name: action.hook, transition: '', heartbeatMs: 300_000, globalMs: GLOBAL_MS },
           failurePolicy: 'ABANDON',
           isUnjoinOnly: scene.isUnjoinOnly,
+          tags: new Map(),
           isHeld: false,
           globalDeadline: clock.now() + GLOBAL_MS,
         },
