@@ -67,7 +67,7 @@ const assignments: Readonly<Record<Purpose, readonly string[]>> = {
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
-  const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
+  const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/[\w-]+\.sh)$/gm, (_, path: string) =>
     source(path),
   );
   const timeLimit = "TIME_LIMIT='{{ executionTimeout }}'";

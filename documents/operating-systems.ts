@@ -37,8 +37,8 @@ const linux = z.strictObject({
    * launch can install them. `image`: they have to be in the image, unless the configuration names a repository.
    */
   packageSource: z.enum(['s3-gateway', 'image']),
-  /** What puts sssd into NSS and PAM. `none`: the packages do. */
-  logInTool: z.enum(['authselect', 'authconfig', 'pam-config', 'none']),
+  /** What puts sssd into NSS and PAM, and has home directories made. */
+  logInTool: z.enum(['authselect', 'authconfig', 'pam-config', 'pam-auth-update']),
 });
 
 const windows = z.strictObject({

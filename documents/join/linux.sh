@@ -11,6 +11,7 @@
 . ../shared/base.sh
 . ../shared/system.sh
 . ../shared/membership.sh
+. ../shared/log-in.sh
 
 say() {
   printf '{"adjoin":1,"document":"join","result":"%s","code":"%s","domain":"%s","computerName":"%s","detail":"%s"}\n' \
@@ -73,17 +74,6 @@ account_works() {
 configured() {
   grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
     [ "$(hostname)" = "$host" ]
-}
-
-# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
-put() {
-  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
-    rm -f "$2.adjoin"
-    return 1
-  fi
-  # In a container the file may be a mount, which can't be replaced; then it is written in place.
-  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
-  if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
 }
 
 # The steps of what follows are chained with &&, because `set -e` has no effect in a function whose result is tested.
@@ -160,7 +150,7 @@ END
 
 # All that a member needs beside its keys; sssd's configuration last, because `configured` looks for it.
 set_up() {
-  { set_host_name && set_up_kerberos && set_up_sssd; } >>"$journal" 2>&1
+  { set_host_name && set_up_kerberos && set_up_log_in && set_up_sssd; } >>"$journal" 2>&1
 }
 
 # The one-time password goes through a pipe, from the shell itself: no argument, environment or file has it.

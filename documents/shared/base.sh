@@ -34,6 +34,17 @@ lower() {
   printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
 }
 
+# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
+put() {
+  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
+    rm -f "$2.adjoin"
+    return 1
+  fi
+  # In a container the file may be a mount, which can't be replaced; then it is written in place.
+  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
+  if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
+}
+
 # Opens the root-only directory of adjoin, which must never be on a disk, and waits for other commands on this node: after a
 # lost answer, Run Command may deliver a command twice.
 open_state() {

@@ -65,8 +65,8 @@ const oracle = ['Oracle Linux', 'dnf', 'authselect'] as const;
 const fedora = ['Fedora Linux', 'dnf', 'authselect'] as const;
 const sles = ['SUSE Linux Enterprise Server 15', 'zypper', 'pam-config'] as const;
 const leap = ['openSUSE Leap', 'zypper', 'pam-config'] as const;
-const debian = ['Debian', 'apt', 'none'] as const;
-const ubuntu = ['Ubuntu', 'apt', 'none'] as const;
+const debian = ['Debian', 'apt', 'pam-auth-update'] as const;
+const ubuntu = ['Ubuntu', 'apt', 'pam-auth-update'] as const;
 
 const known: readonly (readonly [string, readonly [string, string, string]])[] = [
   ['amzn-2', amazon2],
