@@ -169,6 +169,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       operationMs: config.directory.operationSeconds * 1000,
       pauses,
     },
+    nodeDefaults: { packageRepository: config.nodes.packageRepository },
     newOneTimePassword() {
       const value = oneTimePassword(randomBytes);
       redactor.hide(value);

@@ -102,7 +102,7 @@ const schema = z.strictObject({
         .default(120)
         .describe('How long Run Command tries to deliver (its own minimum is 30). Seconds.'),
       probeSeconds: z.int().min(5).max(3600).default(60).describe('Execution time-out of a probe. Seconds.'),
-      joinSeconds: z.int().min(5).max(3600).default(300).describe('Execution time-out of a join. Seconds.'),
+      joinSeconds: z.int().min(5).max(3600).default(600).describe('Execution time-out of a join. Seconds.'),
       leaveSeconds: z
         .int()
         .min(5)
@@ -110,6 +110,17 @@ const schema = z.strictObject({
         .default(20)
         .describe(
           'Execution time-out of a leave, which is best effort: the unjoin goes on without it. Seconds.',
+        ),
+      packageRepository: z
+        .string()
+        .max(512)
+        .regex(
+          /^((https:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?|file:\/\/)(\/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+\/?)?$/,
+          'is not an https or file URL; @id@, @version@ and @arch@ may stand in its path',
+        )
+        .default('')
+        .describe(
+          'Repository from which a launch installs missing packages with dnf, yum or zypper; `@id@`, `@version@` and `@arch@` stand for the ID and major version of /etc/os-release and for the architecture. Empty: Amazon Linux installs from its own repository, and other images must have them.',
         ),
     })
     .prefault({})

@@ -90,7 +90,12 @@ const codes = {
   'node-packages-missing': {
     disposition: 'abandon',
     meaning: 'The node lacks packages that a domain join needs.',
-    hint: 'Put the packages that the message names into the image.',
+    hint: 'Put the packages that the message names into the image, with the document adjoin-prepare-image for example. Amazon Linux installs them by itself; for RPM systems a repository can be named in nodes.packageRepository.',
+  },
+  'node-packages-not-installed': {
+    disposition: 'retry',
+    meaning: 'The node could not install the packages that a domain join needs.',
+    hint: 'The message has what the package manager said. Amazon Linux needs the S3 gateway endpoint, with both buckets of policies/endpoint-s3.json. With nodes.packageRepository, check its URL, its metadata and the key of its packages.',
   },
   'node-adcli-too-old': {
     disposition: 'abandon',

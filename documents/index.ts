@@ -55,29 +55,38 @@ function commandDocument(purpose: Purpose) {
  * scripts; their patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
 const assignments: Readonly<Record<Purpose, readonly string[]>> = {
-  probe: ["GIVEN_CHALLENGE='{{ challenge }}'", "GIVEN_SYSTEM='{{ operatingSystem }}'"],
+  probe: [
+    "GIVEN_CHALLENGE='{{ challenge }}'",
+    "GIVEN_SYSTEM='{{ operatingSystem }}'",
+    "GIVEN_REPOSITORY='{{ packageRepository }}'",
+  ],
   join: [
     "GIVEN_DOMAIN='{{ domain }}'",
     "GIVEN_CONTROLLER='{{ domainController }}'",
     "GIVEN_ENTRIES='{{ entries }}'",
     "GIVEN_SYSTEM='{{ operatingSystem }}'",
+    "GIVEN_REPOSITORY='{{ packageRepository }}'",
   ],
   leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
 };
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
-  const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/[\w-]+\.sh)$/gm, (_, path: string) =>
-    source(path),
+  const script = source(`${purpose}/linux.sh`).replace(
+    /^\. \.\.\/(shared\/[\w-]+\.sh)$/gm,
+    (_, path: string) => source(path),
   );
   const timeLimit = "TIME_LIMIT='{{ executionTimeout }}'";
   return ['#!/bin/sh', timeLimit, ...assignments[purpose], ...tables(script), script].join('\n');
 }
 
-/** A script's text, without the lines that only tools read. */
+/**
+ * A script's text without comments and indentation: Systems Manager has 64 KB for a document together with its parameters, and those
+ * of a join for 50 nodes are 27 KB. Lines of the scripts that begin with # are comments, inside awk's programs too.
+ */
 function source(path: string): string {
   const text = readFileSync(join(import.meta.dirname, path), 'utf8');
-  return text.replace(/^(#!| *# shellcheck ).*\n/gm, '');
+  return text.replace(/^ *#.*\n/gm, '').replace(/^ +/gm, '');
 }
 
 /** What config/operating-systems.json says, for the scripts that look at it: no two documents are larger than they must be. */

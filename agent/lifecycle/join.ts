@@ -28,6 +28,7 @@ import type { StagedAccount, StagingWrite } from '../terms.ts';
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
 const COUNTED_CODES = new Set([
   'join-failed',
+  'node-packages-not-installed',
   'node-not-usable',
   'node-name-unregistered',
   'join-unverified',
@@ -69,6 +70,7 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
 /** What the join script's codes mean here; every other one is a join that failed. */
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['packages-missing', 'node-packages-missing'],
+  ['packages-not-installed', 'node-packages-not-installed'],
   ['system-unsupported', 'node-unsupported'],
   ['system-contradicted', 'node-system-contradicted'],
   ['foreign-domain', 'node-foreign-domain'],
@@ -149,7 +151,7 @@ async function joinNode(
 ): Promise<void> {
   const { action, admission, lease, signal } = work;
   const { instanceId } = action;
-  const settings = nodeSettings(admission.tags);
+  const settings = nodeSettings(admission.tags, ports.nodeDefaults);
   // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
   work.check();
   const joined = await ports.nodes.join(
@@ -234,7 +236,7 @@ async function stageAndJoin(
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
   const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
-  const { operatingSystem } = nodeSettings(admission.tags);
+  const { operatingSystem, packageRepository } = nodeSettings(admission.tags, ports.nodeDefaults);
   await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
@@ -252,7 +254,10 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   await lease.update({}, 'node');
 
   const domain = await ports.directory.domain(signal);
-  const found = await ports.nodes.probe(targetOf(action), signal, { operatingSystem });
+  const found = await ports.nodes.probe(targetOf(action), signal, {
+    operatingSystem,
+    packageRepository,
+  });
   await lease.update({}, 'probe');
   checkNode(instanceId, found, domain);
 

@@ -20,11 +20,18 @@ export const OPERATING_SYSTEMS: readonly string[] = [
 /** The value for a message: printable ASCII, cut to what a line of a log can take. */
 const shown = (value: string): string => JSON.stringify(value.replaceAll(/[^ -~]/g, '?').slice(0, 100));
 
+/** What the configuration says of all nodes. */
+export interface NodeDefaults {
+  /** Empty where there is none. */
+  readonly packageRepository: string;
+}
+
 /** @throws AdjoinError `group-tag-invalid` */
-export function nodeSettings(tags: ReadonlyMap<string, string>): NodeSettings {
+export function nodeSettings(tags: ReadonlyMap<string, string>, defaults: NodeDefaults): NodeSettings {
   const operatingSystem = tags.get(OPERATING_SYSTEM_TAG);
+  const packageRepository = defaults.packageRepository === '' ? undefined : defaults.packageRepository;
   if (operatingSystem === undefined || OPERATING_SYSTEMS.includes(operatingSystem))
-    return { operatingSystem };
+    return { operatingSystem, packageRepository };
   throw new AdjoinError(
     'group-tag-invalid',
     `The group's tag ${OPERATING_SYSTEM_TAG} is ${shown(operatingSystem)}, which is none of ${OPERATING_SYSTEMS.join(', ')}.`,

@@ -77,6 +77,8 @@ export interface JoinTarget {
 export interface NodeSettings {
   /** What the nodes run, as the tag `Operating_System` has it. */
   readonly operatingSystem?: string | undefined;
+  /** Where nodes install missing packages from, as `nodes.packageRepository` of the configuration has it. */
+  readonly packageRepository?: string | undefined;
 }
 
 export interface Nodes {
@@ -296,8 +298,8 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal, { challenge, operatingSystem } = {}) =>
-      ask({ purpose: 'probe', node, shared: given({ challenge, operatingSystem }), signal }, facts.probe),
+    probe: (node, signal, asked = {}) =>
+      ask({ purpose: 'probe', node, shared: given({ ...asked }), signal }, facts.probe),
     join: (node, entry, target, signal) =>
       ask(
         {

@@ -2,7 +2,7 @@
 # Joins this node to the domain with the one-time password of its staged computer account, on the domain controller
 # that staged it, and verifies the result.
 # The document assigns GIVEN_DOMAIN, GIVEN_CONTROLLER and GIVEN_ENTRIES, the JSON text of a list of
-# `instance-ID:computer-name:sealed-one-time-password`, and what shared/system.sh asks for.
+# `instance-ID:computer-name:sealed-one-time-password`, and what shared/system.sh and shared/packages.sh ask for.
 #
 # It may be killed at any point and run again. A working membership is never joined again, because the one-time password is
 # dead after its first use; only what is missing around the membership is completed.
@@ -10,6 +10,7 @@
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
 . ../shared/system.sh
+. ../shared/packages.sh
 . ../shared/membership.sh
 . ../shared/log-in.sh
 
@@ -55,8 +56,19 @@ host=$(lower "$computer")
 fqdn=$host.$domain
 realm=$(upper "$domain")
 
+# The first line in which a package manager reports an error.
+install_complaint() {
+  { grep -iE 'error|unable|no match|not found|no provider' "$journal" || tail -n 1 "$journal"; } | head -n 1
+}
+
 read_system
 if [ -n "$refusal" ]; then fail "$refusal" "$detail"; fi
+if [ -n "$missing" ] && can_install; then
+  # shellcheck disable=SC2086 # names without spaces
+  install_packages $missing >>"$journal" 2>&1 ||
+    fail packages-not-installed "On $system, $package_manager did not install $missing: $(install_complaint)"
+  find_missing
+fi
 if [ -n "$missing" ]; then fail packages-missing "Packages missing on $system: $missing"; fi
 
 read_membership
@@ -363,6 +375,9 @@ fi
 # From here on sssd is the proof: it finds a controller by itself, and logs on to it with the keytab.
 read_membership
 if [ "$member_name" != "$computer" ]; then fail adcli-failed "The keytab is that of ${member_name:-nobody}."; fi
+# Waiting for longer than this has never helped.
+latest=$(($(now) + 280))
+if [ "$latest" -lt "$deadline" ]; then deadline=$latest; fi
 start_sssd || fail not-usable "$(sssd_trouble)"
 # An entry of an earlier look must not answer.
 timeout --foreground -k 1 5 sss_cache -u "$computer\$@$domain" >/dev/null 2>&1 9>&- || :

@@ -21,7 +21,9 @@ note() {
 # Runs a tool, which gets neither the lock nor a terminal. What it writes is for every user to read, unlike what the scripts write.
 # A tool takes a second; the time of a leave is short.
 log_in_tool_runs() {
-  (umask 0022 && exec timeout --foreground -k 1 "$((TIME_LIMIT / 16 + 3))" "$@" </dev/null 9>&-)
+  seconds=$((TIME_LIMIT / 4))
+  if [ "$seconds" -gt 20 ]; then seconds=20; fi
+  (umask 0022 && exec timeout --foreground -k 1 "$seconds" "$@" </dev/null 9>&-)
 }
 
 # May be run again: what is there already is left as it is, and so is everything else that an image has selected.

@@ -26,6 +26,11 @@ read_system() {
   read -r package_list package_manager package_source log_in_tool system <<END
 $line
 END
+  find_missing
+}
+
+find_missing() {
+  missing=''
   for need in $(printf '%s\n' "$PACKAGES" | sed -n "s/^$package_list //p"); do
     if ! present "${need#*=}"; then missing="$missing${missing:+ }${need%%=*}"; fi
   done

@@ -197,6 +197,7 @@ export function createFleet(): Fleet {
             operationMs: OPERATION_MS,
             pauses,
           },
+          nodeDefaults: { packageRepository: '' },
           newChallenge: () => `adjoin-${'0'.repeat(32)}`,
           newOneTimePassword: () => ({ value: `one-time-${(passwords += 1)}`, forget: () => undefined }),
           seal,

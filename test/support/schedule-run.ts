@@ -184,6 +184,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         nodes: ports.nodes,
         clock,
         patience,
+        nodeDefaults: { packageRepository: '' },
         newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;

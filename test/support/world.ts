@@ -66,6 +66,8 @@ export interface World {
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
+  /** What the configuration says of it. */
+  packageRepository: string;
   /** One-time passwords that are known and not forgotten yet. */
   readonly secrets: Set<string>;
   node: {
@@ -144,6 +146,7 @@ export function createWorld(each = 64): World {
     seal: (_key, password) => `sealed:${password}`,
     fault: () => undefined,
     directory: 'answers',
+    packageRepository: '',
     secrets: new Set(),
     node: {
       registered: true,
@@ -233,9 +236,9 @@ export function createWorld(each = 64): World {
         while (!world.node.registered) await clock.sleep(1_000, signal);
       },
     },
-    async probe(_node, _signal, { operatingSystem } = {}) {
+    async probe(_node, _signal, { challenge: _challenge, ...settings } = {}) {
       await call('nodes.probe');
-      world.node.settings.push({ operatingSystem });
+      world.node.settings.push(settings);
       return {
         ...honestProbe,
         domain: world.node.domain,
@@ -369,6 +372,11 @@ export function createWorld(each = 64): World {
           joinAttempts: 3,
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
+        },
+        nodeDefaults: {
+          get packageRepository() {
+            return world.packageRepository;
+          },
         },
         newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {

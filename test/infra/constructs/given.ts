@@ -13,6 +13,7 @@ export const agentSettings: Required<AgentSettings> = {
     probeSeconds: 61,
     joinSeconds: 181,
     leaveSeconds: 21,
+    packageRepository: 'https://packages.example.test/@id@/@version@/@arch@',
   },
   directory: {
     controllers: ['dc1.corp.example.test'],

@@ -60,6 +60,28 @@ describe('a node', () => {
     expect(world.node.settings).toEqual([{ operatingSystem: 'DEBIAN' }, { operatingSystem: 'DEBIAN' }]);
   });
 
+  test('is told where to install packages from', async () => {
+    world.packageRepository = 'https://packages.example.test/@id@';
+    await handle();
+    const told = { operatingSystem: undefined, packageRepository: 'https://packages.example.test/@id@' };
+    expect(world.node.settings).toEqual([told, told]);
+  });
+
+  test('that can not install its packages is tried again, as often as a join is', async () => {
+    world.node.joins = 'fails';
+    world.node.failure = {
+      code: 'packages-not-installed',
+      detail: 'On Amazon Linux 2023, dnf: Curl error (28)',
+    };
+    await handle();
+    expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(3);
+    expect(world.effects.slice(-2)).toEqual(['answer ABANDON', 'delete']);
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('packages-not-installed: On Amazon Linux 2023, dnf: Curl error (28)'),
+    });
+  });
+
   test.each(['debian', 'RHEL;reboot', 'AMAZON_LINUX ', ''])(
     'of a group whose tag Operating_System is %j is asked nothing',
     async (value) => {

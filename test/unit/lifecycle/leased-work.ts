@@ -135,6 +135,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         operationMs,
         pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
       },
+      nodeDefaults: { packageRepository: '' },
       newChallenge: () => `adjoin-${'0'.repeat(32)}`,
       newOneTimePassword: () => ({ value: 'one-time', forget: () => undefined }),
       seal: (_key, oneTimePassword) => `sealed:${oneTimePassword}`,
