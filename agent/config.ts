@@ -9,6 +9,15 @@ import { AdjoinError, reasonOf } from './errors.ts';
 const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>
   z.number().min(minimum).max(maximum).default(fallback).describe(`${meaning} Seconds.`);
 
+/**
+ * A group's name (sAMAccountName) as adjoin takes it: letters, digits and underscores, and in between dots, hyphens and spaces. The
+ * directory allows more, but a name goes into sssd.conf and sudoers, where most other characters mean something.
+ */
+export const GROUP_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_. -]{0,62}[A-Za-z0-9_])?$/;
+const groupName = z
+  .string()
+  .regex(GROUP_NAME, 'is no name of a group with letters, digits, spaces, and the characters . _ - alone');
+
 const document = (purpose: string) =>
   z
     .strictObject({
@@ -125,6 +134,31 @@ const schema = z.strictObject({
     })
     .prefault({})
     .describe('Run Command.'),
+  logIn: z
+    .strictObject({
+      groups: z
+        .array(groupName)
+        .max(16)
+        .default([])
+        .describe(
+          'Groups of the domain whose members may log in to nodes, by sAMAccountName. Without any, everyone may whom the domain lets in. The tag `adjoin:LogInGroups` of an Auto Scaling group counts more.',
+        ),
+      sudoGroups: z
+        .array(groupName)
+        .max(16)
+        .default([])
+        .describe(
+          'Groups of the domain whose members may use sudo on nodes, and log in for it. The tag `adjoin:SudoGroups` of an Auto Scaling group counts more.',
+        ),
+      groupPolicy: z
+        .enum(['enforcing', 'permissive', 'disabled'])
+        .default('enforcing')
+        .describe(
+          'What sssd does with the log-in rights in the domain’s group policies, where no groups are named: `enforcing` obeys them, `permissive` only logs, `disabled` does not look (ad_gpo_access_control).',
+        ),
+    })
+    .prefault({})
+    .describe('Who may log in to nodes. Linux only.'),
   directory: z
     .strictObject({
       controllers: z

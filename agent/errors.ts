@@ -172,6 +172,11 @@ const codes = {
     meaning: "The node has joined, but DNS does not lead from the computer's name to it.",
     hint: 'Allow secure dynamic updates of the zone, and port 53 to its servers. If names are not to be registered, put dyndns_update = false for the domain into a file in /etc/sssd/conf.d of the image.',
   },
+  'node-group-unknown': {
+    disposition: 'retry',
+    meaning: 'The node has joined, but the domain shows it no group of a name that may log in or use sudo.',
+    hint: 'Correct the name in the group’s tag adjoin:LogInGroups or adjoin:SudoGroups, or in logIn of the configuration: it is the sAMAccountName of a group of this domain. A new group may not have replicated yet.',
+  },
   'join-unverified': {
     disposition: 'retry',
     meaning: 'The node says that it joined, but the directory does not show it.',

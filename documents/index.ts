@@ -66,6 +66,9 @@ const assignments: Readonly<Record<Purpose, readonly string[]>> = {
     "GIVEN_ENTRIES='{{ entries }}'",
     "GIVEN_SYSTEM='{{ operatingSystem }}'",
     "GIVEN_REPOSITORY='{{ packageRepository }}'",
+    "GIVEN_LOG_IN_GROUPS='{{ logInGroups }}'",
+    "GIVEN_SUDO_GROUPS='{{ sudoGroups }}'",
+    "GIVEN_GROUP_POLICY='{{ groupPolicy }}'",
   ],
   leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
 };

@@ -53,6 +53,19 @@ const packageRepository: StringParameter = {
     '^((https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|file://)(/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+/?)?$',
 };
 
+/**
+ * Names of groups of the domain, with colons between them. A space is written as +, which no name of a group can have
+ * (MS-SAMR: sAMAccountName), so that nothing in it divides words.
+ */
+const groups = (description: string): StringParameter => ({
+  type: 'String',
+  description: `${description}, with colons between them and + for a space; may be empty`,
+  default: '',
+  maxChars: 1024,
+  allowedPattern:
+    '^([A-Za-z0-9_]([A-Za-z0-9_.+-]{0,62}[A-Za-z0-9_])?(:[A-Za-z0-9_]([A-Za-z0-9_.+-]{0,62}[A-Za-z0-9_])?)*)?$',
+});
+
 /** The SSM agent silently uses 3600 for less than 5 seconds. Four digits are enough: a heartbeat lasts two hours at most. */
 function executionTimeout(seconds: number): StringParameter {
   return {
@@ -99,6 +112,17 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
     },
     operatingSystem,
     packageRepository,
+    logInGroups: groups(
+      'The groups of the domain whose members may log in; empty: everyone whom its policies let in',
+    ),
+    sudoGroups: groups('The groups of the domain whose members may use sudo'),
+    groupPolicy: {
+      type: 'String',
+      description: 'What becomes of the log-in rights in group policies, where no groups are named',
+      default: 'enforcing',
+      maxChars: 10,
+      allowedPattern: '^(enforcing|permissive|disabled)$',
+    },
     // Its waits add up to 582 seconds: the lock 150, packages 155, log-in tools 80, adcli 122 and 31, sssd's stop 7 and start 26, the
     // host name 6, sssd's log 5. What is not waited so is for sssd to come online and for the name to be registered, 280 seconds at
     // most; the script ends that 10 seconds before the end.

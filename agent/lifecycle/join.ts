@@ -12,7 +12,7 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
-import { nodeSettings } from './node-settings.ts';
+import { accessSettings, nodeSettings } from './node-settings.ts';
 import { removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
@@ -30,6 +30,7 @@ const COUNTED_CODES = new Set([
   'join-failed',
   'node-packages-not-installed',
   'node-not-usable',
+  'node-group-unknown',
   'node-name-unregistered',
   'join-unverified',
   'dns-name-taken',
@@ -71,6 +72,7 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['packages-missing', 'node-packages-missing'],
   ['packages-not-installed', 'node-packages-not-installed'],
+  ['group-unknown', 'node-group-unknown'],
   ['system-unsupported', 'node-unsupported'],
   ['system-contradicted', 'node-system-contradicted'],
   ['foreign-domain', 'node-foreign-domain'],
@@ -151,7 +153,10 @@ async function joinNode(
 ): Promise<void> {
   const { action, admission, lease, signal } = work;
   const { instanceId } = action;
-  const settings = nodeSettings(admission.tags, ports.nodeDefaults);
+  const settings = {
+    ...nodeSettings(admission.tags, ports.nodeDefaults),
+    ...accessSettings(admission.tags, ports.nodeDefaults),
+  };
   // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
   work.check();
   const joined = await ports.nodes.join(
@@ -237,6 +242,8 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
   const { operatingSystem, packageRepository } = nodeSettings(admission.tags, ports.nodeDefaults);
+  // Before anything is asked: a tag that is wrong now is wrong for the join as well.
+  accessSettings(admission.tags, ports.nodeDefaults);
   await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(

@@ -81,6 +81,13 @@ export interface NodeSettings {
   readonly packageRepository?: string | undefined;
 }
 
+/** Who may log in. Names of groups have colons between them, and + for a space. */
+export interface AccessSettings {
+  readonly logInGroups?: string | undefined;
+  readonly sudoGroups?: string | undefined;
+  readonly groupPolicy?: string | undefined;
+}
+
 export interface Nodes {
   readonly readiness: Readiness;
   /** @param asked with a challenge, a name that a member registers in DNS, to prove which account it has */
@@ -92,7 +99,7 @@ export interface Nodes {
   join(
     node: Target,
     entry: JoinEntry,
-    target: JoinTarget & NodeSettings,
+    target: JoinTarget & NodeSettings & AccessSettings,
     signal: AbortSignal,
   ): Promise<JoinFacts>;
   /**

@@ -8,6 +8,8 @@ log_in_notes=/var/lib/adjoin/log-in
 authselect_backups=/var/lib/authselect/backups
 authconfig_backup=/var/lib/authconfig/backup-adjoin
 nsswitch=/etc/nsswitch.conf
+# A name with a dot would not be read.
+sudoers=/etc/sudoers.d/adjoin
 pam=/etc/pam.d
 
 noted() {
@@ -119,6 +121,7 @@ start_oddjobd() {
 
 # Takes back what the notes say. May be killed and run again: the notes go last.
 restore_log_in() {
+  rm -f "$sudoers"
   if [ ! -e "$log_in_notes" ]; then return 0; fi
   if noted oddjobd && has_systemd; then
     log_in_tool_runs systemctl --no-ask-password disable --now oddjobd || return 1

@@ -10,7 +10,8 @@ import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifec
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
-import type { NodeSettings, Nodes } from '../../agent/nodes/nodes.ts';
+import type { NodeDefaults } from '../../agent/lifecycle/node-settings.ts';
+import type { AccessSettings, NodeSettings, Nodes } from '../../agent/nodes/nodes.ts';
 import {
   createMemoryDirectory,
   DOMAIN,
@@ -21,7 +22,7 @@ import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
-import { honestProbe } from './node-facts.ts';
+import { honestProbe, noNodeDefaults } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
@@ -67,7 +68,7 @@ export interface World {
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
   /** What the configuration says of it. */
-  packageRepository: string;
+  nodeDefaults: NodeDefaults;
   /** One-time passwords that are known and not forgotten yet. */
   readonly secrets: Set<string>;
   node: {
@@ -85,7 +86,7 @@ export interface World {
     /** What a join that fails reports. */
     failure: { code: string; detail: string };
     /** What the node was told of its group, with each probe and join. */
-    settings: NodeSettings[];
+    settings: (NodeSettings & AccessSettings)[];
     /** What the last leave was given. */
     notAfter: number | undefined;
   };
@@ -146,7 +147,7 @@ export function createWorld(each = 64): World {
     seal: (_key, password) => `sealed:${password}`,
     fault: () => undefined,
     directory: 'answers',
-    packageRepository: '',
+    nodeDefaults: { ...noNodeDefaults },
     secrets: new Set(),
     node: {
       registered: true,
@@ -373,10 +374,8 @@ export function createWorld(each = 64): World {
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
         },
-        nodeDefaults: {
-          get packageRepository() {
-            return world.packageRepository;
-          },
+        get nodeDefaults() {
+          return world.nodeDefaults;
         },
         newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {

@@ -15,6 +15,7 @@ export const agentSettings: Required<AgentSettings> = {
     leaveSeconds: 21,
     packageRepository: 'https://packages.example.test/@id@/@version@/@arch@',
   },
+  logIn: { groups: ['Staff'], sudoGroups: ['Domain Admins'], groupPolicy: 'permissive' },
   directory: {
     controllers: ['dc1.corp.example.test'],
     site: 'Branch',

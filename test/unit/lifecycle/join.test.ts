@@ -57,14 +57,66 @@ describe('a node', () => {
     world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'DEBIAN']]) };
     await handle();
     expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
-    expect(world.node.settings).toEqual([{ operatingSystem: 'DEBIAN' }, { operatingSystem: 'DEBIAN' }]);
+    expect(world.node.settings).toEqual([
+      { operatingSystem: 'DEBIAN' },
+      { operatingSystem: 'DEBIAN', groupPolicy: 'enforcing' },
+    ]);
   });
 
   test('is told where to install packages from', async () => {
-    world.packageRepository = 'https://packages.example.test/@id@';
+    world.nodeDefaults = { ...world.nodeDefaults, packageRepository: 'https://packages.example.test/@id@' };
     await handle();
     const told = { operatingSystem: undefined, packageRepository: 'https://packages.example.test/@id@' };
-    expect(world.node.settings).toEqual([told, told]);
+    expect(world.node.settings).toEqual([told, { ...told, groupPolicy: 'enforcing' }]);
+  });
+
+  test('is told who may log in: what the tags of its group say, or else the configuration', async () => {
+    world.nodeDefaults = {
+      ...world.nodeDefaults,
+      logInGroups: ['Staff'],
+      sudoGroups: ['Domain Admins', 'ops'],
+    };
+    const tags = new Map([...world.group.tags, ['adjoin:LogInGroups', 'Fleet Users: web_2']]);
+    world.group = { ...world.group, tags };
+    await handle();
+    expect(world.node.settings[1]).toEqual({
+      logInGroups: 'Fleet+Users:web_2',
+      sudoGroups: 'Domain+Admins:ops',
+      groupPolicy: 'enforcing',
+    });
+  });
+
+  test.each([
+    ['adjoin:LogInGroups', ''],
+    ['adjoin:LogInGroups', 'staff:'],
+    ['adjoin:SudoGroups', "x'; reboot #"],
+    ['adjoin:SudoGroups', 'ALL ALL=(ALL) NOPASSWD: ALL\n%x'],
+    ['adjoin:SudoGroups', '#include /tmp/x'],
+    ['adjoin:LogInGroups', 'a+b'],
+    ['adjoin:LogInGroups', 'a,b'],
+    ['adjoin:LogInGroups', 'a\nb'],
+    ['adjoin:LogInGroups', '-rf'],
+    ['adjoin:LogInGroups', 'Bücher'],
+    ['adjoin:LogInGroups', Array.from({ length: 200 }, () => 'abcdef').join(':')],
+  ])('of a group with %s=%j is asked nothing', async (tag, value) => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, [tag, value]]) };
+    await handle();
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    expect(world.node.settings).toEqual([]);
+    expect(lastError()).toMatchObject({
+      code: 'group-tag-invalid',
+      message: expect.stringContaining(`The group's tag ${tag} is "`),
+    });
+  });
+
+  test('that shows no group of the name is tried again', async () => {
+    world.node.joins = 'unusable';
+    world.node.failure = { code: 'group-unknown', detail: 'The domain shows no group x.' };
+    await handle();
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('group-unknown: The domain shows no group x.'),
+    });
   });
 
   test('that can not install its packages is tried again, as often as a join is', async () => {

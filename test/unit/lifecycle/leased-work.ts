@@ -8,6 +8,7 @@ import { createMemoryDirectory, type MemoryDirectory } from '../../support/memor
 import { createMemoryLog, type MemoryLog } from '../../support/memory-log.ts';
 import { createMemoryTable, type MemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { noNodeDefaults } from '../../support/node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 /** The name that staging gives to the instance's account. */
@@ -135,7 +136,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         operationMs,
         pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
       },
-      nodeDefaults: { packageRepository: '' },
+      nodeDefaults: noNodeDefaults,
       newChallenge: () => `adjoin-${'0'.repeat(32)}`,
       newOneTimePassword: () => ({ value: 'one-time', forget: () => undefined }),
       seal: (_key, oneTimePassword) => `sealed:${oneTimePassword}`,
