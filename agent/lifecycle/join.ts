@@ -47,12 +47,23 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is a member of ${found.domain} already, or set up for it.`,
     );
   }
+  if (found.renamedBy !== '') {
+    throw new AdjoinError(
+      'node-renames-itself',
+      `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
+    );
+  }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (!found.ready) {
     throw new AdjoinError('node-packages-missing', `${instanceId} lacks ${found.missing.join(', ')}.`);
   }
+}
+
+/** A Windows machine is a member only once it has started again. */
+function restarts({ family }: ProbeFacts): boolean {
+  return family === 'windows';
 }
 
 /** What the join script's codes mean here; every other one is a join that failed. */
@@ -157,7 +168,8 @@ async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, dom
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
   } finally {
     unused.forget();
   }
@@ -205,7 +217,8 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
     return staged;
   } finally {
     oneTimePassword.forget();

@@ -34,6 +34,8 @@ const probe = z.object({
   computerName: short,
   ready: z.boolean(),
   missing: z.array(short).max(50),
+  /** A file of the node that will give it another name at its next start, or empty. */
+  renamedBy: short.default(''),
   /** Base64 of the DER of the public key, or empty where no key could be made. */
   key: text(1024),
   /** What became of a challenge: `registered`, or why it was not; empty where there was none. */

@@ -10,6 +10,7 @@ export const honestProbe = {
   computerName: '',
   ready: true,
   missing: [] as string[],
+  renamedBy: '',
   key: 'MIIB',
   proof: '',
 } as const;

@@ -17,6 +17,12 @@ describe('a node', () => {
   test.each([
     ['of a family without a document', { family: 'darwin' }, 'node-unsupported', 'runs debian 12.'],
     [
+      'that EC2Launch will rename',
+      { ready: false, renamedBy: 'agent-config.yml' },
+      'node-renames-itself',
+      'is told by agent-config.yml to take a name of its own',
+    ],
+    [
       'not ready, though it lacks nothing',
       { ready: false, missing: [] },
       'node-unsupported',
