@@ -169,6 +169,12 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       operationMs: config.directory.operationSeconds * 1000,
       pauses,
     },
+    nodeDefaults: {
+      packageRepository: config.nodes.packageRepository,
+      logInGroups: config.logIn.groups,
+      sudoGroups: config.logIn.sudoGroups,
+      groupPolicy: config.logIn.groupPolicy,
+    },
     newOneTimePassword() {
       const value = oneTimePassword(randomBytes);
       redactor.hide(value);

@@ -9,6 +9,15 @@ import { AdjoinError, reasonOf } from './errors.ts';
 const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>
   z.number().min(minimum).max(maximum).default(fallback).describe(`${meaning} Seconds.`);
 
+/**
+ * A group's name (sAMAccountName) as adjoin takes it: letters, digits and underscores, and in between dots, hyphens and spaces. The
+ * directory allows more, but a name goes into sssd.conf and sudoers, where most other characters mean something.
+ */
+export const GROUP_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_. -]{0,62}[A-Za-z0-9_])?$/;
+const groupName = z
+  .string()
+  .regex(GROUP_NAME, 'is no name of a group with letters, digits, spaces, and the characters . _ - alone');
+
 const document = (purpose: string) =>
   z
     .strictObject({
@@ -102,7 +111,7 @@ const schema = z.strictObject({
         .default(120)
         .describe('How long Run Command tries to deliver (its own minimum is 30). Seconds.'),
       probeSeconds: z.int().min(5).max(3600).default(60).describe('Execution time-out of a probe. Seconds.'),
-      joinSeconds: z.int().min(5).max(3600).default(300).describe('Execution time-out of a join. Seconds.'),
+      joinSeconds: z.int().min(5).max(3600).default(600).describe('Execution time-out of a join. Seconds.'),
       leaveSeconds: z
         .int()
         .min(5)
@@ -111,9 +120,45 @@ const schema = z.strictObject({
         .describe(
           'Execution time-out of a leave, which is best effort: the unjoin goes on without it. Seconds.',
         ),
+      packageRepository: z
+        .string()
+        .max(512)
+        .regex(
+          /^((https:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?|file:\/\/)(\/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+\/?)?$/,
+          'is not an https or file URL; @id@, @version@ and @arch@ may stand in its path',
+        )
+        .default('')
+        .describe(
+          'Repository from which a launch installs missing packages with dnf, yum or zypper; `@id@`, `@version@` and `@arch@` stand for the ID and major version of /etc/os-release and for the architecture. Empty: Amazon Linux installs from its own repository, and other images must have them.',
+        ),
     })
     .prefault({})
     .describe('Run Command.'),
+  logIn: z
+    .strictObject({
+      groups: z
+        .array(groupName)
+        .max(16)
+        .default([])
+        .describe(
+          'Groups of the domain whose members may log in to nodes, by sAMAccountName. Without any, everyone may whom the domain lets in. The tag `adjoin:LogInGroups` of an Auto Scaling group counts more.',
+        ),
+      sudoGroups: z
+        .array(groupName)
+        .max(16)
+        .default([])
+        .describe(
+          'Groups of the domain whose members may use sudo on nodes, and log in for it. The tag `adjoin:SudoGroups` of an Auto Scaling group counts more.',
+        ),
+      groupPolicy: z
+        .enum(['enforcing', 'permissive', 'disabled'])
+        .default('enforcing')
+        .describe(
+          'What sssd does with the log-in rights in the domain’s group policies, where no groups are named: `enforcing` obeys them, `permissive` only logs, `disabled` does not look (ad_gpo_access_control).',
+        ),
+    })
+    .prefault({})
+    .describe('Who may log in to nodes. Linux only.'),
   directory: z
     .strictObject({
       controllers: z

@@ -90,7 +90,12 @@ const codes = {
   'node-packages-missing': {
     disposition: 'abandon',
     meaning: 'The node lacks packages that a domain join needs.',
-    hint: 'Put the packages that the message names into the image.',
+    hint: 'Put the packages that the message names into the image, with the document adjoin-prepare-image for example. Amazon Linux installs them by itself; for RPM systems a repository can be named in nodes.packageRepository.',
+  },
+  'node-packages-not-installed': {
+    disposition: 'retry',
+    meaning: 'The node could not install the packages that a domain join needs.',
+    hint: 'The message has what the package manager said. Amazon Linux needs the S3 gateway endpoint, with both buckets of policies/endpoint-s3.json. With nodes.packageRepository, check its URL, its metadata and the key of its packages.',
   },
   'node-renames-itself': {
     disposition: 'abandon',
@@ -114,6 +119,17 @@ const codes = {
     meaning:
       'The node runs an operating system for which there is no join script, or too old a version of one.',
     hint: 'Use a supported operating system, or remove the launch hook from this group.',
+  },
+  'node-system-contradicted': {
+    disposition: 'abandon',
+    meaning:
+      'The group’s tag Operating_System names another operating system than the one that the node runs.',
+    hint: 'Correct the tag, or remove it: systems are recognised without it. It is for derivatives that say nothing of what they are like.',
+  },
+  'group-tag-invalid': {
+    disposition: 'abandon',
+    meaning: 'A tag of the Auto Scaling group has a value that adjoin does not know.',
+    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined.',
   },
   'node-facts-invalid': {
     disposition: 'retry',
@@ -162,6 +178,11 @@ const codes = {
     disposition: 'retry',
     meaning: "The node has joined, but DNS does not lead from the computer's name to it.",
     hint: 'Allow secure dynamic updates of the zone, and port 53 to its servers. If names are not to be registered, put dyndns_update = false for the domain into a file in /etc/sssd/conf.d of the image.',
+  },
+  'node-group-unknown': {
+    disposition: 'retry',
+    meaning: 'The node has joined, but the domain shows it no group of a name that may log in or use sudo.',
+    hint: 'Correct the name in the group’s tag adjoin:LogInGroups or adjoin:SudoGroups, or in logIn of the configuration: it is the sAMAccountName of a group of this domain. A new group may not have replicated yet.',
   },
   'join-unverified': {
     disposition: 'retry',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { linuxPackages, linuxSystems, operatingSystems } from './operating-systems.ts';
 import { parameters, type Purpose } from './parameters.ts';
 
 /**
@@ -11,7 +12,7 @@ import { parameters, type Purpose } from './parameters.ts';
  * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
  * for a reboot, after which it runs the step again.
  *
- * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 30 nodes take 11 KB.
+ * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 15 nodes take 11 KB at most.
  * So what a machine does not read is left out: comments, empty lines, and the indentation of JSON.
  */
 export interface CommandDocument {
@@ -65,11 +66,20 @@ function step(action: string, name: string, platformType: string, script: string
  * patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
 const variables: Readonly<Record<Purpose, Readonly<Record<string, readonly [string, string]>>>> = {
-  probe: { challenge: ['GIVEN_CHALLENGE', 'GivenChallenge'] },
+  probe: {
+    challenge: ['GIVEN_CHALLENGE', 'GivenChallenge'],
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
+  },
   join: {
     domain: ['GIVEN_DOMAIN', 'GivenDomain'],
     domainController: ['GIVEN_CONTROLLER', 'GivenController'],
     entries: ['GIVEN_ENTRIES', 'GivenEntries'],
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
+    logInGroups: ['GIVEN_LOG_IN_GROUPS', 'GivenLogInGroups'],
+    sudoGroups: ['GIVEN_SUDO_GROUPS', 'GivenSudoGroups'],
+    groupPolicy: ['GIVEN_GROUP_POLICY', 'GivenGroupPolicy'],
   },
   leave: { domain: ['GIVEN_DOMAIN', 'GivenDomain'], notAfter: ['GIVEN_NOT_AFTER', 'GivenNotAfter'] },
 };
@@ -83,11 +93,11 @@ function assignments(purpose: Purpose, platform: 'linux' | 'windows'): string[] 
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
-  const packages = `PACKAGES='${linuxPackages()}'`;
-  const script = source(`${purpose}/linux.sh`).replace(/^\. \.\.\/(shared\/\w+\.sh)$/gm, (_, path: string) =>
-    source(path),
+  const script = source(`${purpose}/linux.sh`).replace(
+    /^\. \.\.\/(shared\/[\w-]+\.sh)$/gm,
+    (_, path: string) => source(path),
   );
-  return ['#!/bin/sh', ...assignments(purpose, 'linux'), packages, script].join('\n');
+  return ['#!/bin/sh', ...assignments(purpose, 'linux'), ...tables(script), script].join('\n');
 }
 
 /** As above. Neither PowerShell nor C# minds the indentation; the end of a here-string is never indented. */
@@ -100,35 +110,23 @@ function windowsScript(purpose: Purpose): string {
   return [...assignments(purpose, 'windows'), script].join('\n');
 }
 
-/** A shell script's text, without comments and empty lines. */
+/**
+ * A shell script's text without comments and indentation: Systems Manager has 64 KB for a document together with its parameters.
+ * Lines of the scripts that begin with # are comments, inside awk's programs too.
+ */
 function source(path: string): string {
-  return readScript(path).replace(/^ *(#.*)?\n/gm, '');
+  return readScript(path)
+    .replace(/^ *(#.*)?\n/gm, '')
+    .replace(/^ +/gm, '');
 }
 
 function readScript(path: string): string {
   return readFileSync(join(import.meta.dirname, path), 'utf8');
 }
 
-interface OperatingSystem {
-  readonly family: 'linux' | 'windows';
-  /** The first `VERSION_ID` with tools that can do what the scripts ask of them. */
-  readonly oldest: string;
-  /** Package name → what proves that it is installed: a command, or a path whose `*` stands for the architecture. */
-  readonly packages: Readonly<Record<string, string>>;
-}
-
-/** One line for each Linux distribution: `debian 11 adcli=adcli sssd-common=sssd …`. The names are those of the distribution. */
-function linuxPackages(): string {
-  const path = join(import.meta.dirname, '..', 'config', 'operating-systems.json');
-  const systems: Record<string, OperatingSystem> = JSON.parse(readFileSync(path, 'utf8'));
-  const lines = Object.entries(systems)
-    .filter(([, system]) => system.family === 'linux')
-    .map(([id, { oldest, packages }]) =>
-      [id, oldest, ...Object.entries(packages).map((need) => need.join('='))].join(' '),
-    );
-  const text = lines.join('\n');
-  if (!/^[\w.+\-/*= \n]+$/.test(text)) {
-    throw new Error('config/operating-systems.json holds a character that is not safe inside a script');
-  }
-  return text;
+/** What config/operating-systems.json says, for the scripts that look at it: no two documents are larger than they must be. */
+function tables(script: string): string[] {
+  if (!script.includes('$SYSTEMS')) return [];
+  const systems = operatingSystems();
+  return [`SYSTEMS='${linuxSystems(systems)}'`, `PACKAGES='${linuxPackages(systems)}'`];
 }

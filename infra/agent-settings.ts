@@ -18,7 +18,15 @@ export interface AgentSettings {
     | 'probeSeconds'
     | 'joinSeconds'
     | 'leaveSeconds'
-  >;
+  > & {
+    /** Empty where there is none. */
+    readonly packageRepository?: string;
+  };
+  readonly logIn?: {
+    readonly groups?: readonly string[];
+    readonly sudoGroups?: readonly string[];
+    readonly groupPolicy?: 'enforcing' | 'permissive' | 'disabled';
+  };
   readonly directory?: Numbers<'connectSeconds' | 'operationSeconds'> & {
     /** As one text with commas and a condition, the setting is left out where the condition is false. */
     readonly controllers?: readonly string[] | { readonly hosts: string; readonly condition: CfnCondition };

@@ -33,6 +33,12 @@ export interface AttachOptions {
    * @default false
    */
   readonly unjoinOnly?: boolean;
+  /** What the instances run, where they are derivatives that do not say it themselves; as the tag `Operating_System` has it. */
+  readonly operatingSystem?: string;
+  /** Groups of the domain whose members may log in to the instances. @default - as the agent's settings say */
+  readonly logInGroups?: readonly string[];
+  /** Groups of the domain whose members may use sudo on the instances. @default - as the agent's settings say */
+  readonly sudoGroups?: readonly string[];
   /**
    * Attaches the node policy to the role of the group's instances. With false, the role's owner does: needed for a group whose
    * role, or whose launch template, is not made in this app.
@@ -136,6 +142,12 @@ export function attachGroup(group: AttachableGroup, target: HookTarget, options:
   if (options.onJoinFailure)
     made.tags.setTag('adjoin:OnJoinFailure', options.onJoinFailure, tagPriority, true);
   if (unjoinOnly) made.tags.setTag('adjoin:UnjoinOnly', 'true', tagPriority, true);
+  if (options.operatingSystem)
+    made.tags.setTag('Operating_System', options.operatingSystem, tagPriority, true);
+  if (options.logInGroups)
+    made.tags.setTag('adjoin:LogInGroups', options.logInGroups.join(':'), tagPriority, true);
+  if (options.sudoGroups)
+    made.tags.setTag('adjoin:SudoGroups', options.sudoGroups.join(':'), tagPriority, true);
   if (target.nodePolicy && (options.nodePolicy ?? true)) {
     roleOf(group).addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),

@@ -75,7 +75,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'DirectoryControllers',
     ],
   ],
-  ['The agent', ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'SweepEnabled']],
+  ['The agent', ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'PackageRepository', 'SweepEnabled']],
   ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
   [
     'Endpoints that are there',

@@ -289,6 +289,12 @@ export class MembershipStack extends Stack {
       '^$|^[A-Za-z0-9_.-]+(:[0-9]{1,5})?(,[A-Za-z0-9_.-]+(:[0-9]{1,5})?)*$',
       '',
     );
+    const packageRepository = text(
+      'PackageRepository',
+      'URL of a repository from which launches install packages with dnf, yum or zypper; @id@, @version@ and @arch@ stand for those of the node. May be empty',
+      '^((https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|file://)(/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+/?)?$',
+      '',
+    );
     const dnsCleanup = new CfnParameter(this, 'DnsCleanup', {
       allowedValues: ['records', 'none'],
       default: 'records',
@@ -379,6 +385,7 @@ export class MembershipStack extends Stack {
           site: { name: directorySite.valueAsString, condition: given(directorySite) },
           dnsCleanup: dnsCleanup.valueAsString,
         },
+        nodes: { packageRepository: packageRepository.valueAsString },
         sweep: { enabled: sweepEnabled, quarantineDays: quarantineDays.valueAsNumber },
       },
       sessions: {

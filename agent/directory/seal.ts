@@ -4,8 +4,8 @@ import { AdjoinError } from '../errors.ts';
 /** Below 2048 bits RSA is not trusted any more (NIST SP 800-131A). */
 const LEAST_BITS = 2048;
 /** Above this a node would only be wasting its own time and the command's parameter space. */
-const MOST_BITS = 4096;
-/** A SubjectPublicKeyInfo of 4096 bits has 736 base64 characters. */
+const MOST_BITS = 3072;
+/** A SubjectPublicKeyInfo of 3072 bits has 564 base64 characters. */
 const LONGEST = 1000;
 
 function invalid(reason: string): AdjoinError {
@@ -36,7 +36,7 @@ function publicKey(derBase64: string): KeyObject {
  * places.
  * @param publicKeyDer base64 of the DER SubjectPublicKeyInfo that the node's probe printed
  * @returns base64 of the ciphertext
- * @throws AdjoinError `node-key-refused` when it is no RSA key of 2048 to 4096 bits
+ * @throws AdjoinError `node-key-refused` when it is no RSA key of 2048 to 3072 bits
  */
 export function seal(publicKeyDer: string, oneTimePassword: string): string {
   const key = publicKey(publicKeyDer);

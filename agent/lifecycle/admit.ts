@@ -58,6 +58,8 @@ export interface Admission {
   readonly failurePolicy: FailurePolicy;
   /** Whether others join the group's instances, and their accounts are to be removed all the same. */
   readonly isUnjoinOnly: boolean;
+  /** The group's tags, as they were when the action was admitted. */
+  readonly tags: ReadonlyMap<string, string>;
   /** A launch that failed and is not answered: it is left to the hook's time-out, which no heartbeat may prolong. */
   readonly isHeld: boolean;
   /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
@@ -201,5 +203,6 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   // the ledger's record of the same token proves it.
   if (!isHeld) await context.heartbeat(action, context.signal);
   const isUnjoinOnly = asksFor(group.tags.get(UNJOIN_ONLY_TAG));
-  return { hook, failurePolicy, isUnjoinOnly, isHeld, globalDeadline: action.startedAt + hook.globalMs };
+  const globalDeadline = action.startedAt + hook.globalMs;
+  return { hook, failurePolicy, isUnjoinOnly, tags: group.tags, isHeld, globalDeadline };
 }

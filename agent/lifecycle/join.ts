@@ -12,6 +12,7 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
+import { accessSettings, nodeSettings } from './node-settings.ts';
 import { removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
@@ -27,7 +28,9 @@ import type { StagedAccount, StagingWrite } from '../terms.ts';
 /** Errors that say something about this node's own attempt; they count against `joinAttempts`. */
 const COUNTED_CODES = new Set([
   'join-failed',
+  'node-packages-not-installed',
   'node-not-usable',
+  'node-group-unknown',
   'node-name-unregistered',
   'join-unverified',
   'dns-name-taken',
@@ -53,11 +56,21 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
     );
   }
+  if (found.code === 'system-contradicted') {
+    throw new AdjoinError('node-system-contradicted', `${instanceId}: ${found.detail}`);
+  }
+  if (!found.ready && found.detail !== '') {
+    throw new AdjoinError('node-unsupported', `${instanceId}: ${found.detail}`);
+  }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
   if (!found.ready) {
-    throw new AdjoinError('node-packages-missing', `${instanceId} lacks ${found.missing.join(', ')}.`);
+    const system = found.system === '' ? found.os : found.system;
+    throw new AdjoinError(
+      'node-packages-missing',
+      `${instanceId} (${system}) lacks ${found.missing.join(', ')}.`,
+    );
   }
 }
 
@@ -69,6 +82,10 @@ function restarts({ family }: ProbeFacts): boolean {
 /** What the join script's codes mean here; every other one is a join that failed. */
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['packages-missing', 'node-packages-missing'],
+  ['packages-not-installed', 'node-packages-not-installed'],
+  ['group-unknown', 'node-group-unknown'],
+  ['system-unsupported', 'node-unsupported'],
+  ['system-contradicted', 'node-system-contradicted'],
   ['foreign-domain', 'node-foreign-domain'],
   ['adcli-too-old', 'node-adcli-too-old'],
   ['not-usable', 'node-not-usable'],
@@ -145,11 +162,20 @@ async function joinNode(
   entry: Pick<JoinEntry, 'computerName' | 'sealed'>,
   target: JoinTarget,
 ): Promise<void> {
-  const { action, lease, signal } = work;
+  const { action, admission, lease, signal } = work;
   const { instanceId } = action;
+  const settings = {
+    ...nodeSettings(admission.tags, ports.nodeDefaults),
+    ...accessSettings(admission.tags, ports.nodeDefaults),
+  };
   // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
   work.check();
-  const joined = await ports.nodes.join(targetOf(action), { instanceId, ...entry }, target, signal);
+  const joined = await ports.nodes.join(
+    targetOf(action),
+    { instanceId, ...entry },
+    { ...target, ...settings },
+    signal,
+  );
   const staged = stagedOf(work);
   // The directory may know why: another account has the name.
   if (joined.result === 'failed' && joined.code === 'name-unregistered' && staged)
@@ -226,8 +252,11 @@ async function stageAndJoin(
 }
 
 async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
-  const { action, lease, signal, slot } = work;
+  const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
+  const { operatingSystem, packageRepository } = nodeSettings(admission.tags, ports.nodeDefaults);
+  // Before anything is asked: a tag that is wrong now is wrong for the join as well.
+  accessSettings(admission.tags, ports.nodeDefaults);
   await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
@@ -245,7 +274,10 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
   await lease.update({}, 'node');
 
   const domain = await ports.directory.domain(signal);
-  const found = await ports.nodes.probe(targetOf(action), signal);
+  const found = await ports.nodes.probe(targetOf(action), signal, {
+    operatingSystem,
+    packageRepository,
+  });
   await lease.update({}, 'probe');
   checkNode(instanceId, found, domain);
 

@@ -59,7 +59,7 @@ async function attempt(work: Work, ports: WorkPorts, challenge: string): Promise
     throw unmatched('it is no managed node, or does not answer');
   const domain = await directory.domain(signal);
   check();
-  const facts = await nodes.probe(targetOf(action), signal, challenge);
+  const facts = await nodes.probe(targetOf(action), signal, { challenge });
   const { computerName, proof } = facts;
   // That will not change.
   if (computerName === '') return unmatched('it says that it is a member of no domain');

@@ -7,6 +7,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Nodes, Target } from '../nodes/nodes.ts';
 import type { Pauses } from '../patience.ts';
 import type { Admission } from './admit.ts';
+import type { NodeDefaults } from './node-settings.ts';
 import type { Place } from './slots.ts';
 import type { Ending, LifecycleAction, LifecycleResult } from '../terms.ts';
 
@@ -75,6 +76,7 @@ export interface WorkPorts {
   readonly nodes: Nodes;
   readonly clock: Clock;
   readonly patience: Patience;
+  readonly nodeDefaults: NodeDefaults;
   /** A fresh one-time password, hidden from logs until it is forgotten. */
   readonly newOneTimePassword: () => { readonly value: string; forget(): void };
   /** A name that nobody can guess, for a node to register in DNS. */

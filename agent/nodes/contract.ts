@@ -40,6 +40,11 @@ const probe = z.object({
   key: text(1024),
   /** What became of a challenge: `registered`, or why it was not; empty where there was none. */
   proof: text(400),
+  /** What the node is taken for, such as `Amazon Linux 2023`; empty where it can't join. */
+  system: short.default(''),
+  /** Why a node that can't join can't: `system-unsupported`, `system-contradicted` or empty; and the same for people. */
+  code: text(64).default(''),
+  detail: text(400).default(''),
 });
 export type ProbeFacts = Readonly<z.output<typeof probe>>;
 
@@ -103,7 +108,7 @@ export interface JoinEntry {
 }
 
 /** The shape that the documents' `allowedPattern` admits; checked here too, so that a defect is ours to see. */
-const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,1368}$/;
+const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,512}$/;
 
 export function entryText(entry: JoinEntry): string {
   const written = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;

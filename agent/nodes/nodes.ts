@@ -75,11 +75,35 @@ export interface JoinTarget {
   readonly restarts: boolean;
 }
 
+/** What the group says of its nodes. What it does not say is no parameter: the documents have defaults. */
+export interface NodeSettings {
+  /** What the nodes run, as the tag `Operating_System` has it. */
+  readonly operatingSystem?: string | undefined;
+  /** Where nodes install missing packages from, as `nodes.packageRepository` of the configuration has it. */
+  readonly packageRepository?: string | undefined;
+}
+
+/** Who may log in. Names of groups have colons between them, and + for a space. */
+export interface AccessSettings {
+  readonly logInGroups?: string | undefined;
+  readonly sudoGroups?: string | undefined;
+  readonly groupPolicy?: string | undefined;
+}
+
 export interface Nodes {
   readonly readiness: Readiness;
-  /** @param challenge a name that a member registers in DNS, to prove which account it has */
-  probe(node: Target, signal: AbortSignal, challenge?: string): Promise<ProbeFacts>;
-  join(node: Target, entry: JoinEntry, target: JoinTarget, signal: AbortSignal): Promise<JoinFacts>;
+  /** @param asked with a challenge, a name that a member registers in DNS, to prove which account it has */
+  probe(
+    node: Target,
+    signal: AbortSignal,
+    asked?: NodeSettings & { readonly challenge?: string },
+  ): Promise<ProbeFacts>;
+  join(
+    node: Target,
+    entry: JoinEntry,
+    target: JoinTarget & NodeSettings & AccessSettings,
+    signal: AbortSignal,
+  ): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
    * @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock
@@ -90,7 +114,7 @@ export interface Nodes {
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
-export const NODES_PER_JOIN = 30;
+export const NODES_PER_JOIN = 15;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
@@ -150,6 +174,13 @@ interface Task {
   readonly restarts?: boolean;
   /** Aborts when the caller no longer waits. */
   readonly signal: AbortSignal;
+}
+
+/** The parameters that have a value. */
+function given(values: Readonly<Record<string, string | undefined>>): Task['shared'] {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, [value]]])),
+  );
 }
 
 /** Runs `work` under a signal that aborts once no caller waits for any of the tasks, with the last one's reason. */
@@ -295,18 +326,16 @@ export function createNodes(options: NodesOptions): Nodes {
       clock,
       intervalMs: options.registrationPollMs,
     }),
-    probe: (node, signal, challenge) => {
-      const shared = challenge === undefined ? {} : { challenge: [challenge] };
-      return ask({ purpose: 'probe', node, shared, signal }, facts.probe);
-    },
-    join: (node, entry, target, signal) =>
+    probe: (node, signal, asked = {}) =>
+      ask({ purpose: 'probe', node, shared: given({ ...asked }), signal }, facts.probe),
+    join: (node, entry, { restarts, ...target }, signal) =>
       ask(
         {
           purpose: 'join',
           node,
-          shared: { domain: [target.domain], domainController: [target.domainController] },
+          shared: given(target),
           entry: entryText(entry),
-          restarts: target.restarts,
+          restarts,
           signal,
         },
         facts.join,

@@ -2,7 +2,7 @@
 # Joins this node to the domain with the one-time password of its staged computer account, on the domain controller
 # that staged it, and verifies the result.
 # The document assigns GIVEN_DOMAIN, GIVEN_CONTROLLER and GIVEN_ENTRIES, the JSON text of a list of
-# `instance-ID:computer-name:sealed-one-time-password`.
+# `instance-ID:computer-name:sealed-one-time-password`, and what the files that it includes ask for.
 #
 # It may be killed at any point and run again. A working membership is never joined again, because the one-time password is
 # dead after its first use; only what is missing around the membership is completed.
@@ -10,7 +10,10 @@
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
 . ../shared/system.sh
+. ../shared/packages.sh
 . ../shared/membership.sh
+. ../shared/log-in.sh
+. ../shared/access.sh
 
 say() {
   printf '{"adjoin":1,"document":"join","result":"%s","code":"%s","domain":"%s","computerName":"%s","detail":"%s"}\n' \
@@ -29,7 +32,7 @@ open_state
 # The key is for this attempt only, however it ends. The journal has the output of the tools, never a secret.
 work=$state/join
 journal=$state/join.log
-trap 'rm -f "$key" "$key.new" "$journal" "$work.sssd" "$sssd_conf.adjoin"' EXIT
+trap 'rm -f "$key" "$key.new" "$journal" "$work.sssd" "$work.sudoers" "$sssd_conf.adjoin"' EXIT
 trap 'exit 1' HUP INT TERM
 rm -f "$work.sssd"
 : >"$journal"
@@ -54,10 +57,22 @@ host=$(lower "$computer")
 fqdn=$host.$domain
 realm=$(upper "$domain")
 
+# The first line in which a package manager reports an error.
+install_complaint() {
+  { grep -iE 'error|unable|no match|not found|no provider' "$journal" || tail -n 1 "$journal"; } | head -n 1
+}
+
 read_system
-if [ "$supported" != true ] || [ -n "$missing" ]; then
-  fail packages-missing "Packages missing on $os $os_version: ${missing:-this system is not supported}"
+if [ -n "$refusal" ]; then fail "$refusal" "$detail"; fi
+find_sudo
+if [ -n "$missing" ] && can_install; then
+  # shellcheck disable=SC2086 # names without spaces
+  install_packages $missing >>"$journal" 2>&1 ||
+    fail packages-not-installed "On $system, $package_manager did not install $missing: $(install_complaint)"
+  find_missing
+  find_sudo
 fi
+if [ -n "$missing" ]; then fail packages-missing "Packages missing on $system: $missing"; fi
 
 read_membership
 if [ -n "$member_domain" ] && [ "$member_domain" != "$domain" ]; then
@@ -73,18 +88,7 @@ account_works() {
 # is written last of what is set up.
 configured() {
   grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
-    [ "$(hostname)" = "$host" ]
-}
-
-# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
-put() {
-  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
-    rm -f "$2.adjoin"
-    return 1
-  fi
-  # In a container the file may be a mount, which can't be replaced; then it is written in place.
-  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
-  if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
+    [ "$(hostname)" = "$host" ] && access_configured
 }
 
 # The steps of what follows are chained with &&, because `set -e` has no effect in a function whose result is tested.
@@ -133,11 +137,12 @@ set_up_sssd() {
         leave()
         if (!found) { print "[sssd]"; inside = 1; leave() }
       }' >"$work.sssd" &&
-    cat >>"$work.sssd" <<END && put 0600 "$sssd_conf" <"$work.sssd"
+    { printf '\n[domain/%s]\nid_provider = ad\n' "$domain" && access_settings && sssd_settings; } >>"$work.sssd" &&
+    put 0600 "$sssd_conf" <"$work.sssd"
+}
 
-[domain/$domain]
-id_provider = ad
-access_provider = ad
+sssd_settings() {
+  cat <<END
 ad_domain = $domain
 ad_hostname = $fqdn
 krb5_realm = $realm
@@ -161,7 +166,7 @@ END
 
 # All that a member needs beside its keys; sssd's configuration last, because `configured` looks for it.
 set_up() {
-  { set_host_name && set_up_kerberos && set_up_sssd; } >>"$journal" 2>&1
+  { set_host_name && set_up_kerberos && set_up_log_in && set_up_sudo && set_up_sssd; } >>"$journal" 2>&1
 }
 
 # The one-time password goes through a pipe, from the shell itself: no argument, environment or file has it.
@@ -377,10 +382,15 @@ fi
 # From here on sssd is the proof: it finds a controller by itself, and logs on to it with the keytab.
 read_membership
 if [ "$member_name" != "$computer" ]; then fail adcli-failed "The keytab is that of ${member_name:-nobody}."; fi
+# Waiting for longer than this has never helped.
+latest=$(($(now) + 280))
+if [ "$latest" -lt "$deadline" ]; then deadline=$latest; fi
 start_sssd || fail not-usable "$(sssd_trouble)"
 # An entry of an earlier look must not answer.
 timeout --foreground -k 1 5 sss_cache -u "$computer\$@$domain" >/dev/null 2>&1 9>&- || :
 await_users || fail not-usable "$(sssd_trouble)"
+group=$(unknown_group)
+if [ -n "$group" ]; then fail group-unknown "The domain shows no group $group, so nobody could log in by it."; fi
 if registers_name && ! await_name; then
   fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
 fi

@@ -6,6 +6,7 @@
 # Included by the document, as there is nothing beside the script on a node.
 . ../shared/base.sh
 . ../shared/membership.sh
+. ../shared/log-in.sh
 
 say() {
   printf '{"adjoin":1,"document":"leave","result":"%s","detail":"%s"}\n' "$1" "$(clean "$2")"
@@ -26,6 +27,10 @@ case $member_domain in
 "$domain") ;;
 *) say foreign-domain "The node is set up for $member_domain, which is no membership in $domain." ;;
 esac
+# Before the membership, which tells the next command that there is something to do.
+log_in=restored
+restore_log_in >/dev/null 2>&1 || log_in=unrestored
 forget_membership "$domain"
 if [ -e "$keytab" ] || [ -n "$(sssd_domains)" ]; then say failed 'Keys or configuration of a domain are still there.'; fi
+if [ "$log_in" != restored ]; then say failed 'The log-in set-up from before the join is not restored.'; fi
 say left "The node has left $domain."

@@ -7,7 +7,7 @@ umask 077
 # A tool that crashes while it has the one-time password must not leave it in a core file.
 # shellcheck disable=SC3045 # dash, bash and busybox have it
 ulimit -c 0
-export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/mit/bin
 # The SSM agent may have inherited these; they would make Kerberos or OpenSSL use other files.
 unset KRB5_CONFIG KRB5CCNAME KRB5_KTNAME OPENSSL_CONF
 
@@ -15,6 +15,7 @@ state=/run/adjoin
 key=$state/key.pem
 keytab=/etc/krb5.keytab
 sssd_conf=/etc/sssd/sssd.conf
+os_release=/etc/os-release
 # What adjoin tells Kerberos. An included file whose name has a dot is skipped by older versions.
 krb5_settings=/etc/krb5.conf.d/adjoin
 # In lower case; a probe is given none.
@@ -31,6 +32,17 @@ upper() {
 
 lower() {
   printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
+}
+
+# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
+put() {
+  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
+    rm -f "$2.adjoin"
+    return 1
+  fi
+  # In a container the file may be a mount, which can't be replaced; then it is written in place.
+  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
+  if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
 }
 
 # Opens the root-only directory of adjoin, which must never be on a disk, and waits for other commands on this node: after a

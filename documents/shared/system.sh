@@ -1,30 +1,92 @@
 # Which operating system this is, and which packages of a join are missing.
-# The document assigns PACKAGES: one line for each operating system, `ID OLDEST package=proof package=proof …`.
-# shellcheck disable=SC2034 # the scripts that include this file read what it sets
+# The document assigns SYSTEMS, one line for each system and range of versions:
+#   ID FROM BELOW LIKE VERSIONS TAGS PACKAGES MANAGER SOURCE TOOL NAME…
+# PACKAGES, one line for each list of packages: `LIST package=proof package=proof …`, and GIVEN_SYSTEM, the group's tag
+# Operating_System, which may be empty. config/operating-systems.json says what the words mean.
+# Needs base.sh.
+# shellcheck disable=SC2034,SC2154 # the scripts that include this file read what it sets, and include base.sh
 
-# Sets os, os_version and missing (package names, space separated); supported says whether PACKAGES knows this system, and its
-# version is not too old.
+# Sets what the node says of itself, os and os_version; what it is taken for, system, with package_list, package_manager,
+# package_source and log_in_tool; and missing, the names of missing packages. A system that can't join has no name: refusal is the
+# code for that, and detail says why, for people.
 read_system() {
-  # shellcheck source=/dev/null
-  os=$(. /etc/os-release && printf '%s' "${ID-}")
-  # shellcheck source=/dev/null
-  os_version=$(. /etc/os-release && printf '%s' "${VERSION_ID-}")
-  missing='' supported=false
-  needed=$(printf '%s\n' "$PACKAGES" | sed -n "s/^$(printf '%s' "$os" | tr -cd 'a-z0-9._-') //p")
-  oldest=${needed%% *}
-  needed=${needed#* }
-  if [ -n "$oldest" ] && at_least "$os_version" "$oldest"; then supported=true; else needed=''; fi
-  for need in $needed; do
+  os=$(release_value ID) os_version=$(release_value VERSION_ID)
+  system='' missing='' refusal='' detail=''
+  line=$(recognise)
+  case $line in
+  'unknown '*)
+    refusal=system-unsupported detail=${line#unknown }
+    return 0
+    ;;
+  'contradicted '*)
+    refusal=system-contradicted detail=${line#contradicted }
+    return 0
+    ;;
+  esac
+  read -r package_list package_manager package_source log_in_tool system <<END
+$line
+END
+  find_missing
+}
+
+find_missing() {
+  missing=''
+  for need in $(printf '%s\n' "$PACKAGES" | sed -n "s/^$package_list //p"); do
     if ! present "${need#*=}"; then missing="$missing${missing:+ }${need%%=*}"; fi
   done
 }
 
-# Whether the first version, as 12 or 22.04, is the second one or a later one. A rolling system has none, and is later.
-at_least() {
-  [ -z "$1" ] || printf '%s %s\n' "$1" "$2" | awk '{
-    split($1, given, "."); split($2, least, ".")
-    exit given[1] + 0 < least[1] + 0 || (given[1] + 0 == least[1] + 0 && given[2] + 0 < least[2] + 0)
-  }'
+# One value of os-release, which is a shell script; nothing where it can't be read.
+release_value() {
+  # shellcheck source=/dev/null
+  (set +eu && unset "$1" && . "$os_release" >/dev/null 2>&1 && eval "printf '%s' \"\${$1-}\"") || :
+}
+
+# Prints `PACKAGES MANAGER SOURCE TOOL NAME…` of the system that this is; or `unknown` or `contradicted`, and why.
+# ID and version decide where ID is known. Otherwise the first word of ID_LIKE that is known does, unless the group's tag says
+# another system: of a derivative the group knows more. What is known by its ID can't be another one.
+recognise() {
+  printf '%s\n' "$SYSTEMS" | awk -v id="$(printf '%s' "$os" | tr -cd 'a-z0-9._-')" \
+    -v version="$(printf '%s' "$os_version" | tr -cd '0-9.')" -v tag="$GIVEN_SYSTEM" \
+    -v words="$(release_value ID_LIKE | tr -cd 'a-z0-9._ -')" '
+    # As 12 or 22.04. A rolling system has no version, and is later than any.
+    function number(text, part) { split(text, part, "."); return part[1] * 1000 + part[2] }
+    function fits() {
+      if (version == "") return $3 == "-"
+      return number(version) >= number($2) && ($3 == "-" || number(version) < number($3))
+    }
+    function range() { return $2 ($3 == "-" ? " or later" : " until before " $3) }
+    function has(list, word) { return index("," list ",", "," word ",") > 0 }
+    function rest(text, i) { text = $7; for (i = 8; i <= NF; i++) text = text " " $i; return text }
+    BEGIN { count = split(words, like, " ") }
+    $1 == id {
+      known = 1
+      supported = supported (supported == "" ? "" : ", ") range()
+      if (fits()) { exact = rest(); exactTags = $6 }
+    }
+    tag != "" && has($6, tag) { named = rest() }
+    {
+      for (i = 1; i <= count; i++) {
+        if (!has($4, like[i])) continue
+        if ($5 == "versions" && !fits()) old[i] = range()
+        else near[i] = rest()
+        nearTags[i] = $6
+      }
+    }
+    END {
+      first = 1
+      while (first <= count && !(first in nearTags)) first++
+      agrees = tag == "" || has(nearTags[first], tag)
+      if (exact != "" && tag != "" && !has(exactTags, tag) || exact == "" && tag != "" && named == "") {
+        print "contradicted The tag Operating_System of the group says " tag ", and the node runs " id " " version "."
+      }
+      else if (exact != "") print exact
+      else if (known) print "unknown " id " " version " is not supported, but " id " " supported " is."
+      else if (!agrees) print named
+      else if (first in near) print near[first]
+      else if (first in old) print "unknown " id " " version " is not supported, but versions " old[first] " are."
+      else print "unknown " id " " version " is not supported, and is like none that is."
+    }'
 }
 
 # A proof is a command's name, or an absolute path in which * stands for the architecture.

@@ -16,6 +16,7 @@ import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud } from './sched
 import { createDomain, type Domain } from './schedule-domain.ts';
 import { createKernel, type Kernel, type Process } from './schedule-kernel.ts';
 import { LEASE_MS, OPERATION_MS } from './schedule-settings.ts';
+import { noNodeDefaults } from './node-facts.ts';
 
 export interface Fleet {
   readonly kernel: Kernel;
@@ -197,6 +198,7 @@ export function createFleet(): Fleet {
             operationMs: OPERATION_MS,
             pauses,
           },
+          nodeDefaults: noNodeDefaults,
           newChallenge: () => `adjoin-${'0'.repeat(32)}`,
           newOneTimePassword: () => ({ value: `one-time-${(passwords += 1)}`, forget: () => undefined }),
           seal,

@@ -1,3 +1,5 @@
+import type { NodeDefaults } from '../../agent/lifecycle/node-settings.ts';
+
 /** What an honest node prints, as far as tests don't care about it. */
 export const honestProbe = {
   adjoin: 1,
@@ -13,4 +15,15 @@ export const honestProbe = {
   renamedBy: '',
   key: 'MIIB',
   proof: '',
+  system: 'Debian',
+  code: '',
+  detail: '',
 } as const;
+
+/** A configuration that says nothing of nodes. */
+export const noNodeDefaults: NodeDefaults = {
+  packageRepository: '',
+  logInGroups: [],
+  sudoGroups: [],
+  groupPolicy: 'enforcing',
+};

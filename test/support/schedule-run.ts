@@ -23,6 +23,7 @@ import { createPorts, type Defect, type Ports, type Tables } from './schedule-po
 import { AGE_GUARD_MS, LEASE_MS, OPERATION_MS, SWEEP_INTERVAL_MS } from './schedule-settings.ts';
 import { createWire, type Tell, type Worker } from './schedule-wire.ts';
 import type { Schedule } from './schedule.ts';
+import { noNodeDefaults } from './node-facts.ts';
 
 export interface Outcome {
   readonly endings: readonly Ending[];
@@ -184,6 +185,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
         nodes: ports.nodes,
         clock,
         patience,
+        nodeDefaults: noNodeDefaults,
         newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {
           passwords += 1;

@@ -10,7 +10,8 @@ import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifec
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
-import type { Nodes } from '../../agent/nodes/nodes.ts';
+import type { NodeDefaults } from '../../agent/lifecycle/node-settings.ts';
+import type { AccessSettings, NodeSettings, Nodes } from '../../agent/nodes/nodes.ts';
 import {
   createMemoryDirectory,
   DOMAIN,
@@ -21,7 +22,7 @@ import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
 import type { Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
-import { honestProbe } from './node-facts.ts';
+import { honestProbe, noNodeDefaults } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 export const GROUP = 'fleet';
@@ -66,6 +67,8 @@ export interface World {
   /** Called before each call to a port; throws to make it fail. */
   fault: (call: string, signal?: AbortSignal) => void | Promise<void>;
   directory: 'answers' | 'hangs';
+  /** What the configuration says of it. */
+  nodeDefaults: NodeDefaults;
   /** One-time passwords that are known and not forgotten yet. */
   readonly secrets: Set<string>;
   node: {
@@ -82,6 +85,8 @@ export interface World {
     facts: Partial<ProbeFacts>;
     /** What a join that fails reports. */
     failure: { code: string; detail: string };
+    /** What the node was told of its group, with each probe and join. */
+    settings: (NodeSettings & AccessSettings)[];
     /** What the last leave was given. */
     notAfter: number | undefined;
   };
@@ -142,6 +147,7 @@ export function createWorld(each = 64): World {
     seal: (_key, password) => `sealed:${password}`,
     fault: () => undefined,
     directory: 'answers',
+    nodeDefaults: { ...noNodeDefaults },
     secrets: new Set(),
     node: {
       registered: true,
@@ -151,6 +157,7 @@ export function createWorld(each = 64): World {
       joins: 'works',
       liesAbout: '',
       leaves: 'works',
+      settings: [],
       notAfter: undefined,
       facts: {},
       failure: { code: 'adcli-failed', detail: 'no' },
@@ -230,8 +237,9 @@ export function createWorld(each = 64): World {
         while (!world.node.registered) await clock.sleep(1_000, signal);
       },
     },
-    async probe() {
+    async probe(_node, _signal, { challenge: _challenge, ...settings } = {}) {
       await call('nodes.probe');
+      world.node.settings.push(settings);
       return {
         ...honestProbe,
         domain: world.node.domain,
@@ -242,8 +250,10 @@ export function createWorld(each = 64): World {
         ...world.node.facts,
       };
     },
-    async join(_node, entry, _target, signal) {
+    async join(_node, entry, target, signal) {
+      const { domain: _domain, domainController: _controller, restarts: _restarts, ...settings } = target;
       await call('nodes.join');
+      world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       const account = world.account();
       const facts = {
@@ -364,6 +374,9 @@ export function createWorld(each = 64): World {
           joinAttempts: 3,
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
+        },
+        get nodeDefaults() {
+          return world.nodeDefaults;
         },
         newChallenge: () => `adjoin-${'0'.repeat(32)}`,
         newOneTimePassword: () => {

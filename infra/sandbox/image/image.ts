@@ -23,6 +23,11 @@ const packages = [
   'iproute2',
   'procps',
   'bind9-dnsutils',
+  'sudo',
+  // so that a machine can be one of an RPM system as well
+  'createrepo-c',
+  'dnf',
+  'rpm',
   // for people and tests
   'ldap-utils',
   'shellcheck',

@@ -120,6 +120,11 @@ const cases = {
   'attached for nothing': attached({ join: false, unjoin: false }),
   'attached, a failed launch is held': attached({ onJoinFailure: 'HOLD' }),
   'attached, others join': attached({ unjoinOnly: true }),
+  'attached, with people who log in': attached({
+    operatingSystem: 'RHEL',
+    logInGroups: ['Fleet Users', 'ops'],
+    sudoGroups: ['ops'],
+  }),
   'attached, others join and so do we': attached({ unjoinOnly: true, join: true }),
   'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),
   'attached with too long a heartbeat': attached({ heartbeat: Duration.seconds(7201) }),

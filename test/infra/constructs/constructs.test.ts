@@ -133,6 +133,16 @@ describe('attach', () => {
     expect(made.errorOf('attached, others join and so do we')).toContain('unjoinOnly is without join');
   });
 
+  test('what a group says of its nodes are the tags that the agent reads', () => {
+    const [fleet] = fleets(made.template('attached, with people who log in'));
+    const tags = [
+      ['Operating_System', 'RHEL'],
+      ['adjoin:LogInGroups', 'Fleet Users:ops'],
+      ['adjoin:SudoGroups', 'ops'],
+    ].map(([Key, Value]) => ({ Key, Value, PropagateAtLaunch: true }));
+    expect(fleet?.Properties['Tags']).toEqual(expect.arrayContaining(tags));
+  });
+
   test("a group's own hooks stay", () => {
     const hooks = propertiesOf(
       made.template('attached beside a hook of theirs'),

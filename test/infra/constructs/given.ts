@@ -13,7 +13,9 @@ export const agentSettings: Required<AgentSettings> = {
     probeSeconds: 61,
     joinSeconds: 181,
     leaveSeconds: 21,
+    packageRepository: 'https://packages.example.test/@id@/@version@/@arch@',
   },
+  logIn: { groups: ['Staff'], sudoGroups: ['Domain Admins'], groupPolicy: 'permissive' },
   directory: {
     controllers: ['dc1.corp.example.test'],
     site: 'Branch',

@@ -240,6 +240,18 @@ const things = (arns: Arns) =>
       context: { 'aws:TagKeys': ['adjoin:OnJoinFailure'] },
       actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
+    "fleet group's people who use sudo": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:SudoGroups'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's people who log in": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:LogInGroups'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
     "fleet group's leave to remove accounts of others": {
       arn: group('fleet'),
       tags: { JoinAD: 'true' },

@@ -48,6 +48,7 @@ const longest = {
   WorkerMaximum: '100',
   MaxReceiveCount: '1000',
   DirectorySite: long('s', 63),
+  PackageRepository: `https://p/${long('p', 502)}`,
   OperatorNetworks: Array.from({ length: 20 }, (_, index) => `255.255.255.${100 + index}/32`).join(','),
   SessionTagValue: long('v', 64),
   DatabaseHost: long('h', 253),
@@ -135,8 +136,8 @@ test('every type of the templates is known to the limits', () => {
 test('a command for 50 nodes fits into 64 KB with its document: SSM counts the parameters as well', () => {
   for (const { purpose, content } of commandDocuments()) {
     const shortest = JSON.stringify(JSON.parse(content));
-    // An entry of the join has instance ID, account name, and a password that a key of 4,096 bits encrypted.
-    const entries = purpose === 'join' ? 'e'.repeat(50 * (19 + 1 + 15 + 1 + 684)) : '';
+    // An entry of the join has instance ID, account name, and a password that a key of 3,072 bits encrypted.
+    const entries = purpose === 'join' ? 'e'.repeat(50 * (19 + 1 + 15 + 1 + 512)) : '';
     const others = 'o'.repeat(2 * 253 + 2 * 10);
     expect([purpose, beyond(documentBytes, shortest + entries + others)]).toEqual([purpose, undefined]);
   }

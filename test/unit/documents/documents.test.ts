@@ -58,14 +58,12 @@ describe('the command documents', () => {
 
   test('a join has room for the entries of as many nodes as share one', () => {
     const join = documents.find(({ purpose }) => purpose === 'join');
-    const entry = `i-0123456789abcdef0:A0123456789ABCD:${Buffer.alloc(256, 7).toString('base64')}`;
+    const entry = `i-0123456789abcdef0:A0123456789ABCD:${Buffer.alloc(384, 7).toString('base64')}`;
     const { maxItems } = { maxItems: 0, ...parameters.join['entries'] };
-    const values = [
-      'a'.repeat(253),
-      'a'.repeat(253),
-      '9999',
-      ...Array.from({ length: maxItems }, () => entry),
-    ];
+    const others = Object.entries(parameters.join).flatMap(([name, parameter]) =>
+      name !== 'entries' && parameter.type === 'String' ? ['a'.repeat(parameter.maxChars)] : [],
+    );
+    const values = [...others, ...Array.from({ length: maxItems }, () => entry)];
     expect(maxItems).toBe(NODES_PER_JOIN);
     // What SendCommand counts: the document, and what its parameters are given.
     expect(Buffer.byteLength((join?.content ?? '') + values.join(''))).toBeLessThan(64 * 1024);

@@ -89,6 +89,7 @@ describe('an action', () => {
       hook,
       failurePolicy: 'ABANDON',
       isUnjoinOnly: false,
+      tags: group?.tags,
       isHeld: false,
       globalDeadline: clock.now() - 1_000 + 30_000_000,
     });

@@ -29,10 +29,22 @@ describe('a node', () => {
       'runs debian 12.',
     ],
     [
+      'too old to join',
+      { ready: false, code: 'system-unsupported', detail: 'debian 10 is not supported, but debian 11 is.' },
+      'node-unsupported',
+      'debian 10 is not supported, but debian 11 is.',
+    ],
+    [
+      'of another system than its group says',
+      { ready: false, code: 'system-contradicted', detail: 'The tag says RHEL.' },
+      'node-system-contradicted',
+      'The tag says RHEL.',
+    ],
+    [
       'without packages',
       { ready: false, missing: ['adcli', 'sssd'] },
       'node-packages-missing',
-      'lacks adcli, sssd.',
+      '(Debian) lacks adcli, sssd.',
     ],
     [
       'of another domain',
@@ -46,6 +58,103 @@ describe('a node', () => {
     expect(world.effects).toEqual(['answer ABANDON', 'delete']);
     expect(lastError()).toMatchObject({ code, message: expect.stringContaining(message) });
   });
+
+  test('is told what its group says that it runs', async () => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'DEBIAN']]) };
+    await handle();
+    expect(world.effects).toEqual(['stage', 'join', 'answer CONTINUE', 'delete']);
+    expect(world.node.settings).toEqual([
+      { operatingSystem: 'DEBIAN' },
+      { operatingSystem: 'DEBIAN', groupPolicy: 'enforcing' },
+    ]);
+  });
+
+  test('is told where to install packages from', async () => {
+    world.nodeDefaults = { ...world.nodeDefaults, packageRepository: 'https://packages.example.test/@id@' };
+    await handle();
+    const told = { operatingSystem: undefined, packageRepository: 'https://packages.example.test/@id@' };
+    expect(world.node.settings).toEqual([told, { ...told, groupPolicy: 'enforcing' }]);
+  });
+
+  test('is told who may log in: what the tags of its group say, or else the configuration', async () => {
+    world.nodeDefaults = {
+      ...world.nodeDefaults,
+      logInGroups: ['Staff'],
+      sudoGroups: ['Domain Admins', 'ops'],
+    };
+    const tags = new Map([...world.group.tags, ['adjoin:LogInGroups', 'Fleet Users: web_2']]);
+    world.group = { ...world.group, tags };
+    await handle();
+    expect(world.node.settings[1]).toEqual({
+      logInGroups: 'Fleet+Users:web_2',
+      sudoGroups: 'Domain+Admins:ops',
+      groupPolicy: 'enforcing',
+    });
+  });
+
+  test.each([
+    ['adjoin:LogInGroups', ''],
+    ['adjoin:LogInGroups', 'staff:'],
+    ['adjoin:SudoGroups', "x'; reboot #"],
+    ['adjoin:SudoGroups', 'ALL ALL=(ALL) NOPASSWD: ALL\n%x'],
+    ['adjoin:SudoGroups', '#include /tmp/x'],
+    ['adjoin:LogInGroups', 'a+b'],
+    ['adjoin:LogInGroups', 'a,b'],
+    ['adjoin:LogInGroups', 'a\nb'],
+    ['adjoin:LogInGroups', '-rf'],
+    ['adjoin:LogInGroups', 'Bücher'],
+    ['adjoin:LogInGroups', Array.from({ length: 200 }, () => 'abcdef').join(':')],
+  ])('of a group with %s=%j is asked nothing', async (tag, value) => {
+    world.group = { ...world.group, tags: new Map([...world.group.tags, [tag, value]]) };
+    await handle();
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    expect(world.node.settings).toEqual([]);
+    expect(lastError()).toMatchObject({
+      code: 'group-tag-invalid',
+      message: expect.stringContaining(`The group's tag ${tag} is "`),
+    });
+  });
+
+  test('that shows no group of the name is tried again', async () => {
+    world.node.joins = 'unusable';
+    world.node.failure = { code: 'group-unknown', detail: 'The domain shows no group x.' };
+    await handle();
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('group-unknown: The domain shows no group x.'),
+    });
+  });
+
+  test('that can not install its packages is tried again, as often as a join is', async () => {
+    world.node.joins = 'fails';
+    world.node.failure = {
+      code: 'packages-not-installed',
+      detail: 'On Amazon Linux 2023, dnf: Curl error (28)',
+    };
+    await handle();
+    expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(3);
+    expect(world.effects.slice(-2)).toEqual(['answer ABANDON', 'delete']);
+    expect(lastError()).toMatchObject({
+      code: 'join-exhausted',
+      message: expect.stringContaining('packages-not-installed: On Amazon Linux 2023, dnf: Curl error (28)'),
+    });
+  });
+
+  test.each(['debian', 'RHEL;reboot', 'AMAZON_LINUX ', ''])(
+    'of a group whose tag Operating_System is %j is asked nothing',
+    async (value) => {
+      world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', value]]) };
+      await handle();
+      expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+      expect(world.node.settings).toEqual([]);
+      expect(lastError()).toMatchObject({
+        code: 'group-tag-invalid',
+        message: expect.stringContaining(
+          `The group's tag Operating_System is ${JSON.stringify(value)}, which is none of AMAZON_LINUX, FEDORA,`,
+        ),
+      });
+    },
+  );
 
   test.each([
     ['of Windows', { family: 'windows' }],

@@ -8,6 +8,7 @@ import { createMemoryDirectory, type MemoryDirectory } from '../../support/memor
 import { createMemoryLog, type MemoryLog } from '../../support/memory-log.ts';
 import { createMemoryTable, type MemoryTable } from '../../support/memory-table.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { noNodeDefaults } from '../../support/node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
 /** The name that staging gives to the instance's account. */
@@ -116,7 +117,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           },
           wait: refuse,
         },
-        async probe(_node, signal, challenge) {
+        async probe(_node, signal, { challenge } = {}) {
           await call('nodes.probe', signal);
           return scene.probed(challenge);
         },
@@ -135,6 +136,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         operationMs,
         pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },
       },
+      nodeDefaults: noNodeDefaults,
       newChallenge: () => `adjoin-${'0'.repeat(32)}`,
       newOneTimePassword: () => ({ value: 'one-time', forget: () => undefined }),
       seal: (_key, oneTimePassword) => `sealed:${oneTimePassword}`,
@@ -147,6 +149,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           hook: { name: action.hook, transition: '', heartbeatMs: 300_000, globalMs: GLOBAL_MS },
           failurePolicy: 'ABANDON',
           isUnjoinOnly: scene.isUnjoinOnly,
+          tags: new Map(),
           isHeld: false,
           globalDeadline: clock.now() + GLOBAL_MS,
         },

@@ -133,6 +133,24 @@ describe('a command', () => {
     expect(told).toEqual([{ purpose: 'join', commandId: 'command-1', nodes: [nodeOf(1)] }]);
   });
 
+  test('carries what the group says of its nodes, and is shared by nodes of which the same is said', async () => {
+    const asked = { operatingSystem: 'RHEL' };
+    await clock.until(
+      Promise.all([
+        nodes.probe(nodeOf(1), open, asked),
+        nodes.probe(nodeOf(2), open),
+        nodes.probe(nodeOf(3), open, asked),
+        nodes.join(nodeOf(4), entryOf(4), { ...target, ...asked }, open),
+      ]),
+    );
+    const sent = requests.map(({ instanceIds, parameters }) => [instanceIds, parameters['operatingSystem']]);
+    expect(sent).toEqual([
+      [[instance(1), instance(3)], ['RHEL']],
+      [[instance(2)], undefined],
+      [[instance(4)], ['RHEL']],
+    ]);
+  });
+
   test('to leave is delivered within thirty seconds or not at all', async () => {
     await clock.until(nodes.leave(nodeOf(1), 'corp.example.test', clock.now() + 15_000, open));
     expect(requests).toMatchObject([{ document: documents.leave, deliverySeconds: 30 }]);
@@ -156,7 +174,9 @@ describe('a command', () => {
 
   test('with a challenge is for one node alone, and one without has none', async () => {
     const challenge = `adjoin-${'0a'.repeat(16)}`;
-    await clock.until(Promise.all([nodes.probe(nodeOf(1), open, challenge), nodes.probe(nodeOf(2), open)]));
+    await clock.until(
+      Promise.all([nodes.probe(nodeOf(1), open, { challenge }), nodes.probe(nodeOf(2), open)]),
+    );
     expect(requests.map(({ instanceIds, parameters }) => [instanceIds, parameters['challenge']])).toEqual([
       [[instance(1)], [challenge]],
       [[instance(2)], undefined],
@@ -187,7 +207,7 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 30', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 15', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
@@ -196,7 +216,7 @@ describe('a command', () => {
       outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
     );
     await clock.until(Promise.all(joins));
-    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([30, 30, 10]);
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([15, 15, 15, 15, 10]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
