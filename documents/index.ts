@@ -21,7 +21,7 @@ export interface CommandDocument {
 }
 
 export function commandDocuments(): CommandDocument[] {
-  return (['probe', 'join', 'leave'] as const).map((purpose) => {
+  return (['probe', 'join', 'leave', 'prepare-image'] as const).map((purpose) => {
     const content = `${JSON.stringify(commandDocument(purpose), undefined, 2)}\n`;
     const sha256 = createHash('sha256').update(content).digest('hex');
     return { purpose, name: `adjoin-${purpose}`, content, sha256 };
@@ -32,6 +32,8 @@ const descriptions: Readonly<Record<Purpose, string>> = {
   probe: 'adjoin: says what the node is, and makes the key pair that its one-time password is sealed to',
   join: 'adjoin: joins the node to the domain with the sealed one-time password of its staged computer account',
   leave: 'adjoin: takes the node out of the domain without asking the directory',
+  'prepare-image':
+    'adjoin: installs what a join needs on an instance, and removes what an image must not have from it',
 };
 
 function commandDocument(purpose: Purpose) {
@@ -42,7 +44,7 @@ function commandDocument(purpose: Purpose) {
     mainSteps: [
       {
         action: 'aws:runShellScript',
-        name: `${purpose}Linux`,
+        name: `${purpose.replace('-i', 'I')}Linux`,
         precondition: { StringEquals: ['platformType', 'Linux'] },
         inputs: { timeoutSeconds: '{{ executionTimeout }}', runCommand: linuxScript(purpose).split('\n') },
       },
@@ -71,7 +73,21 @@ const assignments: Readonly<Record<Purpose, readonly string[]>> = {
     "GIVEN_GROUP_POLICY='{{ groupPolicy }}'",
   ],
   leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
+  'prepare-image': [
+    "GIVEN_SYSTEM='{{ operatingSystem }}'",
+    "GIVEN_REPOSITORY='{{ packageRepository }}'",
+    "GIVEN_REGION='{{ region }}'",
+  ],
 };
+
+/** The script of `prepare-image` by itself, with every parameter's default: for builders of images that do not use Run Command. */
+export function prepareImageScript(): string {
+  let text = linuxScript('prepare-image');
+  for (const [name, parameter] of Object.entries(parameters['prepare-image'])) {
+    if (parameter.type === 'String') text = text.replace(`{{ ${name} }}`, parameter.default ?? '');
+  }
+  return `${text.trimEnd()}\n`;
+}
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */
 function linuxScript(purpose: Purpose): string {
