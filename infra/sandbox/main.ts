@@ -7,15 +7,15 @@ import { chaosCommand } from './chaos/command.ts';
 import { UsageError } from './command-line/parse.ts';
 import { giveToOwner } from './host/namespace.ts';
 import { currentGround, type Ground } from './host/ground.ts';
-import { findPowerShell } from './machine/windows/power-shell.ts';
 import { reportOf } from './story/report.ts';
 import { closingLines, tellStory } from './story/story.ts';
 import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
 import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
-import { region, accountId, startSandbox, type Sandbox, type SandboxOptions } from './inside/sandbox.ts';
+import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
+import { windowsOf } from './inside/systems.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
 
 const directory = '.sandbox';
@@ -80,20 +80,12 @@ async function orInterrupted<Result>(signal: AbortSignal, work: Promise<Result>)
   }
 }
 
-/** Which machines are like Windows. The host's half has installed what runs their scripts. */
-function windowsOf(system: Arguments['system']): SandboxOptions['windows'] {
-  if (system === 'linux') return undefined;
-  const powerShell = findPowerShell(process.cwd());
-  if ('reason' in powerShell) throw new Error(powerShell.reason);
-  return (number) => (system === 'windows' || number % 2 === 1 ? powerShell : undefined);
-}
-
 async function open(
   ground: Ground,
   args: Arguments,
   progress: (step: string | undefined) => void,
 ): Promise<Sandbox> {
-  const windows = windowsOf(args.system);
+  const windows = windowsOf(args.system, process.cwd());
   const sandbox = await startSandbox({
     ...(windows && { windows }),
     image: ground.image,

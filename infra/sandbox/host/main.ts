@@ -55,8 +55,9 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
 function checkArguments(verb: string, rest: readonly string[]): void {
   if (verb === 'start' || verb === 'sandbox') {
     const { system } = parseArguments(verb, rest);
-    const powerShell = system === 'linux' ? {} : findPowerShell(process.cwd());
-    if ('reason' in powerShell) throw new Error(`A Windows-like machine can't be: ${powerShell.reason}.`);
+    const powerShell = system === 'linux' ? undefined : findPowerShell(process.cwd());
+    if (powerShell !== undefined && 'reason' in powerShell)
+      throw new Error(`There can be no Windows-like machine: ${powerShell.reason}.`);
   }
   if (verb === 'chaos') parseChaosArguments(rest, () => '');
 }
