@@ -96,20 +96,26 @@ describe('the command documents', () => {
     },
   );
 
-  test.each(documents)('$name carries its scripts whole, with nothing left to include', ({ linux, windows = [] }) => {
-    expect(linux[0]).toBe('#!/bin/sh');
-    for (const script of [linux, windows])
-      expect(script.filter((line) => /^\s*\. .*shared\//.test(line))).toEqual([]);
-    expect(linux).toContain('set -eu');
-    expect(windows.length === 0 || windows.includes("$ErrorActionPreference = 'Stop'")).toBe(true);
-    const check = spawnSync('sh', ['-n'], { input: linux.join('\n'), encoding: 'utf8' });
-    expect(check.stderr).toBe('');
-  });
+  test.each(documents)(
+    '$name carries its scripts whole, with nothing left to include',
+    ({ linux, windows = [] }) => {
+      expect(linux[0]).toBe('#!/bin/sh');
+      for (const script of [linux, windows])
+        expect(script.filter((line) => /^\s*\. .*shared\//.test(line))).toEqual([]);
+      expect(linux).toContain('set -eu');
+      expect(windows.length === 0 || windows.includes("$ErrorActionPreference = 'Stop'")).toBe(true);
+      const check = spawnSync('sh', ['-n'], { input: linux.join('\n'), encoding: 'utf8' });
+      expect(check.stderr).toBe('');
+    },
+  );
 
-  test.each(documents)('$name has no comment in it, which would take room from parameters', ({ linux, windows = [] }) => {
-    for (const script of [linux.slice(1), windows])
-      expect(script.filter((line) => /^\s*(#|\/\/)/.test(line))).toEqual([]);
-  });
+  test.each(documents)(
+    '$name has no comment in it, which would take room from parameters',
+    ({ linux, windows = [] }) => {
+      for (const script of [linux.slice(1), windows])
+        expect(script.filter((line) => /^\s*(#|\/\/)/.test(line))).toEqual([]);
+    },
+  );
 });
 
 describe('the parameters', () => {
