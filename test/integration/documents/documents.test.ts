@@ -927,7 +927,9 @@ exec "$tool" "$@"
     expect(await run(redHat, 'probe')).toMatchObject({ ready: false, key: '' });
     const facts = await run(redHat, 'join', { ...refused, packageRepository });
     expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
-    expect(facts['detail']).toMatch(/^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/);
+    expect(facts['detail']).toMatch(
+      /^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/,
+    );
     expect(await run(redHat, 'join', refused)).toMatchObject({ result: 'failed', code: 'packages-missing' });
     expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
       code: 'system-contradicted',
