@@ -25,7 +25,7 @@ export interface CommandDocument {
 }
 
 export function commandDocuments(): CommandDocument[] {
-  return (['probe', 'join', 'leave'] as const).map((purpose) => {
+  return (['probe', 'join', 'leave', 'prepare-image'] as const).map((purpose) => {
     const content = `${JSON.stringify(commandDocument(purpose))}\n`;
     const sha256 = createHash('sha256').update(content).digest('hex');
     return { purpose, name: `adjoin-${purpose}`, content, sha256 };
@@ -36,16 +36,22 @@ const descriptions: Readonly<Record<Purpose, string>> = {
   probe: 'adjoin: says what the node is, and makes the key pair that its one-time password is sealed to',
   join: 'adjoin: joins the node to the domain with the sealed one-time password of its staged computer account',
   leave: 'adjoin: takes the node out of the domain without asking the directory',
+  'prepare-image':
+    'adjoin: installs what a join needs on an instance, and removes what an image must not have from it',
 };
 
 function commandDocument(purpose: Purpose) {
+  // The agent takes names of letters, digits and underscores.
+  const stem = purpose.replace('-i', 'I');
   return {
     schemaVersion: '2.2',
     description: descriptions[purpose],
     parameters: parameters[purpose],
     mainSteps: [
-      step('aws:runShellScript', `${purpose}Linux`, 'Linux', linuxScript(purpose)),
-      step('aws:runPowerShellScript', `${purpose}Windows`, 'Windows', windowsScript(purpose)),
+      step('aws:runShellScript', `${stem}Linux`, 'Linux', linuxScript(purpose)),
+      ...(purpose === 'prepare-image'
+        ? []
+        : [step('aws:runPowerShellScript', `${stem}Windows`, 'Windows', windowsScript(purpose))]),
     ],
   };
 }
@@ -82,6 +88,12 @@ const variables: Readonly<Record<Purpose, Readonly<Record<string, readonly [stri
     groupPolicy: ['GIVEN_GROUP_POLICY', 'GivenGroupPolicy'],
   },
   leave: { domain: ['GIVEN_DOMAIN', 'GivenDomain'], notAfter: ['GIVEN_NOT_AFTER', 'GivenNotAfter'] },
+  // Linux alone.
+  'prepare-image': {
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
+    region: ['GIVEN_REGION', 'GivenRegion'],
+  },
 };
 
 function assignments(purpose: Purpose, platform: 'linux' | 'windows'): string[] {
@@ -89,6 +101,15 @@ function assignments(purpose: Purpose, platform: 'linux' | 'windows'): string[] 
   return Object.entries(all).map(([parameter, [shell, powerShell]]) =>
     platform === 'linux' ? `${shell}='{{ ${parameter} }}'` : `$${powerShell} = '{{ ${parameter} }}'`,
   );
+}
+
+/** The script of `prepare-image` by itself, with every parameter's default: for builders of images that do not use Run Command. */
+export function prepareImageScript(): string {
+  let text = linuxScript('prepare-image');
+  for (const [name, parameter] of Object.entries(parameters['prepare-image'])) {
+    if (parameter.type === 'String') text = text.replace(`{{ ${name} }}`, parameter.default ?? '');
+  }
+  return `${text.trimEnd()}\n`;
 }
 
 /** The script after its assignments, with the files that it includes inserted: on a node there is no file beside it. */

@@ -1,5 +1,5 @@
 /** What a command document is for. */
-export type Purpose = 'probe' | 'join' | 'leave';
+export type Purpose = 'probe' | 'join' | 'leave' | 'prepare-image';
 
 interface StringParameter {
   readonly type: 'String';
@@ -140,5 +140,18 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
     // Its waits add up to 14 seconds: the lock 7, sssd's stop 7. Tools that take log-ins back have 5 each, and need one. The agent
     // gives it 20.
     executionTimeout: executionTimeout(30),
+  },
+  'prepare-image': {
+    operatingSystem,
+    packageRepository,
+    region: {
+      type: 'String',
+      description: 'The Region whose bucket the SSM agent comes from, on systems that have no package of it',
+      default: 'us-east-1',
+      maxChars: 32,
+      allowedPattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$',
+    },
+    // People run it by hand and wait; a quarter of it is for each installation.
+    executionTimeout: executionTimeout(3600),
   },
 };

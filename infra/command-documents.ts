@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { commandDocuments } from '../documents/index.ts';
-import type { Purpose } from '../documents/parameters.ts';
+import type { Purpose as AnyPurpose } from '../documents/parameters.ts';
 import type { Site } from './site.ts';
+
+/** What the worker runs documents for; an image is prepared by people and their builders. */
+type Purpose = Exclude<AnyPurpose, 'prepare-image'>;
 
 /** The version and content of a document that Run Command must find; it refuses any other. */
 export interface PinnedDocument {
@@ -24,10 +27,12 @@ export interface PinnedDocument {
  */
 export class CommandDocuments extends Construct {
   readonly pinned: Readonly<Record<Purpose, PinnedDocument>>;
+  /** The document that prepares an image. */
+  readonly prepareImage: PinnedDocument;
 
   constructor(scope: Construct, id: string, site: Site) {
     super(scope, id);
-    const pinned = commandDocuments().map(({ purpose, content }): [Purpose, PinnedDocument] => {
+    const pinned = commandDocuments().map(({ purpose, content }): [AnyPurpose, PinnedDocument] => {
       const shortest = JSON.stringify(JSON.parse(content));
       const hash = createHash('sha256').update(shortest).digest('hex');
       const document = new CfnDocument(this, `${purpose}${hash.slice(0, 12)}`, {
@@ -44,11 +49,12 @@ export class CommandDocuments extends Construct {
       return [purpose, { name: document.ref, version: '1', hash }];
     });
     const byPurpose = new Map(pinned);
-    const of = (purpose: Purpose): PinnedDocument => {
+    const of = (purpose: AnyPurpose): PinnedDocument => {
       const document = byPurpose.get(purpose);
       if (!document) throw new Error(`documents/ has no document to ${purpose}`);
       return document;
     };
+    this.prepareImage = of('prepare-image');
     this.pinned = { probe: of('probe'), join: of('join'), leave: of('leave') };
   }
 }

@@ -444,6 +444,11 @@ export class MembershipStack extends Stack {
       membership.worker.securityGroup.attrGroupId,
       'Security group of the workers, without inbound rules',
     );
+    output(
+      'PrepareImageDocument',
+      membership.documents.prepareImage.name,
+      'Prepares an image, by Run Command',
+    );
     output('NodePolicyArn', membership.sessions.nodePolicy.attrPolicyArn, "For the nodes' roles");
     output('EcsExecTaskPolicyArn', membership.sessions.taskPolicy.attrPolicyArn, 'For task roles');
     const { session, portForwarding, ecsExec } = membership.sessions.operatorPolicies;

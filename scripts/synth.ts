@@ -5,6 +5,8 @@
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
+ *     prepare-image.sh                      prepares an image, where Run Command does not
+ *     prepare-image.sh                      prepares an image, where Run Command does not
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
  *     policies/*.json                       service control policies, for the deployment of this name (adjoin); without a
  *                                           VPC and the place of the agent's file, they say nothing about these two

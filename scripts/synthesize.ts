@@ -7,12 +7,15 @@ import {
   serviceControlPolicy,
   type ServiceControlPolicyProps,
 } from '../infra/service-control.ts';
+import { prepareImageScript } from '../documents/index.ts';
 import { bundleAgent } from './bundle.ts';
 
 export interface Synthesized {
   readonly template: string;
   readonly attachTemplate: string;
   readonly agentFile: string;
+  /** The script of the document `prepare-image`, for builders of images. */
+  readonly prepareImage: string;
   /** One file for each deny policy, for the organization's management account. */
   readonly serviceControlPolicies: readonly string[];
   /** Statements of these files that are left out, because what they name was not given. */
@@ -37,7 +40,10 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
     writeFileSync(file, `${JSON.stringify(document)}\n`);
     return { file, leftOut: leftOut.map((sid) => `${name} ${sid}`) };
   });
+  const prepareImage = join(folder, 'prepare-image.sh');
+  writeFileSync(prepareImage, prepareImageScript());
   return {
+    prepareImage,
     template: join(folder, 'adjoin.template.json'),
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
     agentFile,

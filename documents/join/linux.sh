@@ -57,9 +57,12 @@ host=$(lower "$computer")
 fqdn=$host.$domain
 realm=$(upper "$domain")
 
-# The first line in which a package manager reports an error.
+# The first line in which a package manager reports an error. That dnf does not know the release is none.
 install_complaint() {
-  { grep -iE 'error|unable|no match|not found|no provider' "$journal" || tail -n 1 "$journal"; } | head -n 1
+  {
+    grep -v 'detect release version' "$journal" |
+      grep -iE 'error|not signed|unable|no match|not found|no provider' || tail -n 1 "$journal"
+  } | head -n 1
 }
 
 read_system
@@ -68,7 +71,7 @@ find_sudo
 if [ -n "$missing" ] && can_install; then
   # shellcheck disable=SC2086 # names without spaces
   install_packages $missing >>"$journal" 2>&1 ||
-    fail packages-not-installed "On $system, $package_manager did not install $missing: $(install_complaint)"
+    fail packages-not-installed "On $system, $package_manager says: $(install_complaint). Missing: $missing"
   find_missing
   find_sudo
 fi

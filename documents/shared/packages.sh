@@ -46,6 +46,8 @@ package_command() {
     if [ -n "$GIVEN_REPOSITORY" ]; then printf ' --reposd-dir %s' "$repositories"; fi
     printf ' install --no-recommends'
     ;;
+  # Only where an image is prepared.
+  apt) printf 'env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends install' ;;
   *)
     printf '%s -y -q --setopt=timeout=10 --setopt=retries=3' "$package_manager"
     if [ -n "$GIVEN_REPOSITORY" ]; then printf ' --setopt=reposdir=%s' "$repositories"; fi

@@ -68,6 +68,7 @@ describe('cdk synth', () => {
         'adjoin.template.json',
         'adjoin-attach.template.json',
         'agent/agent.mjs',
+        'prepare-image.sh',
         'policies/deny-bypassing.json',
         'policies/deny-disarming.json',
         'policies/deny-rerouting.json',
@@ -209,7 +210,7 @@ whereInstalled('cfn-lint, where it is installed', () => {
     const documents = Object.values(template.Resources).filter(
       ({ Type, Properties }) => Type === 'AWS::SSM::Document' && typeof Properties.Content === 'string',
     );
-    expect(documents).toHaveLength(3);
+    expect(documents).toHaveLength(4);
     for (const document of documents) {
       document.Properties.Content = JSON.parse(String(document.Properties.Content));
       delete document.Metadata;

@@ -157,6 +157,36 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     return { machine, ...attempt };
   }
 
+  /**
+   * A machine that looks like one of an RPM system: its os-release, its log-in tool as a stub that notes how it is called, and all
+   * that a join needs as packages in a repository, with the files of this system in them, which it does not have until then.
+   */
+  async function rpmMachine(release: string, tool: RpmTool): Promise<Machine> {
+    const machine = await newMachine();
+    const text = await readFile(
+      join(import.meta.dirname, '..', '..', 'fixtures', 'os-release', release),
+      'utf8',
+    );
+    await machine.exec(['sh', '-c', 'cat >/usr/lib/os-release'], { input: text });
+    const { code, stderr } = await machine.exec(['sh', '-s', tool], {
+      input: await readFile(join(import.meta.dirname, 'rpm-system.sh'), 'utf8'),
+    });
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    return machine;
+  }
+
+  let groups: Promise<string> | undefined;
+  /** Ann may log in, Bob may use sudo, Cid neither: made once in the domain. */
+  const furnishGroups = (): Promise<string> =>
+    (groups ??= inShell(
+      domain.controller,
+      [
+        'samba-tool group add "Fleet Users" && samba-tool group add wheelers',
+        ...['ann', 'bob', 'cid'].map((name) => `samba-tool user create ${name} Secret-0-${name}`),
+        'samba-tool group addmembers "Fleet Users" ann && samba-tool group addmembers wheelers bob',
+      ].join(' && '),
+    ));
+
   const keytab = (machine: Machine) => inShell(machine, 'sha256sum /etc/krb5.keytab');
   /**
    * Puts a script before a tool, once: the first call of the tool runs it, and then the tool, unless it ends by itself. The tool is
@@ -834,6 +864,119 @@ exec "$tool" "$@"
       ),
     ).toBe('nothing');
   }, 120_000);
+
+  test('nodes of each family join side by side: packages by real dnf at launch, log-ins by the family’s own tool, and leave', async () => {
+    const [amazon2023, amazon2, suse, redHat] = await Promise.all([
+      rpmMachine('amzn-2023', 'authselect'),
+      rpmMachine('amzn-2', 'authconfig'),
+      rpmMachine('sles-15.7', 'pam-config'),
+      rpmMachine('rhel-9.6', 'authselect'),
+    ]);
+    // SUSE and RHEL have no vendor's repository in reach.
+    await inShell(
+      suse,
+      'dnf -y -q install $(cat /root/names) >/dev/null 2>&1; rm /etc/yum.repos.d/vendor.repo',
+    );
+    await inShell(
+      redHat,
+      'rm /etc/yum.repos.d/vendor.repo; mkdir /root/rhel; ln -s /root/rpm/RPMS /root/rhel/9',
+    );
+    await furnishGroups();
+    const fleet = [
+      { machine: amazon2023, system: 'Amazon Linux 2023', tool: 'authselect', lacks: true },
+      { machine: amazon2, system: 'Amazon Linux 2', tool: 'authconfig', lacks: true },
+      { machine: suse, system: 'SUSE Linux Enterprise Server 15', tool: 'pam-config', lacks: false },
+    ] as const;
+    const access = { logInGroups: 'Fleet+Users', sudoGroups: 'wheelers' };
+    await Promise.all(
+      fleet.map(async ({ machine, system, tool, lacks }) => {
+        const attempt = await prepare(machine, nameOf(machine));
+        const probed = await run(machine, 'probe');
+        expect(probed).toMatchObject({ system, ready: true, code: '' });
+        expect(String(probed['missing']).includes('adcli')).toBe(lacks);
+        const entries = [
+          `${machine.name}:${attempt.computerName}:${seal(probed['key'], attempt.oneTimePassword)}`,
+        ];
+        const values = { ...attempt.values, ...access, entries };
+        expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+        expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
+        expect(await run(machine, 'probe')).toMatchObject({
+          missing: [],
+          computerName: attempt.computerName,
+        });
+        await inShell(machine, 'adcli testjoin');
+        expect(await inShell(machine, 'cat /root/calls')).toBe(joinCalls[tool].join('\n'));
+        expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+        expect(await inShell(machine, 'cat /root/calls')).toBe(
+          [...joinCalls[tool], ...leaveCalls[tool]].join('\n'),
+        );
+        expect(
+          await inShell(machine, 'ls /etc/sudoers.d/adjoin /var/lib/adjoin/log-in 2>/dev/null || :'),
+        ).toBe('');
+        expect(await inShell(machine, 'cat /etc/nsswitch.conf')).toBe(
+          await inShell(machine, 'cat /root/nsswitch'),
+        );
+      }),
+    );
+
+    // A repository of the configuration is used, and its packages are not signed.
+    const entries = [`${redHat.name}:${nameOf(redHat)}:${Buffer.alloc(256).toString('base64')}`];
+    const packageRepository = 'file:///root/@id@/@version@';
+    const refused = { domain: domain.domainName, domainController: domain.hostName, entries };
+    expect(await run(redHat, 'probe', { packageRepository })).toMatchObject({ ready: true });
+    expect(await run(redHat, 'probe')).toMatchObject({ ready: false, key: '' });
+    const facts = await run(redHat, 'join', { ...refused, packageRepository });
+    expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
+    expect(facts['detail']).toMatch(
+      /^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/,
+    );
+    expect(await run(redHat, 'join', refused)).toMatchObject({ result: 'failed', code: 'packages-missing' });
+    expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
+      code: 'system-contradicted',
+    });
+  }, 300_000);
+
+  test('a Debian node lets in the groups that are named, with home directories and sudo; an image is prepared from it', async () => {
+    const machine = await newMachine();
+    const { values } = await prepare(machine, nameOf(machine));
+    const wrong = await run(machine, 'join', { ...values, logInGroups: 'Nobodies' });
+    expect(wrong).toMatchObject({ result: 'failed', code: 'group-unknown' });
+    expect(wrong['detail']).toContain(`no group nobodies@${domain.domainName}`);
+    const before = await inShell(machine, 'cat /etc/pam.d/common-session');
+    await furnishGroups();
+    const access = { logInGroups: 'Fleet+Users', sudoGroups: 'wheelers' };
+    expect(await run(machine, 'join', { ...values, ...access })).toMatchObject({ result: 'joined' });
+    // sssctl says so on standard error.
+    const logsIn = async (name: string) => {
+      const user = `${name}@${domain.domainName}`;
+      const asked = await machine.exec(['sssctl', 'user-checks', '-a', 'acct', '-s', 'other', user]);
+      return /^pam_acct_mgmt: .*$/m.exec(asked.stdout + asked.stderr)?.[0];
+    };
+    expect(await logsIn('ann')).toBe('pam_acct_mgmt: Success');
+    expect(await logsIn('bob')).toBe('pam_acct_mgmt: Success');
+    expect(await logsIn('cid')).toBe('pam_acct_mgmt: Permission denied');
+    const sudo = (name: string) => machine.exec(['sudo', '-l', '-U', `${name}@${domain.domainName}`]);
+    expect((await sudo('bob')).stdout).toContain('(ALL : ALL) ALL');
+    expect((await sudo('ann')).stdout).toContain('is not allowed to run sudo');
+    expect(await inShell(machine, 'stat -c %a /etc/sudoers.d/adjoin')).toBe('440');
+    expect(await inShell(machine, 'cat /etc/pam.d/common-session')).toContain('pam_mkhomedir.so');
+    expect(before).toContain('pam_mkhomedir.so');
+    // An image is prepared from the member: the agent is there, and apt has no network to ask.
+    await inShell(
+      machine,
+      'ln -s /bin/true /usr/bin/amazon-ssm-agent; mkdir -p /etc/ssh; : >/etc/ssh/ssh_host_rsa_key',
+    );
+    const prepared = { adjoin: 1, result: 'prepared', system: 'Debian', installed: '' };
+    expect(await run(machine, 'prepare-image')).toMatchObject(prepared);
+    expect(await run(machine, 'prepare-image')).toMatchObject(prepared);
+    const left =
+      'ls /etc/krb5.keytab /var/lib/sss/db/* /etc/ssh/ssh_host_* /etc/sudoers.d/adjoin /etc/hostname /var/lib/adjoin';
+    expect(await inShell(machine, `${left} 2>/dev/null || :`)).toBe('');
+    expect(await inShell(machine, 'cat /etc/machine-id; grep 127.0.1.1 /etc/hosts || :')).toBe('');
+    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
+    expect(await inShell(machine, 'cat /etc/pam.d/common-session')).not.toContain('pam_mkhomedir.so');
+    expect(await run(machine, 'probe')).toMatchObject({ domain: '', computerName: '', ready: true });
+  }, 180_000);
 });
 
 /** Looks at every process's arguments and environment, over and over, for a secret; and whether adcli may dump its core. */
@@ -869,3 +1012,31 @@ function watchProcesses(secret: string) {
     },
   };
 }
+
+type RpmTool = 'authselect' | 'authconfig' | 'pam-config';
+
+/** With systemd's stub: `systemctl` is one, too. The second join calls what looks whether there is anything to do. */
+const joinCalls: Readonly<Record<RpmTool, readonly string[]>> = {
+  authselect: [
+    'authselect current --raw',
+    'authselect select sssd with-mkhomedir --force --backup=adjoin',
+    'systemctl is-enabled --quiet oddjobd',
+    'systemctl --no-ask-password enable --now oddjobd',
+  ],
+  authconfig: [
+    'authconfig --savebackup=adjoin',
+    'authconfig --update --enablesssd --enablesssdauth --enablemkhomedir --nostart',
+    'systemctl is-enabled --quiet oddjobd',
+    'systemctl --no-ask-password enable --now oddjobd',
+  ],
+  'pam-config': ['pam-config --add --sss --mkhomedir', 'systemctl --no-ask-password try-restart nscd'],
+};
+const leaveCalls: Readonly<Record<RpmTool, readonly string[]>> = {
+  authselect: ['systemctl --no-ask-password disable --now oddjobd', 'authselect backup-restore adjoin'],
+  authconfig: ['systemctl --no-ask-password disable --now oddjobd', 'authconfig --restorebackup=adjoin'],
+  'pam-config': [
+    'pam-config --delete --sss',
+    'pam-config --delete --mkhomedir',
+    'systemctl --no-ask-password try-restart nscd',
+  ],
+};
