@@ -25,23 +25,30 @@ const environment = {
 } as const;
 
 /**
- * PowerShell from the clone's cache, installed there with the .NET SDK where there is one, or else `pwsh` on the PATH; a reason
- * where there is neither.
- * @throws Error when there is an SDK that can't install it
+ * PowerShell from the clone's cache, installed there with the .NET SDK where there is one that has a package feed, or else `pwsh` on
+ * the PATH; a reason where there is neither.
  */
 export function findPowerShell(clone: string): PowerShell | { readonly reason: string } {
   const dotnet = onPath('dotnet');
-  if (dotnet === undefined || !hasSdk(dotnet)) {
-    const pwsh = onPath('pwsh');
-    if (pwsh === undefined) return { reason: 'neither pwsh nor a .NET SDK is on the PATH' };
-    return { command: [pwsh], environment, directories: [dirname(pwsh)] };
-  }
+  const found = dotnet !== undefined && hasSdk(dotnet) ? fromPackage(dotnet, clone) : undefined;
+  if (found !== undefined && !('reason' in found)) return found;
+  const pwsh = onPath('pwsh');
+  if (pwsh !== undefined) return { command: [pwsh], environment, directories: [dirname(pwsh)] };
+  return found ?? { reason: 'neither pwsh nor a .NET SDK is on the PATH' };
+}
+
+function fromPackage(dotnet: string, clone: string): PowerShell | { readonly reason: string } {
   const target = join(clone, '.cache', `powershell-${version}`);
-  if (!existsSync(target)) install(dotnet, target);
+  try {
+    if (!existsSync(target)) install(dotnet, target);
+  } catch (error) {
+    const [line = ''] = String(error).split('\n');
+    return { reason: `the .NET SDK can't install PowerShell: ${line}` };
+  }
   const [program] = globSync(
     join(target, '.store/powershell', version, 'powershell', version, 'tools/*/any/unix/pwsh.dll'),
   );
-  if (program === undefined) throw new Error(`${target} has no PowerShell for this system`);
+  if (program === undefined) return { reason: `${target} has no PowerShell for this system` };
   return { command: [dotnet, program], environment, directories: [dirname(dotnet), dirname(program)] };
 }
 
@@ -61,7 +68,7 @@ function install(dotnet: string, target: string): void {
 }
 
 function hasSdk(dotnet: string): boolean {
-  return run([dotnet, '--list-sdks'], {}).trim() !== '';
+  return spawnSync(dotnet, ['--list-sdks'], { encoding: 'utf8' }).stdout.trim() !== '';
 }
 
 /** The file itself, where a link leads to it: what it needs lies beside it. */
