@@ -122,7 +122,7 @@ const schema = z.strictObject({
         ),
       packageRepository: z
         .string()
-        .max(512)
+        .max(256)
         .regex(
           /^((https:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?|file:\/\/)(\/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+\/?)?$/,
           'is not an https or file URL; @id@, @version@ and @arch@ may stand in its path',
@@ -173,7 +173,7 @@ const schema = z.strictObject({
         .regex(/^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/, 'is not the name of an Active Directory site')
         .optional()
         .describe(
-          'Active Directory site of the worker. Of the domain controllers that DNS names, those of this site are tried first. Not used together with `controllers`.',
+          'Active Directory site of the worker. Of the domain controllers that DNS names, those of this site are tried first. Without it the worker asks a controller which site it is in, as Windows does. Not used together with `controllers`.',
         ),
       caFile: z
         .string()

@@ -97,6 +97,12 @@ const codes = {
     meaning: 'The node could not install the packages that a domain join needs.',
     hint: 'The message has what the package manager said. Amazon Linux needs the S3 gateway endpoint, with both buckets of policies/endpoint-s3.json. With nodes.packageRepository, check its URL, its metadata and the key of its packages.',
   },
+  'node-renames-itself': {
+    disposition: 'abandon',
+    meaning:
+      'EC2Launch is told to give the node a name of its own when it starts, which would undo the join.',
+    hint: 'Take the task setHostName out of the agent-config.yml of EC2Launch v2 in the image, or set setComputerName to false in the LaunchConfig.json of EC2Launch v1.',
+  },
   'node-adcli-too-old': {
     disposition: 'abandon',
     meaning:
@@ -160,12 +166,13 @@ const codes = {
   'join-failed': {
     disposition: 'retry',
     meaning: 'The node could not join with the staged account.',
-    hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller, and the clock.',
+    hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller (on Windows 135 and those of RPC, too), and the clock.',
   },
   'node-not-usable': {
     disposition: 'retry',
-    meaning: 'The node has joined, but sssd is not online, or does not resolve a user of the domain.',
-    hint: "The message has sssd's own reason. Check the image's /etc/sssd/conf.d, nsswitch.conf, free disk space, and ports 53, 88, 389 and 3268 to every controller of the node's site.",
+    meaning:
+      'The node has joined, but sssd, on Windows Netlogon, is not online, or does not resolve a user of the domain.',
+    hint: "The message has the reason. On Linux, check the image's /etc/sssd/conf.d, nsswitch.conf and free disk space; everywhere, ports 53, 88, 389 and 3268 to every controller of the node's site, on Windows those of RPC too.",
   },
   'node-name-unregistered': {
     disposition: 'retry',

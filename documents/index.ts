@@ -6,10 +6,14 @@ import { parameters, type Purpose } from './parameters.ts';
 
 /**
  * The command documents (schema 2.2), with their scripts inside. Each has one step for each platform; a step for another
- * platform is skipped by its precondition, so Windows fits beside Linux without a change of parameters or facts.
+ * platform is skipped by its precondition. Parameters and facts are the same everywhere.
  *
  * A script answers with one JSON line of facts on standard output and exit code 0, even when the facts say `failed`. Any
- * other exit code means that it could not report facts at all; standard error then has the reason.
+ * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
+ * for a reboot, after which it runs the step again.
+ *
+ * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 20 nodes take 10 KB.
+ * So what a machine does not read is left out: comments, empty lines and indentation.
  */
 export interface CommandDocument {
   readonly purpose: Purpose;
@@ -22,7 +26,7 @@ export interface CommandDocument {
 
 export function commandDocuments(): CommandDocument[] {
   return (['probe', 'join', 'leave', 'prepare-image'] as const).map((purpose) => {
-    const content = `${JSON.stringify(commandDocument(purpose), undefined, 2)}\n`;
+    const content = `${JSON.stringify(commandDocument(purpose))}\n`;
     const sha256 = createHash('sha256').update(content).digest('hex');
     return { purpose, name: `adjoin-${purpose}`, content, sha256 };
   });
@@ -42,43 +46,64 @@ function commandDocument(purpose: Purpose) {
     description: descriptions[purpose],
     parameters: parameters[purpose],
     mainSteps: [
-      {
-        action: 'aws:runShellScript',
-        name: `${purpose.replace('-i', 'I')}Linux`,
-        precondition: { StringEquals: ['platformType', 'Linux'] },
-        inputs: { timeoutSeconds: '{{ executionTimeout }}', runCommand: linuxScript(purpose).split('\n') },
-      },
+      step('aws:runShellScript', `${purpose.replace('-i', 'I')}Linux`, 'Linux', linuxScript(purpose)),
+      // A Windows image needs no preparation.
+      ...(purpose === 'prepare-image'
+        ? []
+        : [step('aws:runPowerShellScript', `${purpose}Windows`, 'Windows', windowsScript(purpose))]),
     ],
   };
 }
 
+function step(action: string, name: string, platformType: string, script: string) {
+  return {
+    action,
+    name,
+    precondition: { StringEquals: ['platformType', platformType] },
+    inputs: { timeoutSeconds: '{{ executionTimeout }}', runCommand: script.split('\n') },
+  };
+}
+
 /**
- * Parameters are substituted as text, so they appear nowhere but between single quotes in these assignments, ahead of the
- * scripts; their patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
+ * What each parameter is called in the scripts: by a shell, and in PowerShell.
+ *
+ * Parameters are substituted as text, so they appear nowhere but between single quotes in assignments ahead of the scripts; their
+ * patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
-const assignments: Readonly<Record<Purpose, readonly string[]>> = {
-  probe: [
-    "GIVEN_CHALLENGE='{{ challenge }}'",
-    "GIVEN_SYSTEM='{{ operatingSystem }}'",
-    "GIVEN_REPOSITORY='{{ packageRepository }}'",
-  ],
-  join: [
-    "GIVEN_DOMAIN='{{ domain }}'",
-    "GIVEN_CONTROLLER='{{ domainController }}'",
-    "GIVEN_ENTRIES='{{ entries }}'",
-    "GIVEN_SYSTEM='{{ operatingSystem }}'",
-    "GIVEN_REPOSITORY='{{ packageRepository }}'",
-    "GIVEN_LOG_IN_GROUPS='{{ logInGroups }}'",
-    "GIVEN_SUDO_GROUPS='{{ sudoGroups }}'",
-    "GIVEN_GROUP_POLICY='{{ groupPolicy }}'",
-  ],
-  leave: ["GIVEN_DOMAIN='{{ domain }}'", "GIVEN_NOT_AFTER='{{ notAfter }}'"],
-  'prepare-image': [
-    "GIVEN_SYSTEM='{{ operatingSystem }}'",
-    "GIVEN_REPOSITORY='{{ packageRepository }}'",
-    "GIVEN_REGION='{{ region }}'",
-  ],
+const variables: Readonly<Record<Purpose, Readonly<Record<string, readonly [string, string?]>>>> = {
+  probe: {
+    challenge: ['GIVEN_CHALLENGE', 'GivenChallenge'],
+    operatingSystem: ['GIVEN_SYSTEM'],
+    packageRepository: ['GIVEN_REPOSITORY'],
+  },
+  join: {
+    domain: ['GIVEN_DOMAIN', 'GivenDomain'],
+    domainController: ['GIVEN_CONTROLLER', 'GivenController'],
+    entries: ['GIVEN_ENTRIES', 'GivenEntries'],
+    operatingSystem: ['GIVEN_SYSTEM'],
+    packageRepository: ['GIVEN_REPOSITORY'],
+    logInGroups: ['GIVEN_LOG_IN_GROUPS'],
+    sudoGroups: ['GIVEN_SUDO_GROUPS'],
+    groupPolicy: ['GIVEN_GROUP_POLICY'],
+  },
+  leave: { domain: ['GIVEN_DOMAIN', 'GivenDomain'], notAfter: ['GIVEN_NOT_AFTER', 'GivenNotAfter'] },
+  'prepare-image': {
+    operatingSystem: ['GIVEN_SYSTEM'],
+    packageRepository: ['GIVEN_REPOSITORY'],
+    region: ['GIVEN_REGION'],
+  },
 };
+
+function assignments(purpose: Purpose, platform: 'linux' | 'windows'): string[] {
+  const all: (typeof variables)[Purpose] = {
+    executionTimeout: ['TIME_LIMIT', 'TimeLimit'],
+    ...variables[purpose],
+  };
+  return Object.entries(all).flatMap(([parameter, [shell, powerShell]]) => {
+    if (platform === 'linux') return [`${shell}='{{ ${parameter} }}'`];
+    return powerShell === undefined ? [] : [`$${powerShell} = '{{ ${parameter} }}'`];
+  });
+}
 
 /** The script of `prepare-image` by itself, with every parameter's default: for builders of images that do not use Run Command. */
 export function prepareImageScript(): string {
@@ -95,20 +120,31 @@ function linuxScript(purpose: Purpose): string {
     /^\. \.\.\/(shared\/[\w-]+\.sh)$/gm,
     (_, path: string) => source(path),
   );
-  const timeLimit = "TIME_LIMIT='{{ executionTimeout }}'";
-  return ['#!/bin/sh', timeLimit, ...assignments[purpose], ...tables(script), script].join('\n');
+  return ['#!/bin/sh', ...assignments(purpose, 'linux'), ...tables(script), script].join('\n');
 }
 
-/**
- * A script's text without comments and indentation: Systems Manager has 64 KB for a document together with its parameters, and those
- * of a join for 50 nodes are 27 KB. Lines of the scripts that begin with # are comments, inside awk's programs too.
- */
+/** As above. Neither PowerShell nor C# minds the indentation; the end of a here-string is never indented. */
+function windowsScript(purpose: Purpose): string {
+  const text = readScript(`${purpose}/windows.ps1`).replace(
+    /^\. "\$PSScriptRoot\/\.\.\/(shared\/\w+\.ps1)"$/gm,
+    (_, path: string) => readScript(path),
+  );
+  const script = text.replace(/^\s*(#|\/\/).*\n/gm, '').replace(/^\s+/gm, '');
+  return [...assignments(purpose, 'windows'), script].join('\n');
+}
+
+/** A shell script's text. Lines of the scripts that begin with # are comments, inside awk's programs too. */
 function source(path: string): string {
-  const text = readFileSync(join(import.meta.dirname, path), 'utf8');
-  return text.replace(/^ *#.*\n/gm, '').replace(/^ +/gm, '');
+  return readScript(path)
+    .replace(/^ *(#.*)?\n/gm, '')
+    .replace(/^ +/gm, '');
 }
 
-/** What config/operating-systems.json says, for the scripts that look at it: no two documents are larger than they must be. */
+function readScript(path: string): string {
+  return readFileSync(join(import.meta.dirname, path), 'utf8');
+}
+
+/** What config/operating-systems.json says, for the scripts that look at it. */
 function tables(script: string): string[] {
   if (!script.includes('$SYSTEMS')) return [];
   const systems = operatingSystems();

@@ -279,7 +279,7 @@ export class MembershipStack extends Stack {
     );
     const directorySite = text(
       'DirectorySite',
-      'Active Directory site of the workers: its domain controllers are tried first; may be empty',
+      'Active Directory site of the workers: its domain controllers are tried first. Empty: the site that they find by themselves',
       '^$|^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$',
       '',
     );

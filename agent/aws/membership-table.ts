@@ -48,6 +48,7 @@ const record: z.ZodType<Membership> = z.looseObject({
   domainController: z.string().optional(),
   stagedPasswordLastSet: z.string().optional(),
   quarantinedAt: z.number().optional(),
+  quarantinedSids: z.array(z.string()).optional(),
   lastError: z.looseObject({ code: z.string(), message: z.string(), at: z.number() }).optional(),
   launch: actionRecord.optional(),
   terminate: actionRecord.optional(),

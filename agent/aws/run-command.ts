@@ -3,6 +3,7 @@ import {
   paginateDescribeInstanceInformation,
   paginateListCommandInvocations,
   SendCommandCommand,
+  type CommandPlugin,
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import { AdjoinError } from '../errors.ts';
@@ -14,6 +15,19 @@ import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 const PAGE = 50;
 /** A comment is cut at 100 characters by Run Command (API reference). */
 const COMMENT = 100;
+
+/**
+ * How a step for another platform comes back: as a success, with this text (recorded: test/fixtures/ssm-agent-recorded.json). The API
+ * has no status for a skipped step.
+ */
+const SKIPPED = 'Step execution skipped due to unsatisfied preconditions';
+
+function outputOf(steps: readonly CommandPlugin[]): Pick<Invocation, 'output' | 'isSkipped'> {
+  const outputs = steps.map(({ Output = '' }) => Output);
+  const ran = outputs.filter((output) => !output.startsWith(SKIPPED));
+  const isSkipped = outputs.length > 0 && ran.length === 0;
+  return { output: ran.join('\n'), ...(isSkipped && { isSkipped }) };
+}
 
 function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undefined {
   const name = awsErrorOf(error)?.name;
@@ -92,7 +106,7 @@ export function createRunCommand(client: SSMClient): RunCommand {
             instanceId: invocation.InstanceId ?? '',
             status: invocation.Status ?? '',
             detail: invocation.StatusDetails ?? '',
-            output: (invocation.CommandPlugins ?? []).map((plugin) => plugin.Output ?? '').join('\n'),
+            ...outputOf(invocation.CommandPlugins ?? []),
           });
         }
       }

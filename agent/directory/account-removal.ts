@@ -3,7 +3,7 @@
  * and says where it is and why.
  */
 import { AdjoinError } from '../errors.ts';
-import type { FoundAccount } from '../terms.ts';
+import type { Enabling, FoundAccount } from '../terms.ts';
 import {
   ACCOUNT_DISABLED,
   deleteAccount,
@@ -75,22 +75,25 @@ async function reasonFor(
 }
 
 /**
- * Disables the instance's accounts, or enables them again; all else that their flags say stays.
+ * Disables the instance's accounts, or enables again those of them that are named; all else that their flags say stays.
  * @param beforeWrite called, and waited for, right before each write
  * @throws AdjoinError `organizational-unit-missing`; LdapResult; ControllerFailure; and what `beforeWrite` does
  */
 export async function setEnabled(
   session: Session,
   traces: Traces,
-  enabled: boolean,
-  beforeWrite: () => Promise<void>,
+  what: Enabling,
+  beforeWrite: (account: FoundAccount) => Promise<void>,
   signal: AbortSignal,
 ): Promise<string[]> {
   const changed: string[] = [];
   for (const account of await findAll(session, traces, signal)) {
-    if (account.enabled === enabled) continue;
+    const { objectSid } = account;
+    if (account.enabled === what.enabled) continue;
+    if (what.enabled && !what.objectSids.includes(objectSid)) continue;
     const flags = String(account.flags ^ ACCOUNT_DISABLED);
-    const write = { signal, before: beforeWrite };
+    const computerName = account.computerName.toUpperCase();
+    const write = { signal, before: () => beforeWrite({ computerName, objectSid }) };
     await session.connection.replace(`<GUID=${account.objectGuid}>`, { userAccountControl: [flags] }, write);
     changed.push(account.computerName);
   }

@@ -10,6 +10,7 @@ import type { CredentialSource } from './credential.ts';
 import { controllersRecord, inSrvOrder, LDAPS_PORT, parseEndpoint, siteRecord } from './discovery.ts';
 import { ControllerFailure, noController, toAdjoinError } from './failures.ts';
 import type { RandomBytes } from './one-time-password.ts';
+import { OwnSite } from './own-site.ts';
 import { Sessions, type Session } from './sessions.ts';
 import { endpointName, type Endpoint } from './tls.ts';
 import { unlessAborted } from './waiting.ts';
@@ -17,7 +18,7 @@ import { unlessAborted } from './waiting.ts';
 interface ControllersOptions {
   /** `host` or `host:port`; without them they are found through DNS. */
   readonly controllers: readonly string[] | undefined;
-  /** The site whose controllers come first, of those that DNS names. */
+  /** The site whose controllers come first, of those that DNS names; without it, the one that a controller takes us for. */
   readonly site: string | undefined;
   readonly caFile: string | undefined;
   readonly connectTimeoutMs: number;
@@ -44,6 +45,7 @@ export class Controllers {
   readonly #options: ControllersOptions;
   readonly #gate: BindGate;
   readonly #sessions: Sessions;
+  readonly #ownSite: OwnSite;
   readonly #closing = new AbortController();
   /** The endpoint that served last: staying with it spares a timeout for each one that is down. */
   #preferred: { readonly endpoint: Endpoint; readonly until: number } | undefined;
@@ -62,6 +64,12 @@ export class Controllers {
       gate: this.#gate,
       hasOthers: (endpoint) => this.#hasOthers(endpoint),
       closing: this.#closing.signal,
+    });
+    this.#ownSite = new OwnSite({
+      clock: options.clock,
+      closing: this.#closing.signal,
+      controllersOf: (site, domain) => this.#controllersOf(site, domain),
+      onFound: (site, controllers) => this.#settleIn(site, controllers),
     });
   }
 
@@ -142,6 +150,11 @@ export class Controllers {
   async close(): Promise<void> {
     this.#closing.abort(new AdjoinError('draining', 'The directory is being closed.'));
     await this.#sessions.close();
+    await this.#ownSite.settled();
+  }
+
+  get #findsSite(): boolean {
+    return this.#options.controllers === undefined && this.#options.site === undefined;
   }
 
   #prefer(endpoint: Endpoint): void {
@@ -161,17 +174,61 @@ export class Controllers {
   }
 
   async #endpoints(signal: AbortSignal, failures: ControllerFailure[]): Promise<readonly Endpoint[]> {
-    const { controllers, site } = this.#options;
-    if (controllers) return this.#known;
+    if (this.#options.controllers) return this.#known;
     const domain = await this.#gate.domain(signal);
     const [near, all] = await Promise.all([
-      site === undefined ? [] : this.#lookUp(siteRecord(site, domain), signal, failures),
+      this.#nearest(domain, signal, failures),
       this.#lookUp(controllersRecord(domain), signal, failures),
     ]);
     this.#inSite = new Set(near.map(endpointName));
     const found = [...near, ...all.filter((endpoint) => !this.#inSite.has(endpointName(endpoint)))];
     this.#known = found;
     return found;
+  }
+
+  /** Those of the site that is configured, or that we found. */
+  async #nearest(domain: string, signal: AbortSignal, failures: ControllerFailure[]): Promise<Endpoint[]> {
+    const { site } = this.#options;
+    if (site !== undefined) return this.#lookUp(siteRecord(site, domain), signal, failures);
+    const own = this.#ownSite.in(domain);
+    if (own === undefined) return [];
+    const named = await this.#namedFor(own, domain, signal);
+    return named.filter((endpoint) => this.#sessions.isListed(endpoint, domain));
+  }
+
+  /** None when there is no record any more: nobody said that there is one, so it is no failure. */
+  async #namedFor(site: string, domain: string, signal: AbortSignal): Promise<Endpoint[]> {
+    const { resolveSrv, randomBytes } = this.#options;
+    try {
+      return inSrvOrder(await unlessAborted(resolveSrv(siteRecord(site, domain)), signal), randomBytes);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return [];
+    }
+  }
+
+  /**
+   * Most zones let every member register records under a site without controllers. Such a host would get no logon, but each
+   * connection to it would cost time. So of a site that nobody configured, only hosts count that a proven controller lists.
+   */
+  async #controllersOf(site: string, domain: string): Promise<Endpoint[]> {
+    const named = await this.#namedFor(site, domain, this.#closing.signal);
+    const isListed = (endpoint: Endpoint): boolean => this.#sessions.isListed(endpoint, domain);
+    if (!named.every(isListed)) await this.#sessions.relist();
+    return named.filter(isListed);
+  }
+
+  /** From now on the controllers of our own site serve, unless they are known to be down. */
+  #settleIn(site: string, controllers: readonly Endpoint[]): void {
+    this.#inSite = new Set(controllers.map(endpointName));
+    const preferred = this.#preferred;
+    if (!preferred || preferred.until < Infinity || this.#inSite.has(endpointName(preferred.endpoint)))
+      return;
+    this.#preferred = undefined;
+    this.#options.log.info('going over to the domain controllers of the own site', {
+      site,
+      controllers: controllers.map(endpointName),
+    });
   }
 
   /** Whether the domain has other controllers than this one. Where that is unknown, it may have. */
@@ -220,7 +277,10 @@ export class Controllers {
       try {
         return await this.#sessions.during(endpoint, signal, async (session) => {
           const isOther = wanted !== undefined && session.connection.controller !== wanted.toLowerCase();
-          return isOther ? 'another controller' : { value: await work(session) };
+          if (isOther) return 'another controller';
+          const value = await work(session);
+          if (this.#findsSite) this.#ownSite.ask(session);
+          return { value };
         });
       } catch (error) {
         if (!(error instanceof ControllerFailure)) throw toAdjoinError(error);

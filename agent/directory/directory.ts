@@ -5,6 +5,7 @@ import { AdjoinError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type {
   EarlierStaging,
+  Enabling,
   FoundAccount,
   KnownAccounts,
   RememberedAccounts,
@@ -115,14 +116,15 @@ export interface Directory {
   ): Promise<Removal>;
 
   /**
-   * Disables the instance's accounts, or enables them again. @param beforeWrite called, and waited for, right before each write
+   * Disables the instance's accounts, or enables again those of them that are named.
+   * @param beforeWrite called, and waited for, right before each write
    * @returns names of the accounts that were changed
    */
   setEnabled(
     instanceId: string,
     known: KnownAccounts,
-    enabled: boolean,
-    beforeWrite: () => Promise<void>,
+    what: Enabling,
+    beforeWrite: (account: FoundAccount) => Promise<void>,
     signal: AbortSignal,
   ): Promise<string[]>;
 
@@ -145,7 +147,7 @@ export interface DirectoryOptions {
   readonly caFile?: string | undefined;
   /** `host` or `host:port`. @default those that DNS names for the domain */
   readonly controllers?: readonly string[] | undefined;
-  /** The Active Directory site whose controllers come first. @default no site is preferred */
+  /** The Active Directory site whose controllers come first. @default the one that a controller takes us for */
   readonly site?: string | undefined;
   /** First letters of computer names, in the order in which they are tried. */
   readonly namePrefixes: readonly string[];
@@ -344,12 +346,9 @@ export function openDirectory(options: DirectoryOptions): Directory {
       );
     },
 
-    async setEnabled(instanceId, known, enabled, beforeWrite, signal) {
+    async setEnabled(instanceId, known, what, beforeWrite, signal) {
       const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
-      return controllers.onAny(
-        (session) => setEnabled(session, traces, enabled, beforeWrite, signal),
-        signal,
-      );
+      return controllers.onAny((session) => setEnabled(session, traces, what, beforeWrite, signal), signal);
     },
 
     tryCredential: (versionId, signal) => controllers.tryCredential(versionId, signal),

@@ -128,15 +128,26 @@ export class KnownControllers {
     return this.#list === undefined || this.#list.hosts.has(host);
   }
 
+  /** Whether a proven controller says that this is one. */
+  lists(host: string, domain: string): boolean {
+    return this.#list?.domain === domain.toLowerCase() && this.#list.hosts.has(host);
+  }
+
+  /** Reads the list again when it is old. */
+  async refresh(): Promise<void> {
+    const former = this.#list;
+    if (!former || this.#clock.now() - former.at < LIST_AGE_MS) return;
+    const fresh = await this.#ask();
+    // With no controller left to ask, the old list would shut out one that has taken their place: then there is none.
+    // Another connection may have brought a newer one meanwhile.
+    if (this.#list === former) this.#list = fresh;
+  }
+
   /** @throws ControllerFailure `untrusted` unless the host has proven to be a controller of the domain */
   async prove(candidate: Candidate, domain: string): Promise<void> {
     let doubt = doubtAbout(candidate, domain, this.#list);
-    if (doubt !== undefined && this.#list && this.#clock.now() - this.#list.at >= LIST_AGE_MS) {
-      const former = this.#list;
-      const fresh = await this.#ask();
-      // With no controller left to ask, the old list would shut out one that has taken their place: then there is none.
-      // Another connection may have brought a newer one meanwhile.
-      if (this.#list === former) this.#list = fresh;
+    if (doubt !== undefined) {
+      await this.refresh();
       doubt = doubtAbout(candidate, domain, this.#list);
     }
     if (doubt === undefined) return;

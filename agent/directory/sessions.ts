@@ -139,6 +139,16 @@ export class Sessions {
     return this.#options.pinned || this.#controllers.mayHave(host);
   }
 
+  /** Whether a proven controller lists this host among those of the domain. */
+  isListed({ host }: Endpoint, domain: string): boolean {
+    return this.#controllers.lists(host, domain);
+  }
+
+  /** Has a proven controller list the domain's controllers again, unless the list is young. */
+  async relist(): Promise<void> {
+    await this.#controllers.refresh();
+  }
+
   /**
    * Opens a session with the secret's current version, beside the one that serves, and then puts it in that one's place.
    * The one that served goes on until then; should this fail, it just goes on.

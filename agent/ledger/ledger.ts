@@ -105,6 +105,7 @@ function opened(action: LifecycleAction, stored: Membership | undefined, now: nu
       lastError: undefined,
       expiresAt: undefined,
       quarantinedAt: undefined,
+      quarantinedSids: undefined,
     };
   }
   if (stored?.terminate?.actionToken === action.token) return { ...stored, ...base };

@@ -67,6 +67,8 @@ export interface Membership {
    * removing them. Nothing again once it is seen alive.
    */
   readonly quarantinedAt?: number | undefined;
+  /** Security identifiers of the accounts that it disabled: another one that is disabled is so by the will of others. */
+  readonly quarantinedSids?: readonly string[] | undefined;
   readonly lastError?: { readonly code: string; readonly message: string; readonly at: number } | undefined;
   readonly launch?: ActionRecord | undefined;
   readonly terminate?: ActionRecord | undefined;
@@ -84,6 +86,7 @@ export const NOTHING_LEFT = {
   stagingBegan: undefined,
   foundNames: undefined,
   quarantinedAt: undefined,
+  quarantinedSids: undefined,
 } satisfies MembershipChange;
 
 /** Days for which an ended membership stays readable. */

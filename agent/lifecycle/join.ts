@@ -40,7 +40,11 @@ const COUNTED_CODES = new Set([
 /** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
-function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
+function checkNode(
+  instanceId: string,
+  found: ProbeFacts,
+  { domain, operatingSystem }: { readonly domain: string; readonly operatingSystem: string | undefined },
+): void {
   if (found.family !== 'linux' && found.family !== 'windows') {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
@@ -50,11 +54,24 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is a member of ${found.domain} already, or set up for it.`,
     );
   }
+  const isWindows = found.family === 'windows';
+  if (isWindows && operatingSystem !== undefined && operatingSystem !== 'WINDOWS') {
+    throw new AdjoinError(
+      'node-system-contradicted',
+      `${instanceId}: The tag Operating_System of the group says ${operatingSystem}, and the node runs Windows.`,
+    );
+  }
   if (found.code === 'system-contradicted') {
     throw new AdjoinError('node-system-contradicted', `${instanceId}: ${found.detail}`);
   }
   if (!found.ready && found.detail !== '') {
     throw new AdjoinError('node-unsupported', `${instanceId}: ${found.detail}`);
+  }
+  if (found.renamedBy !== '') {
+    throw new AdjoinError(
+      'node-renames-itself',
+      `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
+    );
   }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
@@ -66,6 +83,11 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} (${system}) lacks ${found.missing.join(', ')}.`,
     );
   }
+}
+
+/** A Windows machine is a member only once it has started again. */
+function restarts({ family }: ProbeFacts): boolean {
+  return family === 'windows';
 }
 
 /** What the join script's codes mean here; every other one is a join that failed. */
@@ -183,7 +205,8 @@ async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, dom
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
   } finally {
     unused.forget();
   }
@@ -231,7 +254,8 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    await joinNode(work, ports, { computerName, sealed }, { domain, domainController });
+    const target = { domain, domainController, restarts: restarts(found) };
+    await joinNode(work, ports, { computerName, sealed }, target);
     return staged;
   } finally {
     oneTimePassword.forget();
@@ -266,7 +290,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     packageRepository,
   });
   await lease.update({}, 'probe');
-  checkNode(instanceId, found, domain);
+  checkNode(instanceId, found, { domain, operatingSystem });
 
   if (await canAdopt(work, ports, found, domain)) {
     await completeJoin(work, ports, found, domain);

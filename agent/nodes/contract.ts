@@ -34,6 +34,8 @@ const probe = z.object({
   computerName: short,
   ready: z.boolean(),
   missing: z.array(short).max(50),
+  /** A file of the node that will give it another name at its next start, or empty. */
+  renamedBy: short.default(''),
   /** Base64 of the DER of the public key, or empty where no key could be made. */
   key: text(1024),
   /** What became of a challenge: `registered`, or why it was not; empty where there was none. */
@@ -106,7 +108,7 @@ export interface JoinEntry {
 }
 
 /** The shape that the documents' `allowedPattern` admits; checked here too, so that a defect is ours to see. */
-const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,512}$/;
+const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344}$/;
 
 export function entryText(entry: JoinEntry): string {
   const written = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;

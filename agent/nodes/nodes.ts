@@ -1,5 +1,5 @@
 /** What adjoin does on nodes: probe, join, leave. Nodes that need the same thing at the same time share one command. */
-import { createBatch } from '../batch.ts';
+import { type Batch, createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import {
@@ -71,6 +71,8 @@ export interface Target {
 export interface JoinTarget {
   readonly domain: string;
   readonly domainController: string;
+  /** Whether a join needs a restart of the node, as on Windows. */
+  readonly restarts: boolean;
 }
 
 /** What the group says of its nodes. What it does not say is no parameter: the documents have defaults. */
@@ -111,6 +113,8 @@ export interface Nodes {
 
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
+/** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
+export const NODES_PER_JOIN = 20;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
@@ -118,6 +122,12 @@ const NODES_PER_COMMAND = 50;
 const LEAVE_DELIVERY_SECONDS = 30;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
 const SLACK_MS = 10_000;
+
+/**
+ * Milliseconds that a node may take to start again in the middle of a command, which stays InProgress meanwhile. Windows begins it a
+ * minute after the SSM agent has asked for it, and a first start with updates pending takes minutes.
+ */
+const RESTART_MS = 600_000;
 
 /**
  * Errors for which Run Command refuses a whole command although only one node may be the cause: one that is gone, one that
@@ -160,6 +170,8 @@ interface Task {
   readonly shared: Readonly<Record<string, readonly string[]>>;
   /** This node's own value of `entries`. */
   readonly entry?: string;
+  /** The node starts again while the command runs. */
+  readonly restarts?: boolean;
   /** Aborts when the caller no longer waits. */
   readonly signal: AbortSignal;
 }
@@ -247,28 +259,37 @@ export function createNodes(options: NodesOptions): Nodes {
     }
   }
 
-  const send = createBatch<Task, string>({
-    keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
-    maximum: NODES_PER_COMMAND,
-    windowMs: options.coalesceMs,
-    clock,
-    async run(tasks) {
-      const sent = new Map<Task, string | Error>();
-      await sendApart(tasks, sent);
-      return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
-    },
-  });
+  const sharing = (maximum: number): Batch<Task, string> =>
+    createBatch({
+      keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
+      maximum,
+      windowMs: options.coalesceMs,
+      clock,
+      async run(tasks) {
+        const sent = new Map<Task, string | Error>();
+        await sendApart(tasks, sent);
+        return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
+      },
+    });
+  const sendOne = sharing(NODES_PER_COMMAND);
+  const sendJoin = sharing(NODES_PER_JOIN);
 
   async function run(task: Task): Promise<Invocation> {
     const { node, signal } = task;
     const { instanceId } = node;
-    const commandId = await send(task, signal);
-    const limit = (deliverySeconds(task.purpose) + options.executionSeconds[task.purpose]) * 1000 + SLACK_MS;
+    const commandId = await (task.purpose === 'join' ? sendJoin : sendOne)(task, signal);
+    const executionMs = options.executionSeconds[task.purpose] * 1000;
+    // Before and after the restart, the script has its whole time.
+    const restartMs = task.restarts === true ? RESTART_MS + executionMs : 0;
+    const limit = deliverySeconds(task.purpose) * 1000 + executionMs + restartMs + SLACK_MS;
     const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal);
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
     const detail = invocation.detail.replaceAll(' ', '');
     if (OTHER_PLATFORM.test(detail)) {
       throw new AdjoinError('node-unsupported', `${where} did not run: ${invocation.detail}.`);
+    }
+    if (invocation.isSkipped === true) {
+      throw new AdjoinError('node-unsupported', `${where} did not run: no step is for the node's platform.`);
     }
     if (UNDELIVERED.test(detail)) {
       throw new AdjoinError(
@@ -307,13 +328,14 @@ export function createNodes(options: NodesOptions): Nodes {
     }),
     probe: (node, signal, asked = {}) =>
       ask({ purpose: 'probe', node, shared: given({ ...asked }), signal }, facts.probe),
-    join: (node, entry, target, signal) =>
+    join: (node, entry, { restarts, ...target }, signal) =>
       ask(
         {
           purpose: 'join',
           node,
           shared: given({ ...target }),
           entry: entryText(entry),
+          restarts,
           signal,
         },
         facts.join,

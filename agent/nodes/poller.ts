@@ -10,8 +10,10 @@ export interface Invocation {
   /** As Run Command names it: `Pending`, `InProgress`, `Success`, `Failed`, `TimedOut`, `Cancelled`, `Undeliverable` … */
   readonly status: string;
   readonly detail: string;
-  /** At most 2,500 characters (ListCommandInvocations). */
+  /** Of the steps that ran. At most 2,500 characters each (ListCommandInvocations). */
   readonly output: string;
+  /** No step of the document was for the node's platform. */
+  readonly isSkipped?: boolean;
 }
 
 export interface PollerOptions {

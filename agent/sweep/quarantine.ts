@@ -5,10 +5,12 @@
  *     lease on the membership ─▶ `quarantinedAt` in the ledger ─▶ accounts disabled ── days later ─▶ owed, removed
  *                                                                        └─ the instance lives ─▶ enabled, and no `quarantinedAt`
  *
- * A crash before the accounts are disabled leaves them enabled until they are removed. A crash before `quarantinedAt` is taken back lets
- * the next sweep enable them once more.
+ * Each account is noted in the ledger right before it is disabled, and only those are enabled again: an account that is disabled
+ * already was disabled by an administrator, who had a reason. A crash before the accounts are disabled leaves them enabled until
+ * they are removed. A crash before `quarantinedAt` is taken back lets the next sweep enable them once more.
  */
 import { rememberedOf } from '../ledger/remembered.ts';
+import type { FoundAccount } from '../terms.ts';
 import { underLease, type Debt } from './pay.ts';
 import type { SweepPorts } from './ports.ts';
 
@@ -23,8 +25,14 @@ export async function setAside(debt: Debt, ports: SweepPorts, signal: AbortSigna
     'staged',
     async ({ lease, check, signal: either }) => {
       await lease.update({ quarantinedAt: clock.now(), expiresAt: undefined });
-      const before = async (): Promise<void> => check();
-      return directory.setEnabled(instanceId, rememberedOf(lease.membership, names), false, before, either);
+      const note = async ({ objectSid }: FoundAccount): Promise<void> => {
+        const { quarantinedSids = [] } = lease.membership;
+        if (objectSid !== undefined && !quarantinedSids.includes(objectSid))
+          await lease.update({ quarantinedSids: [...quarantinedSids, objectSid] });
+        check();
+      };
+      const known = rememberedOf(lease.membership, names);
+      return directory.setEnabled(instanceId, known, { enabled: false }, note, either);
     },
   );
   log.warn('account disabled by the sweep', { instanceId, accounts });
@@ -42,8 +50,9 @@ export async function takeBack(debt: Debt, ports: SweepPorts, signal: AbortSigna
     async ({ lease, check, signal: either }) => {
       const before = async (): Promise<void> => check();
       const known = rememberedOf(lease.membership, names);
-      const enabled = await directory.setEnabled(instanceId, known, true, before, either);
-      await lease.update({ quarantinedAt: undefined });
+      const what = { enabled: true, objectSids: lease.membership.quarantinedSids ?? [] } as const;
+      const enabled = await directory.setEnabled(instanceId, known, what, before, either);
+      await lease.update({ quarantinedAt: undefined, quarantinedSids: undefined });
       return enabled;
     },
   );

@@ -279,10 +279,13 @@ is_named() {
   return 1
 }
 
-# Waits until the name leads to the node. sssd registers it, 10 seconds after its start. Nothing else may: registered on two
-# controllers before they have replicated, it would leave a conflict object in the zone. sssd tries again only a day later, so
-# it is started again.
+# Waits until the name leads to the node. sssd registers it, 10 seconds after its start, or at once when it was told to be
+# offline and online again. Nothing else may: registered on two controllers before they have replicated, it would leave a
+# conflict object in the zone. sssd tries again only a day later, so it is started again.
 await_name() {
+  if is_named; then return 0; fi
+  pid=$(sssd_pid) || pid=''
+  if [ -n "$pid" ]; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
   latest=$(($(now) + 120))
   if [ "$latest" -gt "$deadline" ]; then latest=$deadline; fi
   pause=30
@@ -294,7 +297,7 @@ await_name() {
       start_sssd || return 1
       pause=$((pause * 2))
     fi
-    sleep 1
+    sleep 0.5
   done
 }
 
@@ -394,5 +397,7 @@ if [ -n "$group" ]; then fail group-unknown "The domain shows no group $group, s
 if registers_name && ! await_name; then
   fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
 fi
+# To register, it may have been offline.
+await_users || fail not-usable "$(sssd_trouble)"
 if [ "$result" = already ]; then say already '' "The node is a working member of $domain."; fi
 say joined '' "Joined $domain on $controller."

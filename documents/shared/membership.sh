@@ -87,16 +87,15 @@ forget_in_sssd() {
       for (i = 1; i <= count; i++) if (tolower(names[i]) != domain) list = list (list == "" ? "" : ", ") names[i]
       $0 = "domains = " list
     }
-    { print }' "$sssd_conf" >"$sssd_conf.adjoin"
-  chmod 0600 "$sssd_conf.adjoin"
-  mv "$sssd_conf.adjoin" "$sssd_conf"
+    { print }' "$sssd_conf" >"$sssd_conf.adjoin" &&
+    chmod 0600 "$sssd_conf.adjoin" && mv "$sssd_conf.adjoin" "$sssd_conf"
 }
 
 # Removes a membership from the node; the directory is not asked. It may be killed at any point: what shows the membership is
-# removed last, so that the next command finds it and goes on.
+# removed last, so that the next command finds it and goes on. Chained, because `set -e` has no effect where a result is tested: the
+# first complaint is the reason.
 forget_membership() {
   stop_sssd
-  rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.*
-  rm -f "$keytab" "$krb5_settings"
-  forget_in_sssd "$1"
+  rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.* &&
+    rm -f "$keytab" "$krb5_settings" && forget_in_sssd "$1"
 }

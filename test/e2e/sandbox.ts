@@ -120,17 +120,19 @@ export function queuesOf(system: System): Queues {
 /**
  * Puts the service account into the secret, as the secret's administrator.
  * @param password @default the right one
+ * @param organizationalUnit @default the one with the service account's rights
  */
 export async function putCredential(
   { domain, stack, developer, keys }: System,
   password = domain.serviceAccount.password,
+  organizationalUnit = domain.organizationalUnit,
 ): Promise<void> {
   const secrets = new SecretsManagerClient({ ...developer, credentials: keys.administrator });
   const value = {
     domain_name: domain.domainName,
     domain_user: domain.serviceAccount.user,
     domain_password: password,
-    directory_ou: domain.organizationalUnit,
+    directory_ou: organizationalUnit,
   };
   const SecretString = JSON.stringify(value);
   await secrets.send(new PutSecretValueCommand({ SecretId: stack.secretId, SecretString }));

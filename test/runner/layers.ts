@@ -21,6 +21,7 @@ export const layers = [
   { name: 'property', ground: 'plain' },
   { name: 'infra', ground: 'plain' },
   { name: 'sandbox', ground: 'plain' },
+  { name: 'windows', ground: 'plain' },
   { name: 'integration', ground: 'namespace' },
   { name: 'e2e', ground: 'namespace' },
   { name: 'chaos', ground: 'namespace' },

@@ -34,9 +34,14 @@ const testTimeoutBehind = 120_000;
 
 /**
  * How much the searching layers do when everything is run, and when there is time for more, unless the environment says it
- * already. Each crash point takes its ten seconds: a third of them stands for all, and the deep run plays the others.
+ * already. Each crash point takes its ten seconds: a third of them stands for all, and the deep run plays the others. Likewise
+ * for schedules and fuzzed input, of which `npm run test:property` plays the number that they are promised for.
  */
-const brief: Readonly<Record<string, string>> = { CRASH_SHARE: '1/3' };
+const brief: Readonly<Record<string, string>> = {
+  CRASH_SHARE: '1/3',
+  SCHEDULE_RUNS: '4000',
+  FUZZ_FACTOR: '0.25',
+};
 const deep: Readonly<Record<string, string>> = {
   SCHEDULE_RUNS: '100000',
   FUZZ_FACTOR: '10',

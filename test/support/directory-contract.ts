@@ -325,8 +325,13 @@ export function directoryContract(subject: () => DirectorySubject): void {
   test('accounts are disabled and enabled again, wherever they are, and nothing is done twice', async () => {
     const { instanceId, names } = newInstance();
     const staged = await stage(instanceId);
-    const set = (enabled: boolean, before = unchecked) =>
-      subject().ports.setEnabled(instanceId, { objectGuid: staged.objectGuid }, enabled, before, signal);
+    const { objectGuid, objectSid } = staged;
+    const told: unknown[] = [];
+    const tell = async (account: FoundAccount): Promise<void> => void told.push(account);
+    const set = (enabled: boolean, before: typeof tell = unchecked, objectSids = [objectSid]) => {
+      const what = enabled ? { enabled, objectSids } : { enabled };
+      return subject().ports.setEnabled(instanceId, { objectGuid }, what, before, signal);
+    };
     await expect(set(false, stops)).rejects.toBe(stop);
     for (const enabled of [false, true]) {
       expect(await set(enabled)).toEqual([names[0]]);
@@ -337,7 +342,10 @@ export function directoryContract(subject: () => DirectorySubject): void {
       });
     }
     await subject().move(names[0]);
-    expect(await set(false)).toEqual([names[0]]);
+    expect(await set(false, tell)).toEqual([names[0]]);
+    expect(told).toEqual([{ computerName: names[0], objectSid }]);
+    // What an administrator disabled stays as it is.
+    expect(await set(true, stops, [`${objectSid}0`])).toEqual([]);
   });
 
   test('an account whose computer has stamped it for another instance stays that of its own', async () => {

@@ -316,14 +316,16 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         }
         return { accounts: removed, dnsRecords, othersRecords, domainController: CONTROLLER };
       },
-      async setEnabled(instanceId, known, enabled, beforeWrite, signal) {
+      async setEnabled(instanceId, known, what, beforeWrite, signal) {
         const look = (): MemoryAccount[] =>
           [...accounts.values()].filter((account) => isOurs(account, instanceId, known));
         const changed: string[] = [];
         for (const account of await ask('directory.find', instanceId, look, signal)) {
-          if (account.enabled === enabled) continue;
-          await beforeWrite();
-          await ask('directory.enable', instanceId, () => (account.enabled = enabled), signal);
+          const objectSid = sidOf(account.name);
+          if (account.enabled === what.enabled) continue;
+          if (what.enabled && !what.objectSids.includes(objectSid)) continue;
+          await beforeWrite({ computerName: account.name, objectSid });
+          await ask('directory.enable', instanceId, () => (account.enabled = what.enabled), signal);
           changed.push(account.name);
         }
         return changed;

@@ -12,6 +12,7 @@ export const honestProbe = {
   computerName: '',
   ready: true,
   missing: [] as string[],
+  renamedBy: '',
   key: 'MIIB',
   proof: '',
   system: 'Debian',

@@ -1,8 +1,8 @@
 /** Mistakes that somebody could make in the core, put between it and its ports. The schedules must find each. */
 import { AdjoinError, asAdjoinError } from '../../agent/errors.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
-import { CONTROLLER } from './memory-directory.ts';
-import { nameOf } from './schedule-domain.ts';
+import { CONTROLLER, DOMAIN } from './memory-directory.ts';
+import { isMember, nameOf } from './schedule-domain.ts';
 import type { Defect, Ports } from './schedule-ports.ts';
 import type { Existence } from '../../agent/terms.ts';
 
@@ -51,6 +51,20 @@ export const defects = {
         ...ports.directory,
         inspect: () =>
           Promise.resolve({ passwordLastSet: 2n ** 62n, enabled: true, ours: true, isNameTaken: false }),
+      },
+    }),
+  },
+  'an earlier join is adopted by what keytab and directory say': {
+    ports: (ports, domain) => ({
+      ...ports,
+      nodes: {
+        ...ports.nodes,
+        join(node, entry, target, signal) {
+          const { instanceId, computerName } = entry;
+          if (!isMember(domain, instanceId)) return ports.nodes.join(node, entry, target, signal);
+          const adopted = { adjoin: 1, document: 'join', result: 'already', code: '', detail: '' } as const;
+          return Promise.resolve({ ...adopted, domain: DOMAIN, computerName });
+        },
       },
     }),
   },

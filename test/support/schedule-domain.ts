@@ -19,6 +19,10 @@ interface Node {
   computerName: string;
   password: string;
   key: string;
+  /** Until when sssd does not work, milliseconds since the Unix epoch. */
+  brokenUntil: number;
+  /** When it last said that it resolves users, milliseconds since the Unix epoch: an honest node does so only while it can. */
+  resolvedAt: number;
 }
 
 export interface Domain {
@@ -27,7 +31,7 @@ export interface Domain {
   /** Names of computers that have records in DNS. */
   readonly records: ReadonlySet<string>;
   /** What the world does to them. */
-  readonly mood: { lies: number; failures: number; leavesHang: boolean };
+  readonly mood: { lies: number; failures: number; cuts: number; leavesHang: boolean };
   readonly booting: Nodes;
   addStranger(name: string): void;
   /**
@@ -39,6 +43,10 @@ export interface Domain {
   delete(instanceId: string): void;
   /** Moves the accounts of an instance out of our unit, without their stamps. @returns them */
   move(instanceId: string): readonly MemoryAccount[];
+  /** Deletes the stamps of an instance's accounts. */
+  unstamp(instanceId: string): void;
+  /** No user of the domain is known on the node for so long. */
+  breakUsers(instanceId: string, ms: number): void;
   /** Takes the right to delete these accounts from our service account. @returns what gives it back */
   guard(some: readonly MemoryAccount[]): () => void;
   /** Takes the right to remove DNS records. @returns what gives it back */
@@ -81,7 +89,7 @@ export function createDomain(kernel: Kernel): Domain {
   const directory = createMemoryDirectory(() => kernel.now());
   const { accounts, records, named, stampedFor } = directory;
   const nodes = new Map<string, Node>();
-  const mood = { lies: 0, failures: 0, leavesHang: false };
+  const mood = { lies: 0, failures: 0, cuts: 0, leavesHang: false };
   let made = 0;
 
   function fresh(what: string): string {
@@ -107,7 +115,16 @@ export function createDomain(kernel: Kernel): Domain {
     mood,
     booting: {
       boot(instanceId, afterMs, disk) {
-        const blank = { up: false, boots: 0, domain: '', computerName: '', password: '', key: '' };
+        const blank: Node = {
+          up: false,
+          boots: 0,
+          domain: '',
+          computerName: '',
+          password: '',
+          key: '',
+          brokenUntil: 0,
+          resolvedAt: 0,
+        };
         const earlier = nodes.get(instanceId);
         const node = disk === 'same' && earlier ? { ...earlier, up: false, key: '' } : blank;
         node.boots = (earlier?.boots ?? 0) + 1;
@@ -148,6 +165,13 @@ export function createDomain(kernel: Kernel): Domain {
       const found = stampedFor(instanceId).filter((account) => !account.foreign);
       for (const account of found) Object.assign(account, { moved: true, stamp: undefined });
       return found;
+    },
+    unstamp(instanceId) {
+      for (const account of stampedFor(instanceId)) if (!account.foreign) account.stamp = undefined;
+    },
+    breakUsers(instanceId, ms) {
+      const node = nodes.get(instanceId);
+      if (node) node.brokenUntil = kernel.now() + ms;
     },
     guard(some) {
       for (const account of some) account.guard = 'denied';
@@ -196,25 +220,33 @@ export function createDomain(kernel: Kernel): Domain {
       } as const;
       if (mood.lies > 0) {
         mood.lies -= 1;
+        node.resolvedAt = kernel.now();
         return { ...told, result: 'joined' };
       }
       const account = named(computerName);
-      if (account && node.computerName === computerName && node.password === account.password) {
-        return { ...told, result: 'already' };
+      const isJoined =
+        account !== undefined && node.computerName === computerName && node.password === account.password;
+      if (!isJoined) {
+        if (mood.failures > 0) {
+          mood.failures -= 1;
+          return { ...told, result: 'failed', code: 'adcli-failed', detail: 'no' };
+        }
+        const [key, password] = sealed.split('|');
+        if (node.key === '' || key !== node.key) return { ...told, result: 'failed', code: 'unseal-failed' };
+        node.key = '';
+        if (!account || account.password !== password)
+          return { ...told, result: 'failed', code: 'adcli-failed' };
+        directory.setPassword(account, fresh('the machine’s own password'));
+        Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
+        if (mood.cuts > 0) {
+          mood.cuts -= 1;
+          return { ...told, result: 'failed', code: 'killed' };
+        }
       }
-      if (mood.failures > 0) {
-        mood.failures -= 1;
-        return { ...told, result: 'failed', code: 'adcli-failed', detail: 'no' };
-      }
-      const [key, password] = sealed.split('|');
-      if (node.key === '' || key !== node.key) return { ...told, result: 'failed', code: 'unseal-failed' };
-      node.key = '';
-      if (!account || account.password !== password)
-        return { ...told, result: 'failed', code: 'adcli-failed' };
-      directory.setPassword(account, fresh('the machine’s own password'));
-      Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
+      if (kernel.now() < node.brokenUntil) return { ...told, result: 'failed', code: 'not-usable' };
+      node.resolvedAt = kernel.now();
       records.add(computerName);
-      return { ...told, result: 'joined' };
+      return { ...told, result: isJoined ? 'already' : 'joined' };
     },
     leave(instanceId, notAfter) {
       if (kernel.now() >= notAfter) return { adjoin: 1, document: 'leave', result: 'late', detail: '' };

@@ -11,6 +11,8 @@ export const promises = {
   once: 'An action is completed at most once, no answer contradicts the one that was given, and each that is over was ended by somebody.',
   verified:
     'A launch is continued only when machine and directory know the same password, set after staging.',
+  usable:
+    'A launch is continued only when the node has shown, since it began, that it resolves users of the domain.',
   forgotten:
     'A termination is continued only when the account and its DNS records are gone, or the ledger owes them.',
   removed: 'No account with a GUID in the ledger exists after its record says that it was removed.',
@@ -244,6 +246,9 @@ export function createInvariants(options: InvariantOptions): Invariants {
       if (transition === 'launching') {
         const holds = isMember(domain, instanceId) || tamperedWith.has(instanceId);
         must(holds, 'verified', `${instanceId} was continued, but is no member.`);
+        const began = cloud.actions.get(token)?.startedAt ?? 0;
+        const resolves = (domain.nodes.get(instanceId)?.resolvedAt ?? 0) >= began;
+        must(resolves, 'usable', `${instanceId} was continued, and knows no user of the domain.`);
         return;
       }
       if (destination === 'WarmPool') return;

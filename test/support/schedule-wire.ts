@@ -46,6 +46,8 @@ const HOUR = 3_600_000;
 const OUTAGE = 200_000;
 const LONG_OUTAGE = 1_000_000;
 const THROTTLING = 60_000;
+/** Milliseconds: longer than one attempt to join, shorter than all of them. */
+const HEALING = 30_000;
 /** Milliseconds: more than all receives of a message that comes back each time its visibility ends. */
 const LEDGER_OUTAGE = 3_000_000;
 /** Milliseconds for which the view of instances is stale. */
@@ -136,6 +138,9 @@ export function createWire(options: WireOptions): Wire {
       'node away': () => domain.away(instanceId, OUTAGE),
       'node lies': () => (domain.mood.lies += 1),
       'joins fail': () => (domain.mood.failures += 2),
+      'join cut short': () => (domain.mood.cuts += 1),
+      'users unknown': () => domain.breakUsers(instanceId, disturb(HEALING) - kernel.now()),
+      'users unknown for long': () => domain.breakUsers(instanceId, disturb(LONG_OUTAGE) - kernel.now()),
       'leaves hang': () => (domain.mood.leavesHang = true),
       'view stale': () => {
         disturb(STALE);
@@ -153,6 +158,10 @@ export function createWire(options: WireOptions): Wire {
       'account moved': () => {
         options.onTampering(instanceId);
         domain.move(instanceId);
+      },
+      'stamp deleted': () => {
+        options.onTampering(instanceId);
+        domain.unstamp(instanceId);
       },
       'account out of reach': () => {
         options.onTampering(instanceId);

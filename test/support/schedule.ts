@@ -90,13 +90,20 @@ const turns = [
   'node away',
   'node lies',
   'joins fail',
+  /** The script of a join is killed right after the password change: a member by keytab and directory, and nothing works. */
+  'join cut short',
+  /** sssd does not start on the node, or knows no user, until that heals by itself: before the last attempt, or long after. */
+  'users unknown',
+  'users unknown for long',
   'leaves hang',
   'group deleted',
   'account disabled',
   'account deleted',
   /** An administrator moves the account out of our unit, and another tool overwrites its stamp. */
   'account moved',
-  /** The same, to where our service account may not delete it for a while. */
+  /** The node deletes the stamp of its own account, which a computer may, and the account stays where it is. */
+  'stamp deleted',
+  /** As moved, to where our service account may not delete it for a while. */
   'account out of reach',
   /** The service account may not remove DNS records for a while. */
   'DNS right missing',

@@ -1,6 +1,8 @@
 /** The instances of the Auto Scaling group as machines on the bridge: what EC2 and the SSM agents do to them. */
 import { defaultHostName, type Machine, type Script, startMachine } from '../machine/machine.ts';
 import type { Outcome } from '../machine/process.ts';
+import type { PowerShell } from '../machine/windows/power-shell.ts';
+import { directoriesFor, runPowerShell } from '../machine/windows/run-power-shell.ts';
 
 export interface FleetOptions {
   readonly image: string;
@@ -13,10 +15,14 @@ export interface FleetOptions {
   readonly onDeath: (instanceId: string) => void;
   /** Called for each machine before its instance counts as booted; what it changes is like a part of the image. */
   readonly prepare?: (machine: Machine) => Promise<void>;
+  /** Makes each machine like a Windows Server, whose scripts this PowerShell runs. */
+  readonly windows?: PowerShell;
 }
 
 export interface Fleet {
-  boot(instanceId: string): Promise<{ privateIpAddress: string; hostName: string }>;
+  boot(
+    instanceId: string,
+  ): Promise<{ privateIpAddress: string; hostName: string; platform?: typeof windowsServer }>;
   /** Idempotent. */
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
@@ -39,6 +45,13 @@ const addressOf = (index: number): string => {
   const number = firstAddress + (index % addresses);
   return `10.77.${number >> 8}.${number & 255}`;
 };
+
+/** As the SSM agent tells it. */
+const windowsServer = {
+  type: 'Windows',
+  name: 'Microsoft Windows Server 2022 Datacenter',
+  version: '10.0.20348',
+} as const;
 
 const ordinary = (address: string): boolean => !/\.(0|255)$/.test(address);
 
@@ -86,6 +99,7 @@ export function createFleet(options: FleetOptions): Fleet {
         nameServers: options.nameServers(),
         searchDomain: options.searchDomain,
         onDeath: () => options.onDeath(instanceId),
+        ...(options.windows && { shares: directoriesFor(options.windows) }),
       });
       booting.set(instanceId, boot);
       const machine = await boot.catch((error: unknown) => {
@@ -94,7 +108,11 @@ export function createFleet(options: FleetOptions): Fleet {
       });
       await options.prepare?.(machine);
       if (booting.get(instanceId) === boot) up.set(instanceId, machine);
-      return { privateIpAddress: address, hostName: defaultHostName(address) };
+      return {
+        privateIpAddress: address,
+        hostName: defaultHostName(address),
+        ...(options.windows && { platform: windowsServer }),
+      };
     },
     destroy,
     reboot: (instanceId) => need(instanceId).reboot(),
@@ -104,7 +122,10 @@ export function createFleet(options: FleetOptions): Fleet {
       await machine.start(disk);
       if (disk === 'new') await options.prepare?.(machine);
     },
-    run: async (instanceId, script, signal) => need(instanceId).run(script, signal),
+    run: async (instanceId, script, signal) =>
+      options.windows
+        ? runPowerShell(need(instanceId), options.windows, script, signal)
+        : need(instanceId).run(script, signal),
     machine: (instanceId) => up.get(instanceId),
     machines: () => [...up.values()],
     async close() {

@@ -14,6 +14,7 @@ import { systemClock } from '../clock.ts';
 import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { PowerShell } from '../machine/windows/power-shell.ts';
 import { account } from '../stack/account.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
 import { Permissions } from '../stack/permissions.ts';
@@ -50,6 +51,8 @@ export interface SandboxOptions {
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
   readonly prepareMachine?: (machine: Machine) => Promise<void>;
+  /** Makes each machine like a Windows Server, whose scripts this PowerShell runs. */
+  readonly windows?: PowerShell;
   /** Spoils calls to the AWS endpoint. Default: none is spoilt. */
   readonly faults?: Faults;
   /** Told what becomes of messages, lifecycle actions and instances. */
@@ -159,6 +162,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       searchDomain: domain.domainName,
       onDeath: (instanceId) => cloud.machineDied(instanceId),
       ...(options.prepareMachine === undefined ? {} : { prepare: options.prepareMachine }),
+      ...(options.windows && { windows: options.windows }),
     });
     undo.push(() => fleet.close());
     const people = account({ accountId }, deployment);

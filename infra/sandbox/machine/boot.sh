@@ -2,11 +2,14 @@
 # The first process of a machine, in new mount, network, UTS, IPC and PID namespaces; the current directory is the
 # machine's own: `upper` and `work` are its disk and outlive a reboot.
 #
-#   boot.sh IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN
+#   boot.sh IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN [DIRECTORY…]
+#
+# The directories of the host that are named can be read in the machine, at the same places.
 #
 # Says `namespaces` when its network namespace exists, waits for one line (the cable is in), says `up`, and stays as PID 1.
 set -eu
 image=$1 host_name=$2 address=$3 gateway=$4 resolver=$5 search=$6
+shift 6
 
 echo namespaces
 
@@ -14,6 +17,12 @@ echo namespaces
 mkdir -p lower root upper work
 mount --bind "$image" lower
 mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay root
+
+for directory in "$@"; do
+  mkdir -p "root$directory"
+  mount --bind "$directory" "root$directory"
+  mount -o remount,bind,ro "root$directory"
+done
 
 mount -t proc -o nosuid,nodev,noexec proc root/proc
 mount -t tmpfs -o nosuid,mode=0755 tmpfs root/run

@@ -61,6 +61,8 @@ export interface MachineOptions {
   /** Addresses, in the order in which they are asked. */
   readonly nameServers: readonly string[];
   readonly searchDomain: string;
+  /** Directories of the host that the machine can read, at the same places. Default: none. */
+  readonly shares?: readonly string[];
   /** Called when the machine ends by itself. */
   readonly onDeath?: () => void;
 }
@@ -209,6 +211,7 @@ async function boot(directory: string, options: MachineOptions): Promise<Running
       network.gateway,
       resolverConfiguration(options.nameServers),
       options.searchDomain,
+      ...(options.shares ?? []),
     ],
     { cwd: directory, env: { PATH: systemPath }, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
   );

@@ -9,6 +9,7 @@ import { network } from '../../../infra/sandbox/machine/network.ts';
 import { createMemoryLog, textOf } from '../../support/memory-log.ts';
 import { openDirectoryOf } from '../../support/real-directory.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+import { eventually } from '../sandbox.ts';
 import { startRogue, type Rogue } from './rogue-controller.ts';
 
 const place = { deployment: 'test', accountId: '123456789012', region: 'eu-central-1' };
@@ -117,6 +118,28 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
     expect(log.lines.map(textOf).join('\n')).toMatch(
       /untrusted.*aprintserver.*its certificate has neither the usage KDC Authentication nor the name/,
     );
+  });
+
+  test('is not even connected to where controllers take the worker for one of that site', async () => {
+    for (const words of [
+      ['create', site],
+      ['subnet', 'create', `${network.gateway}/32`, site],
+    ]) {
+      const made = await domain.controller.exec(['samba-tool', 'sites', ...words]);
+      if (made.code !== 0) throw new Error(made.stderr);
+    }
+    const asked: string[] = [];
+    const resolveSrv = async (name: string) => {
+      asked.push(name);
+      return lookUpSrv(name, 2_000);
+    };
+    const room = directory({ resolveSrv });
+    const before = rogue.visitors;
+    await room.list(signal);
+    const record = `_ldap._tcp.${site}._sites.dc._msdcs.${domain.domainName}`;
+    await eventually('its site is asked for', 20_000, async () => asked.includes(record) || undefined);
+    await expect(room.list(signal)).resolves.toEqual([]);
+    expect(rogue.visitors).toBe(before);
   });
 
   test('is named as untrusted where it is the only one', async () => {

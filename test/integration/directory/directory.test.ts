@@ -380,6 +380,35 @@ describeReal('The directory room', (ground) => {
       });
     });
 
+    test('takes no right in the zone with dnsCleanup "none": the account goes, and its record is left to others', async () => {
+      const instance = newInstance();
+      const room = directory({ dnsCleanup: 'none' });
+      const staged = await room.stage(instance, password(), {}, unchecked, signal);
+      const { computerName, objectSid } = staged;
+      const label = computerName.toLowerCase();
+      await plantRecord(label, objectSid);
+      await domain.setDnsRight(false);
+      try {
+        const nothing = { dnsRecords: [], othersRecords: [] };
+        expect(await room.remove(instance, { names: [] }, unchecked, signal)).toMatchObject({
+          accounts: [computerName],
+          ...nothing,
+        });
+        expect(await dnOf(computerName)).toBeUndefined();
+        const stray = [{ computerName, objectSids: [objectSid] }];
+        expect(await room.strays(stray, signal)).toEqual([]);
+        expect(await directory().strays(stray, signal)).toEqual([computerName]);
+        const remembered = { names: [computerName], objectSids: [objectSid] };
+        expect(await room.remove(instance, remembered, unchecked, signal)).toMatchObject({
+          accounts: [],
+          ...nothing,
+        });
+        expect(await records(label)).toBe(1);
+      } finally {
+        await domain.setDnsRight(true);
+      }
+    });
+
     test('deletes every account of the instance, and a record that outlived its account', async () => {
       const instance = newInstance();
       const stamp = stamped(stampOf(instance));

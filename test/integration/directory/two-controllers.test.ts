@@ -13,6 +13,7 @@ import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { network } from '../../../infra/sandbox/machine/network.ts';
 import { mustRun } from '../../../infra/sandbox/machine/process.ts';
+import { eventually } from '../../e2e/sandbox.ts';
 import { logTo, silentLog, textOf } from '../../support/memory-log.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import type { ServiceCredential } from '../../../agent/terms.ts';
@@ -135,6 +136,52 @@ describeReal('The directory room with two domain controllers', (ground) => {
       } finally {
         await second.start();
       }
+    }, 60_000);
+
+    test('a worker that is told no site finds its own, and follows it when subnets change', async () => {
+      let later = 0;
+      const clock = { ...systemClock, now: () => systemClock.now() + later };
+      const asked: string[] = [];
+      // The whole domain, in an order that is known.
+      const inOrder = [first, second].map(({ hostName: name }, priority) => ({
+        name,
+        priority,
+        port: 389,
+        weight: 100,
+      }));
+      const resolveSrv = async (name: string) => {
+        if (!name.includes('._sites.')) return inOrder;
+        asked.push(name);
+        return lookUpSrv(name, 2_000);
+      };
+      const room = directory({ resolveSrv, clock });
+      /** What the controllers say is asked for beside the work. */
+      const comesTo = async (controller: Controller): Promise<void> => {
+        await eventually(`${controller.hostName} serves`, 20_000, async () =>
+          (await servedBy(room)) === controller.hostName ? controller : undefined,
+        );
+      };
+      const configuration = `CN=Configuration,${domain.baseDn}`;
+      const subnet = `CN=10.77.0.0/16,CN=Subnets,CN=Sites,${configuration}`;
+      /** What an administrator changes, on both; the worker asks again a quarter of an hour later. */
+      const change = async (
+        tool: 'ldbadd' | 'ldbmodify',
+        site: string,
+        ...lines: string[]
+      ): Promise<void> => {
+        const place = `siteObject: CN=${site},CN=Sites,${configuration}`;
+        const input = [`dn: ${subnet}`, ...lines, place, ''].join('\n');
+        const { code } = await first.machine.exec([tool, '-H', database], { input });
+        expect(code).toBe(0);
+        await second.replicateFrom([first], configuration);
+        later += 15 * 60_000;
+      };
+      expect(await servedBy(room)).toBe(first.hostName);
+      await change('ldbadd', 'Branch', 'objectClass: subnet');
+      await comesTo(second);
+      expect(asked.at(-1)).toBe(`_ldap._tcp.Branch._sites.dc._msdcs.${domain.domainName}`);
+      await change('ldbmodify', 'Default-First-Site-Name', 'changetype: modify', 'replace: siteObject');
+      await comesTo(first);
     }, 60_000);
 
     test('a site that DNS does not know is no obstacle', async () => {

@@ -8,6 +8,7 @@ import { parameters, type Purpose } from '../../../documents/parameters.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
+import { together } from '../../support/together.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 type Values = Readonly<Record<string, string | readonly string[]>>;
@@ -394,7 +395,7 @@ exec "$tool" "$@"
     expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
   }, 150_000);
 
-  test('what an image says of Kerberos and realmd outlives a join, and decides nothing', async () => {
+  test('what an image says of Kerberos and realmd outlives a join, also one that fails for a read-only /etc, and decides nothing', async () => {
     const machine = await newMachine();
     await inShell(
       machine,
@@ -403,8 +404,26 @@ exec "$tool" "$@"
         "printf '[service]\nautomatic-install = no\n[%s]\ncomputer-ou = OU=Nowhere\nmanage-system = no\n' corp.example.test >/etc/realmd.conf",
       ].join('; '),
     );
-    const { values } = await prepare(machine, nameOf(machine));
-    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+    // On the way, /etc becomes read-only, as a root file system does after an error of its disk.
+    const readOnly = 'mount --bind /etc /etc && mount -o remount,bind,ro /etc';
+    const joinAnew = async () => {
+      const { values } = await prepare(machine, nameOf(machine));
+      return run(machine, 'join', values);
+    };
+    await before(machine, 'adcli', readOnly);
+    // The password was changed, and the key for it is lost: adcli's own words. The next one fails before that.
+    const fails = (code: string, detail: string) => ({
+      result: 'failed',
+      code,
+      detail: expect.stringContaining(detail),
+    });
+    expect(await joinAnew()).toMatchObject(fails('adcli-failed', "Couldn't add keytab entries"));
+    expect(await joinAnew()).toMatchObject(fails('setup-failed', 'Read-only file system'));
+    await inShell(machine, 'umount /etc');
+    // After adcli, a join writes nothing there any more.
+    await before(machine, 'adcli', `"$tool" "$@" || exit; ${readOnly}; exit 0`);
+    expect(await joinAnew()).toMatchObject({ result: 'joined' });
+    await inShell(machine, 'umount /etc');
     expect(await inShell(machine, 'cat /etc/krb5.conf')).toBe(
       'includedir /etc/krb5.conf.d/\n[libdefaults]\ndefault_realm = ATHENA.MIT.EDU\n forwardable = true',
     );
@@ -467,7 +486,7 @@ exec "$tool" "$@"
   }, 120_000);
 
   const site = '/etc/sssd/conf.d/10-site.conf';
-  test.each([
+  const unusable = [
     {
       title: 'whose sssd misses a service that the image asks for',
       spoil: `printf '[sssd]\nservices = nss, pam, ifp\n' >${site}; chmod 0600 ${site}`,
@@ -499,9 +518,10 @@ exec "$tool" "$@"
       mend: "echo 'nameserver 10.77.0.10' >/etc/resolv.conf",
       detail: 'sssd is connected to no domain controller',
     },
-  ])(
+  ];
+  test.each(unusable)(
     'a node $title has not joined, at first as later, and is completed once that is mended',
-    async ({ spoil, mend, detail }) => {
+    together(unusable, 3, async ({ spoil, mend, detail }) => {
       const machine = await newMachine();
       const attempt = await prepare(machine, nameOf(machine));
       await before(machine, 'adcli', `"$tool" "$@" || exit; { ${spoil}; } >/dev/null 2>&1; exit 0`);
@@ -518,8 +538,8 @@ exec "$tool" "$@"
       const facts = await run(machine, 'join', attempt.values);
       expect(['joined', 'already']).toContain(facts['result']);
       expect(await resolvesUsers(machine)).toBe(true);
-    },
-    240_000,
+    }),
+    300_000,
   );
 
   test('a warm node whose sssd is down is a member again only when sssd is online: its cache is no proof', async () => {
@@ -534,15 +554,16 @@ exec "$tool" "$@"
     expect(['joined', 'already']).toContain(facts['result']);
   }, 150_000);
 
-  test.each(['/run/sssd.pid', '/run/sssd/sssd.pid'])(
-    'sssd is known by its process ID in %s',
-    async (place) => {
+  const places = [{ place: '/run/sssd.pid' }, { place: '/run/sssd/sssd.pid' }];
+  test.each(places)(
+    'sssd is known by its process ID in $place',
+    together(places, 2, async ({ place }) => {
       const { machine, values } = await joined();
       if (place !== '/run/sssd.pid') await inShell(machine, `mkdir -p /run/sssd; mv /run/sssd.pid ${place}`);
       expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
       expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
       expect(await inShell(machine, 'ps -e -o comm= | grep -x sssd || echo none')).toBe('none');
-    },
+    }),
     90_000,
   );
 
@@ -573,13 +594,14 @@ exec "$tool" "$@"
   }, 120_000);
 
   // As adcli 0.9.1 says it, by its source and SSSD/sssd#7751.
-  test.each([
-    ['Message stream modified', 'adcli-too-old'],
-    ['Preauthentication failed', 'adcli-failed'],
-    ['Cannot contact any KDC for requested realm', 'adcli-failed'],
-  ])(
-    'an adcli that ends with "%s" is reported as %s',
-    async (words, code) => {
+  const complaints = [
+    { words: 'Message stream modified', code: 'adcli-too-old' },
+    { words: 'Preauthentication failed', code: 'adcli-failed' },
+    { words: 'Cannot contact any KDC for requested realm', code: 'adcli-failed' },
+  ];
+  test.each(complaints)(
+    'an adcli that ends with "$words" is reported as $code',
+    together(complaints, 3, async ({ words, code }) => {
       const machine = await newMachine();
       const { computerName, values } = await prepare(machine, nameOf(machine));
       const error = `Couldn't change password for computer account: ${computerName}$: ${words}`;
@@ -593,7 +615,7 @@ exec "$tool" "$@"
         detail: ` ! ${error}`,
       });
       expect(await inShell(machine, 'ls -A /run/adjoin; ls /etc/krb5.keytab 2>/dev/null || :')).toBe('lock');
-    },
+    }),
     60_000,
   );
 
@@ -644,26 +666,33 @@ exec "$tool" "$@"
 
   const ours = 'corp.example.test';
 
-  test.each([
-    ['a domain of sssd', configure('[sssd]', 'domains = LDAP', '[domain/LDAP]', 'id_provider = ldap')],
-    [
-      'a domain of sssd that has the same name and is no membership',
-      configure('[sssd]', `domains = ${ours}`, `[domain/${ours}]`, 'id_provider=ldap'),
-    ],
-    ['a membership in sssd alone', configure(`[domain/OTHER.example.test]`, 'id_provider = ad')],
-    [
-      'a membership of Samba alone',
-      `mkdir -p /etc/samba; printf '%s\n' '[global]' 'security = ads' 'workgroup = CORP' 'realm = ${ours.toUpperCase()}' >/etc/samba/smb.conf`,
-    ],
-    ["another realm's keys", addKey('HTTP/web@OTHER.EXAMPLE.TEST')],
-    ["keys that are no machine's", addKey(`HTTP/web@${ours.toUpperCase()}`)],
-    [
-      "another realm's keys beside a membership",
-      `${addKey(`A$@${ours.toUpperCase()}`)}; ${addKey('HTTP/web@OTHER.EXAMPLE.TEST')}`,
-    ],
-  ])(
-    '%s on the node, which may come with its image, is left as it is by join and leave',
-    async (_, setUp) => {
+  const foreign = [
+    {
+      title: 'a domain of sssd',
+      setUp: configure('[sssd]', 'domains = LDAP', '[domain/LDAP]', 'id_provider = ldap'),
+    },
+    {
+      title: 'a domain of sssd that has the same name and is no membership',
+      setUp: configure('[sssd]', `domains = ${ours}`, `[domain/${ours}]`, 'id_provider=ldap'),
+    },
+    {
+      title: 'a membership in sssd alone',
+      setUp: configure(`[domain/OTHER.example.test]`, 'id_provider = ad'),
+    },
+    {
+      title: 'a membership of Samba alone',
+      setUp: `mkdir -p /etc/samba; printf '%s\n' '[global]' 'security = ads' 'workgroup = CORP' 'realm = ${ours.toUpperCase()}' >/etc/samba/smb.conf`,
+    },
+    { title: "another realm's keys", setUp: addKey('HTTP/web@OTHER.EXAMPLE.TEST') },
+    { title: "keys that are no machine's", setUp: addKey(`HTTP/web@${ours.toUpperCase()}`) },
+    {
+      title: "another realm's keys beside a membership",
+      setUp: `${addKey(`A$@${ours.toUpperCase()}`)}; ${addKey('HTTP/web@OTHER.EXAMPLE.TEST')}`,
+    },
+  ];
+  test.each(foreign)(
+    '$title on the node, which may come with its image, is left as it is by join and leave',
+    together(foreign, 4, async ({ setUp }) => {
       const machine = await newMachine();
       await inShell(machine, setUp);
       const look = 'sha256sum /etc/krb5.keytab /etc/sssd/sssd.conf /etc/samba/smb.conf 2>/dev/null || :';
@@ -675,7 +704,7 @@ exec "$tool" "$@"
         result: 'foreign-domain',
       });
       expect(await inShell(machine, look)).toBe(before);
-    },
+    }),
     120_000,
   );
 
@@ -697,19 +726,20 @@ exec "$tool" "$@"
     expect(await kept()).not.toContain(domain.domainName);
   }, 120_000);
 
-  test.each([
-    ['only the keytab', 'rm /etc/sssd/sssd.conf'],
-    ['only the configuration', 'rm /etc/krb5.keytab'],
-  ])(
-    'a node that has left %s behind leaves, and may join again',
-    async (_, cut) => {
+  const remainders = [
+    { title: 'only the keytab', cut: 'rm /etc/sssd/sssd.conf' },
+    { title: 'only the configuration', cut: 'rm /etc/krb5.keytab' },
+  ];
+  test.each(remainders)(
+    'a node that has left $title behind leaves, and may join again',
+    together(remainders, 2, async ({ cut }) => {
       const { machine, computerName } = await joined();
       await inShell(machine, cut);
       expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
       expect(await run(machine, 'probe')).toMatchObject({ domain: '', computerName: '' });
       const { values } = await prepare(machine, computerName);
       expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
-    },
+    }),
     120_000,
   );
 
@@ -755,21 +785,22 @@ exec "$tool" "$@"
 
   const die = 'kill -KILL 0';
   const afterwards = `"$tool" "$@"; ${die}`;
-  test.each([
-    ['the one-time password is opened', 'openssl', afterwards],
-    ['the host name is set', 'hostname', die],
-    ['the host name was set', 'hostname', afterwards],
-    ['the first file is put into place', 'mv', die],
-    ["Kerberos' settings are made", 'mkdir', die],
-    ['the account is used', 'adcli', die],
-    ['the account was used', 'adcli', afterwards],
-    ['sssd is started', 'setsid', die],
-    ['sssd was started', 'sss_cache', die],
-    ['the user is looked up', 'getent', die],
-    ['the name is looked up', 'dig', die],
-  ])(
-    'a join that is killed when %s leaves nothing running, and the next one succeeds',
-    async (_, tool, script) => {
+  const kills = [
+    { when: 'the one-time password is opened', tool: 'openssl', script: afterwards },
+    { when: 'the host name is set', tool: 'hostname', script: die },
+    { when: 'the host name was set', tool: 'hostname', script: afterwards },
+    { when: 'the first file is put into place', tool: 'mv', script: die },
+    { when: "Kerberos' settings are made", tool: 'mkdir', script: die },
+    { when: 'the account is used', tool: 'adcli', script: die },
+    { when: 'the account was used', tool: 'adcli', script: afterwards },
+    { when: 'sssd is started', tool: 'setsid', script: die },
+    { when: 'sssd was started', tool: 'sss_cache', script: die },
+    { when: 'the user is looked up', tool: 'getent', script: die },
+    { when: 'the name is looked up', tool: 'dig', script: die },
+  ];
+  test.each(kills)(
+    'a join that is killed when $when leaves nothing running, and the next one succeeds',
+    together(kills, 3, async ({ tool, script }) => {
       const machine = await newMachine();
       const attempt = await prepare(machine, nameOf(machine));
       await before(machine, tool, script);
@@ -785,8 +816,8 @@ exec "$tool" "$@"
       expect(['joined', 'already']).toContain(facts['result']);
       await inShell(machine, 'adcli testjoin');
       expect(await resolvesUsers(machine)).toBe(true);
-    },
-    120_000,
+    }),
+    240_000,
   );
 
   test('a member that lost its configuration but not its account is set up again without a password', async () => {
@@ -896,7 +927,9 @@ exec "$tool" "$@"
     expect(await run(redHat, 'probe')).toMatchObject({ ready: false, key: '' });
     const facts = await run(redHat, 'join', { ...refused, packageRepository });
     expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
-    expect(facts['detail']).toMatch(/^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/);
+    expect(facts['detail']).toMatch(
+      /^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/,
+    );
     expect(await run(redHat, 'join', refused)).toMatchObject({ result: 'failed', code: 'packages-missing' });
     expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
       code: 'system-contradicted',

@@ -138,6 +138,39 @@ describe('a command', () => {
   }, 30_000);
 });
 
+/** What the agent says of a step that is for another platform. */
+const note = (platform: string): string =>
+  `Step execution skipped due to unsatisfied preconditions: '"StringEquals": [platformType, ${platform}]'. Step name: look${platform}`;
+
+test('a step that is skipped, because it is for another platform, is no output of the node', async () => {
+  const ssm = new SSMClient({ region: 'eu-central-1' });
+  const [linux, windows] = [note('Linux'), note('Windows')];
+  const stepsOf: Readonly<Record<string, readonly string[]>> = {
+    'i-linux': [facts, windows],
+    'i-windows': [linux, facts],
+    'i-mac': [linux, windows],
+    'i-waits': [],
+  };
+  const CommandInvocations = Object.entries(stepsOf).map(([InstanceId, outputs]) => ({
+    InstanceId,
+    Status: 'Success',
+    StatusDetails: 'Success',
+    CommandPlugins: outputs.map((Output) => ({ Output, Status: 'Success', ResponseCode: 0 })),
+  }));
+  ssm.middlewareStack.add(
+    () => async () => ({ output: { $metadata: {}, CommandInvocations }, response: {} }),
+    { step: 'initialize' },
+  );
+  const listed = await createRunCommand(ssm).list('0d729f13-653e-420c-95eb-e033106355fa');
+  expect(listed.map(({ instanceId, output, isSkipped }) => [instanceId, output, isSkipped])).toEqual([
+    ['i-linux', facts, undefined],
+    ['i-windows', facts, undefined],
+    ['i-mac', '', true],
+    ['i-waits', '', undefined],
+  ]);
+  ssm.destroy();
+});
+
 test('a document that does not support the platform of a node makes it an unsupported one', async () => {
   const ssm = new SSMClient({ region: 'eu-central-1' });
   const refusal = Object.assign(new Error('This document does not support the platform.'), {

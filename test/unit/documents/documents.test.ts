@@ -2,6 +2,7 @@ import { expect, test, describe } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
+import { NODES_PER_JOIN } from '../../../agent/nodes/nodes.ts';
 import { commandDocuments } from '../../../documents/index.ts';
 import { parameters, type Parameter } from '../../../documents/parameters.ts';
 
@@ -18,7 +19,8 @@ interface Document {
 
 const documents = commandDocuments().map((document) => {
   const parsed: Document = JSON.parse(document.content);
-  return { ...document, parsed, script: parsed.mainSteps.flatMap((step) => step.inputs.runCommand) };
+  const [linux, windows] = parsed.mainSteps.map((step) => step.inputs.runCommand);
+  return { ...document, parsed, scripts: { linux: linux ?? [], windows: windows ?? [] } };
 });
 const allParameters = Object.entries(parameters).flatMap(([purpose, of]) =>
   Object.entries(of).map(([name, parameter]) => ({ title: `${purpose}.${name}`, parameter })),
@@ -36,35 +38,76 @@ describe('the command documents', () => {
     expect(document.parsed.schemaVersion).toBe('2.2');
     // Systems Manager takes documents of up to 64 KB.
     expect(Buffer.byteLength(document.content)).toBeLessThan(64 * 1024);
-    const [step, ...others] = document.parsed.mainSteps;
-    expect(others).toEqual([]);
-    expect(step).toMatchObject({
+    const inputs = { timeoutSeconds: '{{ executionTimeout }}' };
+    const linux = {
       action: 'aws:runShellScript',
       precondition: { StringEquals: ['platformType', 'Linux'] },
-      inputs: { timeoutSeconds: '{{ executionTimeout }}' },
-    });
-    // The agent takes names of letters, digits and underscores.
-    expect(step?.name).toMatch(/^[A-Za-z0-9_]+$/);
+      inputs,
+    };
+    const windows = {
+      action: 'aws:runPowerShellScript',
+      precondition: { StringEquals: ['platformType', 'Windows'] },
+      inputs,
+    };
+    // A Windows image needs no preparation.
+    const steps = document.purpose === 'prepare-image' ? [linux] : [linux, windows];
+    expect(document.parsed.mainSteps).toMatchObject(steps);
+    // The agent takes names of letters, digits and underscores; each one is a directory on the node.
+    for (const { name } of document.parsed.mainSteps) expect(name).toMatch(/^[A-Za-z0-9_]+$/);
+    expect(new Set(document.parsed.mainSteps.map(({ name }) => name)).size).toBe(steps.length);
+  });
+
+  test('a join has room for the entries of as many nodes as share one', () => {
+    const join = documents.find(({ purpose }) => purpose === 'join');
+    const entry = `i-0123456789abcdef0:A0123456789ABCD:${Buffer.alloc(256, 7).toString('base64')}`;
+    const { maxItems } = { maxItems: 0, ...parameters.join['entries'] };
+    const texts = Object.values(parameters.join).map((parameter) =>
+      parameter.type === 'String' ? 'a'.repeat(parameter.maxChars) : '',
+    );
+    const values = [...texts, ...Array.from({ length: maxItems }, () => entry)];
+    expect(maxItems).toBe(NODES_PER_JOIN);
+    // What SendCommand counts: the document, and what its parameters are given.
+    expect(Buffer.byteLength((join?.content ?? '') + values.join(''))).toBeLessThan(64 * 1024);
   });
 
   test.each(documents)(
     '$name names parameters nowhere but between single quotes of an assignment',
     (document) => {
-      const lines = document.script.filter((line) => line.includes('{{') || line.includes('}}'));
-      for (const line of lines) expect(line).toMatch(/^[A-Z_]+='\{\{ [a-zA-Z]+ \}\}'$/);
-      const named = lines.map((line) => line.replace(/^.*\{\{ (.*) \}\}.*$/, '$1'));
-      expect(named.toSorted()).toEqual(Object.keys(document.parsed.parameters).toSorted());
-      // Ahead of the script: nothing has run when they are assigned.
-      expect(document.script.slice(1, 1 + lines.length)).toEqual(lines);
+      const shapes = {
+        linux: /^[A-Z_]+='\{\{ [a-zA-Z]+ \}\}'$/,
+        windows: /^\$[A-Za-z]+ = '\{\{ [a-zA-Z]+ \}\}'$/,
+      };
+      for (const platform of ['linux', 'windows'] as const) {
+        const script = document.scripts[platform].filter((line) => !line.startsWith('#!'));
+        const lines = script.filter((line) => line.includes('{{') || line.includes('}}'));
+        for (const line of lines) expect(line).toMatch(shapes[platform]);
+        const named = lines.map((line) => line.replace(/^.*\{\{ (.*) \}\}.*$/, '$1'));
+        const known = Object.keys(document.parsed.parameters);
+        // What only one platform can do, the other one is not told.
+        if (platform === 'linux') expect(named.toSorted()).toEqual(known.toSorted());
+        else expect(known).toEqual(expect.arrayContaining(named));
+        // Ahead of the script: nothing has run when they are assigned.
+        expect(script.slice(0, lines.length)).toEqual(lines);
+      }
     },
   );
 
-  test.each(documents)('$name carries its scripts whole, with nothing left to include', (document) => {
-    expect(document.script[0]).toBe('#!/bin/sh');
-    expect(document.script.filter((line) => /^\s*\. .*shared\//.test(line))).toEqual([]);
-    expect(document.script).toContain('set -eu');
-    const check = spawnSync('sh', ['-n'], { input: document.script.join('\n'), encoding: 'utf8' });
-    expect(check.stderr).toBe('');
+  test.each(documents)(
+    '$name carries its scripts whole, with nothing left to include',
+    ({ purpose, scripts }) => {
+      expect(scripts.linux[0]).toBe('#!/bin/sh');
+      for (const script of [scripts.linux, scripts.windows])
+        expect(script.filter((line) => /^\s*\. .*shared\//.test(line))).toEqual([]);
+      expect(scripts.linux).toContain('set -eu');
+      if (purpose !== 'prepare-image') expect(scripts.windows).toContain("$ErrorActionPreference = 'Stop'");
+      const check = spawnSync('sh', ['-n'], { input: scripts.linux.join('\n'), encoding: 'utf8' });
+      expect(check.stderr).toBe('');
+    },
+  );
+
+  test.each(documents)('$name has no comment in it, which would take room from parameters', ({ scripts }) => {
+    for (const script of [scripts.linux.slice(1), scripts.windows])
+      expect(script.filter((line) => /^\s*(#|\/\/)/.test(line))).toEqual([]);
   });
 });
 

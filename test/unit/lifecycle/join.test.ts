@@ -17,6 +17,12 @@ describe('a node', () => {
   test.each([
     ['of a family without a document', { family: 'darwin' }, 'node-unsupported', 'runs debian 12.'],
     [
+      'that EC2Launch will rename',
+      { ready: false, renamedBy: 'agent-config.yml' },
+      'node-renames-itself',
+      'is told by agent-config.yml to take a name of its own',
+    ],
+    [
       'not ready, though it lacks nothing',
       { ready: false, missing: [] },
       'node-unsupported',
@@ -61,6 +67,17 @@ describe('a node', () => {
       { operatingSystem: 'DEBIAN' },
       { operatingSystem: 'DEBIAN', groupPolicy: 'enforcing' },
     ]);
+  });
+
+  test('of Windows in a group that says RHEL is refused', async () => {
+    world.node.facts = { family: 'windows' };
+    world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'RHEL']]) };
+    await handle();
+    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
+    expect(lastError()).toMatchObject({
+      code: 'node-system-contradicted',
+      message: expect.stringContaining('says RHEL, and the node runs Windows.'),
+    });
   });
 
   test('is told where to install packages from', async () => {

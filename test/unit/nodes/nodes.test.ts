@@ -6,7 +6,7 @@ import type { Invocation } from '../../../agent/nodes/poller.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
-const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test' };
+const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test', restarts: false };
 const sealed = 'A'.repeat(344);
 
 const instance = (number: number): string => `i-${String(number).padStart(17, '0')}`;
@@ -207,10 +207,16 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 20', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
+    requests.length = 0;
+    const joins = Array.from({ length: 50 }, (_, number) =>
+      outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
+    );
+    await clock.until(Promise.all(joins));
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([20, 20, 10]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
@@ -370,6 +376,24 @@ describe('the answer of a node', () => {
       await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
     },
   );
+
+  test('none of whose steps is for its platform is that of an unsupported node', async () => {
+    answer = () => ({ output: '', isSkipped: true });
+    await expect(clock.until(outcome(nodes.probe(nodeOf(1), open)))).resolves.toBe('node-unsupported');
+  });
+
+  test.each([
+    [false, 310_000],
+    // Ten minutes to start again, and the whole time of the script once more.
+    [true, 1_090_000],
+  ])('that does not come is given up later where the node starts again (%j)', async (restarts, limit) => {
+    answer = () => ({ status: 'InProgress', detail: 'InProgress' });
+    const began = clock.now();
+    const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, restarts }, open));
+    await expect(clock.until(joined)).resolves.toBe('command-failed');
+    expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
+    expect(clock.now() - began).toBeLessThan(limit + 20_000);
+  });
 
   test.each([
     ['without facts', ''],

@@ -613,7 +613,19 @@ describe('with a quarantine of three days', () => {
     expect(world.accountOf(alive)?.enabled).toBe(true);
     expect(world.table.get(alive)).toMatchObject({ state: 'member' });
     expect(world.table.get(alive)?.quarantinedAt).toBeUndefined();
+    expect(world.table.get(alive)?.quarantinedSids).toBeUndefined();
     expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([]);
+  });
+
+  test('an account that an administrator had disabled before stays disabled when its instance turns out to live', async () => {
+    const alive = goneMember();
+    for (const account of world.accounts.values()) account.enabled = false;
+    const other = world.accountOf(alive)?.name;
+    await world.sweep({ quarantineMs });
+    expect(world.table.get(alive)?.quarantinedSids).toBeUndefined();
+    world.ec2.set(alive, 'running');
+    expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${alive} restored`]);
+    expect(world.accountOf(alive)).toMatchObject({ name: other, enabled: false });
   });
 
   test('a sweep that dies at any call of a quarantine, or of its end, is made good by the next one', async () => {

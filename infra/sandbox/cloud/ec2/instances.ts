@@ -16,9 +16,21 @@ import type { Timers } from '../timers.ts';
  */
 export type InstanceState = 'pending' | 'running' | 'stopped' | 'shutting-down' | 'terminated';
 
+/** The operating system, as the SSM agent tells it. */
+export interface Platform {
+  readonly type: 'Linux' | 'Windows';
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What a machine runs of which its fleet says nothing. */
+const debian: Platform = { type: 'Linux', name: 'Debian GNU/Linux', version: '12' };
+
 /** What makes and unmakes the machines. */
 export interface Fleet {
-  boot(instanceId: string): Promise<{ privateIpAddress: string; hostName: string }>;
+  boot(
+    instanceId: string,
+  ): Promise<{ privateIpAddress: string; hostName: string; platform?: Platform | undefined }>;
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
   stop(instanceId: string): Promise<void>;
@@ -34,6 +46,7 @@ export interface Instance {
   reason: string;
   privateIpAddress: string | undefined;
   hostName: string | undefined;
+  platform: Platform;
   terminatedAt: number | undefined;
 }
 
@@ -85,6 +98,7 @@ export class Instances {
       reason: '',
       privateIpAddress: undefined,
       hostName: undefined,
+      platform: debian,
       terminatedAt: undefined,
     };
     this.#instances.set(instance.id, instance);
@@ -181,6 +195,7 @@ export class Instances {
       const booted = await this.#fleet.boot(instance.id);
       instance.privateIpAddress = booted.privateIpAddress;
       instance.hostName = booted.hostName;
+      instance.platform = booted.platform ?? debian;
     } catch (error) {
       if (instance.state !== 'pending') return;
       instance.reason = `Server.InternalError: ${error instanceof Error ? error.message : String(error)}`;

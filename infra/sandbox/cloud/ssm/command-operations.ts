@@ -25,7 +25,7 @@ import type { Place } from '../place.ts';
 import type { Operation, Requirement } from '../service.ts';
 import { commandShape, invocationShape, pluginStatus, stepDetails } from './command-shapes.ts';
 import { commandStatus, type Command, type Commands, type Invocation } from './commands.ts';
-import { checkParameters } from './document.ts';
+import { checkParameters, platformTypes } from './document.ts';
 import type { Documents } from './documents.ts';
 import type { Nodes } from './nodes.ts';
 import { pageSize } from './page-size.ts';
@@ -95,6 +95,17 @@ function sendCommand(parts: CommandParts, input: SendCommandCommandInput): SendC
         .join(''),
   );
   const ids = targetedIds(parts, input);
+  const suited = platformTypes(version.document);
+  const unsuited = ids.filter((id) => {
+    const platform = parts.nodes.registered(id)?.instance.platform.type;
+    return platform !== undefined && !suited.includes(platform);
+  });
+  if (unsuited.length > 0) {
+    throw new ServiceFailure(
+      'UnsupportedPlatformType',
+      `The document ${stored.name} does not support the platform of ${unsuited.join(', ')}.`,
+    );
+  }
   const command = commands.send({
     documentName: stored.name,
     version,

@@ -185,6 +185,7 @@ export class Commands {
         instanceId,
         region,
         scripts,
+        platform: nodes.registered(instanceId)?.instance.platform.type ?? 'Linux',
         now: () => this.#timers.date(),
         reboot: async () => {
           nodes.silent(instanceId);

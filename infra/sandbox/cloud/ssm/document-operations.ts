@@ -26,7 +26,7 @@ import { operationsOn } from '../operations.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
 import type { Operation, Resource } from '../service.ts';
-import { defaultOf, type DocumentType } from './document.ts';
+import { defaultOf, platformTypes, type DocumentType } from './document.ts';
 import type { Documents, DocumentVersion, StoredDocument } from './documents.ts';
 import { documentResource } from './resources.ts';
 
@@ -146,7 +146,7 @@ function listDocuments({ documents }: DocumentParts, input: ListDocumentsCommand
       DocumentType: each.type,
       SchemaVersion: each.versions[0]?.document.schemaVersion,
       DocumentFormat: 'JSON',
-      PlatformTypes: ['Linux'],
+      PlatformTypes: platformTypes(documents.version(each, undefined).document),
     })),
     NextToken: given.next,
   };
@@ -183,7 +183,7 @@ function description(stored: StoredDocument, version: DocumentVersion): Document
     DocumentType: stored.type,
     DocumentFormat: 'JSON',
     SchemaVersion: parsed.schemaVersion,
-    PlatformTypes: ['Linux'],
+    PlatformTypes: platformTypes(parsed),
     Parameters: Object.entries(parsed.parameters).map(([Name, definition]) => ({
       Name,
       Type: definition.type === 'StringList' ? 'StringList' : 'String',

@@ -12,6 +12,19 @@ export interface CommandDocument {
   readonly mainSteps: readonly Step[];
 }
 
+/** Where each action runs; a document is for all platforms that one of its actions is for (AWS-RunShellScript, AWS-RunPowerShellScript). */
+const platformsOfActions: Readonly<Record<string, readonly ('Linux' | 'MacOS' | 'Windows')[]>> = {
+  'aws:runShellScript': ['Linux', 'MacOS'],
+  'aws:runPowerShellScript': ['Windows', 'Linux', 'MacOS'],
+};
+
+/** As DescribeDocument lists them. A step's precondition does not count. */
+export function platformTypes({ mainSteps }: CommandDocument): ('Linux' | 'MacOS' | 'Windows')[] {
+  const all = ['Windows', 'Linux', 'MacOS'] as const;
+  const actions = mainSteps.map(({ action }) => platformsOfActions[action] ?? all);
+  return all.filter((each) => actions.length === 0 || actions.some((platforms) => platforms.includes(each)));
+}
+
 export interface ParameterDefinition {
   readonly type: 'String' | 'StringList' | 'Integer' | 'Boolean';
   readonly description?: string;

@@ -49,9 +49,9 @@ function describeNodes(
       LastPingDateTime: new Date(nodes.lastPingAt(node)),
       AgentVersion: '3.3.0.0',
       IsLatestVersion: false,
-      PlatformType: 'Linux',
-      PlatformName: 'Debian GNU/Linux',
-      PlatformVersion: '12',
+      PlatformType: node.instance.platform.type,
+      PlatformName: node.instance.platform.name,
+      PlatformVersion: node.instance.platform.version,
       ResourceType: 'EC2Instance',
       IPAddress: node.instance.privateIpAddress,
       ComputerName: node.instance.hostName,
@@ -67,7 +67,7 @@ function matches(
 ): boolean {
   if (filter.key === 'InstanceIds') return filter.values.includes(node.instance.id);
   if (filter.key === 'PingStatus') return filter.values.includes(nodes.pingStatus(node));
-  if (filter.key === 'PlatformTypes') return filter.values.includes('Linux');
+  if (filter.key === 'PlatformTypes') return filter.values.includes(node.instance.platform.type);
   if (filter.key === 'ResourceType') return filter.values.includes('EC2Instance');
   if (filter.key?.startsWith('tag:')) {
     return filter.values.includes(node.instance.tags.get(filter.key.slice('tag:'.length)) ?? '');

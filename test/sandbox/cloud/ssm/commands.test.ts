@@ -14,7 +14,7 @@ import {
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm';
 import { describe, expect, test } from '@jest/globals';
-import type { ScriptRunner } from '../../../../infra/sandbox/cloud/cloud.ts';
+import type { Fleet, ScriptRunner } from '../../../../infra/sandbox/cloud/cloud.ts';
 import { startBench } from '../bench.ts';
 
 const content = (script = 'echo {{ who }}') =>
@@ -25,8 +25,8 @@ const content = (script = 'echo {{ who }}') =>
   });
 
 /** Registered nodes in a group without hooks, and a document. */
-async function startNodes(count = 1, runScript?: ScriptRunner['run']) {
-  const bench = await startBench(runScript ? { runScript } : {});
+async function startNodes(count = 1, runScript?: ScriptRunner['run'], boot?: Fleet['boot']) {
+  const bench = await startBench({ ...(runScript && { runScript }), ...(boot && { boot }) });
   const operator = bench.as('operator');
   const { ssm } = operator;
   await operator.autoScaling.send(
@@ -244,6 +244,108 @@ describe('an invocation', () => {
     );
     expect(new Set(ids).size).toBe(100);
     expect(first).not.toBe(second);
+  });
+});
+
+/** A step for one platform. */
+const stepFor = (action: string, name: string, platformType: string) => ({
+  action,
+  name,
+  precondition: { StringEquals: ['platformType', platformType] },
+  inputs: { runCommand: ['one', 'two'] },
+});
+
+describe('on a Windows node', () => {
+  const platform = {
+    type: 'Windows',
+    name: 'Microsoft Windows Server 2022 Datacenter',
+    version: '10.0.20348',
+  } as const;
+  const boot: Fleet['boot'] = async () => ({
+    privateIpAddress: '10.77.1.1',
+    hostName: 'EC2AMAZ-1',
+    platform,
+  });
+  const both = JSON.stringify({
+    schemaVersion: '2.2',
+    mainSteps: [
+      stepFor('aws:runShellScript', 'linux', 'Linux'),
+      stepFor('aws:runPowerShellScript', 'windows', 'Windows'),
+    ],
+  });
+
+  async function startWindows(codes: readonly number[]) {
+    const seen: { path: string; text: string }[] = [];
+    const nodes = await startNodes(
+      1,
+      async (_instanceId, { path, text }) => {
+        seen.push({ path, text });
+        const code = codes[Math.min(seen.length, codes.length) - 1] ?? 0;
+        return { code, stdout: `run ${seen.length}\n`, stderr: '', timedOut: false };
+      },
+      boot,
+    );
+    await nodes.ssm.send(new CreateDocumentCommand({ Name: 'both', DocumentType: 'Command', Content: both }));
+    return { nodes, seen };
+  }
+
+  test('the step of its platform runs, as the agent writes it, and the other one is skipped as a success', async () => {
+    const { nodes, seen } = await startWindows([0]);
+    await using _ = nodes;
+    const id = await nodes.sendCommand({ DocumentName: 'both' });
+    await nodes.clock.advance(1000);
+    const [invocation] = await nodes.invocations(id);
+    expect(invocation).toMatchObject({
+      Status: 'Success',
+      CommandPlugins: [
+        {
+          Name: 'linux',
+          Status: 'Success',
+          ResponseCode: 0,
+          Output: expect.stringContaining('platformType, Linux'),
+        },
+        { Name: 'windows', Status: 'Success', ResponseCode: 0, Output: 'run 1\n' },
+      ],
+    });
+    expect(seen).toEqual([
+      { path: expect.stringMatching(/\/windows\/_script\.ps1$/), text: '\uFEFFone\r\ntwo\r\n' },
+    ]);
+  });
+
+  test.each([
+    ['3010 restarts the machine and runs the step again', [3010, 3010, 0], 3, 'Success', 0],
+    ['3010 is an exit code like any other after 15 runs', [3010], 15, 'Failed', 3010],
+    ['194, the code of Linux, is a failure', [194], 1, 'Failed', 194],
+    ['168 ends the document as a success', [168], 1, 'Success', 168],
+    ['169 ends the document as a failure', [169], 1, 'Failed', 169],
+  ])('%s', async (_title, codes, runs, status, code) => {
+    const { nodes, seen } = await startWindows(codes);
+    await using _ = nodes;
+    const id = await nodes.sendCommand({ DocumentName: 'both' });
+    await nodes.clock.advance(5000);
+    const [invocation] = await nodes.invocations(id);
+    expect([seen.length, nodes.rebooted.length]).toEqual([runs, runs - 1]);
+    // Only the last run is told of, with the same script as the first one.
+    expect(new Set(seen.map(({ text }) => text)).size).toBe(1);
+    expect(invocation).toMatchObject({
+      Status: status,
+      CommandPlugins: [{}, { Status: status, ResponseCode: code }],
+    });
+    expect(invocation?.CommandPlugins?.[1]?.Output).toContain(`run ${runs}`);
+  });
+
+  test('a document without a step that Windows can run is refused', async () => {
+    const { nodes } = await startWindows([0]);
+    await using _ = nodes;
+    await expect(nodes.sendCommand()).rejects.toMatchObject({ name: 'UnsupportedPlatformType' });
+    const platformsOf = async (Name: string) =>
+      (await nodes.ssm.send(new DescribeDocumentCommand({ Name }))).Document?.PlatformTypes;
+    expect(await platformsOf('greet')).toEqual(['Linux', 'MacOS']);
+    expect(await platformsOf('both')).toEqual(['Windows', 'Linux', 'MacOS']);
+    const listed = await nodes.ssm.send(new DescribeInstanceInformationCommand({}));
+    expect(listed.InstanceInformationList).toMatchObject([
+      { PlatformType: 'Windows', PlatformName: platform.name, PlatformVersion: platform.version },
+    ]);
   });
 });
 

@@ -76,6 +76,7 @@ describe('the document runner answers as the recorded SSM agent', () => {
         instanceId,
         region: 'eu-central-1',
         scripts: localScripts,
+        platform: 'Linux',
         now: () => new Date(),
         reboot: async () => undefined,
         signal: cancel.signal,

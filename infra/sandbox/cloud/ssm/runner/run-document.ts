@@ -1,3 +1,4 @@
+import type { Platform } from '../../ec2/instances.ts';
 import { violation, type CommandDocument, type Parameters, type Step } from '../document.ts';
 import { membersOf } from '../../wire/shape.ts';
 import { combined, cut, outputLimits } from './output.ts';
@@ -10,7 +11,7 @@ import { substitute } from './substitute.ts';
  *
  *   exit 0 ─▶ Success      168 ─▶ Success, rest skipped     169 ─▶ Failed, rest skipped
  *   exit n ─▶ Failed; with inputs.onFailure=exit the rest is skipped, but for a finallyStep
- *   194 ─▶ the machine reboots and the same step runs again
+ *   194, on Windows 3010 ─▶ the machine reboots and the same step runs again, 15 times in all
  *   too long ─▶ TimedOut, code 137, what it printed is kept, the next step runs all the same
  *   cancelled ─▶ Cancelled, output dropped: code 137 for the step that is killed, 1 for one that has not begun
  */
@@ -48,13 +49,21 @@ export interface DocumentRun {
   readonly instanceId: string;
   readonly region: string;
   readonly scripts: ScriptRunner;
+  readonly platform: Platform['type'];
   readonly now: () => Date;
   readonly reboot: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-/** Exit codes that speak to the agent. */
-const exitCodes = { succeedAndStop: 168, failAndStop: 169, rebootAndRepeat: 194 } as const;
+/** Exit codes that speak to the agent. 3010 is Windows' own word for a success that needs a reboot. */
+const exitCodes = {
+  succeedAndStop: 168,
+  failAndStop: 169,
+  rebootAndRepeat: 194,
+  rebootAndRepeatOnWindows: 3010,
+} as const;
+/** How often the agent starts one document, for as many reboots (its CommandRetryLimit). */
+const mostRuns = 15;
 /** What the agent accepts as a step's timeout, in seconds; anything else is the default, silently. */
 const stepTimeout = { least: 5, most: 172_800, otherwise: 3600 } as const;
 
@@ -87,7 +96,7 @@ export async function runDocument(
 async function runStep(run: DocumentRun, step: Step, inputs: Record<string, unknown>): Promise<Bare> {
   if (run.signal.aborted) return cancelled(1);
   const unsatisfied = Object.entries(step.precondition ?? {}).find(
-    ([operator, operands]) => !holds(operator, operands),
+    ([operator, operands]) => !holds(run.platform, operator, operands),
   );
   if (unsatisfied) {
     const [operator, operands] = unsatisfied;
@@ -95,23 +104,30 @@ async function runStep(run: DocumentRun, step: Step, inputs: Record<string, unkn
       `Step execution skipped due to unsatisfied preconditions: '"${operator}": [${operands.join(', ')}]'. Step name: ${step.name ?? ''}`,
     );
   }
-  if (step.action === 'aws:runPowerShellScript') {
+  if (step.action === 'aws:runPowerShellScript' && run.platform === 'Linux') {
     return failed(1, '', 'failed to run commands: exec: "pwsh": executable file not found in $PATH');
   }
-  if (step.action !== 'aws:runShellScript') {
+  const isShell = step.action === 'aws:runShellScript' && run.platform === 'Linux';
+  if (!isShell && step.action !== 'aws:runPowerShellScript') {
     return {
       ...failed(1, '', ''),
       output: `Plugin with name ${step.action} is not supported by this version of ssm agent, please update to latest version. Step name: ${step.name ?? ''}`,
     };
   }
-  return shell(run, step, inputs);
+  return runScript(run, step, inputs);
 }
 
-async function shell(run: DocumentRun, step: Step, inputs: Record<string, unknown>): Promise<Bare> {
+/**
+ * Runs a script until it asks for no reboot any more. On Windows the agent writes a byte order mark and joins lines as Windows does;
+ * elsewhere a file of the root-only directory that it has for each step.
+ */
+async function runScript(run: DocumentRun, step: Step, inputs: Record<string, unknown>): Promise<Bare> {
   const directory = `/var/lib/amazon/ssm/${run.instanceId}/document/orchestration/${run.commandId}/${step.name ?? ''}`;
+  const lines = [inputs['runCommand'] ?? []].flat().map(String);
+  const isWindows = run.platform === 'Windows';
   const script = {
-    path: `${directory.replace(/\/$/, '')}/_script.sh`,
-    text: `${[inputs['runCommand'] ?? []].flat().map(String).join('\n')}\n`,
+    path: `${directory.replace(/\/$/, '')}/_script.${isWindows ? 'ps1' : 'sh'}`,
+    text: isWindows ? `\uFEFF${lines.join('\r\n')}\r\n` : `${lines.join('\n')}\n`,
     env: {
       AWS_SSM_INSTANCE_ID: run.instanceId,
       AWS_SSM_REGION_NAME: run.region,
@@ -119,11 +135,12 @@ async function shell(run: DocumentRun, step: Step, inputs: Record<string, unknow
     },
     timeoutMs: timeoutSeconds(inputs['timeoutSeconds']) * 1000,
   };
-  for (;;) {
+  const reboot = isWindows ? exitCodes.rebootAndRepeatOnWindows : exitCodes.rebootAndRepeat;
+  for (let count = 1; ; count += 1) {
     const ran = await run.scripts.run(run.instanceId, script, run.signal);
     if (run.signal.aborted) return cancelled(137);
     if (ran.timedOut) return bare('TimedOut', 137, ran.stdout, ran.stderr);
-    if (ran.code === exitCodes.rebootAndRepeat) {
+    if (ran.code === reboot && count < mostRuns) {
       await run.reboot();
       if (run.signal.aborted) return cancelled(137);
       continue;
@@ -199,9 +216,8 @@ function priorExit(step: Step): string {
   return `Plugin with name ${step.action} and id ${step.name ?? ''} skipped due to prior step with an exit condition`;
 }
 
-/** Every machine of the sandbox is Linux. */
-function holds(operator: string, operands: readonly string[]): boolean {
-  const [left, right] = operands.map((each) => (each === 'platformType' ? 'Linux' : each));
+function holds(platform: Platform['type'], operator: string, operands: readonly string[]): boolean {
+  const [left, right] = operands.map((each) => (each === 'platformType' ? platform : each));
   return operator === 'StringEquals' && left === right;
 }
 

@@ -1,0 +1,45 @@
+# Reports what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
+# The document assigns $GivenChallenge.
+
+# Included by the document, as there is nothing beside the script on a node.
+. "$PSScriptRoot/../shared/base.ps1"
+. "$PSScriptRoot/../shared/machine.ps1"
+. "$PSScriptRoot/../shared/seal.ps1"
+. "$PSScriptRoot/../shared/system.ps1"
+. "$PSScriptRoot/../shared/membership.ps1"
+
+# A node that has not started again since its join is no member yet: nothing must adopt it.
+function Get-ShownMembership($Membership) {
+  if ($Membership.Pending -or $Membership.Domain -eq '') { return @{ Domain = ''; Name = '' } }
+  return @{ Domain = $Membership.Domain; Name = $Membership.Name }
+}
+
+$lock = Open-Lock
+try {
+  $system = Get-MachineSystem
+  $shown = Get-ShownMembership (Get-Membership)
+  $renamedBy = Get-Renaming
+  $ready = (Test-Supported $system) -and $renamedBy -eq ''
+  $public = ''
+  if ($ready) {
+    # A key is for one attempt: a new probe replaces it, so a password that was sealed for an earlier one can't be opened.
+    Remove-MachineKey
+    $public = [AdjoinSeal]::PublicKey((New-MachineKey))
+  }
+  $proof = ''
+  if ($GivenChallenge -ne '' -and $shown.Domain -ne '') { $proof = 'failed: Windows can not prove its account' }
+  Write-Facts 'probe' ([ordered] @{
+      family = 'windows'
+      os = $system.Product
+      osVersion = '10.0.' + $system.Build
+      hostName = Get-MachineName $false
+      domain = $shown.Domain
+      computerName = $shown.Name
+      ready = $ready
+      missing = @()
+      renamedBy = $renamedBy
+      key = $public
+      proof = $proof
+    })
+} finally { $lock.Dispose() }
+exit 0

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { Machine, Script } from '../machine.ts';
+import { systemPath, type Outcome } from '../process.ts';
+import type { PowerShell } from './power-shell.ts';
+
+/** The functions that stand for Windows, and what they call. */
+const directory = import.meta.dirname;
+const seam = join(directory, 'seam.ps1');
+
+/** What a machine must be able to read, at the same places, to be like Windows. */
+export function directoriesFor(powerShell: PowerShell): readonly string[] {
+  return [...powerShell.directories, directory];
+}
+
+/**
+ * Runs a script on a machine as Run Command does on Windows: written as it is, byte order mark and all, and run by PowerShell without
+ * standard input. The exit code may be any that a process on Windows has.
+ */
+export async function runPowerShell(
+  machine: Machine,
+  powerShell: PowerShell,
+  script: Script,
+  signal?: AbortSignal,
+): Promise<Outcome> {
+  const command = [...powerShell.command, '-NoProfile', '-NonInteractive', '-File', seam, script.path];
+  const ran = await machine.exec(['sh', '-c', writeAndRun, 'run', script.path, ...command], {
+    input: script.text,
+    env: { PATH: systemPath, HOME: '/root', ...powerShell.environment, ...script.env },
+    timeoutMs: script.timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  // A script that was killed has none.
+  if (ran.code === null || ran.timedOut) return ran;
+  const { stdout } = await machine.exec(['cat', `${script.path}.exit`]);
+  return { ...ran, code: stdout === '' ? ran.code : Number(stdout) };
+}
+
+const writeAndRun = `
+mkdir -p "\${1%/*}"
+cat >"$1"
+rm -f "$1.exit"
+shift
+exec "$@" </dev/null`;
