@@ -122,7 +122,7 @@ const schema = z.strictObject({
         ),
       packageRepository: z
         .string()
-        .max(256)
+        .max(512)
         .regex(
           /^((https:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?|file:\/\/)(\/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+\/?)?$/,
           'is not an https or file URL; @id@, @version@ and @arch@ may stand in its path',

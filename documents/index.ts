@@ -12,8 +12,8 @@ import { parameters, type Purpose } from './parameters.ts';
  * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
  * for a reboot, after which it runs the step again.
  *
- * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 20 nodes take 10 KB.
- * So what a machine does not read is left out: comments, empty lines and indentation.
+ * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 15 nodes take 11 KB at most.
+ * So what a machine does not read is left out: comments, empty lines, and the indentation of JSON.
  */
 export interface CommandDocument {
   readonly purpose: Purpose;
@@ -41,16 +41,17 @@ const descriptions: Readonly<Record<Purpose, string>> = {
 };
 
 function commandDocument(purpose: Purpose) {
+  // The agent takes names of letters, digits and underscores.
+  const stem = purpose.replace('-i', 'I');
   return {
     schemaVersion: '2.2',
     description: descriptions[purpose],
     parameters: parameters[purpose],
     mainSteps: [
-      step('aws:runShellScript', `${purpose.replace('-i', 'I')}Linux`, 'Linux', linuxScript(purpose)),
-      // A Windows image needs no preparation.
+      step('aws:runShellScript', `${stem}Linux`, 'Linux', linuxScript(purpose)),
       ...(purpose === 'prepare-image'
         ? []
-        : [step('aws:runPowerShellScript', `${purpose}Windows`, 'Windows', windowsScript(purpose))]),
+        : [step('aws:runPowerShellScript', `${stem}Windows`, 'Windows', windowsScript(purpose))]),
     ],
   };
 }
@@ -70,39 +71,36 @@ function step(action: string, name: string, platformType: string, script: string
  * Parameters are substituted as text, so they appear nowhere but between single quotes in assignments ahead of the scripts; their
  * patterns allow no quote. A list becomes JSON text, whose double quotes mean nothing there.
  */
-const variables: Readonly<Record<Purpose, Readonly<Record<string, readonly [string, string?]>>>> = {
+const variables: Readonly<Record<Purpose, Readonly<Record<string, readonly [string, string]>>>> = {
   probe: {
     challenge: ['GIVEN_CHALLENGE', 'GivenChallenge'],
-    operatingSystem: ['GIVEN_SYSTEM'],
-    packageRepository: ['GIVEN_REPOSITORY'],
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
   },
   join: {
     domain: ['GIVEN_DOMAIN', 'GivenDomain'],
     domainController: ['GIVEN_CONTROLLER', 'GivenController'],
     entries: ['GIVEN_ENTRIES', 'GivenEntries'],
-    operatingSystem: ['GIVEN_SYSTEM'],
-    packageRepository: ['GIVEN_REPOSITORY'],
-    logInGroups: ['GIVEN_LOG_IN_GROUPS'],
-    sudoGroups: ['GIVEN_SUDO_GROUPS'],
-    groupPolicy: ['GIVEN_GROUP_POLICY'],
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
+    logInGroups: ['GIVEN_LOG_IN_GROUPS', 'GivenLogInGroups'],
+    sudoGroups: ['GIVEN_SUDO_GROUPS', 'GivenSudoGroups'],
+    groupPolicy: ['GIVEN_GROUP_POLICY', 'GivenGroupPolicy'],
   },
   leave: { domain: ['GIVEN_DOMAIN', 'GivenDomain'], notAfter: ['GIVEN_NOT_AFTER', 'GivenNotAfter'] },
+  // Linux alone.
   'prepare-image': {
-    operatingSystem: ['GIVEN_SYSTEM'],
-    packageRepository: ['GIVEN_REPOSITORY'],
-    region: ['GIVEN_REGION'],
+    operatingSystem: ['GIVEN_SYSTEM', 'GivenSystem'],
+    packageRepository: ['GIVEN_REPOSITORY', 'GivenRepository'],
+    region: ['GIVEN_REGION', 'GivenRegion'],
   },
 };
 
 function assignments(purpose: Purpose, platform: 'linux' | 'windows'): string[] {
-  const all: (typeof variables)[Purpose] = {
-    executionTimeout: ['TIME_LIMIT', 'TimeLimit'],
-    ...variables[purpose],
-  };
-  return Object.entries(all).flatMap(([parameter, [shell, powerShell]]) => {
-    if (platform === 'linux') return [`${shell}='{{ ${parameter} }}'`];
-    return powerShell === undefined ? [] : [`$${powerShell} = '{{ ${parameter} }}'`];
-  });
+  const all = { executionTimeout: ['TIME_LIMIT', 'TimeLimit'] as const, ...variables[purpose] };
+  return Object.entries(all).map(([parameter, [shell, powerShell]]) =>
+    platform === 'linux' ? `${shell}='{{ ${parameter} }}'` : `$${powerShell} = '{{ ${parameter} }}'`,
+  );
 }
 
 /** The script of `prepare-image` by itself, with every parameter's default: for builders of images that do not use Run Command. */
@@ -133,7 +131,10 @@ function windowsScript(purpose: Purpose): string {
   return [...assignments(purpose, 'windows'), script].join('\n');
 }
 
-/** A shell script's text. Lines of the scripts that begin with # are comments, inside awk's programs too. */
+/**
+ * A shell script's text without comments and indentation: Systems Manager has 64 KB for a document together with its parameters.
+ * Lines of the scripts that begin with # are comments, inside awk's programs too.
+ */
 function source(path: string): string {
   return readScript(path)
     .replace(/^ *(#.*)?\n/gm, '')
@@ -144,7 +145,7 @@ function readScript(path: string): string {
   return readFileSync(join(import.meta.dirname, path), 'utf8');
 }
 
-/** What config/operating-systems.json says, for the scripts that look at it. */
+/** What config/operating-systems.json says, for the scripts that look at it: no two documents are larger than they must be. */
 function tables(script: string): string[] {
   if (!script.includes('$SYSTEMS')) return [];
   const systems = operatingSystems();

@@ -48,7 +48,7 @@ const packageRepository: StringParameter = {
   description:
     'URL of a repository with the packages of a join; @id@, @version@ and @arch@ stand for those of the node',
   default: '',
-  maxChars: 256,
+  maxChars: 512,
   allowedPattern:
     '^((https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|file://)(/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+/?)?$',
 };
@@ -61,7 +61,7 @@ const groups = (description: string): StringParameter => ({
   type: 'String',
   description: `${description}, with colons between them and + for a space; may be empty`,
   default: '',
-  maxChars: 512,
+  maxChars: 1024,
   allowedPattern:
     '^([A-Za-z0-9_]([A-Za-z0-9_.+-]{0,62}[A-Za-z0-9_])?(:[A-Za-z0-9_]([A-Za-z0-9_.+-]{0,62}[A-Za-z0-9_])?)*)?$',
 });
@@ -106,9 +106,9 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       description:
         'For each node: instance ID, computer name and one-time password, sealed to the key of its last probe',
       // Systems Manager counts them into the 64 KB of the document, whose scripts take most of that.
-      maxItems: 20,
-      // RSA of 2048 bits, in base64.
-      allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342}==$',
+      maxItems: 15,
+      // 342 to 512 digits of base64: RSA of 2048 to 3072 bits.
+      allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,512}={0,2}$',
     },
     operatingSystem,
     packageRepository,

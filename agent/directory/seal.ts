@@ -1,12 +1,11 @@
 import { constants, createPublicKey, publicEncrypt, type KeyObject } from 'node:crypto';
 import { AdjoinError } from '../errors.ts';
 
-/**
- * The keys that the probes make. With fewer bits RSA is not trusted any more (NIST SP 800-131A); more would take space of the command,
- * which is short.
- */
-const BITS = 2048;
-/** A SubjectPublicKeyInfo of 2048 bits has 392 base64 characters. */
+/** Below 2048 bits RSA is not trusted any more (NIST SP 800-131A). */
+const LEAST_BITS = 2048;
+/** Above this a node would only be wasting its own time and the command's parameter space. */
+const MOST_BITS = 3072;
+/** A SubjectPublicKeyInfo of 3072 bits has 564 base64 characters. */
 const LONGEST = 1000;
 
 function invalid(reason: string): AdjoinError {
@@ -25,7 +24,7 @@ function publicKey(derBase64: string): KeyObject {
   if (key.asymmetricKeyType !== 'rsa')
     throw invalid(`its type is ${key.asymmetricKeyType ?? 'unknown'}, not RSA`);
   const { modulusLength: bits = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
-  if (bits !== BITS) throw invalid(`it has ${bits} bits`);
+  if (bits < LEAST_BITS || bits > MOST_BITS) throw invalid(`it has ${bits} bits`);
   // With the exponent 1 the "ciphertext" would be the padded password itself.
   if (publicExponent < 65537n || publicExponent % 2n === 0n)
     throw invalid(`its exponent is ${publicExponent}`);
@@ -37,7 +36,7 @@ function publicKey(derBase64: string): KeyObject {
  * places.
  * @param publicKeyDer base64 of the DER SubjectPublicKeyInfo that the node's probe printed
  * @returns base64 of the ciphertext
- * @throws AdjoinError `node-key-refused` when it is no RSA key of 2048 bits
+ * @throws AdjoinError `node-key-refused` when it is no RSA key of 2048 to 3072 bits
  */
 export function seal(publicKeyDer: string, oneTimePassword: string): string {
   const key = publicKey(publicKeyDer);

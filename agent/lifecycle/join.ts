@@ -40,11 +40,7 @@ const COUNTED_CODES = new Set([
 /** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
-function checkNode(
-  instanceId: string,
-  found: ProbeFacts,
-  { domain, operatingSystem }: { readonly domain: string; readonly operatingSystem: string | undefined },
-): void {
+function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
   if (found.family !== 'linux' && found.family !== 'windows') {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
@@ -54,11 +50,10 @@ function checkNode(
       `${instanceId} is a member of ${found.domain} already, or set up for it.`,
     );
   }
-  const isWindows = found.family === 'windows';
-  if (isWindows && operatingSystem !== undefined && operatingSystem !== 'WINDOWS') {
+  if (found.renamedBy !== '') {
     throw new AdjoinError(
-      'node-system-contradicted',
-      `${instanceId}: The tag Operating_System of the group says ${operatingSystem}, and the node runs Windows.`,
+      'node-renames-itself',
+      `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
     );
   }
   if (found.code === 'system-contradicted') {
@@ -66,12 +61,6 @@ function checkNode(
   }
   if (!found.ready && found.detail !== '') {
     throw new AdjoinError('node-unsupported', `${instanceId}: ${found.detail}`);
-  }
-  if (found.renamedBy !== '') {
-    throw new AdjoinError(
-      'node-renames-itself',
-      `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
-    );
   }
   if (!found.ready && found.missing.length === 0) {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
@@ -290,7 +279,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     packageRepository,
   });
   await lease.update({}, 'probe');
-  checkNode(instanceId, found, { domain, operatingSystem });
+  checkNode(instanceId, found, domain);
 
   if (await canAdopt(work, ports, found, domain)) {
     await completeJoin(work, ports, found, domain);

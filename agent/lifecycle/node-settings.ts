@@ -35,7 +35,7 @@ export interface NodeDefaults {
 }
 
 /** The most that a document takes; a tag's value has 256 characters. */
-const LONGEST_LIST = 512;
+const LONGEST_LIST = 1024;
 
 const nonempty = (text: string): string | undefined => (text === '' ? undefined : text);
 

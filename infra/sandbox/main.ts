@@ -15,6 +15,7 @@ import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/com
 import { createProgress } from './inside/progress.ts';
 import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
+import { windowsOf } from './inside/systems.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
 
 const directory = '.sandbox';
@@ -84,7 +85,9 @@ async function open(
   args: Arguments,
   progress: (step: string | undefined) => void,
 ): Promise<Sandbox> {
+  const windows = windowsOf(args.system, process.cwd());
   const sandbox = await startSandbox({
+    ...(windows && { windows }),
     image: ground.image,
     runtime: ground.runtime,
     directory: join(process.cwd(), directory),

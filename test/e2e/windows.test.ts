@@ -15,7 +15,7 @@ const inPowerShell = (windows: PowerShell) => (ground: Ground) => {
   beforeAll(async () => {
     // A leave is best effort. PowerShell, which starts slowly beside other tests, is to have its answer read all the same.
     const agentConfig = { nodes: { leaveSeconds: 60 }, patience: { leaveSeconds: 60 } };
-    system = await openSystem(ground, { windows, agentConfig });
+    system = await openSystem(ground, { windows: () => windows, agentConfig });
     system.startAgent();
   }, 180_000);
   afterAll(() => system.stop(), 60_000);

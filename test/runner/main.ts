@@ -10,6 +10,7 @@
  * `SANDBOX_UNAVAILABLE` set those tests are reported as skipped, for that reason.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import { findPowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 import { asPlainTests } from './beside.ts';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
@@ -77,7 +78,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (first === undefined) return end(await runAll(), true);
   const { options, ...meant } = parseArguments(argv);
-  return end(await runLayers(pick(testFiles(), meant), { options, behind: false }), true);
+  const picked = pick(testFiles(), meant);
+  preparePowerShell(picked);
+  return end(await runLayers(picked, { options, behind: false }), true);
 }
 
 function set(variables: Readonly<Record<string, string>>): void {
@@ -96,6 +99,7 @@ function isRunning(pid: number): boolean {
 async function runAll(): Promise<Part[]> {
   set(brief);
   const picked = pick(testFiles(), { patterns: [] });
+  preparePowerShell(picked);
   const plain = picked.filter(({ ground }) => ground === 'plain');
   const real = picked.filter(({ ground }) => ground !== 'plain');
   const behind = unavailable === undefined;
@@ -108,6 +112,16 @@ async function runAll(): Promise<Part[]> {
     runLayers(real, { options: [], behind: false }),
   ]);
   return [...first, ...second];
+}
+
+/** In a namespace there is no package feed: PowerShell is installed before. Why it can't be, the tests that need it say themselves. */
+function preparePowerShell(picked: readonly Picked[]): void {
+  if (!picked.some(({ files }) => files.some((file) => file.includes('windows')))) return;
+  try {
+    findPowerShell(process.cwd());
+  } catch (error) {
+    report(String(error));
+  }
 }
 
 /** All of them run even when one fails. */

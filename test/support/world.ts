@@ -250,12 +250,8 @@ export function createWorld(each = 64): World {
         ...world.node.facts,
       };
     },
-    async join(
-      _node,
-      entry,
-      { domain: _domain, domainController: _controller, restarts: _restarts, ...settings },
-      signal,
-    ) {
+    async join(_node, entry, target, signal) {
+      const { domain: _domain, domainController: _controller, restarts: _restarts, ...settings } = target;
       await call('nodes.join');
       world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);

@@ -3,7 +3,7 @@
  * there to see at that very moment, past LDAP in the directory's own database.
  *
  * - A launch: one enabled account with the instance's stamp, under the organizational unit, whose password was changed
- *   after the worker staged it; on the machine the keytab that a join makes.
+ *   after the worker staged it; on the machine the keytab that a join makes, and an sssd that resolves the account.
  * - A termination into the warm pool: what a launch must show, for the instance stays a member.
  * - Any other termination: no account with the instance's stamp or the ledger's GUID on the controller that took the removal, or a
  *   debt in the ledger.
@@ -15,6 +15,7 @@ import { type AttributeValue, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sandbox } from '../inside/sandbox.ts';
+import type { Machine } from '../machine/machine.ts';
 import { stampOf } from '../inside/subject.ts';
 import { accountsOf, type StoredAccount } from './directory.ts';
 import type { ActionRecord, CloudRecord } from './record.ts';
@@ -75,7 +76,7 @@ export async function lookAt(
   { instanceId, transition, destination }: ActionRecord,
 ): Promise<Verdict> {
   if (transition === 'launch' || destination === 'WarmPool')
-    return { complaint: complaintOfJoin(await lookAtJoin(sandbox, instanceId)), owed: false };
+    return { complaint: complaintOfJoin(await lookAtJoin(sandbox, instanceId, transition)), owed: false };
   const look = await lookAtRemoval(sandbox, instanceId);
   return { complaint: complaintOfRemoval(look), owed: look.state === 'owed' };
 }
@@ -87,13 +88,16 @@ export interface JoinLook {
   /** `pwdLastSet` when the worker had staged the account, from the ledger. */
   readonly stagedPasswordLastSet: string | undefined;
   readonly keytab: boolean;
+  /** Whether the machine resolves an account of the domain; undefined where it is not asked, or is dead by now. */
+  readonly resolves: boolean | undefined;
 }
 
 /** What speaks against continuing a launch. The controllers need not agree yet: one that shows the join is enough. */
 export function complaintOfJoin(look: JoinLook): string | undefined {
-  const { accounts, organizationalUnit, stagedPasswordLastSet, keytab } = look;
+  const { accounts, organizationalUnit, stagedPasswordLastSet, keytab, resolves } = look;
   if (accounts.length === 0) return 'no account carries its stamp';
   if (!keytab) return 'the machine has no keytab';
+  if (resolves === false) return 'the machine resolves no account of the domain';
   if (stagedPasswordLastSet === undefined) return 'the ledger does not know when the account was staged';
   const suffix = `,${organizationalUnit.toLowerCase()}`;
   const joined = accounts.some(
@@ -121,13 +125,20 @@ export function complaintOfRemoval({ state, accounts }: RemovalLook): string | u
   return left.length === 0 ? undefined : `${left.join(', ')} is still there`;
 }
 
-async function lookAtJoin(sandbox: Sandbox, instanceId: string): Promise<JoinLook> {
+async function lookAtJoin(
+  sandbox: Sandbox,
+  instanceId: string,
+  transition: ActionRecord['transition'],
+): Promise<JoinLook> {
   const { baseDn, controllers, organizationalUnit } = sandbox.domain;
   const stamp = stampOf(sandbox, instanceId);
   const accounts: StoredAccount[] = [];
   for (const { machine } of controllers) accounts.push(...(await accountsOf(machine, baseDn, stamp)));
   const item = await ledgerItem(sandbox, instanceId);
-  const disk = sandbox.fleet.machine(instanceId)?.disk;
+  const machine = sandbox.fleet.machine(instanceId);
+  const disk = machine?.disk;
+  // One that goes into the warm pool may be stopped at any time.
+  const name = transition === 'launch' ? accounts[0]?.name : undefined;
   const keytab =
     disk !== undefined &&
     (await access(join(disk, 'etc', 'krb5.keytab')).then(
@@ -139,7 +150,23 @@ async function lookAtJoin(sandbox: Sandbox, instanceId: string): Promise<JoinLoo
     organizationalUnit,
     stagedPasswordLastSet: item?.['stagedPasswordLastSet']?.S,
     keytab,
+    resolves:
+      machine && name !== undefined ? await resolves(machine, sandbox.domain.domainName, name) : undefined,
   };
+}
+
+/** `getent` was answered, and knows no such entry. */
+const noSuchEntry = 2;
+const resolveLimitMs = 15_000;
+
+/**
+ * Its own account, as the join has made sure: sssd remembers it while no controller answers.
+ * @returns undefined when there is no answer: the machine may have died meanwhile
+ */
+async function resolves(machine: Machine, domain: string, name: string): Promise<boolean | undefined> {
+  const getent = ['getent', 'passwd', `${name}$@${domain}`];
+  const outcome = await machine.exec(getent, { timeoutMs: resolveLimitMs }).catch(() => undefined);
+  return outcome?.code === 0 ? true : outcome?.code === noSuchEntry ? false : undefined;
 }
 
 async function lookAtRemoval(sandbox: Sandbox, instanceId: string): Promise<RemovalLook> {

@@ -44,6 +44,8 @@ export interface Evidence {
   readonly dnsNames: readonly string[];
   /** What `adcli testjoin` said where it failed, by instance. */
   readonly testjoin: ReadonlyMap<string, string>;
+  /** Instances in service that resolve no user of the domain. */
+  readonly unresolved: readonly string[];
   /** Accounts of others in the organizational unit, as they were placed. */
   readonly strangers: readonly StoredAccount[];
   /** What kept the system from coming to rest; empty when it did. */
@@ -76,6 +78,7 @@ export function audit(evidence: Evidence): Proof[] {
     terminationsProof(evidence),
     accountsProof(evidence),
     membersProof(evidence),
+    usersProof(evidence),
     dnsProof(evidence),
     ledgerProof(evidence),
     removedProof(evidence),
@@ -176,6 +179,11 @@ function membersProof(evidence: Evidence): Proof {
     return said === undefined ? [] : [`${instanceId}: ${said}`];
   });
   return proofOf('machines: adcli testjoin', living.length, failures);
+}
+
+function usersProof(evidence: Evidence): Proof {
+  const living = inService(mapped(evidence)).length;
+  return proofOf('machines: getent passwd of a domain user', living, evidence.unresolved);
 }
 
 function dnsProof(evidence: Evidence): Proof {

@@ -90,35 +90,46 @@ export async function serviceAccountState(
   };
 }
 
+async function change(machine: Machine, tool: string, ...lines: string[]): Promise<boolean> {
+  const input = `${lines.join('\n')}\n`;
+  const { code } = await machine.exec([tool, '-H', database], { input, timeoutMs: limitMs });
+  return code === 0;
+}
+
 /**
- * Moves the account with this stamp into a unit of its own and clears the stamp, as an administrator's tool might.
+ * Deletes the stamp of the account that has this one, as its computer may.
+ * @returns the account; nothing when there is none, or when a worker has deleted it meanwhile
+ */
+export async function deleteStamp(
+  machine: Machine,
+  baseDn: string,
+  stamp: string,
+): Promise<StoredAccount | undefined> {
+  const [account] = await accountsOf(machine, baseDn, stamp);
+  if (!account) return undefined;
+  const lines = [`dn: ${account.distinguishedName}`, 'changetype: modify', `delete: ${attributes[1]}`];
+  return (await change(machine, 'ldbmodify', ...lines)) ? account : undefined;
+}
+
+/**
+ * Moves the account with this stamp into a unit of its own and deletes the stamp, as an administrator's tool might.
  * @returns whether there was one
  */
 export async function moveAccount(machine: Machine, baseDn: string, stamp: string): Promise<boolean> {
-  const [account] = await accountsOf(machine, baseDn, stamp);
+  const account = await deleteStamp(machine, baseDn, stamp);
   if (!account) return false;
   const unit = `OU=Elsewhere,${baseDn}`;
-  const change = async (tool: string, ...lines: string[]): Promise<string> => {
-    const input = `${lines.join('\n')}\n`;
-    const { code, stderr } = await machine.exec([tool, '-H', database], { input, timeoutMs: limitMs });
-    return code === 0 ? '' : stderr.trim();
-  };
   // It is there from the second time on.
-  await change('ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
-  const { distinguishedName, name } = account;
-  const failures = [
-    await change('ldbmodify', `dn: ${distinguishedName}`, 'changetype: modify', `delete: ${attributes[1]}`),
-    await change(
-      'ldbmodify',
-      `dn: ${distinguishedName}`,
-      'changetype: modrdn',
-      `newrdn: CN=${name}`,
-      'deleteoldrdn: 1',
-      `newsuperior: ${unit}`,
-    ),
-  ];
-  // A worker may have deleted it meanwhile.
-  return failures.every((failure) => failure === '');
+  await change(machine, 'ldbadd', `dn: ${unit}`, 'objectClass: organizationalUnit');
+  return change(
+    machine,
+    'ldbmodify',
+    `dn: ${account.distinguishedName}`,
+    'changetype: modrdn',
+    `newrdn: CN=${account.name}`,
+    'deleteoldrdn: 1',
+    `newsuperior: ${unit}`,
+  );
 }
 
 /** Places computer accounts that are none of adjoin's, as an administrator would. */

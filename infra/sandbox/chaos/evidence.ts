@@ -3,8 +3,10 @@ import { type AttributeValue, paginateScan } from '@aws-sdk/client-dynamodb';
 import { paginateListCommandInvocations, paginateListCommands, SSMClient } from '@aws-sdk/client-ssm';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sandbox } from '../inside/sandbox.ts';
 import { leftovers } from '../machine/leftovers.ts';
+import type { Machine } from '../machine/machine.ts';
 import { lookAtFleet } from '../story/watch.ts';
 import type { Answer } from './answers.ts';
 import type { ControllerView, Evidence, WorkerLife } from './audit.ts';
@@ -37,7 +39,21 @@ type Item = Record<string, AttributeValue>;
 
 /** Under such keys the workers remember, in the ledger's table, versions of the secret that the directory has refused. */
 const refusalPrefix = 'refused-credential/';
-const testjoinLimitMs = 20_000;
+const commandLimitMs = 20_000;
+/** sssd that was left alone by every controller tries again after a minute to a minute and a half. */
+const usersLimitMs = 120_000;
+const usersPollMs = 500;
+
+/** Whether the machine comes to resolve a user that it was not asked for before. */
+async function resolvesUsers(machine: Machine, domain: string): Promise<boolean> {
+  const deadline = performance.now() + usersLimitMs;
+  for (;;) {
+    const getent = ['getent', 'passwd', `administrator@${domain}`];
+    const { code } = await machine.exec(getent, { timeoutMs: commandLimitMs });
+    if (code === 0 || performance.now() > deadline) return code === 0;
+    await sleep(usersPollMs);
+  }
+}
 
 export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> {
   const { domain, stack } = sandbox;
@@ -46,9 +62,15 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
   const machines = living.flatMap((instanceId) => sandbox.fleet.machine(instanceId) ?? []);
   const testjoin = new Map<string, string>();
   for (const machine of machines) {
-    const { code, stderr } = await machine.exec(['adcli', 'testjoin'], { timeoutMs: testjoinLimitMs });
+    const { code, stderr } = await machine.exec(['adcli', 'testjoin'], { timeoutMs: commandLimitMs });
     if (code !== 0) testjoin.set(machine.name, stderr.trim().split('\n').at(-1) ?? `exit code ${code}`);
   }
+  const unresolved: string[] = [];
+  await Promise.all(
+    machines.map(async (machine) => {
+      if (!(await resolvesUsers(machine, domain.domainName))) unresolved.push(machine.name);
+    }),
+  );
   const controllers: ControllerView[] = [];
   for (const { hostName, machine } of domain.controllers) {
     controllers.push({
@@ -84,6 +106,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
     controllers,
     dnsNames,
     testjoin,
+    unresolved,
     strangers: known.strangers,
     unrest: known.unrest,
     sweeps: known.sweeps,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../machine/machine.ts';
 
-export const machineKinds = ['node-silent', 'join-broken', 'package-missing'] as const;
+export const machineKinds = ['node-silent', 'join-broken', 'package-missing', 'users-unknown'] as const;
 export type MachineKind = (typeof machineKinds)[number];
 
 export interface SpoiltMachines {
@@ -32,10 +32,15 @@ esac
 const installRecorder =
   'mv /usr/bin/openssl /usr/bin/openssl.real && cat >/usr/bin/openssl && chmod 755 /usr/bin/openssl';
 
-/** An adcli that looks healthy to the probe and fails at the join; a machine without nsupdate, which the probe sees. */
+/**
+ * An adcli that looks healthy to the probe and fails at the join; a machine without nsupdate, which the probe sees; an sssd that
+ * does not start the first time, when keytab and directory show a join already, and is healed by that.
+ */
 const spoil: Readonly<Record<Exclude<MachineKind, 'node-silent'>, string>> = {
   'join-broken': 'printf "#!/bin/sh\\nexit 1\\n" >/usr/sbin/adcli && chmod 755 /usr/sbin/adcli',
   'package-missing': 'rm -f /usr/bin/nsupdate',
+  'users-unknown': `mv /usr/sbin/sssd /usr/sbin/sssd.real &&
+    printf '#!/bin/sh\\nmv -f /usr/sbin/sssd.real /usr/sbin/sssd\\nexit 4\\n' >/usr/sbin/sssd && chmod 755 /usr/sbin/sssd`,
 };
 
 export function createSpoiltMachines(): SpoiltMachines {

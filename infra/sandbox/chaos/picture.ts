@@ -27,8 +27,8 @@ export interface Timeline {
 const width = 1480;
 const left = 150;
 const right = 30;
-const legendRows = 3;
-const top = 112;
+const legendRows = 4;
+const top = 128;
 const laneHeight = 26;
 /** Room for a row of ticks of each kind of spoilt call. */
 const callsHeight = 44;
@@ -48,6 +48,7 @@ const colors: Readonly<Record<FaultKind, string>> = {
   'message-forged': '#000000',
   'instance-died': '#c62828',
   'account-moved': '#ad1457',
+  'stamp-deleted': '#d81b60',
   'dns-right-missing': '#33691e',
   'instance-terminated': '#d81b60',
   'pool-reused': '#2e7d32',
@@ -56,6 +57,7 @@ const colors: Readonly<Record<FaultKind, string>> = {
   'node-silent': '#757575',
   'join-broken': '#8d6e63',
   'package-missing': '#a1887f',
+  'users-unknown': '#bcaaa4',
   'call-throttled': '#1565c0',
   'call-failed': '#e53935',
   'answer-lost': '#ad1457',

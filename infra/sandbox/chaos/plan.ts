@@ -41,6 +41,7 @@ export const worldKinds = [
   'instance-died',
   'instance-terminated',
   'account-moved',
+  'stamp-deleted',
   'dns-right-missing',
   'pool-reused',
   'root-volume-replaced',
@@ -48,6 +49,7 @@ export const worldKinds = [
   'node-silent',
   'join-broken',
   'package-missing',
+  'users-unknown',
 ] as const;
 type WorldKind = (typeof worldKinds)[number];
 
@@ -85,8 +87,8 @@ export type WorldFault =
   | { readonly kind: 'message-malformed'; readonly body: string }
   | { readonly kind: 'message-forged'; readonly transition: string; readonly choice: number }
   | { readonly kind: 'instance-died' | 'instance-terminated'; readonly choice: number }
-  /** A member's account is moved out of the unit, without its stamp; then the instance is told to leave. */
-  | { readonly kind: 'account-moved'; readonly choice: number }
+  /** A member's account is moved out of the unit, or stays there, without its stamp; then the instance is told to leave. */
+  | { readonly kind: 'account-moved' | 'stamp-deleted'; readonly choice: number }
   /** The service account may not remove DNS records. */
   | { readonly kind: 'dns-right-missing'; readonly seconds: number }
   /** For so many seconds a group has a warm pool that takes instances back. Groups count from 1. */
@@ -99,7 +101,7 @@ export type WorldFault =
   /** Instance refreshes of a group: new root volumes, or new instances. */
   | { readonly kind: 'root-volume-replaced' | 'group-refreshed'; readonly group: number }
   /** These befall the next machine that boots. */
-  | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' };
+  | { readonly kind: 'node-silent' | 'join-broken' | 'package-missing' | 'users-unknown' };
 
 export type Fault = WorldFault | CallFault;
 
@@ -220,6 +222,7 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
     case 'instance-died':
     case 'instance-terminated':
     case 'account-moved':
+    case 'stamp-deleted':
       return { kind, choice };
     case 'dns-right-missing':
       return { kind, seconds: dice.between(5, 20) };
@@ -231,6 +234,7 @@ function worldFault(kind: WorldKind, dice: Dice, options: PlanOptions): WorldFau
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
+    case 'users-unknown':
       return { kind };
   }
 }
@@ -298,9 +302,11 @@ function detailOf(fault: Fault): string {
     case 'instance-died':
     case 'instance-terminated':
     case 'account-moved':
+    case 'stamp-deleted':
     case 'node-silent':
     case 'join-broken':
     case 'package-missing':
+    case 'users-unknown':
       return '';
   }
 }

@@ -10,7 +10,7 @@ import { stampOf } from '../inside/subject.ts';
 import { network } from '../machine/network.ts';
 import { mustRun, runProcess } from '../machine/process.ts';
 import type { Clock } from '../clock.ts';
-import { moveAccount } from './directory.ts';
+import { deleteStamp, moveAccount } from './directory.ts';
 import type { Groups } from './groups.ts';
 import type { LedgerWatch, LedgerWrite } from './ledger.ts';
 import type { SpoiltMachines } from './machines.ts';
@@ -259,7 +259,8 @@ export function createWorld(parts: WorldParts): World {
           await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim.instanceId] }));
           return once(laneOf(victim.instanceId));
         }
-        case 'account-moved': {
+        case 'account-moved':
+        case 'stamp-deleted': {
           const victim = chosen(
             inService(record).filter((each) => each.leavingAt === undefined),
             fault.choice,
@@ -267,7 +268,8 @@ export function createWorld(parts: WorldParts): World {
           // Both need the first controller's directory to be there, and so does what is done to that.
           if (!victim || busy.has('controller 1')) return undefined;
           const stamp = stampOf(sandbox, victim.instanceId);
-          if (!(await moveAccount(sandbox.domain.controller, sandbox.domain.baseDn, stamp))) return undefined;
+          const spoil = fault.kind === 'account-moved' ? moveAccount : deleteStamp;
+          if (!(await spoil(sandbox.domain.controller, sandbox.domain.baseDn, stamp))) return undefined;
           await autoScaling.send(
             new TerminateInstanceInAutoScalingGroupCommand({
               InstanceId: victim.instanceId,
@@ -302,6 +304,7 @@ export function createWorld(parts: WorldParts): World {
         case 'node-silent':
         case 'join-broken':
         case 'package-missing':
+        case 'users-unknown':
           return once(laneOf(await machines.arm(fault.kind)));
       }
     },

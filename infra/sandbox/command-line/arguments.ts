@@ -7,6 +7,8 @@ export interface Arguments {
   /** The size that the story scales out to. */
   readonly instances: number;
   readonly report: string | undefined;
+  /** What the machines are like; `mixed`: every second one like Windows. */
+  readonly system: 'linux' | 'windows' | 'mixed';
   /** How many workers are started; none when the agent is left to the person. */
   readonly workers: number;
 }
@@ -22,19 +24,25 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report } = parseCommand<{ instances: number; report?: string }>(
-      startCommand(),
-      argv,
-      'npm start -- --help',
-    );
-    return { verb, instances, report, workers: 1 };
+    const { instances, report, os } = parseCommand<{
+      instances: number;
+      report?: string;
+      os: Arguments['system'];
+    }>(startCommand(), argv, 'npm start -- --help');
+    return { verb, instances, report, system: os, workers: 1 };
   }
   const { workers, agent } = parseCommand<{ workers: number; agent: boolean }>(
     sandboxCommand(),
     argv,
     'npm run sandbox -- --help',
   );
-  return { verb, instances: defaultInstances, report: undefined, workers: agent ? workers : 0 };
+  return {
+    verb,
+    instances: defaultInstances,
+    report: undefined,
+    system: 'linux',
+    workers: agent ? workers : 0,
+  };
 }
 
 function startCommand(): Command {
@@ -47,6 +55,11 @@ function startCommand(): Command {
       `the size that the group scales out to, 1 to ${mostInstances}`,
       count(mostInstances),
       defaultInstances,
+    )
+    .addOption(
+      new Option('--os <system>', 'what the machines are like; Windows-like ones need a .NET SDK or pwsh')
+        .choices(['linux', 'windows', 'mixed'])
+        .default('linux'),
     )
     .option('--report <file>', 'also write the result to this file, as JSON');
 }

@@ -4,6 +4,7 @@ import { parseChaosArguments } from '../command-line/chaos-arguments.ts';
 import { UsageError } from '../command-line/parse.ts';
 import { ensureImage } from '../image/image.ts';
 import { parseArguments } from '../command-line/arguments.ts';
+import { findPowerShell } from '../machine/windows/power-shell.ts';
 import { enterNamespace, sweepUp } from './namespace.ts';
 
 /**
@@ -50,9 +51,14 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
   }
 }
 
-/** The program inside reads the same arguments again. @throws UsageError */
+/** The program inside reads the same arguments again, where no package feed is. @throws UsageError */
 function checkArguments(verb: string, rest: readonly string[]): void {
-  if (verb === 'start' || verb === 'sandbox') parseArguments(verb, rest);
+  if (verb === 'start' || verb === 'sandbox') {
+    const { system } = parseArguments(verb, rest);
+    const powerShell = system === 'linux' ? undefined : findPowerShell(process.cwd());
+    if (powerShell !== undefined && 'reason' in powerShell)
+      throw new Error(`There can be no Windows-like machine: ${powerShell.reason}.`);
+  }
   if (verb === 'chaos') parseChaosArguments(rest, () => '');
 }
 

@@ -15,8 +15,8 @@ export interface FleetOptions {
   readonly onDeath: (instanceId: string) => void;
   /** Called for each machine before its instance counts as booted; what it changes is like a part of the image. */
   readonly prepare?: (machine: Machine) => Promise<void>;
-  /** Makes each machine like a Windows Server, whose scripts this PowerShell runs. */
-  readonly windows?: PowerShell;
+  /** Makes the machine with this number, from 0 on, like a Windows Server, whose scripts this PowerShell runs. */
+  readonly windows?: (number: number) => PowerShell | undefined;
 }
 
 export interface Fleet {
@@ -33,6 +33,7 @@ export interface Fleet {
   run(instanceId: string, script: Script, signal: AbortSignal): Promise<Outcome>;
   /** The machine of an instance; undefined before it is up and after it is gone. */
   machine(instanceId: string): Machine | undefined;
+  isWindows(instanceId: string): boolean;
   machines(): readonly Machine[];
   close(): Promise<void>;
 }
@@ -60,7 +61,9 @@ export function createFleet(options: FleetOptions): Fleet {
   const booting = new Map<string, Promise<Machine>>();
   const up = new Map<string, Machine>();
   const taken = new Set<string>();
+  const windows = new Map<string, PowerShell>();
   let next = 0;
+  let booted = 0;
 
   const takeAddress = (): string => {
     for (;;) {
@@ -91,6 +94,9 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     async boot(instanceId) {
       const address = takeAddress();
+      const powerShell = options.windows?.(booted);
+      booted += 1;
+      if (powerShell) windows.set(instanceId, powerShell);
       const boot = startMachine({
         image: options.image,
         runtime: options.runtime,
@@ -99,7 +105,7 @@ export function createFleet(options: FleetOptions): Fleet {
         nameServers: options.nameServers(),
         searchDomain: options.searchDomain,
         onDeath: () => options.onDeath(instanceId),
-        ...(options.windows && { shares: directoriesFor(options.windows) }),
+        ...(powerShell && { shares: directoriesFor(powerShell) }),
       });
       booting.set(instanceId, boot);
       const machine = await boot.catch((error: unknown) => {
@@ -111,7 +117,7 @@ export function createFleet(options: FleetOptions): Fleet {
       return {
         privateIpAddress: address,
         hostName: defaultHostName(address),
-        ...(options.windows && { platform: windowsServer }),
+        ...(powerShell && { platform: windowsServer }),
       };
     },
     destroy,
@@ -122,11 +128,13 @@ export function createFleet(options: FleetOptions): Fleet {
       await machine.start(disk);
       if (disk === 'new') await options.prepare?.(machine);
     },
-    run: async (instanceId, script, signal) =>
-      options.windows
-        ? runPowerShell(need(instanceId), options.windows, script, signal)
-        : need(instanceId).run(script, signal),
+    async run(instanceId, script, signal) {
+      const powerShell = windows.get(instanceId);
+      const machine = need(instanceId);
+      return powerShell ? runPowerShell(machine, powerShell, script, signal) : machine.run(script, signal);
+    },
     machine: (instanceId) => up.get(instanceId),
+    isWindows: (instanceId) => windows.has(instanceId),
     machines: () => [...up.values()],
     async close() {
       await Promise.all([...booting.keys()].map(destroy));

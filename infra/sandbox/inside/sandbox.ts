@@ -51,8 +51,8 @@ export interface SandboxOptions {
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
   readonly prepareMachine?: (machine: Machine) => Promise<void>;
-  /** Makes each machine like a Windows Server, whose scripts this PowerShell runs. */
-  readonly windows?: PowerShell;
+  /** Makes the machine with this number, from 0 on, like a Windows Server, whose scripts this PowerShell runs. */
+  readonly windows?: (number: number) => PowerShell | undefined;
   /** Spoils calls to the AWS endpoint. Default: none is spoilt. */
   readonly faults?: Faults;
   /** Told what becomes of messages, lifecycle actions and instances. */
@@ -67,6 +67,8 @@ export interface SandboxOptions {
 
 export interface Sandbox {
   readonly runtime: string;
+  /** Whether some machines are like Windows. */
+  readonly hasWindows: boolean;
   readonly cloud: Cloud;
   readonly domain: Domain;
   readonly fleet: Fleet;
@@ -288,6 +290,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
     return {
       runtime: options.runtime,
+      hasWindows: options.windows !== undefined,
       cloud,
       domain,
       fleet,

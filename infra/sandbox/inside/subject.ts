@@ -1,5 +1,7 @@
 import type { CallCount as PrincipalCallCount } from '../cloud/cloud.ts';
 import { leftovers } from '../machine/leftovers.ts';
+import { wireCommand } from '../machine/windows/run-power-shell.ts';
+import type { MachineChecks } from '../story/checks.ts';
 import type { Subject } from '../story/story.ts';
 import type { CallCount } from '../story/summary.ts';
 import { inServiceTimes, lookAtFleet } from '../story/watch.ts';
@@ -12,6 +14,23 @@ const agentStopLimitMs = 45_000;
 export function stampOf(sandbox: Sandbox, instanceId: string): string {
   return `adjoin;deployment=${sandbox.stack.deployment};account=${accountId};region=${region};instance=${instanceId}`;
 }
+
+/** Three starts of PowerShell, which compiles what the scripts bring along, are 20 seconds of a processor. */
+const windowsJoinMs = 40_000;
+
+/** As the machine itself, over its secure channel. */
+const windowsChecks: MachineChecks = {
+  member: {
+    claim: 'Windows-like machines: secure channel',
+    argv: wireCommand('verify'),
+    shows: () => true,
+  },
+  users: {
+    claim: 'Windows-like machines: a controller names the administrator',
+    argv: wireCommand('lookup', 'administrator'),
+    shows: () => true,
+  },
+};
 
 /** A running sandbox as the story sees it. */
 export function subjectOf(sandbox: Sandbox): Subject {
@@ -32,6 +51,7 @@ export function subjectOf(sandbox: Sandbox): Subject {
         if (!machine) return { code: null, stdout: '', stderr: 'there is no such machine' };
         return machine.exec(argv, { timeoutMs });
       },
+      checksOf: (instanceId) => (sandbox.fleet.isWindows(instanceId) ? windowsChecks : undefined),
       lifecycleStates: async () => (await look()).states,
       inServiceTimes: () => inServiceTimes(sandbox.autoscaling, autoScalingGroup),
       leftovers: (living) => {
@@ -47,6 +67,7 @@ export function subjectOf(sandbox: Sandbox): Subject {
     agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
     stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
     calls: () => callsOfWorkers(sandbox.cloud.calls()),
+    ...(sandbox.hasWindows && { joinMs: windowsJoinMs }),
     logFile: '.sandbox/agent.log',
   };
 }

@@ -6,6 +6,32 @@ import type { Clock } from '../clock.ts';
 import type { AuditedAccount, Auditor } from './auditor.ts';
 import { absence, type Proof, proofOf } from './proof.ts';
 
+/** A program that a machine proves something with. */
+export interface MachineCheck {
+  readonly claim: string;
+  readonly argv: readonly string[];
+  /** Whether what it printed, with exit code 0, is a proof. */
+  readonly shows: (stdout: string) => boolean;
+}
+
+/** How a machine shows that it is a member, and that it knows the users of the domain. */
+export interface MachineChecks {
+  readonly member: MachineCheck;
+  readonly users: MachineCheck;
+}
+
+function linuxChecks(domain: string): MachineChecks {
+  const user = `administrator@${domain}`;
+  return {
+    member: { claim: 'machines: adcli testjoin', argv: ['adcli', 'testjoin'], shows: () => true },
+    users: {
+      claim: `machines: getent passwd ${user}`,
+      argv: ['getent', 'passwd', user],
+      shows: (stdout) => stdout.startsWith(`${user}:`),
+    },
+  };
+}
+
 /** Where the proofs come from. */
 export interface Witnesses {
   readonly auditor: Auditor;
@@ -19,6 +45,8 @@ export interface Witnesses {
     argv: readonly string[],
     timeoutMs: number,
   ): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  /** How this machine shows what a Linux machine shows otherwise. */
+  checksOf?(instanceId: string): MachineChecks | undefined;
   /** Auto Scaling's lifecycle state of every instance of the group. */
   lifecycleStates(): Promise<ReadonlyMap<string, string>>;
   /** When each instance entered service, in milliseconds since the epoch. */
@@ -167,19 +195,25 @@ export async function proveMembers(
   if (living.length !== size) unready.push(`Auto Scaling lists ${living.length} instances`);
 
   const dns: string[] = [];
-  const join: string[] = [];
-  const users: string[] = [];
+  const checksOf = (instanceId: string): MachineChecks =>
+    witnesses.checksOf?.(instanceId) ?? linuxChecks(expected.domain);
+  // Each claim is about the machines that prove it so.
+  const claims = new Map<string, { count: number; failures: string[] }>();
+  const note = ({ claim }: MachineCheck, failure: string | undefined): void => {
+    const { count, failures } = claims.get(claim) ?? { count: 0, failures: [] };
+    claims.set(claim, { count: count + 1, failures: failure ? [...failures, failure] : failures });
+  };
   await each(living, machinesAtOnce, async (instanceId) => {
     const account = accounts.find((candidate) => candidate.stamp === expected.stampOf(instanceId));
-    const tested = await witnesses.onMachine(instanceId, ['adcli', 'testjoin'], commandLimitMs);
-    if (tested.code !== 0) join.push(`${instanceId}: ${said(tested)}`);
-
-    const user = `administrator@${expected.domain}`;
-    const unknown = await settle(clock, signal, async () => {
-      const found = await witnesses.onMachine(instanceId, ['getent', 'passwd', user], commandLimitMs);
-      return found.code === 0 && found.stdout.startsWith(`${user}:`) ? undefined : said(found);
-    });
-    if (unknown !== undefined) users.push(`${instanceId}: ${unknown}`);
+    const { member, users } = checksOf(instanceId);
+    const ask = async ({ argv, shows }: MachineCheck): Promise<string | undefined> => {
+      const outcome = await witnesses.onMachine(instanceId, argv, commandLimitMs);
+      return outcome.code === 0 && shows(outcome.stdout) ? undefined : said(outcome);
+    };
+    const unjoined = await ask(member);
+    note(member, unjoined && `${instanceId}: ${unjoined}`);
+    const unknown = await settle(clock, signal, () => ask(users));
+    note(users, unknown && `${instanceId}: ${unknown}`);
 
     const address = witnesses.addressOf(instanceId);
     const name = `${(account?.computerName ?? '').toLowerCase()}.${expected.domain}`;
@@ -198,8 +232,7 @@ export async function proveMembers(
     directoryProof(living, accounts, expected),
     orderProof(living, accounts, entered, expected),
     proofOf("DNS: the computer's name leads to the instance's address", living.length, dns),
-    proofOf('machines: adcli testjoin', living.length, join),
-    proofOf(`machines: getent passwd administrator@${expected.domain}`, living.length, users),
+    ...[...claims].map(([claim, { count, failures }]) => proofOf(claim, count, failures)),
   ];
 }
 

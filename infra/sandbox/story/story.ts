@@ -36,6 +36,8 @@ export interface Subject {
   stopAgent(): Promise<Ending | null>;
   /** Calls that the worker made, by operation. */
   calls(): readonly CallCount[];
+  /** Milliseconds that the join of one instance more may take on two cores. Default: 5,000, as on Linux. */
+  readonly joinMs?: number;
   /** Where a person reads what happened. */
   readonly logFile: string;
 }
@@ -65,7 +67,7 @@ export function sizesOf(instances: number): number[] {
  * How long a chapter may take. A join of six takes seconds; the rest is for a busy machine, since a story that ends too
  * early proves nothing. Every instance adds its own join on two cores.
  */
-const chapterLimitMs = (instances: number): number => 120_000 + 5_000 * instances;
+const chapterLimitMs = (instances: number, joinMs = 5_000): number => 120_000 + joinMs * instances;
 
 /** What an instance that did not get there in time is stuck in, or why it was given up. */
 function stuck({ instanceId, lifecycleState, membership }: Watched): string {
@@ -152,7 +154,7 @@ export async function tellStory(
   async function tellChapter(size: number, previous: number, known: Baseline): Promise<Chapter> {
     const title = `scale ${size > previous ? 'out' : 'in'} to ${size}`;
     const chapterStart = clock.now();
-    const limitMs = chapterLimitMs(instances);
+    const limitMs = chapterLimitMs(instances, subject.joinMs);
     view.begin(title);
     await subject.setDesiredCapacity(size);
     const proofs: Proof[] = [];

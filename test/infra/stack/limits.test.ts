@@ -49,7 +49,7 @@ const longest = {
   WorkerMaximum: '100',
   MaxReceiveCount: '1000',
   DirectorySite: long('s', 63),
-  PackageRepository: `https://p/${long('p', 246)}`,
+  PackageRepository: `https://p/${long('p', 502)}`,
   OperatorNetworks: Array.from({ length: 20 }, (_, index) => `255.255.255.${100 + index}/32`).join(','),
   SessionTagValue: long('v', 64),
   DatabaseHost: long('h', 253),
@@ -137,10 +137,10 @@ test('every type of the templates is known to the limits', () => {
 test('a command fits into 64 KB with its document: SSM counts the parameters as well', () => {
   for (const { purpose, content } of commandDocuments()) {
     const shortest = JSON.stringify(JSON.parse(content));
-    // An entry of the join has instance ID, account name, and a password that a key of 2,048 bits encrypted.
+    // An entry of the join has instance ID, account name, and a password that a key of 3,072 bits encrypted.
     const longest = Object.values(parameters[purpose]).map((parameter) =>
       'p'.repeat(
-        parameter.type === 'String' ? parameter.maxChars : parameter.maxItems * (19 + 1 + 15 + 1 + 344),
+        parameter.type === 'String' ? parameter.maxChars : parameter.maxItems * (19 + 1 + 15 + 1 + 512),
       ),
     );
     expect([purpose, beyond(documentBytes, shortest + longest.join(''))]).toEqual([purpose, undefined]);

@@ -173,7 +173,7 @@ describe('command documents', () => {
       flat(Properties['Name']).replace(/[0-9a-f]{12}$/, '????????????'),
     );
     // No other: workers prepare no images.
-    const admitted = listOf(resources).map((resource) => flat(resource).split('document/')[1]);
+    const admitted = listOf(resources).map((resource) => flat(resource).split('document/')[1] ?? '');
     expect(admitted.toSorted()).toEqual(names.toSorted());
   });
 });

@@ -222,7 +222,7 @@ describe('what a node prints', () => {
   );
 
   test(
-    'is sealed to only where it is an RSA key of 2,048 bits with an exponent that protects',
+    'is sealed to only where it is an RSA key of 2,048 to 3,072 bits with an exponent that protects',
     async () => {
       const rsa = (modulusLength: number, publicExponent = 65_537): Buffer =>
         der(generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey);

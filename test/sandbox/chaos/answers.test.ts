@@ -25,6 +25,7 @@ describe('a CONTINUE for a launch', () => {
     organizationalUnit: 'OU=Fleet,DC=corp',
     stagedPasswordLastSet: '100',
     keytab: true,
+    resolves: true,
   };
 
   test('is right once a controller shows a password that was changed after staging', () => {
@@ -41,6 +42,7 @@ describe('a CONTINUE for a launch', () => {
     ['the account is elsewhere', { organizationalUnit: 'OU=Others,DC=corp' }],
     ['the account is disabled', { accounts: [{ ...member, enabled: false }] }],
     ['the machine never joined', { keytab: false }],
+    ['the machine knows no account of the domain', { resolves: false }],
   ])('is wrong while %s', (_, change) => {
     expect(complaintOfJoin({ ...look, ...change })).toBeDefined();
   });

@@ -90,6 +90,7 @@ const sound: Evidence = {
   controllers: [view([member, stranger]), { ...view([member, stranger]), name: 'dc2' }],
   dnsNames: ['a1'],
   testjoin: new Map(),
+  unresolved: [],
   strangers: [stranger],
   unrest: [],
   sweeps: [swept('1 removed, 2 kept'), swept()],
@@ -171,6 +172,7 @@ describe('the audit', () => {
       /^accounts in the OU/,
     ],
     ['a machine is no member', { testjoin: new Map([[living, 'not joined']]) }, /^machines: adcli/],
+    ['a machine in service knows no user', { unresolved: [living] }, /^machines: getent/],
     ['a DNS record is left', { dnsNames: ['a1', 'a9'] }, /^DNS/],
     [
       'a debt is left',

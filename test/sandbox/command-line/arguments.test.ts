@@ -8,6 +8,7 @@ describe('the command line of the sandbox', () => {
       verb: 'start',
       instances: 6,
       report: undefined,
+      system: 'linux',
       workers: 1,
     });
     expect(parseArguments('start', ['--instances', '12', '--report', 'run.json'])).toMatchObject({
@@ -31,6 +32,7 @@ describe('the command line of the sandbox', () => {
     ['start', ['--instances', 'many']],
     ['start', ['--instances', '']],
     ['start', ['--instances', '251']],
+    ['start', ['--os', 'beos']],
     ['start', ['--no-agent']],
     ['start', ['--workers', '2']],
     ['start', ['six']],

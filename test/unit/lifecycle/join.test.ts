@@ -69,17 +69,6 @@ describe('a node', () => {
     ]);
   });
 
-  test('of Windows in a group that says RHEL is refused', async () => {
-    world.node.facts = { family: 'windows' };
-    world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'RHEL']]) };
-    await handle();
-    expect(world.effects).toEqual(['answer ABANDON', 'delete']);
-    expect(lastError()).toMatchObject({
-      code: 'node-system-contradicted',
-      message: expect.stringContaining('says RHEL, and the node runs Windows.'),
-    });
-  });
-
   test('is told where to install packages from', async () => {
     world.nodeDefaults = { ...world.nodeDefaults, packageRepository: 'https://packages.example.test/@id@' };
     await handle();

@@ -207,16 +207,16 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 20', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 15', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
     requests.length = 0;
-    const joins = Array.from({ length: 50 }, (_, number) =>
+    const joins = Array.from({ length: 70 }, (_, number) =>
       outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
     );
     await clock.until(Promise.all(joins));
-    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([20, 20, 10]);
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([15, 15, 15, 15, 10]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(

@@ -35,6 +35,11 @@ export async function runPowerShell(
   return { ...ran, code: stdout === '' ? ran.code : Number(stdout) };
 }
 
+/** Asks a controller as the machine: `verify`, or `lookup` with the name of an account. */
+export function wireCommand(verb: 'verify' | 'lookup', account?: string): readonly string[] {
+  return ['python3', join(directory, 'wire.py'), verb, ...(account === undefined ? [] : [account])];
+}
+
 const writeAndRun = `
 mkdir -p "\${1%/*}"
 cat >"$1"
