@@ -1,7 +1,7 @@
 # Joins this node to the domain with the one-time password of its staged computer account, on the domain controller that staged it,
 # and verifies the result.
-# The document assigns $GivenDomain, $GivenController and $GivenEntries, the JSON text of a list of
-# `instance-ID:computer-name:sealed-one-time-password`.
+# The document assigns $GivenDomain, $GivenController, $GivenSystem, and $GivenEntries, the JSON text of a list of
+# `instance-ID:computer-name:sealed-one-time-password`. What else it assigns is for Linux.
 #
 # The SSM agent runs it twice, with a reboot in between, which exit code 3010 asks for:
 #
@@ -208,9 +208,8 @@ function Invoke-Join {
   $entry = Get-Entry $GivenEntries ([string] $env:AWS_SSM_INSTANCE_ID)
   if ($entry.Trouble -ne '') { return Write-Result 'failed' 'no-entry' $entry.Trouble }
   $script:computer = $entry.Computer
-  if (-not (Test-Supported (Get-MachineSystem))) {
-    return Write-Result 'failed' 'packages-missing' 'This version or kind of Windows is not supported.'
-  }
+  $refusal = Get-Refusal (Get-MachineSystem)
+  if ($refusal.Code -ne '') { return Write-Result 'failed' $refusal.Code $refusal.Detail }
   $membership = Get-Membership
   $key = Get-MachineKey
   $step = Select-Step $membership $domain $computer ($null -ne $key)

@@ -1,5 +1,5 @@
 # Reports what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
-# The document assigns $GivenChallenge.
+# The document assigns $GivenChallenge and $GivenSystem.
 
 # Included by the document, as there is nothing beside the script on a node.
 . "$PSScriptRoot/../shared/base.ps1"
@@ -19,7 +19,8 @@ try {
   $system = Get-MachineSystem
   $shown = Get-ShownMembership (Get-Membership)
   $renamedBy = Get-Renaming
-  $ready = (Test-Supported $system) -and $renamedBy -eq ''
+  $refusal = Get-Refusal $system
+  $ready = $refusal.Code -eq '' -and $renamedBy -eq ''
   $public = ''
   if ($ready) {
     # A key is for one attempt: a new probe replaces it, so a password that was sealed for an earlier one can't be opened.
@@ -40,6 +41,9 @@ try {
       renamedBy = $renamedBy
       key = $public
       proof = $proof
+      system = $(if ($refusal.Code -eq '') { 'Windows Server' } else { '' })
+      code = $refusal.Code
+      detail = $refusal.Detail
     })
 } finally { $lock.Dispose() }
 exit 0

@@ -1,11 +1,20 @@
 # Which Windows this is, and whether it can keep a name.
+# The document assigns $GivenSystem, the group's tag Operating_System, which may be empty.
 
 # Windows Server 2016: its .NET Framework is the first one that opens RSA-OAEP with SHA-256.
 $oldestBuild = 14393
 
-# A desktop is none, and a domain controller is a member in another way.
-function Test-Supported($System) {
-  return $System.Type -eq 'ServerNT' -and $System.Build -ge $oldestBuild
+# Why this node can't join, as a code and for people; both are empty where it can. A desktop is no server, and a domain controller is
+# a member in another way.
+function Get-Refusal($System) {
+  $runs = "it runs $($System.Product), build $($System.Build), type $($System.Type)"
+  if ($GivenSystem -ne '' -and $GivenSystem -ne 'WINDOWS') {
+    return @{ Code = 'system-contradicted'; Detail = "$runs, and the tag Operating_System of its group says $GivenSystem." }
+  }
+  if ($System.Type -ne 'ServerNT' -or $System.Build -lt $oldestBuild) {
+    return @{ Code = 'system-unsupported'; Detail = "$runs, and a join takes a member server of Windows Server 2016 or later." }
+  }
+  return @{ Code = ''; Detail = '' }
 }
 
 # What gives the instance a name of its own when it starts, which would undo the join's; empty where nothing does. EC2Launch v2 has

@@ -47,7 +47,7 @@ const wrong: Readonly<Record<Purpose, readonly (readonly [key: string, value: fc
     return {
       probe: [
         ['family', fc.oneof(noText, long(32))],
-        ...['os', 'osVersion', 'hostName', 'domain', 'computerName'].map(
+        ...['os', 'osVersion', 'hostName', 'domain', 'computerName', 'system', 'renamedBy'].map(
           (key) => [key, fc.oneof(noText, long(255))] as const,
         ),
         ['ready', fc.oneof(fc.constantFrom('true', 'false', 1, 0, null, 'yes'), fc.object())],
@@ -84,6 +84,9 @@ const wrong: Readonly<Record<Purpose, readonly (readonly [key: string, value: fc
       ],
     };
   })();
+
+/** What a line of facts may leave out, or what is no mistake to leave out: a line without the mark is chatter. */
+const optional = new Set(['adjoin', 'code', 'detail', 'system', 'renamedBy']);
 
 const write = (purpose: Purpose, changes: Readonly<Record<string, unknown>>): string =>
   JSON.stringify({ ...honest[purpose], ...changes });
@@ -129,9 +132,7 @@ function lineFor(purpose: Purpose): fc.Arbitrary<Line> {
     .constantFrom('Probe', '', null, 7)
     .map((document): Line => ({ text: write(purpose, { document }), kind: 'bad' }));
   const missing = fc
-    .constantFrom(
-      ...Object.keys(honest[purpose]).filter((key) => !['adjoin', 'code', 'detail'].includes(key)),
-    )
+    .constantFrom(...Object.keys(honest[purpose]).filter((key) => !optional.has(key)))
     .map((key): Line => ({ text: write(purpose, { [key]: undefined }), kind: 'bad' }));
   const twice = fc
     .constantFrom('"bad"', '7', 'null')
