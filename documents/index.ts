@@ -127,8 +127,17 @@ function windowsScript(purpose: Purpose): string {
     /^\. "\$PSScriptRoot\/\.\.\/(shared\/\w+\.ps1)"$/gm,
     (_, path: string) => readScript(path),
   );
-  const script = text.replace(/^\s*(#|\/\/).*\n/gm, '').replace(/^\s+/gm, '');
+  const script = withoutUnused(text.replace(/^\s*(#|\/\/).*\n/gm, '')).replace(/^\s+/gm, '');
   return [...assignments(purpose, 'windows'), script].join('\n');
+}
+
+/** Leaves out functions that nothing calls: what stands for the machine serves all documents. */
+function withoutUnused(text: string): string {
+  const definition = /^( *)function ([\w-]+).*(?:\}|(?:\n\1 .*)*\n\1\})\n/gm;
+  return text.replace(definition, (whole, _indent, name: string) => {
+    const uses = text.match(new RegExp(`(?<![\\w-])${name}(?![\\w-])`, 'g')) ?? [];
+    return uses.length > 1 ? whole : '';
+  });
 }
 
 /**
