@@ -116,7 +116,8 @@ async function runAll(): Promise<Part[]> {
 
 /** In a namespace there is no package feed: PowerShell is installed before. Why it can't be, the tests that need it say themselves. */
 function preparePowerShell(picked: readonly Picked[]): void {
-  if (picked.some(({ files }) => files.some((file) => file.includes('windows')))) findPowerShell(process.cwd());
+  if (picked.some(({ files }) => files.some((file) => file.includes('windows'))))
+    findPowerShell(process.cwd());
 }
 
 /** All of them run even when one fails. */
