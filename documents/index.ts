@@ -12,7 +12,7 @@ import { parameters, type Purpose } from './parameters.ts';
  * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
  * for a reboot, after which it runs the step again.
  *
- * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 15 nodes take 11 KB at most.
+ * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 14 nodes take 10 KB at most.
  * So what a machine does not read is left out: comments, empty lines, and the indentation of JSON.
  */
 export interface CommandDocument {

@@ -114,7 +114,7 @@ export interface Nodes {
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
-export const NODES_PER_JOIN = 15;
+export const NODES_PER_JOIN = 14;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).

@@ -207,7 +207,7 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 15', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 14', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
@@ -216,7 +216,7 @@ describe('a command', () => {
       outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
     );
     await clock.until(Promise.all(joins));
-    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([15, 15, 15, 15, 10]);
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([14, 14, 14, 14, 14]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
