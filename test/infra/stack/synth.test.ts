@@ -137,7 +137,7 @@ describe('cdk synth', () => {
         expect.stringContaining(`argument '${value}' is invalid`),
       ]);
     }
-  }, 60_000);
+  }, 180_000);
 
   test("cdk-nag's AwsSolutions rules and CloudFormation's own find nothing that is not justified", () => {
     expect(violations(folder)).toEqual([]);
@@ -165,7 +165,7 @@ test('roles of a landing zone are exempt from the service control policies, if t
   } finally {
     rmSync(output, { recursive: true, force: true });
   }
-}, 60_000);
+}, 180_000);
 
 describe('the bundled agent', () => {
   test('runs from one file, wherever it lies', () => {
@@ -201,7 +201,7 @@ whereInstalled('cfn-lint, where it is installed', () => {
     for (const name of ['adjoin.template.json', 'adjoin-attach.template.json']) {
       expect(lintTemplate(read(name))).toEqual({ stdout: '', status: 0 });
     }
-  }, 60_000);
+  }, 180_000);
 
   test('finds nothing in the command documents, shown as objects', () => {
     const template: {
@@ -216,5 +216,5 @@ whereInstalled('cfn-lint, where it is installed', () => {
       delete document.Metadata;
     }
     expect(lintTemplate(JSON.stringify(template))).toEqual({ stdout: '', status: 0 });
-  }, 60_000);
+  }, 180_000);
 });

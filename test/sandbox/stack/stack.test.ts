@@ -27,7 +27,7 @@ import { deployed, domainPassword, type Deployed } from './deployed.ts';
 let system: Deployed;
 beforeAll(async () => {
   system = await deployed({ workers: 1 });
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await system[Symbol.asyncDispose]();
 });

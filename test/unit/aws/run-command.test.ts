@@ -135,7 +135,7 @@ describe('a command', () => {
       ...Array.from({ length: 48 }, () => 'h'),
     ]);
     expect(commands.reduce((sum, size) => sum + size, 0)).toBe(48);
-  }, 30_000);
+  }, 120_000);
 });
 
 /** What the agent says of a step that is for another platform. */

@@ -386,7 +386,7 @@ describe('a launch', () => {
     await handle(world.message({ transition: 'launching' }, 'launch'), world.anotherWorker());
     expect(world.effects).toEqual(['answer CONTINUE', 'delete']);
     // A thousand renewals; a machine that is busy with other things takes its time.
-  }, 60_000);
+  }, 120_000);
 
   test('is cut off before the hook’s global deadline, early enough to remove its account and to answer', async () => {
     capHooks(600_000);
