@@ -12,15 +12,15 @@ import { pointsOf, shareOf, tableOf, type Action, type Point, type Result, type 
 /** The least that the agent's configuration allows: the time until a dead agent's message comes back. */
 const visibilitySeconds = 10;
 /** As many as keep two cores busy while most of them wait for that time to pass. */
-const laneCount = 10;
+const laneCount = 6;
 /** Milliseconds that a node's command is held up, so that everything falls due that is renewed: the lease is, after 2.7 s. */
 const slowMs = 4_000;
 const slow = { call: /^ssm:SendCommand (join|leave)$/, ms: slowMs };
 /** What an agent asks for once and remembers, or does while it connects; a poll that is under way when the message comes. */
 const remembered =
   /^(sqs:Receive|autoscaling:Describe(AutoScalingGroups|LifecycleHooks)|secretsmanager:|dynamodb:GetItem refused|ldap:bind|ldap:search the root entry|ldap:search OU=Fleet$)/;
-/** Milliseconds: twice the time until the message comes back, and the work itself on a busy machine. */
-const endLimitMs = 90_000;
+/** Milliseconds: twice the time until the message comes back, and the work itself, twice, on a busy machine. */
+const endLimitMs = 180_000;
 /** Milliseconds: sssd registers 10 s after its start, with a process or two of its own and a controller that is busy. */
 const registrationLimitMs = 90_000;
 /** How often the calls of an undisturbed action are looked for. One that the machine is too busy for makes others. */
