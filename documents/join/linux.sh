@@ -61,7 +61,7 @@ realm=$(upper "$domain")
 install_complaint() {
   {
     grep -v 'detect release version' "$journal" |
-      grep -iE 'error|not signed|unable|no match|not found|no provider' || tail -n 1 "$journal"
+      grep -iE 'error|not signed|any GPG public keys|unable|no match|not found|no provider' || tail -n 1 "$journal"
   } | head -n 1
 }
 

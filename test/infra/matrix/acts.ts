@@ -252,6 +252,12 @@ const things = (arns: Arns) =>
       context: { 'aws:TagKeys': ['adjoin:LogInGroups'] },
       actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
+    "fleet group's operating system": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['Operating_System'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
     "fleet group's leave to remove accounts of others": {
       arn: group('fleet'),
       tags: { JoinAD: 'true' },

@@ -114,7 +114,7 @@ describe('nothing in a Deny is idle', () => {
       if (!(await turned(applied, without(denial)))) idle.push(nameOf(denial));
     }
     expect(idle).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   test('without any one of their conditions, something is denied that a rule allows, or the other way round', async () => {
     const idle: NamedCondition[] = [];
@@ -128,7 +128,7 @@ describe('nothing in a Deny is idle', () => {
       if (!(await turned(asked, withoutCondition(condition)))) idle.push(condition);
     }
     expect(idle.filter((each) => !keptOnPurpose(each)).map(conditionName)).toEqual([]);
-  }, 180_000);
+  }, 600_000);
 });
 
 /**

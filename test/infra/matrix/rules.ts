@@ -379,6 +379,8 @@ const guards: readonly Rule[] = [
       anythingBut('fleet group', 'SetDesiredCapacity'),
       on("fleet group's membership, among other tags", "fleet group's answer to a failed join"),
       on("fleet group's leave to remove accounts of others"),
+      on("fleet group's people who use sudo", "fleet group's people who log in"),
+      on("fleet group's operating system"),
       on("fleet group's membership, in another spelling", "fleet group's sessions"),
     ),
   },

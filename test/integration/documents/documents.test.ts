@@ -919,7 +919,7 @@ exec "$tool" "$@"
       }),
     );
 
-    // A repository of the configuration is used, and its packages are not signed.
+    // A repository of the configuration is used, and only with packages that a key of the image has signed: here is none.
     const entries = [`${redHat.name}:${nameOf(redHat)}:${Buffer.alloc(256).toString('base64')}`];
     const packageRepository = 'file:///root/@id@/@version@';
     const refused = { domain: domain.domainName, domainController: domain.hostName, entries };
@@ -928,7 +928,7 @@ exec "$tool" "$@"
     const facts = await run(redHat, 'join', { ...refused, packageRepository });
     expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
     expect(facts['detail']).toMatch(
-      /^On Red Hat Enterprise Linux, dnf says: .*not signed.*Missing: adcli authselect/,
+      /^On Red Hat Enterprise Linux, dnf says: .*do not have any GPG public keys.*Missing: adcli authselect/,
     );
     expect(await run(redHat, 'join', refused)).toMatchObject({ result: 'failed', code: 'packages-missing' });
     expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
