@@ -14,6 +14,8 @@ const seconds = (minimum: number, maximum: number, fallback: number, meaning: st
  * directory allows more, but a name goes into sssd.conf and sudoers, where most other characters mean something.
  */
 export const GROUP_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_. -]{0,62}[A-Za-z0-9_])?$/;
+/** As many as a document's parameter takes, 1,024 characters, with names of 64 and a character between them. */
+const MOST_GROUPS = 15;
 const groupName = z
   .string()
   .regex(GROUP_NAME, 'is no name of a group with letters, digits, spaces, and the characters . _ - alone');
@@ -138,14 +140,14 @@ const schema = z.strictObject({
     .strictObject({
       groups: z
         .array(groupName)
-        .max(16)
+        .max(MOST_GROUPS)
         .default([])
         .describe(
           'Groups of the domain whose members may log in to nodes, by sAMAccountName. Without any, everyone may whom the domain lets in. The tag `adjoin:LogInGroups` of an Auto Scaling group counts more.',
         ),
       sudoGroups: z
         .array(groupName)
-        .max(16)
+        .max(MOST_GROUPS)
         .default([])
         .describe(
           'Groups of the domain whose members may use sudo on nodes, and log in for it. The tag `adjoin:SudoGroups` of an Auto Scaling group counts more.',

@@ -56,5 +56,6 @@ export async function takeBack(debt: Debt, ports: SweepPorts, signal: AbortSigna
       return enabled;
     },
   );
-  log.warn('account enabled again by the sweep', { instanceId, accounts });
+  // An account that an administrator had disabled stays as it is.
+  if (accounts.length > 0) log.warn('account enabled again by the sweep', { instanceId, accounts });
 }

@@ -156,6 +156,16 @@ describe('an environment variable', () => {
     expect(found[0]).toMatch(new RegExp(`^${variable} \\(${setting}\\): `));
   });
 
+  test('names as many groups as one parameter of a document takes, however long each is', () => {
+    const groups = Array.from({ length: 15 }, () => 'g'.repeat(64));
+    expect(groups.join(':').length).toBeLessThanOrEqual(1024);
+    for (const whose of ['GROUPS', 'SUDO_GROUPS']) {
+      const set = (names: readonly string[]) => ({ [`ADJOIN_LOG_IN_${whose}`]: names.join(',') });
+      expect(() => parse(minimal, set(groups))).not.toThrow();
+      expect(problems(minimal, set([...groups, 'one more']))).toHaveLength(1);
+    }
+  });
+
   test('that no setting has is a problem, beside all others', () => {
     const found = problems(minimal, { ADJOIN_CONCURENCY: '5', ADJOIN_TABLE: 'a b', ADJOIN_RECEIVE: '{}' });
     expect(found).toEqual([

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { srvAnswer, srvQuestion } from '../../../agent/directory/srv-lookup.ts';
-import { broken, fuzz, isRangeError, LIMIT_MS } from './fuzz.ts';
+import { broken, edited, editsOf, fuzz, isRangeError, LIMIT_MS } from './fuzz.ts';
 
 const ID = 7;
 
@@ -48,25 +48,16 @@ test(
   'a damaged DNS answer is read or refused, and never reads beyond itself or round and round',
   async () => {
     const honest = answer();
-    const edits = fc.array(
-      fc.tuple(
-        fc.nat(),
-        fc.nat({ max: 6 }),
-        fc.oneof(
-          fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
-          // Pointers: to themselves, to each other, past the end.
-          fc.nat({ max: honest.length + 40 }).map((at) => u16(0xc000 | at)),
-          fc.constantFrom(u16(0xffff), Buffer.from([0x3f]), Buffer.alloc(0)),
-        ),
+    const edits = editsOf(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
+        // Pointers: to themselves, to each other, past the end.
+        fc.nat({ max: honest.length + 40 }).map((at) => u16(0xc000 | at)),
+        fc.constantFrom(u16(0xffff), Buffer.from([0x3f]), Buffer.alloc(0)),
       ),
-      { minLength: 1, maxLength: 4 },
     );
     const played = await fuzz('DNS answers', edits, (changes) => {
-      let bytes: Buffer = honest;
-      for (const [at, length, put] of changes) {
-        const start = at % (bytes.length + 1);
-        bytes = Buffer.concat([bytes.subarray(0, start), put, bytes.subarray(start + length)]);
-      }
+      const bytes = edited(honest, changes);
       try {
         for (const { name, priority, weight, port } of srvAnswer(bytes, ID)) {
           const isSound = [priority, weight, port].every((value) => value >= 0 && value <= 0xffff);

@@ -59,6 +59,20 @@ export async function fuzz<T>(
   return played >= numRuns;
 }
 
+/** Where bytes are changed, how many are taken out there, and what is put in. */
+type Edit = readonly [at: number, length: number, put: Buffer];
+
+/** What may happen to bytes on their way. @param puts what is put in */
+export const editsOf = (puts: fc.Arbitrary<Buffer>): fc.Arbitrary<Edit[]> =>
+  fc.array(fc.tuple(fc.nat(), fc.nat({ max: 6 }), puts), { minLength: 1, maxLength: 4 });
+
+/** These bytes after one edit after the other. */
+export const edited = (honest: Buffer, edits: readonly Edit[]): Buffer =>
+  edits.reduce((bytes, [at, length, put]) => {
+    const start = at % (bytes.length + 1);
+    return Buffer.concat([bytes.subarray(0, start), put, bytes.subarray(start + length)]);
+  }, honest);
+
 /** Something that is not what it should be. */
 export function broken(what: string, found: unknown): Error {
   return new Error(

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { clientSite } from '../../../agent/directory/netlogon.ts';
-import { broken, fuzz, LIMIT_MS } from './fuzz.ts';
+import { broken, edited, editsOf, fuzz, LIMIT_MS } from './fuzz.ts';
 
 const pointer = (at: number): Buffer => Buffer.from([0xc0 + ((at >> 8) & 0x3f), at & 0xff]);
 const nameOf = (name: string): Buffer =>
@@ -31,26 +31,17 @@ test('an honest answer is read', () => {
 test(
   'a damaged netlogon answer names a site that DNS can be asked for, or none, and is read to an end',
   async () => {
-    const edits = fc.array(
-      fc.tuple(
-        fc.nat(),
-        fc.nat({ max: 6 }),
-        fc.oneof(
-          fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
-          // Pointers: to themselves, to each other, past the end.
-          fc.nat({ max: honest.length + 40 }).map(pointer),
-          fc.string({ maxLength: 70 }).map((text) => Buffer.from(`\u0007${text}`)),
-          fc.constantFrom(Buffer.from('ffff', 'hex'), Buffer.from([0x3f]), Buffer.from([0]), Buffer.alloc(0)),
-        ),
+    const edits = editsOf(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
+        // Pointers: to themselves, to each other, past the end.
+        fc.nat({ max: honest.length + 40 }).map(pointer),
+        fc.string({ maxLength: 70 }).map((text) => Buffer.from(`\u0007${text}`)),
+        fc.constantFrom(Buffer.from('ffff', 'hex'), Buffer.from([0x3f]), Buffer.from([0]), Buffer.alloc(0)),
       ),
-      { minLength: 1, maxLength: 4 },
     );
     const played = await fuzz('netlogon answers', edits, (changes) => {
-      let bytes: Buffer = honest;
-      for (const [at, length, put] of changes) {
-        const start = at % (bytes.length + 1);
-        bytes = Buffer.concat([bytes.subarray(0, start), put, bytes.subarray(start + length)]);
-      }
+      const bytes = edited(honest, changes);
       const site = clientSite(bytes);
       if (site !== undefined && !/^[A-Za-z0-9_-]{1,63}$/.test(site)) throw broken('It was read', site);
     });

@@ -611,6 +611,7 @@ describe('with a quarantine of three days', () => {
     world.ec2.set(alive, 'running');
     expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${alive} restored`]);
     expect(world.accountOf(alive)?.enabled).toBe(true);
+    expect(JSON.stringify(world.log)).toContain('enabled again');
     expect(world.table.get(alive)).toMatchObject({ state: 'member' });
     expect(world.table.get(alive)?.quarantinedAt).toBeUndefined();
     expect(world.table.get(alive)?.quarantinedSids).toBeUndefined();
@@ -626,6 +627,7 @@ describe('with a quarantine of three days', () => {
     world.ec2.set(alive, 'running');
     expect(linesOf(await world.sweep({ quarantineMs }))).toEqual([`orphan ${alive} restored`]);
     expect(world.accountOf(alive)).toMatchObject({ name: other, enabled: false });
+    expect(JSON.stringify(world.log)).not.toContain('enabled again');
   });
 
   test('a sweep that dies at any call of a quarantine, or of its end, is made good by the next one', async () => {
