@@ -1,6 +1,7 @@
 import { expect, test, describe } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { NODES_PER_JOIN } from '../../../agent/nodes/nodes.ts';
 import { commandDocuments } from '../../../documents/index.ts';
@@ -108,6 +109,18 @@ describe('the command documents', () => {
       expect(check.stderr).toBe('');
     },
   );
+
+  test.each(documents)('$name has every function of the Windows files that it calls', ({ windows = [] }) => {
+    // PowerShell does not mind the case of names; what leaves out functions that nothing calls does.
+    const text = windows.join('\n').toLowerCase();
+    const files = globSync('documents/shared/*.ps1').map((file) => readFileSync(file, 'utf8').toLowerCase());
+    const names = files.flatMap((file) =>
+      [...file.matchAll(/\bfunction ([\w-]+)/g)].map(([, name = '']) => name),
+    );
+    expect(names.length).toBeGreaterThan(30);
+    const called = names.filter((name) => new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text));
+    expect(called.filter((name) => !text.includes(`function ${name}`))).toEqual([]);
+  });
 
   test.each(documents)(
     '$name has no comment in it, which would take room from parameters',
