@@ -34,7 +34,7 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
             MaxNumberOfMessages: Math.min(MAXIMUM_BATCH, maximum),
             WaitTimeSeconds: options.waitSeconds,
             VisibilityTimeout: options.visibilitySeconds,
-            MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+            MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SenderId'],
           }),
         ),
       );
@@ -43,6 +43,7 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
         receiptHandle: message.ReceiptHandle ?? '',
         body: message.Body ?? '',
         receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
+        senderId: message.Attributes?.SenderId ?? '',
       }));
     },
     async remove(message) {

@@ -14,6 +14,8 @@ export interface QueueMessage {
   readonly body: string;
   /** How often the message has been received, this time included. */
   readonly receiveCount: number;
+  /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
+  readonly senderId?: string;
 }
 
 export interface QueuePort<M extends QueueMessage> {
@@ -74,7 +76,7 @@ export function createDelivery<M extends QueueMessage>(
   receivedAt: number,
   { queue, clock, visibilityMs }: DeliveryOptions<M>,
 ): Delivery {
-  const { messageId, body, receiveCount } = message;
+  const { messageId, body, receiveCount, senderId = '' } = message;
   const hideableUntil = receivedAt + LONGEST_HIDE_MS;
 
   let lastsMs = firstVisibility(visibilityMs);
@@ -90,6 +92,7 @@ export function createDelivery<M extends QueueMessage>(
     messageId,
     body,
     receiveCount,
+    senderId,
     receivedAt,
     visibility: {
       name: 'message visibility',

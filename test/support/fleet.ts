@@ -204,6 +204,7 @@ export function createFleet(): Fleet {
           newOneTimePassword: () => ({ value: `one-time-${(passwords += 1)}`, forget: () => undefined }),
           seal,
         },
+        outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
         slots,
         log,
         count: () => undefined,

@@ -70,6 +70,7 @@ export interface Stack {
   readonly workerRoleArn: string;
   readonly publisherRoleArn: string;
   readonly deadLetterOperatorRoleArn: string;
+  readonly membershipOperatorRoleArn: string;
   readonly auditTopicArn: string;
   /** Names of the command documents. */
   readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
@@ -178,6 +179,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       workerRoleArn: output('WorkerRoleArn'),
       publisherRoleArn: output('PublisherRoleArn'),
       deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
+      membershipOperatorRoleArn: output('MembershipOperatorRoleArn'),
       auditTopicArn: output('AuditTopicArn'),
       documents: { probe: documentName('probe'), join: documentName('join'), leave: documentName('leave') },
       resources: stack.resources,

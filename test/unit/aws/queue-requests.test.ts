@@ -22,7 +22,7 @@ const message = { messageId: 'm-1', receiptHandle: 'r-1', body: '{}', receiveCou
 const letter = { messageId: 'm-1', receiptHandle: 'r-1', body: '{"a":1}', sentAt: 7 };
 
 describe('the queue', () => {
-  test('is polled for as long and as many as SQS allows, and says how often each message came', async () => {
+  test('is polled for as long and as many as SQS allows, and says how often each message came, and who sent it', async () => {
     const { endpoint, queue } = await start(
       {
         Messages: [
@@ -30,7 +30,7 @@ describe('the queue', () => {
             MessageId: 'm-1',
             ReceiptHandle: 'r-1',
             Body: 'one',
-            Attributes: { ApproximateReceiveCount: '3' },
+            Attributes: { ApproximateReceiveCount: '3', SenderId: 'AROA1:me' },
           },
           {},
         ],
@@ -39,15 +39,15 @@ describe('the queue', () => {
     );
     await using _ = endpoint;
     await expect(queue.receive(16)).resolves.toEqual([
-      { messageId: 'm-1', receiptHandle: 'r-1', body: 'one', receiveCount: 3 },
-      { messageId: '', receiptHandle: '', body: '', receiveCount: 1 },
+      { messageId: 'm-1', receiptHandle: 'r-1', body: 'one', receiveCount: 3, senderId: 'AROA1:me' },
+      { messageId: '', receiptHandle: '', body: '', receiveCount: 1, senderId: '' },
     ]);
     await expect(queue.receive(2)).resolves.toEqual([]);
     const input = {
       QueueUrl: url,
       WaitTimeSeconds: 20,
       VisibilityTimeout: 120,
-      MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+      MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SenderId'],
     };
     expect(asked(endpoint)).toEqual([
       { operation: 'ReceiveMessage', input: { ...input, MaxNumberOfMessages: 10 } },
