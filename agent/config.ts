@@ -64,7 +64,8 @@ const schema = z.strictObject({
   documents: z
     .strictObject({
       probe: document('look at a node and make its key pair'),
-      join: document('join the domain'),
+      joinLinux: document('join the domain, on Linux'),
+      joinWindows: document('join the domain, on Windows'),
       leave: document('leave the domain'),
     })
     .describe('The command documents, pinned.'),

@@ -74,10 +74,8 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
   }
 }
 
-/** A Windows machine is a member only once it has started again. */
-function restarts({ family }: ProbeFacts): boolean {
-  return family === 'windows';
-}
+const platformOf = ({ family }: ProbeFacts): JoinTarget['platform'] =>
+  family === 'windows' ? 'windows' : 'linux';
 
 /** What the join script's codes mean here; every other one is a join that failed. */
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
@@ -194,7 +192,7 @@ async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, dom
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    const target = { domain, domainController, restarts: restarts(found) };
+    const target = { domain, domainController, platform: platformOf(found) };
     await joinNode(work, ports, { computerName, sealed }, target);
   } finally {
     unused.forget();
@@ -243,7 +241,7 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    const target = { domain, domainController, restarts: restarts(found) };
+    const target = { domain, domainController, platform: platformOf(found) };
     await joinNode(work, ports, { computerName, sealed }, target);
     return staged;
   } finally {

@@ -179,7 +179,12 @@ export function createFleet(): Fleet {
           directory: domain.ports((name, _subject, carryOut) => call(name, carryOut)),
           nodes: createNodes({
             runCommand: runCommandOf(call),
-            documents: { probe: documentOf('probe'), join: documentOf('join'), leave: documentOf('leave') },
+            documents: {
+              probe: documentOf('probe'),
+              joinLinux: documentOf('join'),
+              joinWindows: documentOf('join-windows'),
+              leave: documentOf('leave'),
+            },
             clock,
             coalesceMs: 200,
             commandPollMs: 1_000,

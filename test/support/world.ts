@@ -251,7 +251,7 @@ export function createWorld(each = 64): World {
       };
     },
     async join(_node, entry, target, signal) {
-      const { domain: _domain, domainController: _controller, restarts: _restarts, ...settings } = target;
+      const { domain: _domain, domainController: _controller, platform: _platform, ...settings } = target;
       await call('nodes.join');
       world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
