@@ -69,6 +69,12 @@ const schema = z.strictObject({
       leave: document('leave the domain'),
     })
     .describe('The command documents, pinned.'),
+  standaloneInstances: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether instances outside Auto Scaling groups that have the tag JoinAD=true are joined when they run, and unjoined when they end. An EventBridge rule must send their state changes to the queue.',
+    ),
   concurrency: z
     .int()
     .min(1)

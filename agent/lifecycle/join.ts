@@ -12,6 +12,7 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
+import { confirmMember } from './member.ts';
 import { accessSettings, nodeSettings } from './node-settings.ts';
 import { removeAccountBy } from './removal.ts';
 import {
@@ -338,6 +339,7 @@ function failed({ admission, log }: Work, error: AdjoinError): Verdict {
 export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
+  if (work.action.source !== undefined && membership.state === 'member') return confirmMember(work, ports);
   if (isGivenUp(work.action, membership)) {
     // An earlier worker gave up on this very action and died before it could answer.
     const why = membership.lastError?.message ?? 'It was given up, and its account is removed.';

@@ -159,6 +159,7 @@ export function createFleet(): Fleet {
           group: () => call('autoscaling.DescribeAutoScalingGroups', () => cloud.group()),
           existence: (instanceId) => call('ec2.DescribeInstances', () => cloud.existence(instanceId)),
           instanceTag: () => Promise.resolve(undefined),
+          ec2: () => Promise.resolve(undefined),
           heartbeat: ({ token }) =>
             call('autoscaling.RecordLifecycleActionHeartbeat', () => cloud.heartbeat(token)),
         },
