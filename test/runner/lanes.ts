@@ -93,21 +93,26 @@ passSignals();
 const codes: number[] = [];
 for (const file of heavy) codes.push(await runFile(results, file, options, files.length === 1));
 
-const running = new Set<Promise<void>>();
+const lanes: Promise<number>[] = [];
+const running = new Set<Promise<number>>();
+function begin(file: string): void {
+  const lane = runFile(results, file, options, files.length === 1);
+  lanes.push(lane);
+  running.add(lane);
+  const ended = (): boolean => running.delete(lane);
+  lane.then(ended, ended);
+}
+
 let before = used();
 for (let next = waiting.shift(); next !== undefined;) {
   const now = used();
   const room = spareShare(before, now) >= roomForAnother && running.size < mostLanes;
   before = now;
   if (room || running.size === 0) {
-    const lane: Promise<void> = runFile(results, next, options, files.length === 1).then((code) => {
-      codes.push(code);
-      running.delete(lane);
-    });
-    running.add(lane);
+    begin(next);
     next = waiting.shift();
   }
   await Promise.race([wait(lookEveryMs), ...(running.size === 1 ? running : [])]);
 }
-await Promise.all(running);
+codes.push(...(await Promise.all(lanes)));
 process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
