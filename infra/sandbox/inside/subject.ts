@@ -69,10 +69,10 @@ export function subjectOf(sandbox: Sandbox): Subject {
 /** What is only of interest where machines of several systems are served by one worker. */
 async function proveMixed(sandbox: Sandbox, { size, previous, instances }: ChapterFacts): Promise<Proof[]> {
   const ssm = new SSMClient(sandbox.developer);
-  const { probe, join, leave } = sandbox.stack.documents;
+  const { probe, joinLinux, joinWindows, leave } = sandbox.stack.documents;
   const systemOf = (instanceId: string) => sandbox.fleet.systemOf(instanceId)?.name;
   try {
-    if (size > previous) return [await proveShared(ssm, { probe, join }, systemOf)];
+    if (size > previous) return [await proveShared(ssm, { probe, joinLinux, joinWindows }, systemOf)];
     if (size > 0) return [];
     const nodes = new Map<string, string[]>();
     for (const { instanceId } of instances) {
