@@ -52,6 +52,8 @@ export interface SandboxOptions {
   /** Laid over the configuration that the stack gives to the agent. */
   readonly agentConfig?: AgentConfig;
   readonly heartbeatSeconds?: number;
+  /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
+  readonly standaloneInstances?: boolean;
   /** Idle instances in the worker's group; the worker itself is a process. Default 0. */
   readonly workers?: number;
   /** In place of the right one in the secret. */
@@ -234,6 +236,9 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       maximumInstances: options.maximumInstances,
       ...(options.attach === undefined ? {} : { attach: options.attach }),
       ...(options.workers === undefined ? {} : { workers: options.workers }),
+      ...(options.standaloneInstances === undefined
+        ? {}
+        : { standaloneInstances: options.standaloneInstances }),
       ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
       ...(options.agentConfig === undefined ? {} : { agentConfig: options.agentConfig }),
     });

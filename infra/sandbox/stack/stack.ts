@@ -55,6 +55,8 @@ export interface StackOptions {
   readonly maximumInstances: number;
   /** Instances of the worker's group. They are idle: the worker of the sandbox is a process. Default 0. */
   readonly workers?: number;
+  /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
+  readonly standaloneInstances?: boolean;
   /** Heartbeat timeout of both hooks. */
   readonly heartbeatSeconds?: number;
   /** What the group is attached for, as parameters of the attaching stack; where others join, it is tagged so. Default: both. */
@@ -218,6 +220,7 @@ async function parametersOf(options: StackOptions): Promise<Record<string, strin
     AgentBucket: 'sandbox-agent',
     OperatorNetworks: '127.0.0.0/8',
     WorkerCount: String(options.workers ?? 0),
+    StandaloneInstances: String(options.standaloneInstances ?? false),
   };
 }
 
