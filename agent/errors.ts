@@ -129,7 +129,7 @@ const codes = {
   'group-tag-invalid': {
     disposition: 'abandon',
     meaning: 'A tag of the Auto Scaling group has a value that adjoin does not know.',
-    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined.',
+    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined. A document of your own must be in ownDocuments of the configuration.',
   },
   'node-facts-invalid': {
     disposition: 'retry',
@@ -188,6 +188,12 @@ const codes = {
     disposition: 'retry',
     meaning: 'The node says that it joined, but the directory does not show it.',
     hint: 'Check replication between domain controllers, and that nothing else resets the computer account.',
+  },
+  'post-join-failed': {
+    disposition: 'abandon',
+    meaning:
+      "The group's post-join document failed or did not end in time. The node is a verified member all the same.",
+    hint: 'The message has what the script said; read the invocation with `aws ssm list-command-invocations --details`. The node enters service, unless the group has adjoin:OnPostJoinFailure=ABANDON.',
   },
   'join-exhausted': {
     disposition: 'abandon',

@@ -9,6 +9,11 @@ type Numbers<Names extends string> = Readonly<Partial<Record<Names, number>>>;
  */
 export interface AgentSettings {
   readonly concurrency?: number;
+  /**
+   * Documents that groups may name, each as `NAME:VERSION:SHA256`. As one text with commas and a condition, there are none where the
+   * condition is false.
+   */
+  readonly ownDocuments?: readonly string[] | { readonly list: string; readonly condition: CfnCondition };
   readonly receive?: Numbers<'waitSeconds' | 'visibilitySeconds'>;
   readonly nodes?: Numbers<
     | 'registrationPollSeconds'
@@ -17,6 +22,7 @@ export interface AgentSettings {
     | 'deliverySeconds'
     | 'probeSeconds'
     | 'joinSeconds'
+    | 'postJoinSeconds'
     | 'leaveSeconds'
   > & {
     /** Empty where there is none. */
@@ -77,12 +83,18 @@ function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings)
 /** The agent's configuration file, as text that CloudFormation completes. */
 export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
   checkVisibility(settings);
-  const { directory = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
+  const { directory = {}, sweep: { enabled, ...sweep } = {}, ownDocuments, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
   return text({
     ...others,
     ...fixed,
     directory: directorySettings(fixed, directory, text),
+    ...(ownDocuments && {
+      ownDocuments:
+        'list' in ownDocuments
+          ? either(ownDocuments.condition, quotedList(ownDocuments.list), '[]')
+          : ownDocuments,
+    }),
     ...(settings.sweep && {
       sweep: {
         ...sweep,
@@ -107,10 +119,12 @@ function directorySettings(
       ? either(site.condition, text({ ...always, site: site.name }), text(always))
       : { ...always, ...(site !== undefined && { site }) };
   if (controllers === undefined || !('hosts' in controllers)) return inSite;
-  const quoted = Fn.join('', ['["', Fn.join('","', Fn.split(',', controllers.hosts)), '"]']);
-  const pinned = { ...always, controllers: Token.asNumber(quoted) };
+  const pinned = { ...always, controllers: Token.asNumber(quotedList(controllers.hosts)) };
   return either(controllers.condition, text(pinned), text(inSite));
 }
+
+/** A text with commas as a JSON list. */
+const quotedList = (text: string): string => Fn.join('', ['["', Fn.join('","', Fn.split(',', text)), '"]']);
 
 /** One of two JSON texts. A placeholder number marks the place, because JSON writes numbers without quotes. */
 function either(condition: CfnCondition, then: string, otherwise: string): number {

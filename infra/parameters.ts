@@ -75,7 +75,10 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'DirectoryControllers',
     ],
   ],
-  ['The agent', ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'PackageRepository', 'SweepEnabled']],
+  [
+    'The agent',
+    ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'PackageRepository', 'OwnDocuments', 'SweepEnabled'],
+  ],
   ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
   [
     'Endpoints that are there',
