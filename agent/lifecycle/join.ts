@@ -9,6 +9,7 @@ import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import { endedAt, isGivenUp, mayHaveAccount } from '../ledger/membership.ts';
 import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
+import { complaintCode } from '../nodes/complaints.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
@@ -31,6 +32,13 @@ import type { StagedAccount, StagingWrite } from '../terms.ts';
 const COUNTED_CODES = new Set([
   'join-failed',
   'node-packages-not-installed',
+  'node-password-refused',
+  'node-account-locked',
+  'node-clock-skew',
+  'node-domain-not-found',
+  'node-controller-unreachable',
+  'node-account-exists',
+  'node-account-reuse-blocked',
   'node-not-usable',
   'node-group-unknown',
   'node-name-unregistered',
@@ -94,10 +102,18 @@ const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['name-unregistered', 'node-name-unregistered'],
 ]);
 
+/** Codes whose detail may name the cause: what the tools of the node have said. */
+const MAY_NAME_CAUSE: ReadonlySet<ErrorCode> = new Set(['join-failed', 'node-not-usable']);
+
+function failureCode({ code, detail }: JoinFacts): ErrorCode {
+  const known = FAILURES.get(code) ?? 'join-failed';
+  return (MAY_NAME_CAUSE.has(known) ? complaintCode(detail) : undefined) ?? known;
+}
+
 function checkJoin(instanceId: string, joined: JoinFacts): void {
   if (joined.result !== 'failed') return;
   const why = `${instanceId}: ${joined.code}${joined.detail ? `: ${joined.detail}` : ''}.`;
-  throw new AdjoinError(FAILURES.get(joined.code) ?? 'join-failed', why);
+  throw new AdjoinError(failureCode(joined), why);
 }
 
 /**
