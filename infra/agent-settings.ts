@@ -81,13 +81,19 @@ function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings)
 }
 
 /** The agent's configuration file, as text that CloudFormation completes. */
-export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
+export function agentConfig(
+  scope: Construct,
+  fixed: FixedSettings,
+  settings: AgentSettings,
+  standaloneInstances: boolean | CfnCondition = false,
+): string {
   checkVisibility(settings);
   const { directory = {}, sweep: { enabled, ...sweep } = {}, ownDocuments, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
   return text({
     ...others,
     ...fixed,
+    standaloneInstances: onOrOff(standaloneInstances),
     directory: directorySettings(fixed, directory, text),
     ...(ownDocuments && {
       ownDocuments:
@@ -98,9 +104,7 @@ export function agentConfig(scope: Construct, fixed: FixedSettings, settings: Ag
     ...(settings.sweep && {
       sweep: {
         ...sweep,
-        ...(enabled !== undefined && {
-          enabled: typeof enabled === 'boolean' ? enabled : either(enabled, 'true', 'false'),
-        }),
+        ...(enabled !== undefined && { enabled: onOrOff(enabled) }),
       },
     }),
   });
@@ -125,6 +129,9 @@ function directorySettings(
 
 /** A text with commas as a JSON list. */
 const quotedList = (text: string): string => Fn.join('', ['["', Fn.join('","', Fn.split(',', text)), '"]']);
+
+const onOrOff = (value: boolean | CfnCondition): boolean | number =>
+  typeof value === 'boolean' ? value : either(value, 'true', 'false');
 
 /** One of two JSON texts. A placeholder number marks the place, because JSON writes numbers without quotes. */
 function either(condition: CfnCondition, then: string, otherwise: string): number {

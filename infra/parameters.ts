@@ -77,7 +77,15 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
   ],
   [
     'The agent',
-    ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'PackageRepository', 'OwnDocuments', 'SweepEnabled'],
+    [
+      'AgentBucket',
+      'AgentKey',
+      'MaxReceiveCount',
+      'PackageRepository',
+      'OwnDocuments',
+      'SweepEnabled',
+      'StandaloneInstances',
+    ],
   ],
   ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
   [

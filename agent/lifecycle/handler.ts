@@ -13,13 +13,16 @@ import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
-import { admit, type Admission, type AdmissionPorts } from './admit.ts';
+import type { Admission, AdmissionPorts } from './admission.ts';
+import { admit } from './admit.ts';
 import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
-import { parseMessage, type Expectation } from './parse.ts';
+import type { Expectation } from './envelope.ts';
+import { parseMessage } from './parse.ts';
 import type { Place, Slots } from './slots.ts';
+import { forEverySource } from './unhooked.ts';
 import { unjoin } from './unjoin.ts';
 import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
 import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
@@ -75,7 +78,8 @@ interface Task {
 }
 
 export function createHandler(options: HandlerOptions): Handler {
-  const { expected, admission: admissionPorts, completion, ledger, work: ports, count } = options;
+  const { expected, ledger, work: ports, count } = options;
+  const { admission: admissionPorts, completion } = forEverySource(options.admission, options.completion);
   const { clock, patience } = ports;
   const inProgress = createInProgress();
 
@@ -110,6 +114,11 @@ export function createHandler(options: HandlerOptions): Handler {
       await delivery.remove();
       return 'test-notification';
     }
+    if (message.kind === 'nothing') {
+      log.debug('message asks for nothing', { what: message.what });
+      await delivery.remove();
+      return 'void';
+    }
     const { action } = message;
     const place = options.slots.enter(action.transition);
     if (!place) {
@@ -135,7 +144,8 @@ export function createHandler(options: HandlerOptions): Handler {
     try {
       admission = await admitted(task, delivery);
     } catch (error) {
-      if (asAdjoinError(error).code !== 'action-void') throw error;
+      // What an event without a hook leaves behind is the sweep's: a hook may be waiting for the same instance.
+      if (asAdjoinError(error).code !== 'action-void' || task.action.source !== undefined) throw error;
       if (!(await settledVoid(task, delivery))) throw error;
       await delivery.remove();
       task.log.info('message deleted after its action was answered');

@@ -13,6 +13,7 @@ import { complaintCode } from '../nodes/complaints.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
+import { confirmMember } from './member.ts';
 import { accessSettings, nodeSettings } from './node-settings.ts';
 import { launchDocuments } from './own-documents.ts';
 import { postJoin } from './post-join.ts';
@@ -368,6 +369,7 @@ function failed({ admission, log }: Work, error: AdjoinError): Verdict {
 export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
+  if (work.action.source !== undefined && membership.state === 'member') return confirmMember(work, ports);
   if (isGivenUp(work.action, membership)) {
     // An earlier worker gave up on this very action and died before it could answer.
     const why = membership.lastError?.message ?? 'It was given up, and its account is removed.';

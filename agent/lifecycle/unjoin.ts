@@ -54,7 +54,8 @@ async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const deadline = Math.min(began + patience.unjoinMs, latest);
   // The proof takes the node's keys, which the leave deletes.
   const unmatched = await matchAccount(work, ports, began, deadline);
-  await leave(work, ports);
+  // An instance that an event tells of is ending: no hook holds it, and it takes no more commands.
+  if (work.action.source !== 'event') await leave(work, ports);
   await lease.update({}, 'leave');
   if (unmatched) {
     log.error('account not matched, it is left as it is', { error: unmatched });

@@ -1,6 +1,6 @@
 type Section = Readonly<Record<string, unknown>>;
 /** The agent's configuration file: sections of settings, or plain settings. */
-export type AgentConfig = Readonly<Record<string, Section | readonly string[] | string | number>>;
+export type AgentConfig = Readonly<Record<string, Section | readonly string[] | string | number | boolean>>;
 
 const isSection = (value: AgentConfig[string] | undefined): value is Section =>
   typeof value === 'object' && !Array.isArray(value);
