@@ -1,8 +1,7 @@
 /**
  * Computer names made from instance IDs and back. A NetBIOS name has 15 characters; the 17 hexadecimal digits of an
  * instance ID are 68 bits, which 14 base-36 digits hold twice (36^14 > 2^69): the upper half is for hybrid nodes (`mi-…`).
- * The letter in front makes the name a valid
- * host label everywhere and leaves 26 candidates for the case that a name belongs to others.
+ * The letter in front makes the name a valid host label everywhere and leaves 26 candidates for the case that a name belongs to others.
  */
 import { AdjoinError } from '../errors.ts';
 

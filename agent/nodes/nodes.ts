@@ -1,4 +1,4 @@
-/** What adjoin does on nodes: probe, join, leave. Nodes that need the same thing at the same time share one command. */
+/** What adjoin does on nodes: probe, join, leave, and what a group wants done after its joins. Nodes that need the same thing at the same time share one command. */
 import { type Batch, createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
@@ -8,6 +8,7 @@ import {
   type JoinEntry,
   type JoinFacts,
   type LeaveFacts,
+  type PostJoinFacts,
   type ProbeFacts,
   type Purpose,
 } from './contract.ts';
@@ -41,7 +42,7 @@ export interface RunCommand {
 
 export interface NodesOptions {
   readonly runCommand: RunCommand;
-  readonly documents: Readonly<Record<Purpose, Document>>;
+  readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', Document>>;
   readonly clock: Clock;
   readonly coalesceMs: number;
   readonly commandPollMs: number;
@@ -71,8 +72,8 @@ export interface Target {
 export interface JoinTarget {
   readonly domain: string;
   readonly domainController: string;
-  /** Whether a join needs a restart of the node, as on Windows. */
-  readonly restarts: boolean;
+  /** What the probe has found. A join restarts a Windows node. */
+  readonly platform: 'linux' | 'windows';
 }
 
 /** What the group says of its nodes. What it does not say is no parameter: the documents have defaults. */
@@ -98,23 +99,42 @@ export interface Nodes {
     signal: AbortSignal,
     asked?: NodeSettings & { readonly challenge?: string },
   ): Promise<ProbeFacts>;
+  /** @param own the group's own document, in place of the platform's */
   join(
     node: Target,
     entry: JoinEntry,
     target: JoinTarget & NodeSettings & AccessSettings,
     signal: AbortSignal,
+    own?: Document,
   ): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
    * @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock
+   * @param own the group's own document, in place of adjoin's
    */
-  leave(node: Target, domain: string, notAfter: number, signal: AbortSignal): Promise<LeaveFacts>;
+  leave(
+    node: Target,
+    domain: string,
+    notAfter: number,
+    signal: AbortSignal,
+    own?: Document,
+  ): Promise<LeaveFacts>;
+  /**
+   * Runs a group's own document on a member.
+   * @throws AdjoinError `post-join-failed` when it ran and failed; what keeps a command from running
+   */
+  postJoin(
+    node: Target,
+    document: Document,
+    member: Pick<JoinTarget, 'domain' | 'platform'>,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
-export const NODES_PER_JOIN = 14;
+export const NODES_PER_JOIN = 40;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
@@ -163,8 +183,21 @@ function complaintIn(output: string): string {
     .slice(0, 200);
 }
 
+/** Why a post-join document failed, or undefined if it did not. Its facts count more than its exit code. */
+function failureIn(instanceId: string, { status, output }: Invocation): string | undefined {
+  let said: PostJoinFacts | undefined;
+  try {
+    said = facts.postJoin(instanceId, output);
+  } catch (error) {
+    return asAdjoinError(error).message;
+  }
+  if (status === 'Success' && said?.result !== 'failed') return undefined;
+  return said?.detail || complaintIn(output);
+}
+
 interface Task {
   readonly purpose: Purpose;
+  readonly document: Document;
   readonly node: Target;
   /** Parameters that all nodes of a command share. */
   readonly shared: Readonly<Record<string, readonly string[]>>;
@@ -201,7 +234,7 @@ async function whileWanted<T>(tasks: readonly Task[], work: (signal: AbortSignal
 }
 
 export function createNodes(options: NodesOptions): Nodes {
-  const { runCommand, clock } = options;
+  const { runCommand, clock, documents } = options;
   const poller = createPoller({
     list: (commandId) => runCommand.list(commandId),
     clock,
@@ -219,7 +252,7 @@ export function createNodes(options: NodesOptions): Nodes {
     const whom =
       nodes.length === 1 ? `${first.node.instanceId} ${first.node.correlationId}` : `${nodes.length} nodes`;
     const request: CommandRequest = {
-      document: options.documents[first.purpose],
+      document: first.document,
       instanceIds,
       parameters: {
         ...first.shared,
@@ -261,7 +294,7 @@ export function createNodes(options: NodesOptions): Nodes {
 
   const sharing = (maximum: number): Batch<Task, string> =>
     createBatch({
-      keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
+      keyOf: (task) => JSON.stringify([task.purpose, task.document.name, task.shared]),
       maximum,
       windowMs: options.coalesceMs,
       clock,
@@ -327,24 +360,29 @@ export function createNodes(options: NodesOptions): Nodes {
       intervalMs: options.registrationPollMs,
     }),
     probe: (node, signal, asked = {}) =>
-      ask({ purpose: 'probe', node, shared: given({ ...asked }), signal }, facts.probe),
-    join: (node, entry, { restarts, ...target }, signal) =>
+      ask(
+        { purpose: 'probe', document: documents.probe, node, shared: given({ ...asked }), signal },
+        facts.probe,
+      ),
+    join: (node, entry, { platform, ...target }, signal, own) =>
       ask(
         {
           purpose: 'join',
+          document: own ?? (platform === 'windows' ? documents.joinWindows : documents.joinLinux),
           node,
           shared: given(target),
           entry: entryText(entry),
-          restarts,
+          restarts: platform === 'windows',
           signal,
         },
         facts.join,
       ),
-    async leave(node, domain, notAfter, signal) {
+    async leave(node, domain, notAfter, signal, own) {
       // Whole seconds are what the node compares; leaves of the same second can still share a command.
       const seconds = String(Math.floor(notAfter / 1000));
       const task: Task = {
         purpose: 'leave',
+        document: own ?? documents.leave,
         node,
         shared: { domain: [domain], notAfter: [seconds] },
         signal,
@@ -358,6 +396,23 @@ export function createNodes(options: NodesOptions): Nodes {
         }
         await clock.sleep(LEAVE_AGAIN_MS, signal);
       }
+    },
+    async postJoin(node, document, { domain, platform }, signal) {
+      const { instanceId } = node;
+      const invocation = await run({
+        purpose: 'post-join',
+        document,
+        node,
+        shared: { domain: [domain] },
+        restarts: platform === 'windows',
+        signal,
+      });
+      const failure = failureIn(instanceId, invocation);
+      if (failure === undefined) return;
+      throw new AdjoinError(
+        'post-join-failed',
+        `The post-join document ${document.name} on ${instanceId} ended as ${invocation.status} (${invocation.detail})${failure && `: ${failure}`}.`,
+      );
     },
   };
 }

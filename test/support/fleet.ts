@@ -1,17 +1,20 @@
 /**
- * A fleet in simulated time: the agent's core, its worker and its nodes over the cloud and the domain of the schedules, for
- * hundreds of instances at once. Nothing fails here; some nodes never register.
+ * A fleet in simulated time: the agent's core, its worker, its nodes and its adapters for AWS over the cloud and the domain of
+ * the schedules, for thousands of instances at once. AWS never fails here; some nodes never register, or can't join.
  */
+import { createAutoScaling } from '../../agent/aws/auto-scaling.ts';
+import { createMembershipTable } from '../../agent/aws/membership-table.ts';
+import { createQueue } from '../../agent/aws/queue.ts';
+import { createRunCommand } from '../../agent/aws/run-command.ts';
 import { createLedger } from '../../agent/ledger/ledger.ts';
+import { firstVisibility } from '../../agent/lifecycle/delivery.ts';
 import { createHandler } from '../../agent/lifecycle/handler.ts';
 import { createSlots } from '../../agent/lifecycle/slots.ts';
-import { createNodes, type CommandRequest, type RunCommand } from '../../agent/nodes/nodes.ts';
-import type { Invocation } from '../../agent/nodes/poller.ts';
-import { AdjoinError } from '../../agent/errors.ts';
+import { createNodes } from '../../agent/nodes/nodes.ts';
 import { createWorker, type Worker } from '../../agent/worker.ts';
+import { CALL_MS, createFleetAws } from './fleet-aws.ts';
 import { createMemoryLog, type MemoryLog } from './memory-log.ts';
-import type { ReceivedMessage } from './memory-queue.ts';
-import { createMemoryTable } from './memory-table.ts';
+import { DOMAIN } from './memory-directory.ts';
 import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud } from './schedule-cloud.ts';
 import { createDomain, type Domain } from './schedule-domain.ts';
 import { createKernel, type Kernel, type Process } from './schedule-kernel.ts';
@@ -28,17 +31,26 @@ export interface Fleet {
   launch(instanceId: string): void;
   /** As `launch`; its SSM agent never comes. */
   launchStuck(instanceId: string): void;
+  /** As `launch`; its join fails. */
+  launchBroken(instanceId: string): void;
   /** Starts a worker process with so many slots of each kind. */
   start(slots: number): Worker;
   /** Lets time pass, for at most so many milliseconds, until this holds. @returns the milliseconds that passed */
   until(done: () => boolean, limitMs: number): Promise<number>;
 }
 
-const LONG_POLL_MS = 20_000;
-/** Milliseconds that each call to AWS or the directory takes. */
-const CALL_MS = 20;
-/** Milliseconds that a command runs. */
+/** Milliseconds that a node boots and that a command runs, if nothing else is said. */
 const RUN_MS = 3_000;
+
+type Parameters = Readonly<Record<string, string[]>>;
+
+export interface FleetOptions {
+  /** Milliseconds from the launch of an instance until it is a managed node. */
+  readonly bootMs?: (instanceId: string) => number;
+  /** Milliseconds that a document takes on a node. */
+  readonly runMs?: (document: string, instanceId: string) => number;
+  readonly groupOf?: (instanceId: string) => string;
+}
 
 /** The shape of a ciphertext, with the key that opens it in front. */
 const seal = (key: string, password: string): string =>
@@ -47,15 +59,18 @@ const unwrap = (sealed: string): string => Buffer.from(sealed, 'base64').toStrin
 
 const documentOf = (name: string) => ({ name, version: '1', hash: '' });
 
-export function createFleet(): Fleet {
+/** @param options what differs from a fleet of one group, with nodes that boot and work for three seconds */
+export function createFleet(options: FleetOptions = {}): Fleet {
+  const { bootMs = () => RUN_MS, runMs = () => RUN_MS, groupOf } = options;
   const kernel = createKernel('answer');
   const domain = createDomain(kernel);
   const stuck = new Set<string>();
+  const broken = new Set<string>();
   const cloud = createCloud({
     kernel,
     nodes: {
-      boot(instanceId, ...boot) {
-        if (!stuck.has(instanceId)) domain.booting.boot(instanceId, ...boot);
+      boot(instanceId, _afterMs, disk) {
+        if (!stuck.has(instanceId)) domain.booting.boot(instanceId, bootMs(instanceId), disk);
       },
       down: (instanceId) => domain.booting.down(instanceId),
     },
@@ -63,54 +78,34 @@ export function createFleet(): Fleet {
     capped: false,
     hold: false,
     hookAfterAbandon: false,
+    ...(groupOf && { groupOf }),
   });
-  const memberships = createMemoryTable();
   const log = createMemoryLog();
   const calls = new Map<string, number>();
   let workers = 0;
 
-  function runCommandOf(call: <T>(name: string, carryOut: () => T) => Promise<T>): RunCommand {
-    const commands = new Map<string, { readonly request: CommandRequest; readonly endsAt: number }>();
-    const outputs = new Map<string, string>();
-    const answerOf = ({ document, parameters }: CommandRequest, instanceId: string): object => {
-      if (document.name === 'probe') return domain.probe(instanceId);
-      if (document.name === 'leave')
-        return domain.leave(instanceId, Number(parameters['notAfter']?.[0]) * 1000);
-      const entry = parameters['entries']?.find((text) => text.startsWith(instanceId)) ?? '';
-      const [, computerName = '', sealed = ''] = entry.split(':');
-      return domain.join({ instanceId, computerName, sealed: unwrap(sealed) });
-    };
-    return {
-      send: (request) =>
-        call('ssm.SendCommand', () => {
-          if (!request.instanceIds.every((instanceId) => domain.isUp(instanceId))) {
-            throw new AdjoinError('node-not-ready', 'InvalidInstanceId');
-          }
-          const commandId = `command-${commands.size + 1}`;
-          commands.set(commandId, { request, endsAt: kernel.now() + RUN_MS });
-          kernel.after(RUN_MS, () => {
-            for (const instanceId of request.instanceIds) {
-              if (!domain.isUp(instanceId)) continue;
-              outputs.set(`${commandId} ${instanceId}`, JSON.stringify(answerOf(request, instanceId)));
-            }
-          });
-          return commandId;
-        }),
-      list: (commandId) =>
-        call('ssm.ListCommandInvocations', () =>
-          (commands.get(commandId)?.request.instanceIds ?? []).map((instanceId): Invocation => {
-            const output = outputs.get(`${commandId} ${instanceId}`);
-            const status = output === undefined ? 'InProgress' : 'Success';
-            return { instanceId, status, detail: status, output: output ?? '' };
-          }),
-        ),
-      registered: (instanceIds) =>
-        call(
-          'ssm.DescribeInstanceInformation',
-          () => new Set(instanceIds.filter((instanceId) => domain.isUp(instanceId))),
-        ),
-    };
-  }
+  const answerOf = (document: string, instanceId: string, parameters: Parameters): object => {
+    if (document === 'probe') return domain.probe(instanceId);
+    if (document === 'leave') return domain.leave(instanceId, Number(parameters['notAfter']?.[0]) * 1000);
+    const entry = parameters['entries']?.find((text) => text.startsWith(instanceId)) ?? '';
+    const [, computerName = '', sealed = ''] = entry.split(':');
+    if (broken.has(instanceId)) {
+      const told = { adjoin: 1, document: 'join', domain: DOMAIN, computerName, detail: 'no network' };
+      return { ...told, result: 'failed', code: 'adcli-failed' };
+    }
+    return domain.join({ instanceId, computerName, sealed: unwrap(sealed) });
+  };
+  const countCall = (name: string): void => void calls.set(name, (calls.get(name) ?? 0) + 1);
+  const aws = createFleetAws({
+    kernel,
+    cloud,
+    nodes: {
+      isUp: (instanceId) => domain.isUp(instanceId),
+      runMs,
+      run: (...ran) => JSON.stringify(answerOf(...ran)),
+    },
+    count: countCall,
+  });
 
   return {
     kernel,
@@ -123,30 +118,26 @@ export function createFleet(): Fleet {
       stuck.add(instanceId);
       cloud.launch(instanceId, false, []);
     },
+    launchBroken(instanceId) {
+      broken.add(instanceId);
+      cloud.launch(instanceId, false, []);
+    },
     start(each) {
       workers += 1;
       const process: Process = { name: `w${workers}`, dead: false, suspendedUntil: 0 };
       const clock = kernel.clockOf(process);
       const call = async <T>(name: string, carryOut: () => T): Promise<T> => {
-        calls.set(name, (calls.get(name) ?? 0) + 1);
+        countCall(name);
         await clock.sleep(CALL_MS);
         return carryOut();
       };
-      async function receive(maximum: number): Promise<readonly ReceivedMessage[]> {
-        const end = kernel.now() + LONG_POLL_MS;
-        for (;;) {
-          const found = await call('sqs.ReceiveMessage', () => cloud.receive(Math.min(10, maximum)));
-          const left = end - kernel.now();
-          if (found.length > 0 || left <= 0) return found;
-          await clock.sleep(Math.min(left, 1_000));
-        }
-      }
-      const queue = {
-        receive,
-        remove: (received: ReceivedMessage) => call('sqs.DeleteMessage', () => cloud.remove(received)),
-        hide: (received: ReceivedMessage, seconds: number) =>
-          call('sqs.ChangeMessageVisibility', () => cloud.hide(received, seconds)),
-      };
+      const clients = aws.clients(clock);
+      const autoScaling = createAutoScaling(clients.autoScaling, clock);
+      const queue = createQueue(clients.sqs, {
+        url: 'queue',
+        waitSeconds: 20,
+        visibilitySeconds: firstVisibility(VISIBILITY_MS) / 1000,
+      });
       const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0.5 };
       let owners = 0;
       let passwords = 0;
@@ -154,24 +145,16 @@ export function createFleet(): Fleet {
       const handler = createHandler({
         expected: { accountId: ACCOUNT, region: REGION },
         admission: {
-          instance: (instanceId) =>
-            call('autoscaling.DescribeAutoScalingInstances', () => cloud.instance(instanceId)),
-          group: () => call('autoscaling.DescribeAutoScalingGroups', () => cloud.group()),
+          instance: (...asked) => autoScaling.instance(...asked),
+          group: (name) => autoScaling.group(name),
           existence: (instanceId) => call('ec2.DescribeInstances', () => cloud.existence(instanceId)),
           instanceTag: () => Promise.resolve(undefined),
           ec2: () => Promise.resolve(undefined),
-          heartbeat: ({ token }) =>
-            call('autoscaling.RecordLifecycleActionHeartbeat', () => cloud.heartbeat(token)),
+          heartbeat: (...beat) => autoScaling.heartbeat(...beat),
         },
-        completion: {
-          complete: ({ token }, result) =>
-            call('autoscaling.CompleteLifecycleAction', () => cloud.complete(token, result)),
-        },
+        completion: autoScaling,
         ledger: createLedger({
-          table: {
-            read: (instanceId) => call('dynamodb.GetItem', () => memberships.get(instanceId)),
-            write: (...write) => call('dynamodb.PutItem', () => memberships.put(...write)),
-          },
+          table: createMembershipTable(clients.dynamodb, 'table'),
           clock,
           nextOwner: () => `${process.name}/${(owners += 1)}`,
           leaseMs: LEASE_MS,
@@ -179,14 +162,19 @@ export function createFleet(): Fleet {
         work: {
           directory: domain.ports((name, _subject, carryOut) => call(name, carryOut)),
           nodes: createNodes({
-            runCommand: runCommandOf(call),
-            documents: { probe: documentOf('probe'), join: documentOf('join'), leave: documentOf('leave') },
+            runCommand: createRunCommand(clients.ssm),
+            documents: {
+              probe: documentOf('probe'),
+              joinLinux: documentOf('join'),
+              joinWindows: documentOf('join-windows'),
+              leave: documentOf('leave'),
+            },
             clock,
             coalesceMs: 200,
             commandPollMs: 1_000,
             registrationPollMs: 2_000,
             deliverySeconds: 120,
-            executionSeconds: { probe: 60, join: 180, leave: 20 },
+            executionSeconds: { probe: 60, join: 180, leave: 20, 'post-join': 600 },
             onCommand: () => undefined,
             onCancelled: () => undefined,
           }),
@@ -195,6 +183,7 @@ export function createFleet(): Fleet {
             joinMs: 1_800_000,
             unjoinMs: 3_600_000,
             leaveMs: 15_000,
+            postJoinMs: 600_000,
             joinAttempts: 5,
             operationMs: OPERATION_MS,
             pauses,

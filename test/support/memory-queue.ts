@@ -53,15 +53,15 @@ const LONGEST_HIDE_MS = 43_200_000;
 
 export function createMemoryQueue({ now, visibilityMs, maximumReceives }: MemoryQueueOptions): MemoryQueue {
   const messages: StoredMessage[] = [];
+  const byId = new Map<string, StoredMessage>();
   let receipts = 0;
 
-  const stored = (received: ReceivedMessage): StoredMessage | undefined =>
-    messages.find((message) => message.messageId === received.messageId);
+  const stored = (received: ReceivedMessage): StoredMessage | undefined => byId.get(received.messageId);
 
   return {
     messages,
     send(body) {
-      messages.push({
+      const message: StoredMessage = {
         messageId: `m${messages.length + 1}`,
         body,
         receiveCount: 0,
@@ -69,7 +69,9 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
         receivedAt: Infinity,
         visibleAt: now(),
         gone: undefined,
-      });
+      };
+      messages.push(message);
+      byId.set(message.messageId, message);
     },
     receive(maximum) {
       const found: ReceivedMessage[] = [];

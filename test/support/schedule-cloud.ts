@@ -106,6 +106,8 @@ export interface CloudOptions {
   readonly capped: boolean;
   readonly hold: boolean;
   readonly hookAfterAbandon: boolean;
+  /** The group of an instance, where there are several; all have the same tags and hooks. */
+  readonly groupOf?: (instanceId: string) => string;
 }
 
 const noSuchAction = (token: string): AdjoinError =>
@@ -115,7 +117,7 @@ const living = (instance: Instance | undefined): instance is Instance =>
   instance !== undefined && instance.state !== 'gone' && instance.terminatedAt === Infinity;
 
 export function createCloud(options: CloudOptions): Cloud {
-  const { kernel, nodes } = options;
+  const { kernel, nodes, groupOf = () => GROUP } = options;
   const hookOf = (heartbeatMs: number) => ({
     heartbeatMs,
     globalMs: options.capped ? CAPPED_MS : Math.min(LONGEST_WAIT_MS, 100 * heartbeatMs),
@@ -149,7 +151,7 @@ export function createCloud(options: CloudOptions): Cloud {
           action.transition === 'launching'
             ? 'autoscaling:EC2_INSTANCE_LAUNCHING'
             : 'autoscaling:EC2_INSTANCE_TERMINATING',
-        AutoScalingGroupName: GROUP,
+        AutoScalingGroupName: groupOf(action.instanceId),
         LifecycleHookName: action.transition === 'launching' ? 'join' : 'unjoin',
         EC2InstanceId: action.instanceId,
         LifecycleActionToken: action.token,
@@ -374,7 +376,7 @@ export function createCloud(options: CloudOptions): Cloud {
       const lifecycleState = found && !found.detached ? shown(found) : undefined;
       return lifecycleState === undefined || lifecycleState === 'gone'
         ? undefined
-        : { group: GROUP, lifecycleState };
+        : { group: groupOf(instanceId), lifecycleState };
     },
     existence(instanceId) {
       const instance = instances.get(instanceId);

@@ -5,6 +5,7 @@
  */
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../../agent/clock.ts';
+import { createHeap } from './heap.ts';
 
 /** A process that may be killed for ever or suspended for a while. */
 export interface Process {
@@ -40,6 +41,7 @@ interface Entry {
   readonly owner: Process | undefined;
   readonly matter: Matter;
   readonly run: () => void;
+  isDropped: boolean;
 }
 
 const isWorldly = ({ owner, matter }: Entry): boolean => !owner && matter !== 'request';
@@ -61,19 +63,22 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
   let now = start;
   let order = 0;
   let pending = 0;
-  const entries = new Set<Entry>();
+  const entries = createHeap<Entry>(earlier, ({ isDropped }) => !isDropped);
 
   function drop(entry: Entry): void {
-    if (entries.delete(entry) && isWorldly(entry)) pending -= 1;
+    if (entry.isDropped) return;
+    entry.isDropped = true;
+    entries.forget();
+    if (isWorldly(entry)) pending -= 1;
   }
 
+  /** Takes out what comes next. */
   function next(): Entry | undefined {
-    let found: Entry | undefined;
-    for (const entry of entries) {
-      if (entry.owner?.dead) drop(entry);
-      else if (!found || earlier(entry, found)) found = entry;
+    for (let entry = entries.pop(); entry; entry = entries.pop()) {
+      if (!entry.owner?.dead) return entry;
+      entry.isDropped = true;
     }
-    return found;
+    return undefined;
   }
 
   const kernel: Kernel = {
@@ -83,8 +88,9 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
     },
     after(ms, run, owner, matter = 'alarm') {
       order += 1;
-      const entry: Entry = { at: now + Math.max(0, ms), rank: 0, order, owner, matter, run };
-      entries.add(entry);
+      const at = now + Math.max(0, ms);
+      const entry: Entry = { at, rank: 0, order, owner, matter, run, isDropped: false };
+      entries.push(entry);
       if (isWorldly(entry)) pending += 1;
       return () => drop(entry);
     },
@@ -125,9 +131,11 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
         if (owner && owner.suspendedUntil > now) {
           entry.at = owner.suspendedUntil;
           entry.rank = entry.matter === first ? 1 : 2;
+          entries.push(entry);
           continue;
         }
-        drop(entry);
+        entry.isDropped = true;
+        if (isWorldly(entry)) pending -= 1;
         entry.run();
       }
     },

@@ -1,5 +1,9 @@
 /** What the sandbox runs: the synthesized stack, deployed; a user's Auto Scaling group, attached; the credential, put. */
-import { AutoScalingClient, CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  AutoScalingClient,
+  CreateAutoScalingGroupCommand,
+  CreateOrUpdateTagsCommand,
+} from '@aws-sdk/client-auto-scaling';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -55,6 +59,8 @@ export interface StackOptions {
   readonly standaloneInstances?: boolean;
   /** Heartbeat timeout of both hooks. */
   readonly heartbeatSeconds?: number;
+  /** What the group is attached for, as parameters of the attaching stack; where others join, it is tagged so. Default: both. */
+  readonly attach?: Readonly<Partial<Record<'Join' | 'Unjoin', 'false'>>>;
   /** Laid over the agent's configuration, section by section. */
   readonly agentConfig?: AgentConfig;
 }
@@ -73,7 +79,7 @@ export interface Stack {
   readonly membershipOperatorRoleArn: string;
   readonly auditTopicArn: string;
   /** Names of the command documents. */
-  readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
+  readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', string>>;
   readonly resources: DeployedStack['resources'];
   /** What the agent's `--config` reads. */
   readonly agentConfig: AgentConfig;
@@ -94,6 +100,9 @@ const intervals: AgentConfig = {
 };
 
 const autoScalingGroup = 'fleet';
+
+/** By it a group whose instances others join asks for their removal. Only administrators may set it. */
+export const unjoinOnlyTag = { Key: 'adjoin:UnjoinOnly', Value: 'true', PropagateAtLaunch: false } as const;
 
 /** Fails if any part of it exists already. */
 export async function deployStack(options: StackOptions): Promise<Stack> {
@@ -141,6 +150,10 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       return name;
     };
     await createGroup(options);
+    if (options.attach?.Join === 'false') {
+      const tag = { ...unjoinOnlyTag, ResourceId: autoScalingGroup, ResourceType: 'auto-scaling-group' };
+      await clients.autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+    }
     await deploy({
       name: `${deployment}-attach`,
       template: options.synthesis.attachTemplate,
@@ -148,6 +161,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
         AutoScalingGroupName: autoScalingGroup,
         QueueArn: output('QueueArn'),
         PublisherRoleArn: output('PublisherRoleArn'),
+        ...options.attach,
         ...(options.heartbeatSeconds === undefined
           ? {}
           : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
@@ -181,7 +195,12 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
       membershipOperatorRoleArn: output('MembershipOperatorRoleArn'),
       auditTopicArn: output('AuditTopicArn'),
-      documents: { probe: documentName('probe'), join: documentName('join'), leave: documentName('leave') },
+      documents: {
+        probe: documentName('probe'),
+        joinLinux: documentName('join-linux'),
+        joinWindows: documentName('join-windows'),
+        leave: documentName('leave'),
+      },
       resources: stack.resources,
       agentConfig: [here, intervals, options.agentConfig ?? {}].reduce(merge, deployed),
       agentFile: options.synthesis.agentFile,

@@ -111,14 +111,14 @@ describe('a command', () => {
     const commands: number[] = [];
     const nodes = createNodes({
       runCommand,
-      documents: { probe: document, join: document, leave: document },
+      documents: { probe: document, joinLinux: document, joinWindows: document, leave: document },
       // Each sleep moves the clock forward; calls between the sleeps take their real time.
       clock: bench.clock.passing,
       coalesceMs: 200,
       commandPollMs: 1_000,
       registrationPollMs: 2_000,
       deliverySeconds: 30,
-      executionSeconds: { probe: 60, join: 60, leave: 60 },
+      executionSeconds: { probe: 60, join: 60, leave: 60, 'post-join': 600 },
       onCommand: (command) => commands.push(command.nodes.length),
       onCancelled: () => undefined,
     });

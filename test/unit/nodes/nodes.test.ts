@@ -6,7 +6,11 @@ import type { Invocation } from '../../../agent/nodes/poller.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
-const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test', restarts: false };
+const target = {
+  domain: 'corp.example.test',
+  domainController: 'dc1.corp.example.test',
+  platform: 'linux',
+} as const;
 const sealed = 'A'.repeat(344);
 
 const instance = (number: number): string => `i-${String(number).padStart(17, '0')}`;
@@ -37,6 +41,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
   },
   join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
   leave: { adjoin: 1, document: 'leave', result: 'left' },
+  'post-join': { adjoin: 1, document: 'post-join', result: 'done' },
 };
 
 let clock: VirtualClock;
@@ -54,13 +59,19 @@ let nodes: Nodes;
 
 const documents = {
   probe: { name: 'adjoin-probe', version: '1', hash: 'a' },
-  join: { name: 'adjoin-join', version: '2', hash: 'b' },
+  joinLinux: { name: 'adjoin-join-linux', version: '2', hash: 'b' },
+  joinWindows: { name: 'adjoin-join-windows', version: '2', hash: 'd' },
   leave: { name: 'adjoin-leave', version: '3', hash: 'c' },
 };
 
+/** Documents that a group brings. */
+const hook = { name: 'adjoin-own-hook', version: '4', hash: 'e' };
+const own = { name: 'adjoin-own-other', version: '5', hash: 'f' };
+
 function purposeOf(request: CommandRequest): Purpose {
   if (request.document === documents.probe) return 'probe';
-  return request.document === documents.join ? 'join' : 'leave';
+  if (request.document === hook) return 'post-join';
+  return request.document === documents.leave ? 'leave' : 'join';
 }
 
 beforeEach(() => {
@@ -104,12 +115,14 @@ beforeEach(() => {
     commandPollMs: 1_000,
     registrationPollMs: 2_000,
     deliverySeconds: 120,
-    executionSeconds: { probe: 60, join: 180, leave: 20 },
+    executionSeconds: { probe: 60, join: 180, leave: 20, 'post-join': 600 },
     onCommand: (command) => told.push(command),
     onCancelled: (command) => cancelled.push(command),
   });
 });
 
+const facts = (result: string, detail = ''): string =>
+  JSON.stringify({ adjoin: 1, document: 'post-join', result, detail });
 const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => (error instanceof AdjoinError ? error.code : error));
 
@@ -118,7 +131,7 @@ describe('a command', () => {
     await clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
     expect(requests).toEqual([
       {
-        document: documents.join,
+        document: documents.joinLinux,
         instanceIds: [instance(1)],
         parameters: {
           domain: ['corp.example.test'],
@@ -194,6 +207,65 @@ describe('a command', () => {
     ]);
   });
 
+  test('for a join is the document of the platform, and nodes of different ones share none', async () => {
+    await clock.until(
+      Promise.all([
+        nodes.join(nodeOf(1), entryOf(1), target, open),
+        nodes.join(nodeOf(2), entryOf(2), { ...target, platform: 'windows' }, open),
+        nodes.join(nodeOf(3), entryOf(3), target, open),
+      ]),
+    );
+    expect(requests.map(({ document, instanceIds }) => [document.name, instanceIds.length])).toEqual([
+      ['adjoin-join-linux', 2],
+      ['adjoin-join-windows', 1],
+    ]);
+  });
+
+  test('is sent with the document of the group, where it has one of its own', async () => {
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    await clock.until(
+      Promise.all([
+        nodes.join(nodeOf(1), entryOf(1), target, open, own),
+        nodes.join(nodeOf(2), entryOf(2), target, open),
+        nodes.postJoin(nodeOf(3), hook, member, open),
+        nodes.postJoin(nodeOf(4), hook, member, open),
+      ]),
+    );
+    expect(requests.map(({ document, instanceIds }) => [document, instanceIds])).toEqual([
+      [own, [instance(1)]],
+      [documents.joinLinux, [instance(2)]],
+      [hook, [instance(3), instance(4)]],
+    ]);
+    expect(requests[2]?.parameters).toEqual({ domain: ['corp.example.test'], executionTimeout: ['600'] });
+  });
+
+  test.each([
+    ['says so', {}, 'done'],
+    ['prints nothing', { output: '' }, 'done'],
+    ['prints something else', { output: 'hello' }, 'done'],
+    ['ends with another exit code', { output: '', status: 'Failed', detail: 'Failed' }, 'failed'],
+    ['takes too long', { output: '', status: 'TimedOut', detail: 'ExecutionTimedOut' }, 'failed'],
+    ['reports a failure', { output: facts('failed') }, 'failed'],
+    ['reports what nobody can read', { output: facts('maybe') }, 'failed'],
+    ['reports success, and ends otherwise', { output: facts('done'), status: 'Failed' }, 'failed'],
+  ])('after a join that %s is %s', async (_what, answered: Partial<Invocation>, end) => {
+    answer = () => answered;
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    const ended = await clock.until(outcome(nodes.postJoin(nodeOf(1), hook, member, open)));
+    expect(ended).toBe(end === 'done' ? undefined : 'post-join-failed');
+  });
+
+  test('after a join that fails tells what its script has said, in facts or on standard error', async () => {
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    for (const output of [facts('failed', 'no disk'), '\n----------ERROR-------\nno disk\n']) {
+      answer = () => ({ output, status: 'Failed', detail: 'Failed' });
+      const failing = nodes.postJoin(nodeOf(1), hook, member, open);
+      await expect(clock.until(failing)).rejects.toThrow(
+        `The post-join document adjoin-own-hook on ${instance(1)} ended as Failed (Failed): no disk.`,
+      );
+    }
+  });
+
   test('is not shared across purposes, domains or domain controllers', async () => {
     await clock.until(
       Promise.all([
@@ -207,16 +279,16 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 14', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 40', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
     requests.length = 0;
-    const joins = Array.from({ length: 70 }, (_, number) =>
+    const joins = Array.from({ length: 100 }, (_, number) =>
       outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
     );
     await clock.until(Promise.all(joins));
-    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([14, 14, 14, 14, 14]);
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([40, 40, 20]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
@@ -383,17 +455,20 @@ describe('the answer of a node', () => {
   });
 
   test.each([
-    [false, 310_000],
+    ['linux', 310_000],
     // Ten minutes to start again, and the whole time of the script once more.
-    [true, 1_090_000],
-  ])('that does not come is given up later where the node starts again (%j)', async (restarts, limit) => {
-    answer = () => ({ status: 'InProgress', detail: 'InProgress' });
-    const began = clock.now();
-    const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, restarts }, open));
-    await expect(clock.until(joined)).resolves.toBe('command-failed');
-    expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
-    expect(clock.now() - began).toBeLessThan(limit + 20_000);
-  });
+    ['windows', 1_090_000],
+  ] as const)(
+    'that does not come is given up later where the node starts again (%s)',
+    async (platform, limit) => {
+      answer = () => ({ status: 'InProgress', detail: 'InProgress' });
+      const began = clock.now();
+      const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, platform }, open));
+      await expect(clock.until(joined)).resolves.toBe('command-failed');
+      expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
+      expect(clock.now() - began).toBeLessThan(limit + 20_000);
+    },
+  );
 
   test.each([
     ['without facts', ''],

@@ -1,0 +1,38 @@
+/**
+ * `npm run bench`: goal and figure side by side. Calls and fairness are counted in virtual time, so they are the same on each
+ * machine, and a goal that is missed fails the command.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { callFigures } from './calls.ts';
+import { fairnessFigures } from './fairness.ts';
+import { isMissed, tableOf, type Figure } from './figures.ts';
+import { growthFigures } from './growth.ts';
+
+const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
+
+const sections: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  calls: () => callFigures([1, 50, 1_000]),
+  fairness: () =>
+    fairnessFigures([
+      { stuck: 128, broken: 0 },
+      { stuck: 4_000, broken: 1_000 },
+    ]),
+  growth: () => growthFigures([100, 1_000, 10_000]),
+};
+
+const wanted = Object.entries(sections).filter(([name]) => (values.only ?? name) === name);
+if (wanted.length === 0) {
+  console.error(`--only takes one of ${Object.keys(sections).join(', ')}.`);
+  process.exit(2);
+}
+const figures: Figure[] = [];
+for (const [, measure] of wanted) {
+  const found = await measure();
+  figures.push(...found);
+  console.log(tableOf(found).join('\n'));
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`);
+const missed = figures.filter(isMissed);
+console.log(missed.length === 0 ? '\nEvery goal is met.' : `\n${missed.length} goals are missed.`);
+process.exitCode = missed.length === 0 ? 0 : 1;

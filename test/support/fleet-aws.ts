@@ -1,0 +1,269 @@
+/**
+ * AWS in simulated time, behind the SDK's own clients: the adapters send their commands here, so that each request counts as
+ * AWS would count it. It answers what a healthy AWS answers to a worker; what AWS refuses is in the sandbox.
+ */
+import {
+  AutoScalingClient,
+  CompleteLifecycleActionCommand,
+  DescribeAutoScalingGroupsCommand,
+  DescribeAutoScalingInstancesCommand,
+  DescribeLifecycleHooksCommand,
+  RecordLifecycleActionHeartbeatCommand,
+} from '@aws-sdk/client-auto-scaling';
+import {
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  type AttributeValue,
+  type PutItemCommandInput,
+} from '@aws-sdk/client-dynamodb';
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import {
+  DescribeInstanceInformationCommand,
+  ListCommandInvocationsCommand,
+  SendCommandCommand,
+  SSMClient,
+  type ListCommandInvocationsCommandInput,
+  type SendCommandCommandInput,
+} from '@aws-sdk/client-ssm';
+import type { Clock } from '../../agent/clock.ts';
+import type { ReceivedMessage } from './memory-queue.ts';
+import { REGION, type Cloud } from './schedule-cloud.ts';
+import type { Kernel } from './schedule-kernel.ts';
+
+/** What runs on a node when a command reaches it. */
+export interface FleetNodes {
+  isUp(instanceId: string): boolean;
+  /** Milliseconds that the document takes on the node. */
+  runMs(document: string, instanceId: string): number;
+  /** The line that the document prints. */
+  run(document: string, instanceId: string, parameters: Readonly<Record<string, string[]>>): string;
+}
+
+export interface FleetAws {
+  /** The clients of one process. */
+  clients(clock: Clock): {
+    readonly autoScaling: AutoScalingClient;
+    readonly dynamodb: DynamoDBClient;
+    readonly sqs: SQSClient;
+    readonly ssm: SSMClient;
+  };
+}
+
+export interface FleetAwsOptions {
+  readonly kernel: Kernel;
+  readonly cloud: Cloud;
+  readonly nodes: FleetNodes;
+  /** Told of each request, as in `sqs.ReceiveMessage`. */
+  readonly count: (operation: string) => void;
+}
+
+const LONG_POLL_MS = 20_000;
+/** Milliseconds that each request takes. */
+export const CALL_MS = 20;
+/** Milliseconds until an agent that listens has got its command. */
+const DELIVERY_MS = 300;
+/** The largest page of ListCommandInvocations (API reference). */
+const PAGE = 50;
+
+interface Command {
+  readonly id: string;
+  readonly document: string;
+  readonly requestedAt: number;
+  /** By instance: undefined while it runs. */
+  readonly outputs: Map<string, string | undefined>;
+}
+
+class ServiceError extends Error {
+  readonly $metadata = { httpStatusCode: 400, attempts: 1 };
+  readonly Item: Record<string, AttributeValue> | undefined;
+  constructor(name: string, item?: Record<string, AttributeValue>) {
+    super(name);
+    this.name = name;
+    this.Item = item;
+  }
+}
+
+function isMet(input: PutItemCommandInput, stored: Record<string, AttributeValue> | undefined): boolean {
+  const { ConditionExpression = '', ExpressionAttributeValues: values = {} } = input;
+  if (ConditionExpression === 'attribute_not_exists(instanceId)') return stored === undefined;
+  if (ConditionExpression === '') return true;
+  const [sameToken, sameLease = ''] = ConditionExpression.split(' AND ');
+  if (sameToken !== 'fencingToken = :expected') throw new RangeError(`Unknown: ${ConditionExpression}`);
+  if (stored?.['fencingToken']?.N !== values[':expected']?.N) return false;
+  if (sameLease === '') return true;
+  if (sameLease === 'attribute_not_exists(leaseExpiresAt)') return stored?.['leaseExpiresAt'] === undefined;
+  if (sameLease !== 'leaseExpiresAt = :lease') throw new RangeError(`Unknown: ${ConditionExpression}`);
+  return stored?.['leaseExpiresAt']?.N === values[':lease']?.N;
+}
+
+/** A receipt handle holds what the queue knows a receive by. */
+const handleOf = ({ messageId, receipt }: ReceivedMessage): string => `${messageId} ${receipt}`;
+function receivedOf(handle = ''): ReceivedMessage {
+  const [messageId = '', receipt = ''] = handle.split(' ');
+  return { messageId, receipt: Number(receipt), body: '', receiveCount: 0 };
+}
+
+export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
+  const items = new Map<string, Record<string, AttributeValue>>();
+  const commands = new Map<string, Command>();
+
+  async function receive(maximum: number, waitSeconds: number, clock: Clock): Promise<ReceivedMessage[]> {
+    const end = kernel.now() + Math.min(LONG_POLL_MS, waitSeconds * 1000);
+    for (;;) {
+      const found = cloud.receive(maximum);
+      const left = end - kernel.now();
+      if (found.length > 0 || left <= 0) return found;
+      const pause = Math.max(1, Math.min(left, cloud.nextVisible()));
+      await clock.sleep(pause, cloud.nextSent).catch(() => undefined);
+    }
+  }
+
+  function put(input: PutItemCommandInput): void {
+    const key = input.Item?.['instanceId']?.S ?? '';
+    const stored = items.get(key);
+    if (!isMet(input, stored)) {
+      const shown = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' ? stored : undefined;
+      throw new ServiceError('ConditionalCheckFailedException', shown);
+    }
+    items.set(key, { ...input.Item });
+  }
+
+  function sendCommand(input: SendCommandCommandInput): string {
+    const { DocumentName: document = '', InstanceIds: instanceIds = [], Parameters: parameters = {} } = input;
+    if (!instanceIds.every((instanceId) => nodes.isUp(instanceId)))
+      throw new ServiceError('InvalidInstanceId');
+    const id = `command-${commands.size + 1}`;
+    const outputs = new Map<string, string | undefined>(instanceIds.map((each) => [each, undefined]));
+    commands.set(id, { id, document, requestedAt: kernel.now(), outputs });
+    for (const instanceId of instanceIds) {
+      kernel.after(DELIVERY_MS + nodes.runMs(document, instanceId), () => {
+        if (nodes.isUp(instanceId)) outputs.set(instanceId, nodes.run(document, instanceId, parameters));
+      });
+    }
+    return id;
+  }
+
+  function listInvocations(input: ListCommandInvocationsCommandInput): object {
+    const after = input.Filters?.find(({ key }) => key === 'InvokedAfter')?.value;
+    const wanted =
+      input.CommandId === undefined
+        ? [...commands.values()].filter(
+            ({ requestedAt }) => after === undefined || requestedAt > Date.parse(after),
+          )
+        : [commands.get(input.CommandId)].filter((command) => command !== undefined);
+    const all = wanted
+      .toReversed()
+      .flatMap(({ id, outputs }) =>
+        [...outputs].map(([instanceId, output]) => ({ CommandId: id, instanceId, output })),
+      );
+    const from = Number(input.NextToken ?? '0');
+    const size = input.MaxResults ?? PAGE;
+    return {
+      CommandInvocations: all.slice(from, from + size).map(({ CommandId, instanceId, output }) => ({
+        CommandId,
+        InstanceId: instanceId,
+        Status: output === undefined ? 'InProgress' : 'Success',
+        StatusDetails: output === undefined ? 'InProgress' : 'Success',
+        CommandPlugins: output === undefined ? [] : [{ Output: output }],
+      })),
+      ...(from + size < all.length && { NextToken: String(from + size) }),
+    };
+  }
+
+  async function answer(command: object, clock: Clock): Promise<object> {
+    if (command instanceof ReceiveMessageCommand) {
+      const { MaxNumberOfMessages: maximum = 1, WaitTimeSeconds: waitSeconds = 0 } = command.input;
+      const found = await receive(maximum, waitSeconds, clock);
+      return {
+        Messages: found.map((received) => ({
+          MessageId: received.messageId,
+          ReceiptHandle: handleOf(received),
+          Body: received.body,
+          Attributes: { ApproximateReceiveCount: String(received.receiveCount) },
+        })),
+      };
+    }
+    if (command instanceof DeleteMessageCommand) {
+      cloud.remove(receivedOf(command.input.ReceiptHandle));
+      return {};
+    }
+    if (command instanceof ChangeMessageVisibilityCommand) {
+      cloud.hide(receivedOf(command.input.ReceiptHandle), command.input.VisibilityTimeout ?? 0);
+      return {};
+    }
+    if (command instanceof DescribeAutoScalingInstancesCommand) {
+      return {
+        AutoScalingInstances: (command.input.InstanceIds ?? []).flatMap((InstanceId) => {
+          const state = cloud.instance(InstanceId);
+          return state
+            ? [{ InstanceId, AutoScalingGroupName: state.group, LifecycleState: state.lifecycleState }]
+            : [];
+        }),
+      };
+    }
+    if (command instanceof DescribeAutoScalingGroupsCommand) {
+      const tags = [...(cloud.group()?.tags ?? [])].map(([Key, Value]) => ({ Key, Value }));
+      return { AutoScalingGroups: [{ Tags: tags }] };
+    }
+    if (command instanceof DescribeLifecycleHooksCommand) {
+      return {
+        LifecycleHooks: (cloud.group()?.hooks ?? []).map((hook) => ({
+          LifecycleHookName: hook.name,
+          LifecycleTransition: hook.transition,
+          HeartbeatTimeout: hook.heartbeatMs / 1000,
+          GlobalTimeout: hook.globalMs / 1000,
+        })),
+      };
+    }
+    if (command instanceof RecordLifecycleActionHeartbeatCommand) {
+      cloud.heartbeat(command.input.LifecycleActionToken ?? '');
+      return {};
+    }
+    if (command instanceof CompleteLifecycleActionCommand) {
+      const result = command.input.LifecycleActionResult === 'CONTINUE' ? 'CONTINUE' : 'ABANDON';
+      cloud.complete(command.input.LifecycleActionToken ?? '', result);
+      return {};
+    }
+    if (command instanceof GetItemCommand)
+      return { Item: items.get(command.input.Key?.['instanceId']?.S ?? '') };
+    if (command instanceof PutItemCommand) {
+      put(command.input);
+      return {};
+    }
+    if (command instanceof SendCommandCommand) return { Command: { CommandId: sendCommand(command.input) } };
+    if (command instanceof ListCommandInvocationsCommand) return listInvocations(command.input);
+    if (command instanceof DescribeInstanceInformationCommand) {
+      const [filter] = command.input.Filters ?? [];
+      const up = (filter?.Values ?? []).filter((instanceId) => nodes.isUp(instanceId));
+      return {
+        InstanceInformationList: up.map((InstanceId) => ({ InstanceId, PingStatus: 'Online' })),
+      };
+    }
+    throw new RangeError(`${command.constructor.name} is not answered here.`);
+  }
+
+  return {
+    clients(clock) {
+      const served = <T extends object>(service: string, client: T): T => {
+        const send = async (command: object): Promise<object> => {
+          count(`${service}.${command.constructor.name.replace(/Command$/, '')}`);
+          await clock.sleep(CALL_MS);
+          return answer(command, clock);
+        };
+        return Object.assign(client, { send });
+      };
+      return {
+        autoScaling: served('autoscaling', new AutoScalingClient({ region: REGION })),
+        dynamodb: served('dynamodb', new DynamoDBClient({ region: REGION })),
+        sqs: served('sqs', new SQSClient({ region: REGION })),
+        ssm: served('ssm', new SSMClient({ region: REGION })),
+      };
+    },
+  };
+}
