@@ -65,6 +65,7 @@ export class Monitoring extends Construct {
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
+    const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 
@@ -171,7 +172,7 @@ export class Monitoring extends Construct {
       });
       if (condition) alarm.cfnOptions.condition = condition;
     }
-    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled, halted]);
+    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled, postJoin, halted]);
   }
 
   /** Counts the lines of the agent's log that match. */

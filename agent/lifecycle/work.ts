@@ -67,6 +67,7 @@ export interface Patience {
   readonly joinMs: number;
   readonly unjoinMs: number;
   readonly leaveMs: number;
+  readonly postJoinMs: number;
   readonly joinAttempts: number;
   /** Milliseconds after which one operation of the directory is given up. */
   readonly operationMs: number;
