@@ -189,6 +189,11 @@ const codes = {
     meaning: 'The node says that it joined, but the directory does not show it.',
     hint: 'Check replication between domain controllers, and that nothing else resets the computer account.',
   },
+  'group-failing': {
+    disposition: 'report',
+    meaning: 'Launch after launch of one Auto Scaling group fails, and none joins.',
+    hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. One launch at a time is tried, after growing pauses, until one joins.',
+  },
   'join-exhausted': {
     disposition: 'abandon',
     meaning: 'The join was tried as often, or for as long, as the configuration allows.',

@@ -63,6 +63,7 @@ export class Monitoring extends Construct {
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
+    const failing = this.#counted(props, 'FailingGroups', '{ $.event = "group keeps failing" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 
@@ -86,6 +87,13 @@ export class Monitoring extends Construct {
     this.#alarm('abandoned-launches', {
       description: 'An instance could not join. The log line "join failed" has the code and what to do.',
       metrics: [measured('m', abandoned, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('failing-groups', {
+      description:
+        'Launch after launch of one group fails and none joins: a bad image, as a rule. The log line "group keeps failing" names the group and the last error. One launch at a time is tried until one joins.',
+      metrics: [measured('m', failing, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
@@ -158,7 +166,7 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
-    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled, halted]);
+    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, halted]);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -209,7 +217,11 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesNotVisible'),
           ]),
           graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
-          graph('Abandoned launches, failed unjoins, cancelled commands, halted sweeps', 'Sum', counted),
+          graph(
+            'Abandoned launches, failing groups, failed unjoins, cancelled commands, halted sweeps',
+            'Sum',
+            counted,
+          ),
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

@@ -34,16 +34,20 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
             MaxNumberOfMessages: Math.min(MAXIMUM_BATCH, maximum),
             WaitTimeSeconds: options.waitSeconds,
             VisibilityTimeout: options.visibilitySeconds,
-            MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+            MessageSystemAttributeNames: ['ApproximateReceiveCount', 'ApproximateFirstReceiveTimestamp'],
           }),
         ),
       );
-      return (answer.Messages ?? []).map((message) => ({
-        messageId: message.MessageId ?? '',
-        receiptHandle: message.ReceiptHandle ?? '',
-        body: message.Body ?? '',
-        receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
-      }));
+      return (answer.Messages ?? []).map((message) => {
+        const firstReceivedAt = Number(message.Attributes?.ApproximateFirstReceiveTimestamp);
+        return {
+          messageId: message.MessageId ?? '',
+          receiptHandle: message.ReceiptHandle ?? '',
+          body: message.Body ?? '',
+          receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
+          ...(firstReceivedAt > 0 && { firstReceivedAt }),
+        };
+      });
     },
     async remove(message) {
       await callAws(`sqs:DeleteMessage ${message.messageId}`, undefined, () =>

@@ -54,6 +54,8 @@ export interface LeaseRequest {
   readonly owner: string;
   /** Milliseconds that the lease lasts without renewal. */
   readonly lastsMs: number;
+  /** When the action's message was received, milliseconds since the Unix epoch. @default now */
+  readonly receivedAt?: number;
 }
 
 export interface LedgerOptions {
@@ -86,8 +88,8 @@ export interface Ledger {
 const TAKE_ATTEMPTS = 3;
 
 /** The record that an action starts with. The fencing token of an earlier life goes on rising. */
-function opened(action: LifecycleAction, stored: Membership | undefined, now: number): Membership {
-  const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received: now } };
+function opened(action: LifecycleAction, stored: Membership | undefined, received: number): Membership {
+  const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received } };
   const base = {
     instanceId: action.instanceId,
     autoScalingGroup: action.group,
@@ -176,8 +178,8 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   async function leaseWith(
     instanceId: string,
-    open: (stored: Membership | undefined, now: number) => Membership,
-    { owner, lastsMs }: LeaseRequest,
+    open: (stored: Membership | undefined, received: number) => Membership,
+    { owner, lastsMs, receivedAt }: LeaseRequest,
   ): Promise<Lease> {
     for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
       const stored = await table.read(instanceId);
@@ -197,7 +199,7 @@ export function createLedger(options: LedgerOptions): Ledger {
         );
       }
       const membership: Membership = {
-        ...open(stored, now),
+        ...open(stored, receivedAt ?? now),
         leaseOwner: owner,
         leaseExpiresAt: now + lastsMs,
       };
@@ -215,7 +217,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     find: (instanceId) => table.read(instanceId),
     newOwner: nextOwner,
     take: (action, request = usual()) =>
-      leaseWith(action.instanceId, (stored, now) => opened(action, stored, now), request),
+      leaseWith(action.instanceId, (stored, received) => opened(action, stored, received), request),
     claim: (instanceId, first = 'owed') =>
       leaseWith(
         instanceId,

@@ -13,6 +13,7 @@ import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
+import { createBreaker } from './breaker.ts';
 import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
@@ -23,7 +24,7 @@ import type { Place, Slots } from './slots.ts';
 import { unjoin } from './unjoin.ts';
 import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
 import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
-import type { CompletionPort, Work, WorkPorts } from './work.ts';
+import { JOIN_MARGIN_MS, type CompletionPort, type Work, type WorkPorts } from './work.ts';
 
 export interface HandlerOptions {
   readonly expected: Expectation;
@@ -78,10 +79,13 @@ export function createHandler(options: HandlerOptions): Handler {
   const { expected, admission: admissionPorts, completion, ledger, work: ports, count } = options;
   const { clock, patience } = ports;
   const inProgress = createInProgress();
+  const breaker = createBreaker(clock, options.log);
 
   async function handle(delivery: Delivery): Promise<void> {
     const log = options.log.with({ messageId: delivery.messageId });
-    const keepAlive = createKeepAlive(clock, (error) => log.warn('renewal failed, trying again', { error }));
+    const { random } = patience.pauses;
+    const onTrouble = (error: AdjoinError): void => log.warn('renewal failed, trying again', { error });
+    const keepAlive = createKeepAlive(clock, onTrouble, random);
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
     let ending: Ending = 'failed';
@@ -111,7 +115,7 @@ export function createHandler(options: HandlerOptions): Handler {
       return 'test-notification';
     }
     const { action } = message;
-    const place = options.slots.enter(action.transition);
+    const place = options.slots.enter(action);
     if (!place) {
       throw new AdjoinError('worker-full', `${action.instanceId}: as many actions wait here as may.`);
     }
@@ -145,8 +149,7 @@ export function createHandler(options: HandlerOptions): Handler {
     let ending: Ending = 'held';
     if (!admission.isHeld) {
       // 3. Slot and lease.
-      const leaseMs = delivery.visibility.lastsMs * LEASE_SHARE;
-      ending = await underLease(task, admission, leaseMs, async (work) => {
+      ending = await underLease(task, admission, delivery, async (work) => {
         // 4. Work.
         const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
         // 5. Answer.
@@ -205,7 +208,7 @@ export function createHandler(options: HandlerOptions): Handler {
   async function underLease(
     task: Task,
     admission: Admission,
-    leaseMs: number,
+    delivery: Delivery,
     work: (work: Work) => Promise<Ending>,
   ): Promise<Ending> {
     const { action, keepAlive, place, log } = task;
@@ -215,7 +218,9 @@ export function createHandler(options: HandlerOptions): Handler {
     const entry = inProgress.enter(action, keepAlive);
     let lease: Lease | undefined;
     try {
-      lease = await leased(task, admission, leaseMs);
+      place.due(admission.globalDeadline);
+      if (action.transition === 'launching') await park(task, admission, delivery);
+      lease = await leased(task, admission, delivery);
       entry.leased();
       const check = (): void => keepAlive.check();
       return await work({
@@ -224,6 +229,7 @@ export function createHandler(options: HandlerOptions): Handler {
         lease: patientLease(lease, task, admission),
         signal,
         slot: place,
+        attempted: (error) => (error ? breaker.failed(action, error) : breaker.joined(action)),
         check,
         log,
       });
@@ -235,6 +241,33 @@ export function createHandler(options: HandlerOptions): Handler {
       await keepAlive.stop();
       await lease?.release().catch((error: unknown) => log.warn('lease not given back', { error }));
       entry.end();
+    }
+  }
+
+  /**
+   * A launch waits for its node, and for its turn where its group keeps failing, without a slot and without a lease: it costs
+   * heartbeats and renewals of its message. Whatever comes of it, the work looks for itself. A launch that was worked on
+   * before may only have its answer left to get, and waits for nothing.
+   */
+  async function park(task: Task, { globalDeadline }: Admission, delivery: Delivery): Promise<void> {
+    const { action, keepAlive, log } = task;
+    const { signal } = keepAlive;
+    const { firstReceivedAt, receiveCount } = delivery;
+    const deadline = Math.min(firstReceivedAt + patience.joinMs, globalDeadline - JOIN_MARGIN_MS);
+    const late = (): AdjoinError =>
+      new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
+    try {
+      if (receiveCount > 1) {
+        const known = await ledger.find(action.instanceId);
+        if (known?.launch?.actionToken === action.token) return;
+      }
+      await until(clock, deadline, signal, late, async (limited) => {
+        await ports.nodes.readiness.wait(action.instanceId, limited);
+        await breaker.pass(action, limited);
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      log.info('launch waits no longer', { error });
     }
   }
 
@@ -256,17 +289,20 @@ export function createHandler(options: HandlerOptions): Handler {
    * alive meanwhile. A message that went back each time would be a dead letter in the end. Should the other worker be dead,
    * its lease ends, and this one is here to go on.
    */
-  async function leased(task: Task, { globalDeadline }: Admission, lastsMs: number): Promise<Lease> {
+  async function leased(task: Task, { globalDeadline }: Admission, delivery: Delivery): Promise<Lease> {
     const { action, keepAlive, place } = task;
     const { signal } = keepAlive;
+    // What a launch has waited for its node counts.
+    const receivedAt = action.transition === 'launching' ? delivery.firstReceivedAt : clock.now();
     const owner = ledger.newOwner();
+    const lastsMs = delivery.visibility.lastsMs * LEASE_SHARE;
     let tries = 0;
     const take = async (): Promise<Lease> => {
       tries += 1;
       // Time has passed since the admission: another worker may have answered the action and removed the account.
       if (tries > 1) await admissionPorts.heartbeat(action, signal);
       const askedAt = clock.now();
-      const lease = await ledger.take(action, { owner, lastsMs });
+      const lease = await ledger.take(action, { owner, lastsMs, receivedAt });
       keepAlive.add(lease, askedAt);
       return lease;
     };

@@ -369,7 +369,10 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
           );
         } catch (error) {
           const known = asAdjoinError(error);
-          if (COUNTED_CODES.has(known.code)) counter += 1;
+          if (COUNTED_CODES.has(known.code)) {
+            counter += 1;
+            work.attempted(known);
+          }
           if (counter < ports.patience.joinAttempts) throw known;
           throw new AdjoinError('join-exhausted', `${counter} attempts failed. The last: ${known.message}`, {
             cause: known,
@@ -377,11 +380,14 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
         }
       },
     );
+    work.attempted();
     return { answer: 'CONTINUE', ending: 'joined' };
   } catch (error) {
     signal.throwIfAborted();
     const known = asAdjoinError(error);
     if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
+    // What an attempt failed with was told at once.
+    if (known.code.startsWith('node-')) work.attempted(known);
     await undo(work, ports, known);
     return failed(work, known);
   }

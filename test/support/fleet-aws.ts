@@ -106,7 +106,7 @@ function isMet(input: PutItemCommandInput, stored: Record<string, AttributeValue
 const handleOf = ({ messageId, receipt }: ReceivedMessage): string => `${messageId} ${receipt}`;
 function receivedOf(handle = ''): ReceivedMessage {
   const [messageId = '', receipt = ''] = handle.split(' ');
-  return { messageId, receipt: Number(receipt), body: '', receiveCount: 0 };
+  return { messageId, receipt: Number(receipt), body: '', receiveCount: 0, firstReceivedAt: 0 };
 }
 
 export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
@@ -185,7 +185,10 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
           MessageId: received.messageId,
           ReceiptHandle: handleOf(received),
           Body: received.body,
-          Attributes: { ApproximateReceiveCount: String(received.receiveCount) },
+          Attributes: {
+            ApproximateReceiveCount: String(received.receiveCount),
+            ApproximateFirstReceiveTimestamp: String(received.firstReceivedAt),
+          },
         })),
       };
     }

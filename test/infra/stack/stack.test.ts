@@ -648,6 +648,7 @@ describe('notices', () => {
     'abandoned-launches',
     'failed-unjoins',
     'cancelled-commands',
+    'failing-groups',
     'halted-sweeps',
     'no-worker',
     'few-workers',
@@ -706,6 +707,7 @@ describe('notices', () => {
       '{ $.ending = "abandoned" || $.ending = "held" }',
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
+      '{ $.event = "group keeps failing" }',
       '{ $.event = "sweep halted" }',
       '{ $.error.code = "action-not-opted-in" }',
     ]);

@@ -30,7 +30,7 @@ describe('the queue', () => {
             MessageId: 'm-1',
             ReceiptHandle: 'r-1',
             Body: 'one',
-            Attributes: { ApproximateReceiveCount: '3' },
+            Attributes: { ApproximateReceiveCount: '3', ApproximateFirstReceiveTimestamp: '1767225600000' },
           },
           {},
         ],
@@ -39,7 +39,13 @@ describe('the queue', () => {
     );
     await using _ = endpoint;
     await expect(queue.receive(16)).resolves.toEqual([
-      { messageId: 'm-1', receiptHandle: 'r-1', body: 'one', receiveCount: 3 },
+      {
+        messageId: 'm-1',
+        receiptHandle: 'r-1',
+        body: 'one',
+        receiveCount: 3,
+        firstReceivedAt: 1_767_225_600_000,
+      },
       { messageId: '', receiptHandle: '', body: '', receiveCount: 1 },
     ]);
     await expect(queue.receive(2)).resolves.toEqual([]);
@@ -47,7 +53,7 @@ describe('the queue', () => {
       QueueUrl: url,
       WaitTimeSeconds: 20,
       VisibilityTimeout: 120,
-      MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+      MessageSystemAttributeNames: ['ApproximateReceiveCount', 'ApproximateFirstReceiveTimestamp'],
     };
     expect(asked(endpoint)).toEqual([
       { operation: 'ReceiveMessage', input: { ...input, MaxNumberOfMessages: 10 } },

@@ -464,6 +464,7 @@ describe('an attempt that fails', () => {
     };
     await handle();
     expect(calls.filter((call) => /^nodes|stage$/.test(call))).toEqual([
+      'nodes.wait',
       'nodes.isReady',
       'nodes.probe',
       'directory.stage',
@@ -491,6 +492,7 @@ describe('an attempt that fails', () => {
     world.fault = (name) => void calls.push(name);
     await handle();
     expect(calls.filter((call) => call.startsWith('nodes.'))).toEqual([
+      'nodes.wait',
       'nodes.isReady',
       'nodes.probe',
       'nodes.join',
