@@ -42,6 +42,8 @@ export interface Lease extends Renewable {
   readonly membership: Membership;
   /** Applies a change, and marks a step as ended now. @throws AdjoinError `lease-lost` */
   update(change: MembershipChange, step?: Step): Promise<void>;
+  /** Marks a step as ended now. That is written with the next write, and is lost with the process. */
+  mark(step: Step): void;
   /** @throws AdjoinError `lease-lost` */
   renew(): Promise<void>;
   /** Gives the lease back; the record stays. Never throws for a lease that is lost already. */
@@ -54,6 +56,11 @@ export interface LeaseRequest {
   readonly owner: string;
   /** Milliseconds that the lease lasts without renewal. */
   readonly lastsMs: number;
+  /**
+   * The instance has no record yet, as a rule: it is written without a look. Where there is one, the write changes nothing,
+   * and the record is looked at.
+   */
+  readonly isNew?: boolean;
   /** When the action's message was received, milliseconds since the Unix epoch. @default now */
   readonly receivedAt?: number;
 }
@@ -121,6 +128,8 @@ export function createLedger(options: LedgerOptions): Ledger {
     let current = first;
     /** Writes under one lease go one after the other: the renewal and the work share the record. */
     let queue: Promise<void> = Promise.resolve();
+    /** Steps that have ended and are not written yet, with their times. */
+    const marks = new Map<Step, number>();
 
     async function write(change: (membership: Membership) => Membership): Promise<void> {
       const before = queue;
@@ -128,11 +137,13 @@ export function createLedger(options: LedgerOptions): Ledger {
       queue = promise;
       await before;
       try {
-        const membership = change(current);
+        const marked = [...marks];
+        const membership = change(withSteps(current, marked));
         if (!(await table.write(membership, current.fencingToken))) {
           throw new AdjoinError('lease-lost', `Another worker has taken over ${current.instanceId}.`);
         }
         current = membership;
+        for (const [step, time] of marked) if (marks.get(step) === time) marks.delete(step);
         if ((membership.leaseExpiresAt ?? Infinity) <= clock.now()) {
           throw new AdjoinError(
             'lease-lost',
@@ -149,12 +160,13 @@ export function createLedger(options: LedgerOptions): Ledger {
       leaseExpiresAt: clock.now() + lastsMs,
     });
 
-    function withStep(membership: Membership, step: Step | undefined): Membership {
-      if (!step) return membership;
+    function withSteps(membership: Membership, steps: readonly (readonly [Step, number])[]): Membership {
+      if (steps.length === 0) return membership;
       const key = membership.terminate ? 'terminate' : 'launch';
       const record = membership[key];
       if (!record) return membership;
-      return { ...membership, [key]: { ...record, times: { ...record.times, [step]: clock.now() } } };
+      const times = { ...record.times, ...Object.fromEntries(steps) };
+      return { ...membership, [key]: { ...record, times } };
     }
 
     return {
@@ -164,7 +176,10 @@ export function createLedger(options: LedgerOptions): Ledger {
         return current;
       },
       update: (change, step) =>
-        write((membership) => withStep(prolonged({ ...membership, ...change }), step)),
+        write((membership) =>
+          withSteps(prolonged({ ...membership, ...change }), step ? [[step, clock.now()]] : []),
+        ),
+      mark: (step) => void marks.set(step, clock.now()),
       renew: () => write(prolonged),
       async release() {
         try {
@@ -179,10 +194,10 @@ export function createLedger(options: LedgerOptions): Ledger {
   async function leaseWith(
     instanceId: string,
     open: (stored: Membership | undefined, received: number) => Membership,
-    { owner, lastsMs, receivedAt }: LeaseRequest,
+    { owner, lastsMs, receivedAt, isNew = false }: LeaseRequest,
   ): Promise<Lease> {
-    for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
-      const stored = await table.read(instanceId);
+    for (let attempt = isNew ? 0 : 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
+      const stored = attempt === 0 ? undefined : await table.read(instanceId);
       const now = clock.now();
       const isLeased = (stored?.leaseExpiresAt ?? 0) > now;
       if (stored && isLeased && stored.leaseOwner === owner) {

@@ -294,6 +294,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const { signal } = keepAlive;
     // What a launch has waited for its node counts.
     const receivedAt = action.transition === 'launching' ? delivery.firstReceivedAt : clock.now();
+    // Of an instance that comes from the warm pool, or has a new root volume, there is a record.
+    const isNew = action.transition === 'launching' && action.origin === 'EC2' && delivery.receiveCount === 1;
     const owner = ledger.newOwner();
     const lastsMs = delivery.visibility.lastsMs * LEASE_SHARE;
     let tries = 0;
@@ -302,7 +304,7 @@ export function createHandler(options: HandlerOptions): Handler {
       // Time has passed since the admission: another worker may have answered the action and removed the account.
       if (tries > 1) await admissionPorts.heartbeat(action, signal);
       const askedAt = clock.now();
-      const lease = await ledger.take(action, { owner, lastsMs, receivedAt });
+      const lease = await ledger.take(action, { owner, lastsMs, receivedAt, isNew: isNew && tries === 1 });
       keepAlive.add(lease, askedAt);
       return lease;
     };
@@ -339,6 +341,7 @@ export function createHandler(options: HandlerOptions): Handler {
       },
       update: (change, step) =>
         patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
+      mark: (step) => lease.mark(step),
       renew: () => lease.renew(),
       release: () => lease.release(),
     };
@@ -365,7 +368,8 @@ export function createHandler(options: HandlerOptions): Handler {
       }
     });
     log.info('lifecycle action completed', { result, ...(responseLost && { responseLost }) });
-    await work.lease.update({}, 'complete');
+    // Written when the lease is given back: that the action is over shows in Auto Scaling.
+    work.lease.mark('complete');
   }
 
   /** Retries a call to AWS that is needed around the work: an outage of theirs is not the instance's fault. */

@@ -181,7 +181,7 @@ async function joinNode(
   if (joined.result === 'failed' && joined.code === 'name-unregistered' && staged)
     await isVerified(work, ports, staged);
   checkJoin(instanceId, joined);
-  await lease.update({}, 'join');
+  lease.mark('join');
 }
 
 /**
@@ -271,14 +271,15 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     );
     await slot.take(signal);
   }
-  await lease.update({}, 'node');
+  lease.mark('node');
 
   const domain = await ports.directory.domain(signal);
+  work.check();
   const found = await ports.nodes.probe(targetOf(action), signal, {
     operatingSystem,
     packageRepository,
   });
-  await lease.update({}, 'probe');
+  lease.mark('probe');
   checkNode(instanceId, found, domain);
 
   if (await canAdopt(work, ports, found, domain)) {

@@ -63,7 +63,7 @@ async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   // The proof takes the node's keys, which the leave deletes.
   const unmatched = await matchAccount(work, ports, began, deadline);
   await leave(work, ports);
-  await lease.update({}, 'leave');
+  lease.mark('leave');
   if (unmatched) {
     log.error('account not matched, it is left as it is', { error: unmatched });
     const lastError = { code: unmatched.code, message: unmatched.message, at: clock.now() };

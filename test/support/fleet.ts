@@ -137,6 +137,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
         url: 'queue',
         waitSeconds: 20,
         visibilitySeconds: firstVisibility(VISIBILITY_MS) / 1000,
+        clock,
       });
       const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0.5 };
       let owners = 0;
