@@ -5,6 +5,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createAutoScaling, type AutoScaling } from './aws/auto-scaling.ts';
 import { createClients, destroyClients, type Clients } from './aws/clients.ts';
+import { createEc2Instances } from './aws/ec2-instance.ts';
 import { readInstanceTag } from './aws/instance-tags.ts';
 import { createInstances } from './aws/instances.ts';
 import { createMembershipTable, scanMemberships } from './aws/membership-table.ts';
@@ -24,6 +25,7 @@ import { sameStamp } from './directory/stamp.ts';
 import { AdjoinError, errorCodes } from './errors.ts';
 import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { firstVisibility } from './lifecycle/delivery.ts';
+import { expectationOf } from './lifecycle/envelope.ts';
 import { createHandler, LEASE_SHARE } from './lifecycle/handler.ts';
 import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
@@ -192,8 +194,9 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
   const slots = createSlots(config.concurrency);
   const instances = instancesOf(adapters);
+  const ec2 = createEc2Instances({ ec2: clients.ec2, clock, accountId: config.accountId });
   const handler = createHandler({
-    expected: { accountId: config.accountId, region: config.region },
+    expected: expectationOf(config),
     admission: {
       instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
       group: (name) => autoScaling.group(name),
@@ -205,6 +208,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
         return existence;
       },
       instanceTag: (instanceId, key, signal) => readInstanceTag(clients.ec2, instanceId, key, signal),
+      ec2,
     },
     completion: autoScaling,
     ledger,

@@ -64,10 +64,17 @@ const schema = z.strictObject({
   documents: z
     .strictObject({
       probe: document('look at a node and make its key pair'),
-      join: document('join the domain'),
+      joinLinux: document('join the domain, on Linux'),
+      joinWindows: document('join the domain, on Windows'),
       leave: document('leave the domain'),
     })
     .describe('The command documents, pinned.'),
+  standaloneInstances: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether instances outside Auto Scaling groups that have the tag JoinAD=true are joined when they run, and unjoined when they end. An EventBridge rule must send their state changes to the queue.',
+    ),
   concurrency: z
     .int()
     .min(1)

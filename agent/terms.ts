@@ -8,6 +8,7 @@
  * - **delivery**: one received SQS message: when it was received, and how to hide it or remove it.
  * - **handler**: takes a delivery from parsing to removal. To **dispose** of a message is to decide, after an error, what
  *   becomes of it. The **ending** says how the work on a delivery ended.
+ * - **standalone instance**: one outside Auto Scaling groups. No hook waits for its joins and unjoins.
  * - **held**: a launch that failed in a group whose policy is `HOLD`; it gets no answer, and the hook's time-out decides.
  * - **breaker**: lets launches of a group that keeps failing be tried one at a time.
  * - **slot**: what an action needs to be worked on. One that only waits has none.
@@ -39,6 +40,11 @@
 export type Transition = 'launching' | 'terminating';
 
 export interface LifecycleAction {
+  /**
+   * What asks for it, where that is no lifecycle hook: an `event` of an instance outside Auto Scaling groups, or an operator's
+   * `request`. Auto Scaling does not wait for such an action, and it has neither hook nor group.
+   */
+  readonly source?: 'event' | 'request';
   /** Names this action and no other; Auto Scaling makes a new one each time. Also the correlation ID of all that follows. */
   readonly token: string;
   readonly hook: string;
@@ -55,6 +61,13 @@ export interface LifecycleAction {
 /** The answer to a lifecycle action. */
 export type LifecycleResult = 'CONTINUE' | 'ABANDON';
 
+/** An instance, as EC2 shows it. */
+export interface Ec2Instance {
+  /** As EC2 names it: `pending`, `running`, `stopping`, `stopped`, `shutting-down`, `terminated`. */
+  readonly state: string;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
 /** How the work on a delivery ended. */
 export type Ending =
   | 'joined'
@@ -64,7 +77,7 @@ export type Ending =
   | 'unjoined'
   /** A termination that was answered although the removal is still owed. */
   | 'owed'
-  /** A termination into a warm pool: the instance stays a member. */
+  /** The instance stays the member that it was: a termination into a warm pool, or an instance that runs again. */
   | 'kept'
   | 'void'
   | 'not-opted-in'

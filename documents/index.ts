@@ -5,30 +5,46 @@ import { linuxPackages, linuxSystems, operatingSystems } from './operating-syste
 import { parameters, type Purpose } from './parameters.ts';
 
 /**
- * The command documents (schema 2.2), with their scripts inside. Each has one step for each platform; a step for another
- * platform is skipped by its precondition. Parameters and facts are the same everywhere.
+ * The command documents (schema 2.2), with their scripts inside. Parameters and facts are the same everywhere.
+ *
+ * A probe and a leave have one step for each platform; a step for another platform is skipped by its precondition. A join is sent
+ * after the probe has said what the node runs, so it has a document for each platform, and the room that the other one's script
+ * would take is left for the entries of nodes.
  *
  * A script answers with one JSON line of facts on standard output and exit code 0, even when the facts say `failed`. Any
  * other exit code means that it could not report facts at all; standard error then has the reason. On Windows, 3010 asks the SSM agent
  * for a reboot, after which it runs the step again.
  *
- * A document has 64 KB for the scripts of all platforms and the parameters of a command, which for a join of 14 nodes take 10 KB at most.
+ * A document has 64 KB for its scripts and the parameters of a command, which for a join of 40 nodes take 25 KB at most.
  * So what a machine does not read is left out: comments, empty lines, and the indentation of JSON.
  */
 export interface CommandDocument {
   readonly purpose: Purpose;
-  readonly name: `adjoin-${Purpose}`;
+  /** The purpose, with the platform where each has a document of its own. */
+  readonly kind: Kind;
+  readonly name: `adjoin-${Kind}`;
   /** The document as JSON. The same bytes for the same sources, so that its hash can be pinned. */
   readonly content: string;
   /** SHA-256 of `content`, in hexadecimal, as SendCommand's DocumentHash takes it. */
   readonly sha256: string;
 }
 
+type Platform = 'Linux' | 'Windows';
+export type Kind = Exclude<Purpose, 'join'> | 'join-linux' | 'join-windows';
+
+const kinds: readonly (readonly [Kind, Purpose, readonly Platform[]])[] = [
+  ['probe', 'probe', ['Linux', 'Windows']],
+  ['join-linux', 'join', ['Linux']],
+  ['join-windows', 'join', ['Windows']],
+  ['leave', 'leave', ['Linux', 'Windows']],
+  ['prepare-image', 'prepare-image', ['Linux']],
+];
+
 export function commandDocuments(): CommandDocument[] {
-  return (['probe', 'join', 'leave', 'prepare-image'] as const).map((purpose) => {
-    const content = `${JSON.stringify(commandDocument(purpose))}\n`;
+  return kinds.map(([kind, purpose, platforms]) => {
+    const content = `${JSON.stringify(commandDocument(purpose, platforms))}\n`;
     const sha256 = createHash('sha256').update(content).digest('hex');
-    return { purpose, name: `adjoin-${purpose}`, content, sha256 };
+    return { purpose, kind, name: `adjoin-${kind}`, content, sha256 };
   });
 }
 
@@ -40,23 +56,22 @@ const descriptions: Readonly<Record<Purpose, string>> = {
     'adjoin: installs what a join needs on an instance, and removes what an image must not have from it',
 };
 
-function commandDocument(purpose: Purpose) {
+function commandDocument(purpose: Purpose, platforms: readonly Platform[]) {
   // The agent takes names of letters, digits and underscores.
   const stem = purpose.replace('-i', 'I');
   return {
     schemaVersion: '2.2',
     description: descriptions[purpose],
     parameters: parameters[purpose],
-    mainSteps: [
-      step('aws:runShellScript', `${stem}Linux`, 'Linux', linuxScript(purpose)),
-      ...(purpose === 'prepare-image'
-        ? []
-        : [step('aws:runPowerShellScript', `${stem}Windows`, 'Windows', windowsScript(purpose))]),
-    ],
+    mainSteps: platforms.map((platform) =>
+      platform === 'Linux'
+        ? step('aws:runShellScript', `${stem}Linux`, platform, linuxScript(purpose))
+        : step('aws:runPowerShellScript', `${stem}Windows`, platform, windowsScript(purpose)),
+    ),
   };
 }
 
-function step(action: string, name: string, platformType: string, script: string) {
+function step(action: string, name: string, platformType: Platform, script: string) {
   return {
     action,
     name,

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { commandDocuments } from '../documents/index.ts';
-import type { Purpose as AnyPurpose } from '../documents/parameters.ts';
+import { commandDocuments, type Kind } from '../documents/index.ts';
 import type { Site } from './site.ts';
 
-/** What the worker runs documents for; an image is prepared by people and their builders. */
-type Purpose = Exclude<AnyPurpose, 'prepare-image'>;
+/** The documents that the worker runs, as its configuration calls them; an image is prepared by people and their builders. */
+type Name = 'probe' | 'joinLinux' | 'joinWindows' | 'leave';
 
 /** The version and content of a document that Run Command must find; it refuses any other. */
 export interface PinnedDocument {
@@ -26,17 +25,17 @@ export interface PinnedDocument {
  * passes the text on or parses and serializes the JSON again.
  */
 export class CommandDocuments extends Construct {
-  readonly pinned: Readonly<Record<Purpose, PinnedDocument>>;
+  readonly pinned: Readonly<Record<Name, PinnedDocument>>;
   /** The document that prepares an image. */
   readonly prepareImage: PinnedDocument;
 
   constructor(scope: Construct, id: string, site: Site) {
     super(scope, id);
-    const pinned = commandDocuments().map(({ purpose, content }): [AnyPurpose, PinnedDocument] => {
+    const pinned = commandDocuments().map(({ kind, content }): [Kind, PinnedDocument] => {
       const shortest = JSON.stringify(JSON.parse(content));
       const hash = createHash('sha256').update(shortest).digest('hex');
-      const document = new CfnDocument(this, `${purpose}${hash.slice(0, 12)}`, {
-        name: `${site.deployment}-${purpose}-${hash.slice(0, 12)}`,
+      const document = new CfnDocument(this, `${kind}${hash.slice(0, 12)}`, {
+        name: `${site.deployment}-${kind}-${hash.slice(0, 12)}`,
         documentType: 'Command',
         documentFormat: 'JSON',
         targetType: '/AWS::EC2::Instance',
@@ -46,15 +45,20 @@ export class CommandDocuments extends Construct {
       document.addPropertyOverride('Content', shortest);
       // cfn-lint can't check text here; a test gives it the same document as an object.
       document.addMetadata('cfn-lint', { config: { ignore_checks: ['E3051'] } });
-      return [purpose, { name: document.ref, version: '1', hash }];
+      return [kind, { name: document.ref, version: '1', hash }];
     });
-    const byPurpose = new Map(pinned);
-    const of = (purpose: AnyPurpose): PinnedDocument => {
-      const document = byPurpose.get(purpose);
-      if (!document) throw new Error(`documents/ has no document to ${purpose}`);
+    const byKind = new Map(pinned);
+    const of = (kind: Kind): PinnedDocument => {
+      const document = byKind.get(kind);
+      if (!document) throw new Error(`documents/ has no document ${kind}`);
       return document;
     };
     this.prepareImage = of('prepare-image');
-    this.pinned = { probe: of('probe'), join: of('join'), leave: of('leave') };
+    this.pinned = {
+      probe: of('probe'),
+      joinLinux: of('join-linux'),
+      joinWindows: of('join-windows'),
+      leave: of('leave'),
+    };
   }
 }

@@ -10,7 +10,7 @@ import {
 import { createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
-import type { AdmissionPorts, Group } from '../lifecycle/admit.ts';
+import type { AdmissionPorts, Group } from '../lifecycle/admission.ts';
 import type { CompletionPort } from '../lifecycle/work.ts';
 import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 import type { InstanceState, LifecycleAction } from '../terms.ts';

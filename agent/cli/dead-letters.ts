@@ -12,7 +12,8 @@ import { systemClock } from '../clock.ts';
 import { asAdjoinError } from '../errors.ts';
 import { createMembershipTable } from '../aws/membership-table.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { parseMessage, type Expectation } from '../lifecycle/parse.ts';
+import { expectationOf, type Expectation } from '../lifecycle/envelope.ts';
+import { parseMessage } from '../lifecycle/parse.ts';
 import { EXIT } from './exit.ts';
 import { wrap } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -61,19 +62,15 @@ async function reasonOfAction(
 async function judge(message: DeadLetter, ports: DeadLetterPorts): Promise<Judged> {
   try {
     const parsed = parseMessage(message.body, ports.expected, message.sentAt ?? ports.now());
-    if (parsed.kind === 'test-notification') {
-      return {
-        message,
-        isAction: true,
-        what: `test notification of ${parsed.group}`,
-        reason: 'it can be read',
-      };
+    if (parsed.kind !== 'action') {
+      const what = parsed.kind === 'nothing' ? parsed.what : `test notification of ${parsed.group}`;
+      return { message, isAction: true, what, reason: 'it can be read' };
     }
     const { instanceId, transition, group } = parsed.action;
     return {
       message,
       isAction: true,
-      what: `${instanceId} ${transition} in ${group}`,
+      what: `${instanceId} ${transition} ${group === '' ? 'outside Auto Scaling groups' : `in ${group}`}`,
       reason: await reasonOfAction(parsed.action, ports),
     };
   } catch (error) {
@@ -160,7 +157,7 @@ function portsOf(config: Config, queue: string, clients: ReturnType<typeof creat
   return {
     letters: createDeadLetters(clients.sqs, { url: queue, mainUrl: config.queueUrl }),
     find: (instanceId) => table.read(instanceId),
-    expected: { accountId: config.accountId, region: config.region },
+    expected: expectationOf(config),
     now: () => systemClock.now(),
   };
 }

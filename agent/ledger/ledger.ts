@@ -80,7 +80,8 @@ export interface Ledger {
   newOwner(): string;
   /**
    * Takes the lease on the membership of the action's instance and opens the action's record.
-   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts; its `until` is the end of that lease
+   * @throws AdjoinError `action-owned-elsewhere` while another worker's lease lasts; its `until` is the end of that lease.
+   *   `action-void` for a join without a hook that is older than the instance's last unjoin
    */
   take(action: LifecycleAction, request?: LeaseRequest): Promise<Lease>;
   /**
@@ -94,12 +95,41 @@ export interface Ledger {
 /** Looks before a record that keeps changing hands counts as owned by another. */
 const TAKE_ATTEMPTS = 3;
 
-/** The record that an action starts with. The fencing token of an earlier life goes on rising. */
+/**
+ * The record that a join for which no hook waits starts with. Its message may be late, and nothing but the ledger knows what has
+ * been done since. A member stays as it is: the join has only to see that it is one.
+ * @throws AdjoinError `action-void`
+ */
+function openedWithoutHook(
+  { instanceId, startedAt }: LifecycleAction,
+  stored: Membership | undefined,
+  opened: Membership,
+): Membership {
+  const ended = stored?.terminate?.times.received;
+  if (ended !== undefined && ended >= startedAt) {
+    throw new AdjoinError('action-void', `${instanceId} was taken out of the domain after that.`);
+  }
+  if (stored?.state !== 'member') return opened;
+  return { ...stored, fencingToken: opened.fencingToken };
+}
+
 function opened(action: LifecycleAction, stored: Membership | undefined, received: number): Membership {
+  const record = openedByAction(action, stored, received);
+  return action.source === undefined || action.transition === 'terminating'
+    ? record
+    : openedWithoutHook(action, stored, record);
+}
+
+/** The record that an action starts with. The fencing token of an earlier life goes on rising. */
+function openedByAction(
+  action: LifecycleAction,
+  stored: Membership | undefined,
+  received: number,
+): Membership {
   const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received } };
   const base = {
     instanceId: action.instanceId,
-    autoScalingGroup: action.group,
+    autoScalingGroup: action.source === undefined ? action.group : (stored?.autoScalingGroup ?? ''),
     fencingToken: (stored?.fencingToken ?? 0) + 1,
   };
   if (action.transition === 'launching') {
@@ -119,6 +149,16 @@ function opened(action: LifecycleAction, stored: Membership | undefined, receive
   }
   if (stored?.terminate?.actionToken === action.token) return { ...stored, ...base };
   return { ...stored, ...base, state: 'leaving', terminate: record, expiresAt: undefined };
+}
+
+/** The record with the times of steps of the action in work; milliseconds since the Unix epoch. */
+function withSteps(membership: Membership, steps: readonly (readonly [Step, number])[]): Membership {
+  if (steps.length === 0) return membership;
+  const key = membership.terminate ? 'terminate' : 'launch';
+  const record = membership[key];
+  if (!record) return membership;
+  const times = { ...record.times, ...Object.fromEntries(steps) };
+  return { ...membership, [key]: { ...record, times } };
 }
 
 export function createLedger(options: LedgerOptions): Ledger {
@@ -159,15 +199,6 @@ export function createLedger(options: LedgerOptions): Ledger {
       ...membership,
       leaseExpiresAt: clock.now() + lastsMs,
     });
-
-    function withSteps(membership: Membership, steps: readonly (readonly [Step, number])[]): Membership {
-      if (steps.length === 0) return membership;
-      const key = membership.terminate ? 'terminate' : 'launch';
-      const record = membership[key];
-      if (!record) return membership;
-      const times = { ...record.times, ...Object.fromEntries(steps) };
-      return { ...membership, [key]: { ...record, times } };
-    }
 
     return {
       name: 'lease',

@@ -2,69 +2,23 @@
  * Admission: a message alone proves nothing. Auto Scaling must show the instance in this group and in the matching wait
  * state, must know the token, and the group or the instance must have opted in.
  */
-import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
-import { isGivenUp, type Membership } from '../ledger/membership.ts';
-import type { InstanceState, LifecycleAction, Transition } from '../terms.ts';
-
-/** The tag that opts a group or an instance in; the name is that of the AWS Security Blog's solution. */
-export const OPT_IN_TAG = 'JoinAD';
-/** The tag that says how a launch that cannot join is answered: `ABANDON` (default) or `HOLD`. */
-export const FAILURE_POLICY_TAG = 'adjoin:OnJoinFailure';
-
-/**
- * The tag of a group that others join, by seamless domain join for example: `true` lets adjoin remove the accounts of its
- * instances. Only the group's own tag counts.
- */
-export const UNJOIN_ONLY_TAG = 'adjoin:UnjoinOnly';
-
-/** `ABANDON`: terminate and replace. `HOLD`: give no answer, so that people can look; the hook's own time-out decides. */
-export type FailurePolicy = 'ABANDON' | 'HOLD';
-
-export interface Hook {
-  readonly name: string;
-  readonly transition: string;
-  /** Milliseconds between heartbeats before Auto Scaling gives the action up. */
-  readonly heartbeatMs: number;
-  /** Milliseconds after which the action ends whatever the heartbeats say. */
-  readonly globalMs: number;
-}
-
-export interface Group {
-  readonly tags: ReadonlyMap<string, string>;
-  readonly hooks: readonly Hook[];
-}
-
-export interface AdmissionPorts {
-  /** What Auto Scaling shows of an instance; undefined when it knows none. */
-  instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
-  /** Undefined when there is no such group. Not cancelled: the answer may be shared with others. */
-  group(name: string): Promise<Group | undefined>;
-  instanceTag(instanceId: string, key: string, signal: AbortSignal): Promise<string | undefined>;
-  /** @throws AdjoinError `action-void` when Auto Scaling does not know the token. */
-  heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
-}
-
-/** What an admission is decided with. */
-export interface AdmissionContext extends AdmissionPorts {
-  /** What the ledger has of the instance: a member is let go even if the tag was taken away since. */
-  known(): Promise<Membership | undefined>;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
-
-export interface Admission {
-  readonly hook: Hook;
-  readonly failurePolicy: FailurePolicy;
-  /** Whether others join the group's instances, and their accounts are to be removed all the same. */
-  readonly isUnjoinOnly: boolean;
-  /** The group's tags, as they were when the action was admitted. */
-  readonly tags: ReadonlyMap<string, string>;
-  /** A launch that failed and is not answered: it is left to the hook's time-out, which no heartbeat may prolong. */
-  readonly isHeld: boolean;
-  /** Milliseconds since the Unix epoch, after which Auto Scaling ends the action by itself. */
-  readonly globalDeadline: number;
-}
+import { isGivenUp } from '../ledger/membership.ts';
+import type { LifecycleAction, Transition } from '../terms.ts';
+import {
+  asksFor,
+  EARLY_LOOKS,
+  EARLY_PAUSE_MS,
+  FAILURE_POLICY_TAG,
+  OPT_IN_TAG,
+  UNJOIN_ONLY_TAG,
+  type Admission,
+  type AdmissionContext,
+  type Group,
+  type Hook,
+} from './admission.ts';
+import { standsAlone } from './standalone.ts';
+import { admissionWithoutHook } from './unhooked.ts';
 
 /** `returning`: a termination whose destination is the warm pool. The instance lives on, and waits at the pool's door. */
 type Way = Transition | 'returning';
@@ -83,15 +37,6 @@ const EARLY_STATES: Readonly<Record<Way, ReadonlySet<string>>> = {
   terminating: new Set(['Terminating', 'Warmed:Terminating', 'ReplacingRootVolume']),
   returning: new Set(['Warmed:Pending', 'Warmed:Terminating', 'Terminating']),
 };
-/**
- * Looks, two seconds apart, at a state that is early, before the action counts as void; and at a missing tag, before the
- * instance counts as not opted in: tags are eventually consistent, too, and a group's are cached for a few seconds.
- */
-const EARLY_LOOKS = 5;
-const EARLY_PAUSE_MS = 2_000;
-
-const asksFor = (value: string | undefined): boolean => value?.toLowerCase() === 'true';
-
 function voided(action: LifecycleAction, why: string): AdjoinError {
   return new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${why}`);
 }
@@ -194,6 +139,10 @@ async function optedIn(
  * @throws AdjoinError `action-void`, `action-not-opted-in`, `opt-in-ambiguous`, or what AWS answered
  */
 export async function admit(action: LifecycleAction, context: AdmissionContext): Promise<Admission> {
+  if (action.source !== undefined) {
+    const { tags } = await standsAlone(action, context);
+    return admissionWithoutHook(tags, context.clock);
+  }
   const against = await doubt(action, context);
   if (against !== undefined) return settleDoubt(action, against, context);
   const { group, hook } = await optedIn(action, context);

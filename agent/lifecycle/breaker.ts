@@ -77,6 +77,8 @@ export function createBreaker(clock: Clock, log: Log): Breaker {
       if (group.failed.size >= LIMIT) log.info('group works again', { group: name });
     },
     failed({ group: name, instanceId }, error) {
+      // Instances outside groups have nothing in common.
+      if (name === '') return;
       const group = groups.get(name) ?? {
         failed: new Set(),
         pauseMs: FIRST_PAUSE_MS,

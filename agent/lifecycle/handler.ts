@@ -13,14 +13,17 @@ import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
+import type { Admission, AdmissionPorts } from './admission.ts';
+import { admit } from './admit.ts';
 import { createBreaker } from './breaker.ts';
-import { admit, type Admission, type AdmissionPorts } from './admit.ts';
 import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
-import { parseMessage, type Expectation } from './parse.ts';
+import type { Expectation } from './envelope.ts';
+import { parseMessage } from './parse.ts';
 import type { Place, Slots } from './slots.ts';
+import { forEverySource } from './unhooked.ts';
 import { unjoin } from './unjoin.ts';
 import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
 import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
@@ -76,7 +79,8 @@ interface Task {
 }
 
 export function createHandler(options: HandlerOptions): Handler {
-  const { expected, admission: admissionPorts, completion, ledger, work: ports, count } = options;
+  const { expected, ledger, work: ports, count } = options;
+  const { admission: admissionPorts, completion } = forEverySource(options.admission, options.completion);
   const { clock, patience } = ports;
   const inProgress = createInProgress();
   const breaker = createBreaker(clock, options.log);
@@ -114,6 +118,11 @@ export function createHandler(options: HandlerOptions): Handler {
       await delivery.remove();
       return 'test-notification';
     }
+    if (message.kind === 'nothing') {
+      log.debug('message asks for nothing', { what: message.what });
+      await delivery.remove();
+      return 'void';
+    }
     const { action } = message;
     const place = options.slots.enter(action);
     if (!place) {
@@ -139,7 +148,8 @@ export function createHandler(options: HandlerOptions): Handler {
     try {
       admission = await admitted(task, delivery);
     } catch (error) {
-      if (asAdjoinError(error).code !== 'action-void') throw error;
+      // What an event without a hook leaves behind is the sweep's: a hook may be waiting for the same instance.
+      if (asAdjoinError(error).code !== 'action-void' || task.action.source !== undefined) throw error;
       if (!(await settledVoid(task, delivery))) throw error;
       await delivery.remove();
       task.log.info('message deleted after its action was answered');
@@ -247,7 +257,7 @@ export function createHandler(options: HandlerOptions): Handler {
   /**
    * A launch waits for its node, and for its turn where its group keeps failing, without a slot and without a lease: it costs
    * heartbeats and renewals of its message. Whatever comes of it, the work looks for itself. A launch that was worked on
-   * before may only have its answer left to get, and waits for nothing.
+   * before may only have its answer left to get, and waits for nothing; nor does a member that runs again.
    */
   async function park(task: Task, { globalDeadline }: Admission, delivery: Delivery): Promise<void> {
     const { action, keepAlive, log } = task;
@@ -257,9 +267,10 @@ export function createHandler(options: HandlerOptions): Handler {
     const late = (): AdjoinError =>
       new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
     try {
-      if (receiveCount > 1) {
+      if (receiveCount > 1 || action.source !== undefined) {
         const known = await ledger.find(action.instanceId);
         if (known?.launch?.actionToken === action.token) return;
+        if (action.source !== undefined && known?.state === 'member') return;
       }
       await until(clock, deadline, signal, late, async (limited) => {
         await ports.nodes.readiness.wait(action.instanceId, limited);

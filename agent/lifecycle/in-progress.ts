@@ -23,7 +23,8 @@ export interface InProgress {
   abortAll(reason: AdjoinError): void;
   /**
    * Stops the work on an earlier action of the same instance, and waits for its end. A termination that Auto Scaling
-   * confirms makes the launch of the instance void: its next heartbeat need not be awaited.
+   * confirms makes the launch of the instance void: its next heartbeat need not be awaited. An action without a hook makes no other
+   * void and waits, except that the end of an instance ends a join without a hook.
    * @throws AdjoinError `action-owned-elsewhere` when a later action of the instance is in work
    */
   supersede(action: LifecycleAction): Promise<void>;
@@ -35,6 +36,12 @@ interface Active {
   readonly keepAlive: KeepAlive;
   readonly ended: Promise<void>;
 }
+
+const endsJoin = (action: LifecycleAction, earlier: LifecycleAction): boolean =>
+  action.transition === 'terminating' &&
+  earlier.transition === 'launching' &&
+  earlier.source !== undefined &&
+  earlier.startedAt <= action.startedAt;
 
 export function createInProgress(): InProgress {
   const keepAlives = new Set<KeepAlive>();
@@ -51,6 +58,10 @@ export function createInProgress(): InProgress {
       const { instanceId, token, startedAt } = action;
       const earlier = active.get(instanceId);
       if (!earlier || earlier.action.token === token) return;
+      if (action.source !== undefined && !endsJoin(action, earlier.action)) {
+        await earlier.ended;
+        return;
+      }
       if (earlier.action.startedAt > startedAt) {
         // Admitted before that one began, and superseded only now. When it comes back, Auto Scaling shows it void.
         throw new AdjoinError(

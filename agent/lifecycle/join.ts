@@ -12,6 +12,7 @@ import { intendToStage } from '../ledger/staging.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
+import { confirmMember } from './member.ts';
 import { accessSettings, nodeSettings } from './node-settings.ts';
 import { removeAccountBy } from './removal.ts';
 import {
@@ -74,10 +75,8 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
   }
 }
 
-/** A Windows machine is a member only once it has started again. */
-function restarts({ family }: ProbeFacts): boolean {
-  return family === 'windows';
-}
+const platformOf = ({ family }: ProbeFacts): JoinTarget['platform'] =>
+  family === 'windows' ? 'windows' : 'linux';
 
 /** What the join script's codes mean here; every other one is a join that failed. */
 const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
@@ -194,7 +193,7 @@ async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, dom
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    const target = { domain, domainController, restarts: restarts(found) };
+    const target = { domain, domainController, platform: platformOf(found) };
     await joinNode(work, ports, { computerName, sealed }, target);
   } finally {
     unused.forget();
@@ -243,7 +242,7 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    const target = { domain, domainController, restarts: restarts(found) };
+    const target = { domain, domainController, platform: platformOf(found) };
     await joinNode(work, ports, { computerName, sealed }, target);
     return staged;
   } finally {
@@ -341,6 +340,7 @@ function failed({ admission, log }: Work, error: AdjoinError): Verdict {
 export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   const { lease, admission, signal, log } = work;
   const { membership } = lease;
+  if (work.action.source !== undefined && membership.state === 'member') return confirmMember(work, ports);
   if (isGivenUp(work.action, membership)) {
     // An earlier worker gave up on this very action and died before it could answer.
     const why = membership.lastError?.message ?? 'It was given up, and its account is removed.';

@@ -1,18 +1,20 @@
 /**
  * A lifecycle message becomes a `LifecycleAction`. Three envelopes carry the same fields: Auto Scaling's own message,
- * an EventBridge event (`detail`), and an SNS notification around either (`Message`, a JSON string).
+ * an EventBridge event (`detail`), and an SNS notification around either (`Message`, a JSON string). An event may be a state
+ * change of an instance, too (state-change.ts).
  */
 import { z } from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
+import { clip, mustMatch, parseJson, unwrap, type Expectation } from './envelope.ts';
+import { isStateChange, parseStateChange } from './state-change.ts';
 
 export type Message =
   | { readonly kind: 'action'; readonly action: LifecycleAction }
   /** Auto Scaling sends one when a hook is made, to see whether it may send. */
-  | { readonly kind: 'test-notification'; readonly group: string };
-
-/** SNS around EventBridge around the fields is the deepest nesting that exists. */
-const MAXIMUM_DEPTH = 3;
+  | { readonly kind: 'test-notification'; readonly group: string }
+  /** It asks for nothing. `what` says what it is. */
+  | { readonly kind: 'nothing'; readonly what: string };
 
 const TRANSITIONS: Readonly<Record<string, Transition>> = {
   'autoscaling:EC2_INSTANCE_LAUNCHING': 'launching',
@@ -36,58 +38,6 @@ const fields = z.object({
   Time: z.iso.datetime({ offset: true }).optional(),
 });
 
-export interface Expectation {
-  readonly accountId: string;
-  readonly region: string;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new AdjoinError('message-malformed', 'The message is not JSON.');
-  }
-  if (!isObject(value)) throw new AdjoinError('message-malformed', 'The message is not a JSON object.');
-  return value;
-}
-
-function mustMatch(what: string, actual: unknown, expected: string): void {
-  if (actual === undefined || actual === expected) return;
-  throw new AdjoinError(
-    'message-foreign',
-    `The message names ${what} ${clip(actual)}; this queue serves ${expected}.`,
-  );
-}
-
-/** A foreign text in a message of ours: short, and on one line. */
-function clip(value: unknown): string {
-  // What is no string is only named: writing out a deeply nested value would exhaust the stack.
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : `a value of type ${typeof value}`;
-}
-
-function unwrap(
-  envelope: Record<string, unknown>,
-  expected: Expectation,
-  depth: number,
-): { body: Record<string, unknown>; time?: string } {
-  if (depth > MAXIMUM_DEPTH) throw new AdjoinError('message-malformed', 'The message is wrapped too often.');
-  if (envelope['Type'] === 'Notification' && typeof envelope['Message'] === 'string') {
-    return unwrap(parseJson(envelope['Message']), expected, depth + 1);
-  }
-  if (envelope['source'] === 'aws.autoscaling' && isObject(envelope['detail'])) {
-    mustMatch('account', envelope['account'], expected.accountId);
-    mustMatch('Region', envelope['region'], expected.region);
-    const time = envelope['time'];
-    return { body: envelope['detail'], ...(typeof time === 'string' ? { time } : {}) };
-  }
-  return { body: envelope };
-}
-
 /**
  * Parses the body of an SQS message.
  * @param receivedAt stands in for the time of a message that carries none; milliseconds since the Unix epoch.
@@ -99,6 +49,10 @@ export function parseMessage(text: string, expected: Expectation, receivedAt: nu
     mustMatch('account', body['AccountId'], expected.accountId);
     const group = body['AutoScalingGroupName'];
     return { kind: 'test-notification', group: typeof group === 'string' ? group.slice(0, 255) : '' };
+  }
+  if (isStateChange(body)) {
+    const found = parseStateChange(body, expected, receivedAt);
+    return typeof found === 'string' ? { kind: 'nothing', what: found } : { kind: 'action', action: found };
   }
   const result = fields.safeParse({ ...body, ...(body['Time'] === undefined && time ? { Time: time } : {}) });
   if (!result.success) {

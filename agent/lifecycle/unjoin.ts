@@ -62,7 +62,8 @@ async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const deadline = Math.min(began + patience.unjoinMs, latest);
   // The proof takes the node's keys, which the leave deletes.
   const unmatched = await matchAccount(work, ports, began, deadline);
-  await leave(work, ports);
+  // An instance that an event tells of is ending: no hook holds it, and it takes no more commands.
+  if (work.action.source !== 'event') await leave(work, ports);
   lease.mark('leave');
   if (unmatched) {
     log.error('account not matched, it is left as it is', { error: unmatched });

@@ -8,7 +8,7 @@ import type { Lease, Ledger } from '../ledger/ledger.ts';
 import { hasVerdict, mayHaveAccount, type Membership } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import type { Existence, InstanceState, LifecycleAction } from '../terms.ts';
-import type { AdmissionPorts } from './admit.ts';
+import type { AdmissionPorts } from './admission.ts';
 
 /** States of an instance that does not live on; one that a warm pool takes back is in none of them. */
 const ENDING_STATE = /^(Warmed:)?Terminat/;

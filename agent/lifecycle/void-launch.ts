@@ -11,8 +11,9 @@ import { awaitStraggler } from '../ledger/staging.ts';
 import type { Log } from '../log.ts';
 import { until } from '../patience.ts';
 import type { LifecycleAction } from '../terms.ts';
-import type { AdmissionPorts } from './admit.ts';
+import type { AdmissionPorts } from './admission.ts';
 import type { InProgress } from './in-progress.ts';
+import { isEnded } from './standalone.ts';
 import { removeAccount } from './removal.ts';
 import { isEnding } from './void-action.ts';
 import type { WorkPorts } from './work.ts';
@@ -27,7 +28,7 @@ export interface VoidLaunch {
 }
 
 export interface VoidLaunchPorts extends WorkPorts {
-  readonly admission: Pick<AdmissionPorts, 'instance'>;
+  readonly admission: Pick<AdmissionPorts, 'instance' | 'ec2'>;
   readonly inProgress: InProgress;
 }
 
@@ -51,7 +52,20 @@ async function removeIt(
   }
 }
 
-/** @throws AdjoinError `lease-lost`, or what Auto Scaling or the ledger answered */
+/** Whether it is shown that the instance does not live on. */
+async function isOver(
+  { action: { source, instanceId }, log }: VoidLaunch,
+  { admission }: VoidLaunchPorts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (source !== undefined) return isEnded(await admission.ec2(instanceId, signal));
+  const state = await admission.instance(instanceId, signal);
+  if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
+  // A void answer may be this worker's own, sent twice by a client that missed the response to the first.
+  return isEnding(state);
+}
+
+/** @throws AdjoinError `lease-lost`, or what Auto Scaling, EC2 or the ledger answered */
 export async function settleVoidLaunch(launch: VoidLaunch, ports: VoidLaunchPorts): Promise<void> {
   const { action, lease, log } = launch;
   const { clock, inProgress } = ports;
@@ -68,10 +82,7 @@ export async function settleVoidLaunch(launch: VoidLaunch, ports: VoidLaunchPort
   const check = (): void => keepAlive.check();
   const bounded: Bounded = (task) => until(clock, clock.now() + SETTLE_MS, signal, unsettled, task);
   try {
-    const state = await bounded((limited) => ports.admission.instance(action.instanceId, limited));
-    if (!state) log.warn('account of a void launch is left to the sweep: its instance is not shown');
-    // A void answer may be this worker's own, sent twice by a client that missed the response to the first.
-    if (!isEnding(state)) return;
+    if (!(await bounded((limited) => isOver(launch, ports, limited)))) return;
     await removeIt(launch, ports, { signal, check, bounded });
   } finally {
     await keepAlive.stop();

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Nodes, Target } from '../nodes/nodes.ts';
 import type { Pauses } from '../patience.ts';
-import type { Admission } from './admit.ts';
+import type { Admission } from './admission.ts';
 import type { NodeDefaults } from './node-settings.ts';
 import type { Place } from './slots.ts';
 import type { Ending, LifecycleAction, LifecycleResult } from '../terms.ts';
@@ -32,6 +32,8 @@ export interface Verdict {
   /** What Auto Scaling is answered; undefined for a launch that is held. */
   readonly answer: LifecycleResult | undefined;
   readonly ending: Ending;
+  /** Why it is not what was asked for, where nothing was done about it. */
+  readonly error?: AdjoinError | undefined;
 }
 
 /** What a join and an unjoin ask of the directory. */

@@ -41,7 +41,7 @@ export interface RunCommand {
 
 export interface NodesOptions {
   readonly runCommand: RunCommand;
-  readonly documents: Readonly<Record<Purpose, Document>>;
+  readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', Document>>;
   readonly clock: Clock;
   readonly coalesceMs: number;
   readonly commandPollMs: number;
@@ -71,8 +71,8 @@ export interface Target {
 export interface JoinTarget {
   readonly domain: string;
   readonly domainController: string;
-  /** Whether a join needs a restart of the node, as on Windows. */
-  readonly restarts: boolean;
+  /** What the probe has found. A join restarts a Windows node. */
+  readonly platform: 'linux' | 'windows';
 }
 
 /** What the group says of its nodes. What it does not say is no parameter: the documents have defaults. */
@@ -114,7 +114,7 @@ export interface Nodes {
 /** The most instance IDs that SendCommand takes (API reference). */
 const NODES_PER_COMMAND = 50;
 /** The most entries that a join carries: the parameter's `maxItems`. Systems Manager counts them into the document's 64 KB. */
-export const NODES_PER_JOIN = 14;
+export const NODES_PER_JOIN = 40;
 /**
  * Seconds that a leave may take to be delivered; Run Command accepts no less. No action waits for it long, and a node that
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
@@ -165,6 +165,7 @@ function complaintIn(output: string): string {
 
 interface Task {
   readonly purpose: Purpose;
+  readonly document: Document;
   readonly node: Target;
   /** Parameters that all nodes of a command share. */
   readonly shared: Readonly<Record<string, readonly string[]>>;
@@ -201,7 +202,7 @@ async function whileWanted<T>(tasks: readonly Task[], work: (signal: AbortSignal
 }
 
 export function createNodes(options: NodesOptions): Nodes {
-  const { runCommand, clock } = options;
+  const { runCommand, clock, documents } = options;
   const poller = createPoller({
     list: (commandId) => runCommand.list(commandId),
     clock,
@@ -219,7 +220,7 @@ export function createNodes(options: NodesOptions): Nodes {
     const whom =
       nodes.length === 1 ? `${first.node.instanceId} ${first.node.correlationId}` : `${nodes.length} nodes`;
     const request: CommandRequest = {
-      document: options.documents[first.purpose],
+      document: first.document,
       instanceIds,
       parameters: {
         ...first.shared,
@@ -261,7 +262,7 @@ export function createNodes(options: NodesOptions): Nodes {
 
   const sharing = (maximum: number): Batch<Task, string> =>
     createBatch({
-      keyOf: (task) => JSON.stringify([task.purpose, task.shared]),
+      keyOf: (task) => JSON.stringify([task.purpose, task.document.name, task.shared]),
       maximum,
       windowMs: options.coalesceMs,
       clock,
@@ -327,15 +328,19 @@ export function createNodes(options: NodesOptions): Nodes {
       intervalMs: options.registrationPollMs,
     }),
     probe: (node, signal, asked = {}) =>
-      ask({ purpose: 'probe', node, shared: given({ ...asked }), signal }, facts.probe),
-    join: (node, entry, { restarts, ...target }, signal) =>
+      ask(
+        { purpose: 'probe', document: documents.probe, node, shared: given({ ...asked }), signal },
+        facts.probe,
+      ),
+    join: (node, entry, { platform, ...target }, signal) =>
       ask(
         {
           purpose: 'join',
+          document: platform === 'windows' ? documents.joinWindows : documents.joinLinux,
           node,
           shared: given(target),
           entry: entryText(entry),
-          restarts,
+          restarts: platform === 'windows',
           signal,
         },
         facts.join,
@@ -345,6 +350,7 @@ export function createNodes(options: NodesOptions): Nodes {
       const seconds = String(Math.floor(notAfter / 1000));
       const task: Task = {
         purpose: 'leave',
+        document: documents.leave,
         node,
         shared: { domain: [domain], notAfter: [seconds] },
         signal,

@@ -200,13 +200,13 @@ start_sssd() {
   tries=0
   until sssd_runs; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 200 ]; then return 1; fi
-    sleep 0.05
+    if [ "$tries" -gt 100 ]; then return 1; fi
+    sleep 0.1
   done
 }
 
 sssd_runs() {
-  sssd_pid >/dev/null && [ -S /var/lib/sss/pipes/nss ]
+  [ -S /var/lib/sss/pipes/nss ] && sssd_pid >/dev/null
 }
 
 now() {
@@ -217,7 +217,7 @@ now() {
 # ports are those of LDAP, LDAPS and the global catalog, in hexadecimal as /proc has them.
 sssd_online() {
   for process in /proc/[0-9]*; do
-    [ "$(cat "$process/comm" 2>/dev/null)" = sssd_be ] || continue
+    if ! read_line "$process/comm" || [ "$first_line" != sssd_be ]; then continue; fi
     {
       find "$process/fd" -type l -printf '%l\n' 2>/dev/null | sed -n 's/^socket:\[\([0-9]*\)\]$/socket \1/p'
       cat "$process/net/tcp" "$process/net/tcp6" 2>/dev/null || :
@@ -266,12 +266,20 @@ registers_name() {
     END { exit off }'
 }
 
-# Whether a server of the zone gives an address of this node for its name. Asked are: the server that the zone says updates go
-# to, the controller that sssd has found, and the one of the join. The system's own resolver would remember that there is no
-# such name.
+# Sets servers: those of the zone that are asked for the node's name. They are the one that the zone says updates go to, which
+# does not change meanwhile, the controller that sssd has found, and the one of the join.
+primary=''
+find_servers() {
+  if [ -z "$primary" ]; then primary=$(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&- | cut -d ' ' -f 1); fi
+  servers="$primary $(sed 's/:88$//; s/[][]//g' "/var/lib/sss/pubconf/kdcinfo.$realm" 2>/dev/null || :)"
+  if [ "$primary" != "$controller." ]; then servers="$servers $controller"; fi
+}
+
+# Whether a server of the zone gives an address of this node for its name. The system's own resolver would remember that there
+# is no such name.
 is_named() {
-  for server in $(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&- | cut -d ' ' -f 1) \
-    $(sed 's/:88$//; s/[][]//g' "/var/lib/sss/pubconf/kdcinfo.$realm" 2>/dev/null || :) "$controller"; do
+  find_servers
+  for server in $servers; do
     for address in $(dig +short +time=2 +tries=1 "@$server" "$fqdn" A "$fqdn" AAAA 2>/dev/null 9>&- | grep -v '^;' || :); do
       case " $(hostname -I) " in *" $address "*) return 0 ;; esac
     done
@@ -297,7 +305,7 @@ await_name() {
       start_sssd || return 1
       pause=$((pause * 2))
     fi
-    sleep 0.5
+    sleep 1
   done
 }
 

@@ -46,12 +46,19 @@ has_systemd() {
   [ -d /run/systemd/system ]
 }
 
+# Sets first_line to the first line of a file, without a process.
+read_line() {
+  first_line=''
+  { read -r first_line <"$1" || [ -n "$first_line" ]; } 2>/dev/null
+}
+
 # sssd 2.10 and later may keep its process ID in a directory of its own.
 sssd_pid() {
   for file in /run/sssd.pid /run/sssd/sssd.pid; do
-    pid=$(cat "$file" 2>/dev/null || :)
+    if [ ! -s "$file" ] || ! read_line "$file"; then continue; fi
+    pid=$first_line
     case $pid in '' | *[!0-9]*) continue ;; esac
-    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sssd ]; then
+    if read_line "/proc/$pid/comm" && [ "$first_line" = sssd ]; then
       printf '%s' "$pid"
       return 0
     fi

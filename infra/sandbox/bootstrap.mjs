@@ -43,6 +43,7 @@ const kept = [
   'COLUMNS',
   'SANDBOX_IMAGE',
   'CRASH_SHARE',
+  'THIN_SLICE',
   'SCHEDULE_SEED',
   'SCHEDULE_RUNS',
   'FUZZ_SEED',

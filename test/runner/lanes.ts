@@ -1,19 +1,27 @@
 /**
  * Runs test files inside the outer namespace: each file in a namespace of its own within it, with its own network, processes
- * and `.sandbox`, so that bridges, addresses, sockets and names do not collide. Once nothing else runs, two at a time.
+ * and `.sandbox`, so that bridges, addresses, sockets and names do not collide. Most of them wait for daemons most of the
+ * time: a further one begins whenever the processors have room.
  *
  *     lanes.ts RESULTS_DIRECTORY FILE… -- [JEST OPTION…]
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { plainTestsEnded } from './beside.ts';
+import { setTimeout as wait } from 'node:timers/promises';
 import { jest } from './jest.ts';
 import { capture, passSignals, run } from './process.ts';
+import { spareShare, used } from './spare.ts';
 
 /** Those that keep two processors busy by themselves: each runs alone, and first. */
 const alone: readonly string[] = ['crash-points', 'chaos'];
-/** The long ones of the others, so that no lane begins with one when the other has nothing left. */
-const longestFirst = ['two-controllers', 'documents', 'sweep', 'directory', 'trouble'];
+/** The long ones of the others, so that none of them is what all wait for at the end. */
+const longestFirst = ['documents', 'two-controllers', 'trouble', 'credential', 'directory', 'domain'];
+/** How many at once at most: each has a domain controller or two, and some hundred megabytes. */
+const mostLanes = 5;
+/** The share of the processors that must be to be had before another one begins. */
+const roomForAnother = 0.35;
+/** Milliseconds between two looks: a sandbox that starts keeps a processor busy for longer than that, so it is seen. */
+const lookEveryMs = 6_000;
 
 /** A directory of its own beside the lock: `tests-` and the file's name. */
 const directoryOf = (file: string): string => join('.sandbox', `tests-${nameOf(file)}`);
@@ -83,18 +91,28 @@ const waiting = files.filter((file) => !heavy.includes(file));
 
 passSignals();
 const codes: number[] = [];
-async function lane(queue: string[]): Promise<void> {
-  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-    codes.push(await runFile(results, file, options, files.length === 1));
+for (const file of heavy) codes.push(await runFile(results, file, options, files.length === 1));
+
+const lanes: Promise<number>[] = [];
+const running = new Set<Promise<number>>();
+function begin(file: string): void {
+  const lane = runFile(results, file, options, files.length === 1);
+  lanes.push(lane);
+  running.add(lane);
+  const ended = (): boolean => running.delete(lane);
+  lane.then(ended, ended);
+}
+
+let before = used();
+for (let next = waiting.shift(); next !== undefined;) {
+  const now = used();
+  const room = spareShare(before, now) >= roomForAnother && running.size < mostLanes;
+  before = now;
+  if (room || running.size === 0) {
+    begin(next);
+    next = waiting.shift();
   }
+  await Promise.race([wait(lookEveryMs), ...(running.size === 1 ? running : [])]);
 }
-
-/** On two processors, a second lane beside the plain tests has domain controllers run into limits that find what hangs. */
-async function secondLane(): Promise<void> {
-  await plainTestsEnded(results);
-  await lane(waiting);
-}
-
-await lane(heavy);
-await Promise.all([lane(waiting), secondLane()]);
+codes.push(...(await Promise.all(lanes)));
 process.exitCode = codes.every((code) => code === 0) ? 0 : 1;

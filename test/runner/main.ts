@@ -11,7 +11,6 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { findPowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
-import { asPlainTests } from './beside.ts';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
 import { parseArguments, pick, testFiles, UsageError, type Picked } from './layers.ts';
@@ -35,11 +34,12 @@ const testTimeoutBehind = 120_000;
 
 /**
  * How much the searching layers do when everything is run, and when there is time for more, unless the environment says it
- * already. Each crash point takes its ten seconds: a third of them stands for all, and the deep run plays the others. Likewise
- * for schedules and fuzzed input, of which `npm run test:property` plays the number that they are promised for.
+ * already. Each crash point takes its ten seconds: one in eight stands for all, and the deep run plays the others. Likewise
+ * for the cases of the documents, for schedules and fuzzed input, of which `npm run test:property` plays the number that they are promised for.
  */
 const brief: Readonly<Record<string, string>> = {
-  CRASH_SHARE: '1/3',
+  CRASH_SHARE: '1/8',
+  THIN_SLICE: 'yes',
   SCHEDULE_RUNS: '4000',
   FUZZ_FACTOR: '0.25',
 };
@@ -71,6 +71,7 @@ async function main(argv: readonly string[]): Promise<number> {
     set(deep);
     const searching = [
       ...pick(testFiles(), { layer: 'property', patterns: [] }),
+      ...pick(testFiles(), { layer: 'integration', patterns: ['documents/documents'] }),
       ...pick(testFiles(), { layer: 'e2e', patterns: ['crash-points'] }),
       ...pick(testFiles(), { layer: 'chaos', patterns: [] }),
     ];
@@ -108,7 +109,7 @@ async function runAll(): Promise<Part[]> {
     return [...parts, ...(await runLayers(plain, { options: [], behind }))];
   };
   const [first, second] = await Promise.all([
-    asPlainTests(resultsDirectory, checksAndPlain),
+    checksAndPlain(),
     runLayers(real, { options: [], behind: false }),
   ]);
   return [...first, ...second];

@@ -150,6 +150,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
           group: (name) => autoScaling.group(name),
           existence: (instanceId) => call('ec2.DescribeInstances', () => cloud.existence(instanceId)),
           instanceTag: () => Promise.resolve(undefined),
+          ec2: () => Promise.resolve(undefined),
           heartbeat: (...beat) => autoScaling.heartbeat(...beat),
         },
         completion: autoScaling,
@@ -163,7 +164,12 @@ export function createFleet(options: FleetOptions = {}): Fleet {
           directory: domain.ports((name, _subject, carryOut) => call(name, carryOut)),
           nodes: createNodes({
             runCommand: createRunCommand(clients.ssm),
-            documents: { probe: documentOf('probe'), join: documentOf('join'), leave: documentOf('leave') },
+            documents: {
+              probe: documentOf('probe'),
+              joinLinux: documentOf('join'),
+              joinWindows: documentOf('join-windows'),
+              leave: documentOf('leave'),
+            },
             clock,
             coalesceMs: 200,
             commandPollMs: 1_000,

@@ -3,7 +3,7 @@
  * a heartbeat too late is too late, a receipt is good until the next receive, the twentieth receive is the last.
  */
 import { AdjoinError } from '../../agent/errors.ts';
-import type { Group } from '../../agent/lifecycle/admit.ts';
+import type { Group } from '../../agent/lifecycle/admission.ts';
 import { firstVisibility } from '../../agent/lifecycle/delivery.ts';
 import { createMemoryQueue, type MemoryQueue, type ReceivedMessage } from './memory-queue.ts';
 import type { Kernel } from './schedule-kernel.ts';

@@ -1,7 +1,7 @@
 /** The ports of the core over a wire to the world. */
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type Ledger, type MembershipTable } from '../../agent/ledger/ledger.ts';
-import type { AdmissionPorts } from '../../agent/lifecycle/admit.ts';
+import type { AdmissionPorts } from '../../agent/lifecycle/admission.ts';
 import type { ExistencePorts } from '../../agent/lifecycle/void-action.ts';
 import type { QueuePort } from '../../agent/lifecycle/delivery.ts';
 import type { CompletionPort, DirectoryPort } from '../../agent/lifecycle/work.ts';
@@ -180,6 +180,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
       existence: (instanceId, signal) =>
         wire.call(worker, 'ec2.existence', instanceId, () => cloud.existence(instanceId), signal),
       instanceTag: () => Promise.resolve(undefined),
+      ec2: () => Promise.resolve(undefined),
       heartbeat: (action, signal) =>
         wire.call(
           worker,

@@ -5,7 +5,7 @@
 import { AdjoinError } from '../../agent/errors.ts';
 import { createLedger, type MembershipTable } from '../../agent/ledger/ledger.ts';
 import type { Membership } from '../../agent/ledger/membership.ts';
-import type { Group } from '../../agent/lifecycle/admit.ts';
+import type { Group } from '../../agent/lifecycle/admission.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
 import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
@@ -21,7 +21,7 @@ import {
 import { createMemoryLog, type LogLine } from './memory-log.ts';
 import { createMemoryTable } from './memory-table.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
-import type { Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
+import type { Ec2Instance, Ending, Existence, LifecycleAction } from '../../agent/terms.ts';
 import { honestProbe, noNodeDefaults } from './node-facts.ts';
 
 export const INSTANCE = 'i-0123456789abcdef0';
@@ -59,6 +59,8 @@ export interface World {
   readonly answers: { token: string; result: string }[];
   /** What Auto Scaling shows; a token is active while it stands here. */
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
+  /** What EC2 shows of instances outside groups. */
+  readonly machines: Map<string, Ec2Instance>;
   /** What EC2 says, if that is not what Auto Scaling says. */
   existence: Existence | undefined;
   group: Group;
@@ -127,6 +129,7 @@ export function createWorld(each = 64): World {
     removed: [],
     answers: [],
     instances: new Map(),
+    machines: new Map(),
     existence: undefined,
     group: {
       tags: new Map([['JoinAD', 'true']]),
@@ -257,7 +260,7 @@ export function createWorld(each = 64): World {
       };
     },
     async join(_node, entry, target, signal) {
-      const { domain: _domain, domainController: _controller, restarts: _restarts, ...settings } = target;
+      const { domain: _domain, domainController: _controller, platform: _platform, ...settings } = target;
       await call('nodes.join');
       world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
@@ -323,7 +326,7 @@ export function createWorld(each = 64): World {
 
   function workerOf(slots = createSlots(each, 8 * each)): Handler {
     return createHandler({
-      expected: { accountId: ACCOUNT, region: REGION },
+      expected: { accountId: ACCOUNT, region: REGION, standaloneInstances: true },
       admission: {
         async instance(instanceId) {
           await call('autoscaling.instance');
@@ -340,6 +343,10 @@ export function createWorld(each = 64): World {
         async instanceTag() {
           await call('ec2.tag');
           return undefined;
+        },
+        async ec2(instanceId) {
+          await call('ec2.instance');
+          return world.machines.get(instanceId);
         },
         async heartbeat(action) {
           await call('autoscaling.heartbeat');

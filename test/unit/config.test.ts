@@ -14,7 +14,8 @@ const minimal = {
   secretId: 'adjoin/service-account',
   documents: {
     probe: document('adjoin-probe'),
-    join: document('adjoin-join'),
+    joinLinux: document('adjoin-join-linux'),
+    joinWindows: document('adjoin-join-windows'),
     leave: document('adjoin-leave'),
   },
 };
@@ -68,14 +69,17 @@ describe('a configuration', () => {
       concurrency: 0,
       colour: 'blue',
       receive: { waitSeconds: 21, visibility: 5 },
-      documents: { ...minimal.documents, join: { ...minimal.documents.join, version: '$LATEST' } },
+      documents: {
+        ...minimal.documents,
+        joinLinux: { ...minimal.documents.joinLinux, version: '$LATEST' },
+      },
     });
     expect(new Set(found.map((problem) => problem.split(':')[0]))).toEqual(
       new Set([
         '(the whole file)',
         'accountId',
         'concurrency',
-        'documents.join.version',
+        'documents.joinLinux.version',
         'receive',
         'receive.waitSeconds',
         'region',
@@ -182,8 +186,8 @@ describe('an environment variable', () => {
   test('can bring what the file lacks, and its problem is then no longer one', () => {
     const { documents: _documents, ...rest } = minimal;
     const environment: Record<string, string> = {};
-    for (const purpose of ['PROBE', 'JOIN', 'LEAVE']) {
-      environment[`ADJOIN_DOCUMENTS_${purpose}_NAME`] = `adjoin-${purpose.toLowerCase()}`;
+    for (const purpose of ['PROBE', 'JOIN_LINUX', 'JOIN_WINDOWS', 'LEAVE']) {
+      environment[`ADJOIN_DOCUMENTS_${purpose}_NAME`] = `adjoin-${purpose.toLowerCase().replace('_', '-')}`;
       environment[`ADJOIN_DOCUMENTS_${purpose}_VERSION`] = '1';
       environment[`ADJOIN_DOCUMENTS_${purpose}_HASH`] = '0'.repeat(64);
     }

@@ -65,7 +65,7 @@ let count = 0;
 
 /** The script as the SSM agent writes it: with a byte order mark, and with the parameters put in. */
 function scriptOf(purpose: Purpose, values: Values): string {
-  const document = commandDocuments().find((each) => each.purpose === purpose);
+  const document = commandDocuments().findLast((each) => each.purpose === purpose);
   const parsed: { mainSteps: { action: string; inputs: { runCommand: string[] } }[] } = JSON.parse(
     document?.content ?? '',
   );

@@ -58,12 +58,12 @@ describePowerShell('the syntax of the Windows scripts', (powerShell) => {
     expect(await look(await readFile(join(documents, path), 'utf8'))).toMatchObject({ findings: [] });
   });
 
-  test.each(['probe', 'join', 'leave'] as const)(
+  test.each(['probe', 'join-windows', 'leave'] as const)(
     'the script that the document %s carries is whole, and calls nothing that a bare server lacks',
-    async (purpose) => {
-      const content = commandDocuments().find((each) => each.purpose === purpose)?.content ?? '';
+    async (kind) => {
+      const content = commandDocuments().find((each) => each.kind === kind)?.content ?? '';
       const { mainSteps }: { mainSteps: { inputs: { runCommand: string[] } }[] } = JSON.parse(content);
-      const text = mainSteps[1]?.inputs.runCommand.join('\n') ?? '';
+      const text = mainSteps.at(-1)?.inputs.runCommand.join('\n') ?? '';
       // Where a byte order mark is lost, 5.1 takes other characters for those of its code page.
       expect(text).toMatch(/^[\n -~]*$/);
       const { findings, commands, functions } = await look(text);

@@ -7,6 +7,7 @@ import { trailEvent } from './cloudtrail/trail.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet } from './ec2/instances.ts';
 import { ec2Service } from './ec2/service.ts';
+import { stateChange } from './ec2/state-change.ts';
 import { Bus } from './events/bus.ts';
 import { RuleTargets } from './events/targets.ts';
 import { FrontDoor } from './front-door.ts';
@@ -132,6 +133,8 @@ export function createCloud(options: CloudOptions): Cloud {
     timers,
     random,
     events: {
+      changed: (instance) => bus.put(stateChange(place, instance)),
+      rebooted: (instance) => nodes.heard(instance.id),
       running(instance) {
         if (options.registers?.(instance.id) ?? true) nodes.booted(instance);
         groups.running(instance);

@@ -30,7 +30,7 @@ export interface State {
     readonly auditPassword: string;
   };
   /** Names of the command documents. */
-  readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
+  readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', string>>;
   /**
    * `operator`: the person at the sandbox, whom no policy binds. All others are bound: `developer`, an account
    * administrator with the stack's deny policies; `administrator`, the secret's; `worker`.

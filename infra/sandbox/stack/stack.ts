@@ -70,7 +70,7 @@ export interface Stack {
   readonly deadLetterOperatorRoleArn: string;
   readonly auditTopicArn: string;
   /** Names of the command documents. */
-  readonly documents: Readonly<Record<'probe' | 'join' | 'leave', string>>;
+  readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', string>>;
   readonly resources: DeployedStack['resources'];
   /** What the agent's `--config` reads. */
   readonly agentConfig: AgentConfig;
@@ -177,7 +177,12 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       publisherRoleArn: output('PublisherRoleArn'),
       deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
       auditTopicArn: output('AuditTopicArn'),
-      documents: { probe: documentName('probe'), join: documentName('join'), leave: documentName('leave') },
+      documents: {
+        probe: documentName('probe'),
+        joinLinux: documentName('join-linux'),
+        joinWindows: documentName('join-windows'),
+        leave: documentName('leave'),
+      },
       resources: stack.resources,
       agentConfig: [here, intervals, options.agentConfig ?? {}].reduce(merge, deployed),
       agentFile: options.synthesis.agentFile,

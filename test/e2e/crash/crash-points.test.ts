@@ -41,7 +41,7 @@ const landmarks: Readonly<Record<Action, readonly string[]>> = {
     'dynamodb:PutItem intends to stage',
     'ldap:add',
     'dynamodb:PutItem launch stage',
-    'ssm:SendCommand join',
+    'ssm:SendCommand joinLinux',
     'sqs:ChangeMessageVisibility renews',
     'dynamodb:PutItem renews the lease',
     'dynamodb:PutItem launch verify',

@@ -153,7 +153,7 @@ function arnsOf(resources: readonly DeployedResource[]): Arns {
     alarmTopic: arn('AWS::SNS::Topic', /alarm /),
     sessionBucket: arn('AWS::S3::Bucket', /./),
     agentFile: `arn:aws:s3:::${parameters.AgentBucket}/adjoin/agent.mjs`,
-    joinDocument: document(/-join-/),
+    joinDocument: document(/-join-linux-/),
     sessionDocument: document(/SessionDocument/),
     rdpDocument: document(/RdpDocument/),
     workerLog: log(/worker /),

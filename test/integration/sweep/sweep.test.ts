@@ -195,7 +195,12 @@ describeReal('adjoin sweep', (ground) => {
     queueUrl = await queue('lifecycle');
     deadLetterUrl = await queue('dead-letters');
     config = join(ground.runtime, 'agent.json');
-    const documents = { probe: document('probe'), join: document('join'), leave: document('leave') };
+    const documents = {
+      probe: document('probe'),
+      joinLinux: document('join-linux'),
+      joinWindows: document('join-windows'),
+      leave: document('leave'),
+    };
     const settings = { ...place, queueUrl, table: TABLE, secretId: 'adjoin', documents, logLevel: 'warn' };
     await writeFile(config, JSON.stringify({ ...settings, directory: { caFile: domain.caFile } }));
 

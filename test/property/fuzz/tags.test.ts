@@ -1,12 +1,8 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
-import {
-  admit,
-  type AdmissionContext,
-  FAILURE_POLICY_TAG,
-  OPT_IN_TAG,
-} from '../../../agent/lifecycle/admit.ts';
+import { type AdmissionContext, FAILURE_POLICY_TAG, OPT_IN_TAG } from '../../../agent/lifecycle/admission.ts';
+import { admit } from '../../../agent/lifecycle/admit.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 import { GROUP, INSTANCE, LAUNCH_TOKEN } from '../../support/world.ts';
 import { broken, fuzz, hostile, LIMIT_MS } from './fuzz.ts';
@@ -125,6 +121,7 @@ test(
             tags,
             hooks: [{ name: 'hook', transition: '', heartbeatMs: 60_000, globalMs: 600_000 }],
           }),
+          ec2: async () => undefined,
           instanceTag: async (_instanceId, key) => (key === OPT_IN_TAG ? instance?.value : 'true'),
           heartbeat: async () => {
             heartbeats += 1;

@@ -28,7 +28,12 @@ const state: State = {
     auditUser: 'auditor@corp.example.test',
     auditPassword: 'the-auditor-password',
   },
-  documents: { probe: 'adjoin-probe-1', join: 'adjoin-join-1', leave: 'adjoin-leave-1' },
+  documents: {
+    probe: 'adjoin-probe-1',
+    joinLinux: 'adjoin-join-linux-1',
+    joinWindows: 'adjoin-join-windows-1',
+    leave: 'adjoin-leave-1',
+  },
   credentials: {
     operator: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the-operator-secret' },
     developer: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the-operator-secret' },

@@ -111,7 +111,7 @@ describe('a command', () => {
     const commands: number[] = [];
     const nodes = createNodes({
       runCommand,
-      documents: { probe: document, join: document, leave: document },
+      documents: { probe: document, joinLinux: document, joinWindows: document, leave: document },
       // Each sleep moves the clock forward; calls between the sleeps take their real time.
       clock: bench.clock.passing,
       coalesceMs: 200,

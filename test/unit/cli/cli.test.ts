@@ -27,7 +27,7 @@ beforeAll(() => {
       queueUrl,
       table: 'adjoin',
       secretId: 'adjoin',
-      documents: { probe: document, join: document, leave: document },
+      documents: { probe: document, joinLinux: document, joinWindows: document, leave: document },
       sweep: { enabled: false },
     }),
   );

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import { type Admission, admit, type AdmissionContext, type Group } from '../../../agent/lifecycle/admit.ts';
+import type { Admission, AdmissionContext, Group } from '../../../agent/lifecycle/admission.ts';
+import { admit } from '../../../agent/lifecycle/admit.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { InstanceState, LifecycleAction, Transition } from '../../../agent/terms.ts';
 
@@ -43,6 +44,10 @@ const context = (signal = new AbortController().signal): AdmissionContext => ({
   async instanceTag() {
     calls.push('tag');
     return instanceTag;
+  },
+  async ec2() {
+    calls.push('ec2');
+    return undefined;
   },
   async heartbeat() {
     calls.push('heartbeat');

@@ -111,6 +111,13 @@ describe('the breaker of a group', () => {
     expect(passed).toEqual(['i-10']);
   });
 
+  test('is none where instances belong to no group', async () => {
+    for (let launch = 10; launch < 20; launch += 1) breaker.failed(launchOf(`i-${launch}`, ''), error);
+    await pass('i-20', '');
+    expect(passed).toEqual(['i-20']);
+    expect(log.lines).toEqual([]);
+  });
+
   test('does not keep a launch that is aborted', async () => {
     failing();
     const stop = new AbortController();

@@ -40,6 +40,7 @@ function settle(): Promise<void> {
       await scene.fault('autoscaling.instance', signal);
       return lifecycleState === undefined ? undefined : { group: 'fleet', lifecycleState };
     },
+    ec2: async () => undefined,
   };
   const settled = settleVoidLaunch(
     { action: launch, lease, log: scene.log },

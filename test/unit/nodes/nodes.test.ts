@@ -6,7 +6,11 @@ import type { Invocation } from '../../../agent/nodes/poller.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
-const target = { domain: 'corp.example.test', domainController: 'dc1.corp.example.test', restarts: false };
+const target = {
+  domain: 'corp.example.test',
+  domainController: 'dc1.corp.example.test',
+  platform: 'linux',
+} as const;
 const sealed = 'A'.repeat(344);
 
 const instance = (number: number): string => `i-${String(number).padStart(17, '0')}`;
@@ -54,13 +58,14 @@ let nodes: Nodes;
 
 const documents = {
   probe: { name: 'adjoin-probe', version: '1', hash: 'a' },
-  join: { name: 'adjoin-join', version: '2', hash: 'b' },
+  joinLinux: { name: 'adjoin-join-linux', version: '2', hash: 'b' },
+  joinWindows: { name: 'adjoin-join-windows', version: '2', hash: 'd' },
   leave: { name: 'adjoin-leave', version: '3', hash: 'c' },
 };
 
 function purposeOf(request: CommandRequest): Purpose {
   if (request.document === documents.probe) return 'probe';
-  return request.document === documents.join ? 'join' : 'leave';
+  return request.document === documents.leave ? 'leave' : 'join';
 }
 
 beforeEach(() => {
@@ -118,7 +123,7 @@ describe('a command', () => {
     await clock.until(nodes.join(nodeOf(1), entryOf(1), target, open));
     expect(requests).toEqual([
       {
-        document: documents.join,
+        document: documents.joinLinux,
         instanceIds: [instance(1)],
         parameters: {
           domain: ['corp.example.test'],
@@ -194,6 +199,20 @@ describe('a command', () => {
     ]);
   });
 
+  test('for a join is the document of the platform, and nodes of different ones share none', async () => {
+    await clock.until(
+      Promise.all([
+        nodes.join(nodeOf(1), entryOf(1), target, open),
+        nodes.join(nodeOf(2), entryOf(2), { ...target, platform: 'windows' }, open),
+        nodes.join(nodeOf(3), entryOf(3), target, open),
+      ]),
+    );
+    expect(requests.map(({ document, instanceIds }) => [document.name, instanceIds.length])).toEqual([
+      ['adjoin-join-linux', 2],
+      ['adjoin-join-windows', 1],
+    ]);
+  });
+
   test('is not shared across purposes, domains or domain controllers', async () => {
     await clock.until(
       Promise.all([
@@ -207,16 +226,16 @@ describe('a command', () => {
     expect(requests.map((request) => request.instanceIds.length)).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 14', async () => {
+  test('goes to at most 50 nodes, and a join, whose entries take room from the document, to at most 40', async () => {
     const all = Array.from({ length: 120 }, (_, index) => nodes.probe(nodeOf(index), open));
     await clock.until(Promise.all(all));
     expect(requests.map((request) => request.instanceIds.length)).toEqual([50, 50, 20]);
     requests.length = 0;
-    const joins = Array.from({ length: 70 }, (_, number) =>
+    const joins = Array.from({ length: 100 }, (_, number) =>
       outcome(nodes.join(nodeOf(number), entryOf(number), target, open)),
     );
     await clock.until(Promise.all(joins));
-    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([14, 14, 14, 14, 14]);
+    expect(requests.map(({ parameters }) => parameters['entries']?.length)).toEqual([40, 40, 20]);
   });
 
   describe.each(['node-not-ready', 'node-unsupported', 'aws-denied', 'aws-refused'] as const)(
@@ -383,17 +402,20 @@ describe('the answer of a node', () => {
   });
 
   test.each([
-    [false, 310_000],
+    ['linux', 310_000],
     // Ten minutes to start again, and the whole time of the script once more.
-    [true, 1_090_000],
-  ])('that does not come is given up later where the node starts again (%j)', async (restarts, limit) => {
-    answer = () => ({ status: 'InProgress', detail: 'InProgress' });
-    const began = clock.now();
-    const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, restarts }, open));
-    await expect(clock.until(joined)).resolves.toBe('command-failed');
-    expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
-    expect(clock.now() - began).toBeLessThan(limit + 20_000);
-  });
+    ['windows', 1_090_000],
+  ] as const)(
+    'that does not come is given up later where the node starts again (%s)',
+    async (platform, limit) => {
+      answer = () => ({ status: 'InProgress', detail: 'InProgress' });
+      const began = clock.now();
+      const joined = outcome(nodes.join(nodeOf(1), entryOf(1), { ...target, platform }, open));
+      await expect(clock.until(joined)).resolves.toBe('command-failed');
+      expect(clock.now() - began).toBeGreaterThanOrEqual(limit);
+      expect(clock.now() - began).toBeLessThan(limit + 20_000);
+    },
+  );
 
   test.each([
     ['without facts', ''],

@@ -152,6 +152,7 @@ describe('the poller', () => {
   });
 
   test('finds out that commands of a kind have become quicker', async () => {
+    let took = 0;
     for (const id of ['one', 'two', 'three', 'four', 'five']) {
       commands.set(id, new Map([['i-1', 'InProgress']]));
       const waiting = wait(id, 'i-1');
@@ -159,8 +160,9 @@ describe('the poller', () => {
       commands.set(id, new Map([['i-1', 'Success']]));
       const began = clock.now();
       await clock.until(waiting);
-      if (id === 'five') expect(clock.now() - began).toBeLessThan(12_000);
+      took = clock.now() - began;
     }
+    expect(took).toBeLessThan(12_000);
   });
 
   test('is never sped up by throttling, however rarely it looks', async () => {

@@ -9,12 +9,14 @@ import type { Timers } from '../timers.ts';
  *      │                                   │                                    │
  *      └──boot failed (fleet)──┐           └──TerminateInstances (caller, group)┤
  *                              │           ◀──stop, start (its group: warm pool)──▶ │
+ *                              │           ──StopInstances (caller)──▶ stopping ──▶ │ ──StartInstances (caller)──▶ pending
  *                              ▼                                                ▼
  *                          terminated ◀──────destroyed (fleet)────────── shutting-down
  *
  * A terminate during the boot waits for the boot to settle. A terminated instance stays visible for an hour, as in EC2.
+ * EventBridge is told of every new state. A reboot is none.
  */
-export type InstanceState = 'pending' | 'running' | 'stopped' | 'shutting-down' | 'terminated';
+export type InstanceState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
 
 /** The operating system, as the SSM agent tells it. */
 export interface Platform {
@@ -52,10 +54,13 @@ export interface Instance {
 
 /** Who wants to know what becomes of an instance. */
 export interface InstanceEvents {
+  /** It has another state, or is new. Told before any of the others. */
+  changed(instance: Instance): void;
   running(instance: Instance): void;
   stopped(instance: Instance): void;
-  /** Its group stopped it, or takes its disk away; it runs again later. */
+  /** Its group stopped it, or takes its disk away, or a caller stops or reboots it; it runs again later. */
   halted(instance: Instance): void;
+  rebooted(instance: Instance): void;
   /** Termination began: by its group, by a caller, or by a failed boot. */
   terminating(instance: Instance): void;
   terminated(instance: Instance): void;
@@ -63,12 +68,19 @@ export interface InstanceEvents {
 
 const visibleAfterTerminationMs = 3_600_000;
 
+const incorrectState = ({ id, state }: Instance, what: string): ServiceFailure =>
+  new ServiceFailure(
+    'IncorrectInstanceState',
+    `The instance '${id}' is not in a state from which it can be ${what}: it is ${state}.`,
+  );
+
 /** Numeric codes that go with the states' names on the wire. */
 export const stateCodes: Readonly<Record<InstanceState, number>> = {
   pending: 0,
   running: 16,
   'shutting-down': 32,
   terminated: 48,
+  stopping: 64,
   stopped: 80,
 };
 
@@ -102,6 +114,7 @@ export class Instances {
       terminatedAt: undefined,
     };
     this.#instances.set(instance.id, instance);
+    this.#events.changed(instance);
     this.#boots.set(instance.id, this.#boot(instance));
     return instance;
   }
@@ -110,18 +123,55 @@ export class Instances {
   terminate(id: string, reason: string): Instance {
     const instance = this.get(id);
     if (instance.state === 'shutting-down' || instance.state === 'terminated') return instance;
-    instance.state = 'shutting-down';
+    this.#become(instance, 'shutting-down');
     instance.reason = reason;
     this.#events.terminating(instance);
     void this.#destroy(instance);
     return instance;
   }
 
+  /** Stops an instance for a caller. It keeps its disk. */
+  stop(id: string): Instance {
+    const instance = this.get(id);
+    if (instance.state === 'stopping' || instance.state === 'stopped') return instance;
+    if (instance.state !== 'running') throw incorrectState(instance, 'stopped');
+    instance.reason = 'User initiated';
+    this.#become(instance, 'stopping');
+    this.#events.halted(instance);
+    void this.#next(instance, async () => {
+      await this.#fleet.stop(id);
+      if (instance.state !== 'stopping') return;
+      this.#become(instance, 'stopped');
+      this.#events.stopped(instance);
+    });
+    return instance;
+  }
+
+  /** Starts an instance again for a caller. */
+  startAgain(id: string): Instance {
+    const instance = this.get(id);
+    if (instance.state === 'pending' || instance.state === 'running') return instance;
+    if (instance.state !== 'stopped') throw incorrectState(instance, 'started');
+    this.start(id);
+    return instance;
+  }
+
+  /** The same machine starts anew; to EC2 it runs all the time. */
+  reboot(id: string): void {
+    const instance = this.get(id);
+    if (instance.state !== 'running') throw incorrectState(instance, 'rebooted');
+    this.#events.halted(instance);
+    void this.#next(instance, async () => {
+      await this.#fleet.reboot(id);
+      if (instance.state === 'running') this.#events.rebooted(instance);
+    });
+  }
+
   /** Stops an instance for its group. It keeps its disk. */
   halt(id: string): Promise<void> {
     const instance = this.get(id);
     if (instance.state !== 'running') return Promise.resolve();
-    instance.state = 'stopped';
+    this.#become(instance, 'stopped');
     instance.reason = 'User initiated';
     this.#events.halted(instance);
     return this.#next(instance, () => this.#fleet.stop(id));
@@ -131,11 +181,11 @@ export class Instances {
   start(id: string, disk: 'same' | 'new' = 'same'): void {
     const instance = this.get(id);
     if (instance.state !== 'stopped') return;
-    instance.state = 'pending';
+    this.#become(instance, 'pending');
     void this.#next(instance, async () => {
       await this.#fleet.start(id, disk);
       if (instance.state !== 'pending') return;
-      instance.state = 'running';
+      this.#become(instance, 'running');
       this.#events.running(instance);
     });
   }
@@ -163,7 +213,7 @@ export class Instances {
   died(id: string): void {
     const instance = this.get(id);
     if (instance.state !== 'running') return;
-    instance.state = 'stopped';
+    this.#become(instance, 'stopped');
     instance.reason = 'Client.InstanceInitiatedShutdown: Instance initiated shutdown';
     this.#events.stopped(instance);
   }
@@ -190,6 +240,11 @@ export class Instances {
     return [...this.#instances.values()];
   }
 
+  #become(instance: Instance, state: InstanceState): void {
+    instance.state = state;
+    this.#events.changed(instance);
+  }
+
   async #boot(instance: Instance): Promise<void> {
     try {
       const booted = await this.#fleet.boot(instance.id);
@@ -199,14 +254,14 @@ export class Instances {
     } catch (error) {
       if (instance.state !== 'pending') return;
       instance.reason = `Server.InternalError: ${error instanceof Error ? error.message : String(error)}`;
-      instance.state = 'shutting-down';
+      this.#become(instance, 'shutting-down');
       this.#events.terminating(instance);
       // Waits for this very function to return, so it can't be awaited here.
       void this.#destroy(instance);
       return;
     }
     if (instance.state !== 'pending') return;
-    instance.state = 'running';
+    this.#become(instance, 'running');
     this.#events.running(instance);
   }
 
@@ -219,7 +274,7 @@ export class Instances {
       instance.reason = `${instance.reason} (${error instanceof Error ? error.message : String(error)})`;
     }
     this.#boots.delete(instance.id);
-    instance.state = 'terminated';
+    this.#become(instance, 'terminated');
     instance.terminatedAt = this.#timers.now();
     this.#events.terminated(instance);
   }

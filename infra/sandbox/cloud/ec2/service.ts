@@ -3,6 +3,10 @@ import {
   DescribeInstances$,
   DescribeTags$,
   errorTypeRegistries,
+  RebootInstances$,
+  RunInstances$,
+  StartInstances$,
+  StopInstances$,
   TerminateInstances$,
   type CreateTagsCommandInput,
   type DescribeInstancesCommandInput,
@@ -11,6 +15,13 @@ import {
   type DescribeTagsResult,
   type Filter,
   type Instance as InstanceShape,
+  type RebootInstancesCommandInput,
+  type Reservation,
+  type RunInstancesCommandInput,
+  type StartInstancesCommandInput,
+  type StartInstancesResult,
+  type StopInstancesCommandInput,
+  type StopInstancesResult,
   type TagDescription,
   type TerminateInstancesCommandInput,
   type TerminateInstancesResult,
@@ -19,7 +30,9 @@ import { ServiceFailure } from '../failure.ts';
 import { operationsOn, operationTable } from '../operations.ts';
 import { page } from '../pages.ts';
 import { arn, type Place } from '../place.ts';
-import type { Resource, Service } from '../service.ts';
+import type { Requirement, Resource, Service } from '../service.ts';
+import { enforce } from '../limits/limit.ts';
+import * as limits from '../limits/ec2.ts';
 import { stateCodes, type Instance, type Instances } from './instances.ts';
 
 interface Ec2Parts {
@@ -29,6 +42,8 @@ interface Ec2Parts {
 
 export function ec2Service(parts: Ec2Parts): Service {
   const on = operationsOn('ec2', parts);
+  const named = (_: Ec2Parts, { InstanceIds = [] }: { InstanceIds?: string[] | undefined }): Resource[] =>
+    InstanceIds.map((id) => resource(parts, id));
   return {
     name: 'ec2',
     protocol: 'ec2',
@@ -37,9 +52,11 @@ export function ec2Service(parts: Ec2Parts): Service {
     errors: errorTypeRegistries,
     operations: operationTable([
       on(DescribeInstances$, describeInstances),
-      on(TerminateInstances$, terminateInstances, (_, { InstanceIds = [] }) =>
-        InstanceIds.map((id) => resource(parts, id)),
-      ),
+      on(RunInstances$, runInstances, (_, input) => requiredToRun(parts, input)),
+      on(StopInstances$, stopInstances, named),
+      on(StartInstances$, startInstances, named),
+      on(RebootInstances$, rebootInstances, named),
+      on(TerminateInstances$, terminateInstances, named),
       on(CreateTags$, createTags, (_, { Resources = [] }) => Resources.map((id) => resource(parts, id))),
       on(DescribeTags$, describeTags),
     ]),
@@ -87,20 +104,85 @@ function describeInstances(
   };
 }
 
+/** Of the instances alone: images, networks and volumes are not emulated. Tags at the launch are asked for as tags. */
+function requiredToRun(
+  { place }: Ec2Parts,
+  { TagSpecifications = [] }: RunInstancesCommandInput,
+): Requirement[] {
+  const resources = [{ arn: arn(place, 'ec2', 'instance/*') }];
+  const run = { action: 'ec2:RunInstances', resources };
+  if (TagSpecifications.length === 0) return [run];
+  return [run, { action: 'ec2:CreateTags', resources, context: { 'ec2:CreateAction': 'RunInstances' } }];
+}
+
+function tagsAtLaunch({ TagSpecifications = [] }: RunInstancesCommandInput): Map<string, string> {
+  const tags = new Map<string, string>();
+  for (const { ResourceType, Tags = [] } of TagSpecifications) {
+    if (ResourceType !== 'instance') continue;
+    for (const { Key = '', Value = '' } of Tags) {
+      enforce(limits.tagKey, Key);
+      enforce(limits.tagValue, Value);
+      tags.set(Key, Value);
+    }
+  }
+  enforce(limits.tags, tags.size);
+  return tags;
+}
+
+/** Instances of no group. */
+function runInstances({ place, instances }: Ec2Parts, input: RunInstancesCommandInput): Reservation {
+  const { MinCount = 0, MaxCount = 0 } = input;
+  if (MinCount < 1 || MaxCount < MinCount) {
+    throw new ServiceFailure(
+      'InvalidParameterValue',
+      `Value (${MinCount}) for parameter minCount is invalid. Expected a positive integer, at most maxCount (${MaxCount}).`,
+    );
+  }
+  if (input.ImageId === undefined && input.LaunchTemplate === undefined)
+    throw new ServiceFailure('MissingParameter', 'The request must contain the parameter ImageId');
+  const tags = tagsAtLaunch(input);
+  const zone = input.Placement?.AvailabilityZone ?? `${place.region}a`;
+  const launched = Array.from({ length: MaxCount }, () => instances.launch(tags, zone));
+  return {
+    ReservationId: launched[0]?.id.replace('i-', 'r-'),
+    OwnerId: place.accountId,
+    Instances: launched.map((each) => shape(place, each)),
+  };
+}
+
+/** What a call makes of instances that it names: all of them are there, or nothing happens. */
+function changed(
+  instances: Instances,
+  ids: readonly string[] = [],
+  change: (id: string) => Instance,
+): { InstanceId: string; CurrentState: StateShape; PreviousState: StateShape }[] {
+  const before = ids.map((id) => stateShape(instances.get(id)));
+  return before.map((PreviousState, index) => {
+    const each = change(ids[index] ?? '');
+    return { InstanceId: each.id, CurrentState: stateShape(each), PreviousState };
+  });
+}
+
+function stopInstances({ instances }: Ec2Parts, input: StopInstancesCommandInput): StopInstancesResult {
+  return { StoppingInstances: changed(instances, input.InstanceIds, (id) => instances.stop(id)) };
+}
+
+function startInstances({ instances }: Ec2Parts, input: StartInstancesCommandInput): StartInstancesResult {
+  return { StartingInstances: changed(instances, input.InstanceIds, (id) => instances.startAgain(id)) };
+}
+
+function rebootInstances({ instances }: Ec2Parts, { InstanceIds = [] }: RebootInstancesCommandInput): void {
+  for (const { id } of InstanceIds.map((each) => instances.get(each))) instances.reboot(id);
+}
+
 function terminateInstances(
   { instances }: Ec2Parts,
   input: TerminateInstancesCommandInput,
 ): TerminateInstancesResult {
-  const found = (input.InstanceIds ?? []).map((id) => instances.get(id));
-  const before = found.map((each) => stateShape(each));
-  for (const each of found)
-    instances.terminate(each.id, 'Client.UserInitiatedShutdown: User initiated shutdown');
   return {
-    TerminatingInstances: found.map((each, index) => ({
-      InstanceId: each.id,
-      CurrentState: stateShape(each),
-      PreviousState: before[index],
-    })),
+    TerminatingInstances: changed(instances, input.InstanceIds, (id) =>
+      instances.terminate(id, 'Client.UserInitiatedShutdown: User initiated shutdown'),
+    ),
   };
 }
 
@@ -148,7 +230,12 @@ function shape(place: Place, instance: Instance): InstanceShape {
   };
 }
 
-function stateShape(instance: Instance): { Code: number; Name: Instance['state'] } {
+interface StateShape {
+  readonly Code: number;
+  readonly Name: Instance['state'];
+}
+
+function stateShape(instance: Instance): StateShape {
   return { Code: stateCodes[instance.state], Name: instance.state };
 }
 

@@ -25,6 +25,8 @@ export interface BusEvent {
   /** Such as `aws.secretsmanager`. */
   readonly source: string;
   readonly detailType: string;
+  /** ARNs of what it is about. Default: none. */
+  readonly resources?: readonly string[];
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
@@ -73,7 +75,7 @@ export class Bus {
         .toISOString()
         .replace(/\.\d+Z$/, 'Z'),
       region: this.#place.region,
-      resources: [],
+      resources: happened.resources ?? [],
       detail: happened.detail,
     };
     for (const rule of this.#rules.filter((each) => hears(each, happened) && fits(each.pattern, event))) {

@@ -165,7 +165,8 @@ function send(queue: Queue, input: Sendable, call: Call) {
   const { id } = queue.send(body, {
     attributes: input.MessageAttributes,
     delaySeconds: input.DelaySeconds,
-    senderId: call.principal.accessKeyId,
+    // The unique ID of a user, or of a role with the name of its session.
+    senderId: call.principal.context?.['aws:userid'] ?? call.principal.accessKeyId,
   });
   return {
     MessageId: id,
