@@ -292,7 +292,7 @@ const codes = {
     disposition: 'retry',
     meaning:
       'Others joined the instance, and no account is proven to be its own: the node does not answer, says that it is no member, or has another account’s key.',
-    hint: 'Look for the account that the message names, if any, and delete it yourself. Nodes of a group with adjoin:UnjoinOnly=true need a running SSM agent, kinit and nsupdate until they end, and DNS that takes secure updates.',
+    hint: 'Look for the account that the message names, if any, and delete it yourself. Nodes of a group with adjoin:UnjoinOnly=true need a running SSM agent until they end (Linux: kinit, nsupdate), and DNS that takes secure updates.',
   },
   'name-taken': {
     disposition: 'abandon',

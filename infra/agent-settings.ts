@@ -75,20 +75,24 @@ function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings)
 }
 
 /** The agent's configuration file, as text that CloudFormation completes. */
-export function agentConfig(scope: Construct, fixed: FixedSettings, settings: AgentSettings): string {
+export function agentConfig(
+  scope: Construct,
+  fixed: FixedSettings,
+  settings: AgentSettings,
+  standaloneInstances: boolean | CfnCondition = false,
+): string {
   checkVisibility(settings);
   const { directory = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
   return text({
     ...others,
     ...fixed,
+    standaloneInstances: onOrOff(standaloneInstances),
     directory: directorySettings(fixed, directory, text),
     ...(settings.sweep && {
       sweep: {
         ...sweep,
-        ...(enabled !== undefined && {
-          enabled: typeof enabled === 'boolean' ? enabled : either(enabled, 'true', 'false'),
-        }),
+        ...(enabled !== undefined && { enabled: onOrOff(enabled) }),
       },
     }),
   });
@@ -111,6 +115,9 @@ function directorySettings(
   const pinned = { ...always, controllers: Token.asNumber(quoted) };
   return either(controllers.condition, text(pinned), text(inSite));
 }
+
+const onOrOff = (value: boolean | CfnCondition): boolean | number =>
+  typeof value === 'boolean' ? value : either(value, 'true', 'false');
 
 /** One of two JSON texts. A placeholder number marks the place, because JSON writes numbers without quotes. */
 function either(condition: CfnCondition, then: string, otherwise: string): number {

@@ -21,6 +21,7 @@ import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import { Protection } from './protection.ts';
 import { Sessions, type SessionsProps } from './sessions.ts';
 import { site, type SiteProps } from './site.ts';
+import { StateChanges } from './state-changes.ts';
 import { Worker, workerLogGroup } from './worker.ts';
 
 /** Endpoints that are there already, in this VPC or in a shared one. */
@@ -91,6 +92,12 @@ export interface DomainMembershipProps extends SiteProps {
   readonly workerMaximum?: number | string;
   /** Receives before a message becomes a dead letter, 1,000 at most. @default 20 */
   readonly maxReceiveCount?: number;
+  /**
+   * Instances outside Auto Scaling groups join when they run and are unjoined when they end, if they have the tag JoinAD=true
+   * themselves. An EventBridge rule tells of every instance of the account, and no hook holds them.
+   * @default false
+   */
+  readonly standaloneInstances?: boolean | CfnCondition;
   /** Settings of the agent. @default - the agent's own defaults */
   readonly agentSettings?: AgentSettings;
 }
@@ -124,6 +131,8 @@ export class DomainMembership extends Construct {
   readonly worker: Worker;
   readonly audit: Audit;
   readonly monitoring: Monitoring;
+  /** Undefined without `standaloneInstances`. */
+  readonly stateChanges?: StateChanges;
   readonly publisherRole: CfnRole;
   /** Administrators assume it to send dead letters back, with MFA by default. */
   readonly deadLetterOperatorRole: CfnRole;
@@ -207,7 +216,7 @@ export class DomainMembership extends Construct {
     });
     const secret = this.#secretEndpoint(props, values);
     this.credential.lock(secret.id);
-    this.agentConfig = this.#configure(here.deployment, props.agentSettings ?? {});
+    this.agentConfig = this.#configure(here.deployment, props);
     this.worker = new Worker(this, 'Worker', {
       site: here,
       vpcId: props.vpcId,
@@ -237,6 +246,15 @@ export class DomainMembership extends Construct {
     }
     this.#connect(props, made, secret);
 
+    const standalone = props.standaloneInstances ?? false;
+    if (standalone !== false) {
+      this.stateChanges = new StateChanges(this, 'StateChanges', {
+        site: here,
+        queue: this.queue.queue,
+        ...(standalone !== true && { condition: standalone }),
+      });
+      this.stateChanges.node.addDependency(this.queue.policy);
+    }
     this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       site: here,
@@ -246,6 +264,7 @@ export class DomainMembership extends Construct {
       workerGroupName: this.worker.group.ref,
       logGroupName: logGroup.ref,
       auditRuleNames: this.audit.ruleNames,
+      ...(this.stateChanges && { stateChanges: this.stateChanges }),
       ...(props.agentSettings?.patience && { patience: props.agentSettings.patience }),
     });
     if (props.alarmEmail) this.#mail(props.alarmEmail);
@@ -346,7 +365,10 @@ export class DomainMembership extends Construct {
     return new CfnCondition(this, id, { expression: Fn.conditionAnd(one, other) });
   }
 
-  #configure(deployment: string, settings: AgentSettings): string {
+  #configure(
+    deployment: string,
+    { agentSettings = {}, standaloneInstances = false }: DomainMembershipProps,
+  ): string {
     const fixed = {
       deployment,
       region: Aws.REGION,
@@ -357,6 +379,6 @@ export class DomainMembership extends Construct {
       documents: this.documents.pinned,
       directory: { caFile: '/etc/adjoin/directory-ca.pem' },
     };
-    return agentConfig(this, fixed, settings);
+    return agentConfig(this, fixed, agentSettings, standaloneInstances);
   }
 }

@@ -1,4 +1,4 @@
-import { Aws, Stack } from 'aws-cdk-lib';
+import { Aws, type CfnCondition, Stack } from 'aws-cdk-lib';
 import { CfnAlarm, CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
@@ -15,6 +15,8 @@ export interface MonitoringProps {
   readonly workerGroupName: string;
   readonly logGroupName: string;
   readonly auditRuleNames: readonly string[];
+  /** Of the rule that tells of instances outside Auto Scaling groups. @default - there is none */
+  readonly stateChanges?: { readonly ruleName: string; readonly condition?: CfnCondition };
   /** How long the agent tries. @default - the agent's own defaults */
   readonly patience?: Partial<Patience>;
 }
@@ -166,6 +168,17 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
+    if (props.stateChanges) {
+      const { ruleName, condition } = props.stateChanges;
+      const alarm = this.#alarm('lost-state-changes', {
+        description:
+          'EventBridge could not send state changes of instances to the queue. Instances outside Auto Scaling groups that started meanwhile did not join: adjoin join --instance ID joins them. The sweep removes those that ended.',
+        metrics: [measured('lost', failedInvocations(ruleName), 'Sum')],
+        threshold: 1,
+        comparison: 'GreaterThanOrEqualToThreshold',
+      });
+      if (condition) alarm.cfnOptions.condition = condition;
+    }
     this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, halted]);
   }
 
@@ -182,8 +195,8 @@ export class Monitoring extends Construct {
     return { namespace: metricNamespace, metricName };
   }
 
-  #alarm(name: string, props: AlarmProps): void {
-    new CfnAlarm(this, name, {
+  #alarm(name: string, props: AlarmProps): CfnAlarm {
+    return new CfnAlarm(this, name, {
       alarmName: `${this.#site.deployment}-${name}`,
       alarmDescription: props.description,
       metrics: props.metrics,

@@ -75,7 +75,17 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'DirectoryControllers',
     ],
   ],
-  ['The agent', ['AgentBucket', 'AgentKey', 'MaxReceiveCount', 'PackageRepository', 'SweepEnabled']],
+  [
+    'The agent',
+    [
+      'AgentBucket',
+      'AgentKey',
+      'MaxReceiveCount',
+      'PackageRepository',
+      'SweepEnabled',
+      'StandaloneInstances',
+    ],
+  ],
   ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
   [
     'Endpoints that are there',

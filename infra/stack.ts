@@ -277,6 +277,11 @@ export class MembershipStack extends Stack {
       0,
       365,
     );
+    const standaloneInstances = flag(
+      'StandaloneInstances',
+      'Instances outside Auto Scaling groups join when they run, and are unjoined when they end, if they have the tag JoinAD=true themselves',
+      'false',
+    );
     const directorySite = text(
       'DirectorySite',
       'Active Directory site of the workers: its domain controllers are tried first. Empty: the site that they find by themselves',
@@ -379,6 +384,7 @@ export class MembershipStack extends Stack {
       workerCount: count.valueAsString,
       workerMaximum: maximum.valueAsString,
       maxReceiveCount: receives.valueAsNumber,
+      standaloneInstances,
       agentSettings: {
         directory: {
           controllers: { hosts: directoryControllers.valueAsString, condition: given(directoryControllers) },

@@ -57,11 +57,13 @@ host=$(lower "$computer")
 fqdn=$host.$domain
 realm=$(upper "$domain")
 
-# The first line in which a package manager reports an error. That dnf does not know the release is none.
+# The first line in which a package manager reports an error. That dnf does not know the release is none, and what is wrong with a
+# repository stands below zypper's title for it.
 install_complaint() {
   {
-    grep -v 'detect release version' "$journal" |
-      grep -iE 'error|not signed|any GPG public keys|unable|no match|not found|no provider' || tail -n 1 "$journal"
+    grep -vE 'detect release version|^Error building the cache' "$journal" |
+      grep -iE 'error|not signed|signature verification|any GPG public keys|unable|no match|not found|no provider' ||
+      tail -n 1 "$journal"
   } | head -n 1
 }
 

@@ -1,4 +1,5 @@
 # Reports what this node is and whether it can join, and makes the key pair that its one-time password will be sealed to.
+# Given a challenge, a member also proves which account it has.
 # The document assigns $GivenChallenge and $GivenSystem.
 
 # Included by the document, as there is nothing beside the script on a node.
@@ -14,6 +15,15 @@ function Get-ShownMembership($Membership) {
   return @{ Domain = $Membership.Domain; Name = $Membership.Name }
 }
 
+# What came of the proof, for people; empty where none is asked for. A member registers a name in DNS as its own machine, which takes its
+# account's key, and the directory notes the account that did. The worker looks there, and does not believe what is said here.
+function Get-Proof([string] $Domain) {
+  if ($GivenChallenge -eq '' -or $Domain -eq '') { return '' }
+  $status = Register-MachineText "$GivenChallenge.$Domain" 'adjoin'
+  if ($status -ne 0) { return "failed: DNS update, error $status" }
+  return 'registered'
+}
+
 $lock = Open-Lock
 try {
   $system = Get-MachineSystem
@@ -27,8 +37,6 @@ try {
     Remove-MachineKey
     $public = [AdjoinSeal]::PublicKey((New-MachineKey))
   }
-  $proof = ''
-  if ($GivenChallenge -ne '' -and $shown.Domain -ne '') { $proof = 'failed: Windows can not prove its account' }
   Write-Facts 'probe' ([ordered] @{
       family = 'windows'
       os = $system.Product
@@ -40,7 +48,7 @@ try {
       missing = @()
       renamedBy = $renamedBy
       key = $public
-      proof = $proof
+      proof = Get-Proof $shown.Domain
       system = $(if ($refusal.Code -eq '') { 'Windows Server' } else { '' })
       code = $refusal.Code
       detail = $refusal.Detail

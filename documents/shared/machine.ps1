@@ -23,6 +23,9 @@ public static class AdjoinNative
   [DllImport("netapi32.dll")]
   static extern int NetApiBufferFree(IntPtr buffer);
 
+  [DllImport("dnsapi.dll")]
+  static extern int DnsModifyRecordsInSet_W(ref TextRecord add, IntPtr delete, uint options, IntPtr credentials, IntPtr extra, IntPtr reserved);
+
   [DllImport("advapi32.dll")]
   static extern uint LsaOpenPolicy(IntPtr system, ref Attributes attributes, uint access, out IntPtr policy);
 
@@ -47,6 +50,14 @@ public static class AdjoinNative
   [StructLayout(LayoutKind.Sequential)]
   struct NetlogonInformation { public uint Flags; public int Verified; public IntPtr Controller; public int Connected; }
 
+  // DNS_RECORDW with DNS_TXT_DATAW. DataLength is that of the union's member, from Count on.
+  [StructLayout(LayoutKind.Sequential)]
+  struct TextRecord
+  {
+    public IntPtr Next, Name; public ushort Type, DataLength; public uint Flags, TimeToLive, Reserved;
+    public uint Count; public IntPtr Text;
+  }
+
   static string Read(Text text) { return text.Length == 0 ? "" : Marshal.PtrToStringUni(text.Buffer, text.Length / 2); }
 
   // ComputerNamePhysicalDnsHostname; the NetBIOS name follows it.
@@ -67,6 +78,24 @@ public static class AdjoinNative
       return name;
     }
     finally { LsaClose(policy); }
+  }
+
+  // DNS_UPDATE_SECURITY_ONLY: signed with the key of the account that calls, which is the machine's for the system's own.
+  public static int RegisterText(string name, string text)
+  {
+    TextRecord record = new TextRecord();
+    record.Type = 16;
+    record.DataLength = (ushort)(2 * IntPtr.Size);
+    record.TimeToLive = 300;
+    record.Count = 1;
+    record.Name = Marshal.StringToHGlobalUni(name);
+    record.Text = Marshal.StringToHGlobalUni(text);
+    try { return DnsModifyRecordsInSet_W(ref record, IntPtr.Zero, 0x100, IntPtr.Zero, IntPtr.Zero, IntPtr.Zero); }
+    finally
+    {
+      Marshal.FreeHGlobal(record.Name);
+      Marshal.FreeHGlobal(record.Text);
+    }
   }
 
   // The status, and the controller that the secure channel leads to. Level 2 tells of a channel; a password change takes level 1.
@@ -187,6 +216,7 @@ public static class AdjoinNative
     [Microsoft.Win32.Registry]::SetValue($parameters, 'DisableReverseAddressRegistrations', 1, 'DWord')
   }
   function Register-Machine { Register-DnsClient }
+  function Register-MachineText([string] $Name, [string] $Text) { return [AdjoinNative]::RegisterText($Name, $Text) }
   function Get-MachineAddress {
     foreach ($interface in [Net.NetworkInformation.NetworkInterface]::GetAllNetworkInterfaces()) {
       if ($interface.NetworkInterfaceType -eq 'Loopback') { continue }

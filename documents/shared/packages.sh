@@ -31,7 +31,10 @@ set_up_repository() {
   url=$(printf '%s' "$GIVEN_REPOSITORY" | sed "s/@id@/$id/g; s/@version@/$version/g; s/@arch@/$(uname -m)/g")
   keys=''
   for file in /etc/pki/rpm-gpg/*; do
-    if [ -f "$file" ]; then keys="$keys${keys:+ }file://$file"; fi
+    [ -f "$file" ] || continue
+    keys="$keys${keys:+ }file://$file"
+    # Without a person, zypper trusts no new key, or else any that the repository itself brings along. dnf takes those of gpgkey.
+    if [ "$package_manager" = zypper ]; then rpm --import "$file" || :; fi
   done
   mkdir "$repositories" &&
     printf '[adjoin]\nname=adjoin\nbaseurl=%s\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=0\ngpgkey=%s\n' "$url" "$keys" \

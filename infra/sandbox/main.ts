@@ -15,7 +15,8 @@ import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/com
 import { createProgress } from './inside/progress.ts';
 import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
-import { windowsOf } from './inside/systems.ts';
+import { plotOf, settings } from './inside/stories.ts';
+import { systemsOf } from './inside/systems.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
 
 const directory = '.sandbox';
@@ -64,6 +65,9 @@ async function main(): Promise<number> {
   }
 }
 
+/** A leave is best effort. PowerShell starts slowly on two cores that do all the rest as well, and is to have its answer read. */
+const patientLeave = { nodes: { leaveSeconds: 60 }, patience: { leaveSeconds: 60 } };
+
 class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
@@ -85,9 +89,9 @@ async function open(
   args: Arguments,
   progress: (step: string | undefined) => void,
 ): Promise<Sandbox> {
-  const windows = windowsOf(args.system, process.cwd());
+  const systems = await systemsOf(args.system, ground.image, process.cwd());
   const sandbox = await startSandbox({
-    ...(windows && { windows }),
+    systems,
     image: ground.image,
     runtime: ground.runtime,
     directory: join(process.cwd(), directory),
@@ -95,9 +99,12 @@ async function open(
     vpcPort: ground.ports['vpc'] ?? 0,
     // A person at the sandbox may want more than the story's size.
     maximumInstances: Math.max(args.instances, 50),
-    ...(args.verb === 'sandbox'
-      ? { agentConfig: { sweep: { ageGuardSeconds: personAgeGuardSeconds } } }
-      : {}),
+    ...(args.story && { attach: settings[args.story].attach }),
+    agentConfig: {
+      ...(args.story && settings[args.story].agentConfig),
+      ...(args.verb === 'sandbox' && { sweep: { ageGuardSeconds: personAgeGuardSeconds } }),
+      ...(systems.some(({ powerShell }) => powerShell) && patientLeave),
+    },
     progress,
   });
   await ground.lead('aws', { host: '127.0.0.1', port: Number(new URL(sandbox.endpoint).port) });
@@ -159,9 +166,17 @@ async function tell(
   signal: AbortSignal,
 ): Promise<number> {
   const view = createView(screen, startedAt, Date.now);
+  const subject = subjectOf(sandbox);
   const result = await orInterrupted(
     signal,
-    tellStory(args.instances, subjectOf(sandbox), view, systemClock, signal),
+    tellStory(
+      args.instances,
+      subject,
+      view,
+      systemClock,
+      signal,
+      args.story && plotOf(args.story, sandbox, subject, args.instances, systemClock),
+    ),
   );
   for (const line of closingLines(result)) view.say(line);
   if (args.report !== undefined) {

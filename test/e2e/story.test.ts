@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { filesWith, formsOf } from '../../infra/sandbox/chaos/secrets.ts';
 import { systemClock } from '../../infra/sandbox/clock.ts';
+import { amazonLinux, ownSystem, redHat, suse } from '../../infra/sandbox/inside/systems.ts';
 import { closingLines, type StoryResult, tellStory } from '../../infra/sandbox/story/story.ts';
 import { createView } from '../../infra/sandbox/story/view.ts';
 import { describeReal } from '../support/sandbox.ts';
@@ -28,7 +29,7 @@ import {
   type System,
 } from './sandbox.ts';
 
-/** One for each thing that may happen to an account, and so enough to look for secrets on. */
+/** One for each thing that may happen to an account, and one of each system; so enough to look for secrets on. */
 const size = 4;
 /** After which a removal that is refused is owed: longer than one that is not takes. */
 const unjoinSeconds = 20;
@@ -53,6 +54,8 @@ describeReal('the story of a fleet', (ground) => {
 
   beforeAll(async () => {
     system = await openSystem(ground, {
+      // A group of each family, as far as machines are Linux: one worker joins them side by side.
+      systems: [await ownSystem(ground.image), amazonLinux, redHat, suse],
       prepareMachine: installRecorder,
       agentConfig: { patience: { unjoinSeconds }, credentialPollSeconds },
     });

@@ -1,35 +1,22 @@
-import {
-  AutoScalingClient,
-  CreateOrUpdateTagsCommand,
-  DeleteLifecycleHookCommand,
-} from '@aws-sdk/client-auto-scaling';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Machine } from '../../infra/sandbox/machine/machine.ts';
+import { joinAsOthers, letOthersJoin } from '../../infra/sandbox/inside/others.ts';
+import { ownSystem, windowsServer } from '../../infra/sandbox/inside/systems.ts';
+import { findPowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 import { describeReal } from '../support/sandbox.ts';
 import { eventually, inService, logEntries, membershipOf, openSystem, type System } from './sandbox.ts';
 
-const computerClass = 'bf967a86-0de6-11d0-a285-00aa003049e2';
-
-const must = async (machine: Machine, command: readonly string[], input = ''): Promise<void> => {
-  const { code, stderr } = await machine.exec(command, { input });
-  if (code !== 0) throw new Error(`${command[0] ?? ''}: ${stderr}`);
-};
-
-/** A group as people have it who use seamless domain join: others join its instances, after they are in service. */
-describeReal('a group that others join, and that asks for unjoin only', (ground) => {
+/**
+ * Groups as people have them who use seamless domain join: others join the instances, after they are in service. One of the instances is
+ * like Windows where PowerShell can be had.
+ */
+describeReal('groups that others join, and that ask for unjoin only', (ground) => {
   let system: System;
   let instances: string[];
 
   const join = async (instanceId: string, computerName: string): Promise<void> => {
-    const { auditor, domainName, organizationalUnit } = system.domain;
     const machine = system.fleet.machine(instanceId);
     if (!machine) throw new Error(`no machine for ${instanceId}`);
-    const how = [`--login-user=${auditor.user}`, '--stdin-password', `--domain-ou=${organizationalUnit}`];
-    await must(
-      machine,
-      ['adcli', 'join', domainName, ...how, `--computer-name=${computerName}`],
-      auditor.password,
-    );
+    await joinAsOthers(system.domain, machine, system.fleet.systemOf(instanceId), computerName);
   };
   /** Past LDAP: this test has nothing to say of who may read. */
   const members = async (): Promise<string[]> => {
@@ -39,45 +26,31 @@ describeReal('a group that others join, and that asks for unjoin only', (ground)
   };
   /** The record once the termination is over. */
   const ended = (instanceId: string) =>
-    eventually(`the end of ${instanceId}`, 60_000, async () => {
+    eventually(`the end of ${instanceId}`, 120_000, async () => {
       const membership = await membershipOf(system, instanceId);
       return membership?.terminate?.['complete'] === undefined ? undefined : membership;
     });
 
   beforeAll(async () => {
-    system = await openSystem(ground);
-    const { domain, stack } = system;
-    const administrator = new AutoScalingClient({
-      ...system.developer,
-      credentials: system.keys.administrator,
-    });
-    const AutoScalingGroupName = stack.autoScalingGroup;
-    await administrator.send(
-      new DeleteLifecycleHookCommand({ AutoScalingGroupName, LifecycleHookName: 'adjoin-launch' }),
-    );
-    const tag = {
-      ResourceId: AutoScalingGroupName,
-      ResourceType: 'auto-scaling-group',
-      Key: 'adjoin:UnjoinOnly',
-      Value: 'true',
-      PropagateAtLaunch: false,
-    };
-    await administrator.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
-    administrator.destroy();
-    const [found] = await domain.search({
-      filter: `(sAMAccountName=${domain.auditor.user})`,
-      attributes: ['objectSid'],
-    });
-    const sddl = `(OA;CI;CC;${computerClass};;${found?.attributes.get('objectSid')?.[0] ?? ''})`;
-    const set = ['dsacl', 'set', `--objectdn=${domain.organizationalUnit}`, `--sddl=${sddl}`];
-    await must(domain.controller, ['samba-tool', ...set]);
+    const powerShell = findPowerShell(process.cwd());
+    const windows = 'reason' in powerShell ? [] : [windowsServer(powerShell)];
+    // PowerShell starts slowly beside other tests.
+    const agentConfig = { nodes: { leaveSeconds: 60 }, patience: { leaveSeconds: 60 } };
+    const systems = [await ownSystem(ground.image), ...windows];
+    system = await openSystem(ground, { systems, attach: { Join: 'false' }, agentConfig });
+    await letOthersJoin(system.domain);
     system.startAgent();
     await system.setDesiredCapacity(3);
-    instances = await inService(system, 3, 60_000);
-    const [first = '', second = ''] = instances;
+    const isWindows = (id: string) => system.fleet.systemOf(id)?.powerShell !== undefined;
+    const inAnyOrder = await inService(system, 3, 60_000);
+    // The one that is like Windows is second, and joined.
+    const [first = '', third = '', second = ''] = inAnyOrder.toSorted(
+      (a, b) => Number(isWindows(a)) - Number(isWindows(b)),
+    );
+    instances = [first, second, third];
     await join(first, 'EC2AMAZ-ONE');
     await join(second, 'EC2AMAZ-TWO');
-    await must(domain.controller, ['samba-tool', 'computer', 'create', 'BYSTANDER']);
+    await system.domain.controller.exec(['samba-tool', 'computer', 'create', 'BYSTANDER']);
   }, 300_000);
   afterAll(() => system.stop(), 60_000);
 
@@ -105,5 +78,5 @@ describeReal('a group that others join, and that asks for unjoin only', (ground)
       attributes: ['dc'],
     });
     expect(left).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 });

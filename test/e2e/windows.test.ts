@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Ground } from '../../infra/sandbox/host/ground.ts';
+import { windowsServer } from '../../infra/sandbox/inside/systems.ts';
 import type { PowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 import { describePowerShell } from '../support/power-shell.ts';
 import { describeReal } from '../support/sandbox.ts';
@@ -15,7 +16,7 @@ const inPowerShell = (windows: PowerShell) => (ground: Ground) => {
   beforeAll(async () => {
     // A leave is best effort. PowerShell, which starts slowly beside other tests, is to have its answer read all the same.
     const agentConfig = { nodes: { leaveSeconds: 60 }, patience: { leaveSeconds: 60 } };
-    system = await openSystem(ground, { windows: () => windows, agentConfig });
+    system = await openSystem(ground, { systems: [windowsServer(windows)], agentConfig });
     system.startAgent();
   }, 180_000);
   afterAll(() => system.stop(), 60_000);

@@ -92,6 +92,10 @@ function Test-MachineAccount([string] $Domain, [string] $Name) { return [bool] (
 function Test-Registering { return $record.registering }
 function Disable-ReverseRegistration { Note 'no reverse registration' }
 function Register-Machine { Note 'register' }
+function Register-MachineText([string] $Name, [string] $Text) {
+  Note "text $Name $Text"
+  return [int] (Take 'texts')
+}
 function Resolve-MachineName([string] $Name, [string] $Server) {
   Note "resolve $Name at $Server"
   if (Take 'named') { return @('192.0.2.7') } else { return @('192.0.2.1') }

@@ -45,6 +45,7 @@ const fresh: State = {
   netlogon10: [0],
   resolves: [true],
   named: [true],
+  texts: [0],
   registering: true,
   traced: false,
   locked: false,
@@ -399,6 +400,20 @@ describePowerShell('the Windows scripts', (powerShell) => {
     expect(said.key === '').toBe(!ready);
     expect(said.os).toBe('Windows Server 2022 Datacenter');
     expect(said.code).toBe(ready || renamedBy !== '' ? '' : 'system-unsupported');
+  });
+
+  test.each([
+    ['a member', member, 'registered', [`text adjoin-x1.${domain} adjoin`]],
+    ['a member whose name DNS refuses', { ...member, texts: [9005] }, /error 9005/, expect.anything()],
+    ['a machine that waits for its restart', { ...member, pending: true }, '', []],
+    ['a machine of no domain', fresh, '', []],
+  ])('%s proves its account as far as it has one', async (_, given, proof, calls) => {
+    const { stdout, after } = await run('probe', given, { challenge: 'adjoin-x1' });
+    expect(facts.probe(instanceId, stdout).proof).toMatch(
+      typeof proof === 'string' ? new RegExp(`^${proof}$`) : proof,
+    );
+    expect(after.calls).toEqual(calls);
+    expect((await run('probe', given)).after.calls).toEqual([]);
   });
 
   test.each([

@@ -86,7 +86,7 @@ export async function gather(sandbox: Sandbox, known: Known): Promise<Evidence> 
   const { memberships } = await lookAtFleet(
     sandbox.autoscaling,
     sandbox.dynamodb,
-    stack.autoScalingGroup,
+    [stack.autoScalingGroup],
     stack.table,
   );
   const records = await ledgerItems(sandbox);

@@ -1,17 +1,15 @@
 /** The groups that scale at random: the one of the sandbox, and one more whose instances opt in one by one. */
 import {
   AutoScalingClient,
-  CreateAutoScalingGroupCommand,
   DeleteWarmPoolCommand,
   DescribeAutoScalingGroupsCommand,
-  DescribeLifecycleHooksCommand,
   InstanceRefreshInProgressFault,
-  PutLifecycleHookCommand,
   PutWarmPoolCommand,
   SetDesiredCapacityCommand,
   StartInstanceRefreshCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CreateTagsCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { addGroup } from '../inside/groups.ts';
 import type { Sandbox } from '../inside/sandbox.ts';
 
 export interface Groups {
@@ -38,34 +36,12 @@ export async function openGroups(sandbox: Sandbox, owner: Sandbox['developer']):
   const autoScaling = new AutoScalingClient(owner);
   const ec2 = new EC2Client(owner);
   const first = sandbox.stack.autoScalingGroup;
-  await autoScaling.send(
-    new CreateAutoScalingGroupCommand({
-      AutoScalingGroupName: second,
-      MinSize: 0,
-      MaxSize: mostInstances,
-      DesiredCapacity: 0,
-      AvailabilityZones: [`${owner.region}a`],
-      LaunchTemplate: { LaunchTemplateName: second, Version: '$Default' },
-      // Present, as the workers' policy wants it of a group; but it is for each instance to opt in.
-      Tags: [{ Key: 'JoinAD', Value: 'per-instance', PropagateAtLaunch: false }],
-    }),
-  );
-  const { LifecycleHooks = [] } = await autoScaling.send(
-    new DescribeLifecycleHooksCommand({ AutoScalingGroupName: first }),
-  );
-  for (const { LifecycleHookName, LifecycleTransition, ...hook } of LifecycleHooks) {
-    await autoScaling.send(
-      new PutLifecycleHookCommand({
-        AutoScalingGroupName: second,
-        LifecycleHookName,
-        LifecycleTransition,
-        HeartbeatTimeout: hook.HeartbeatTimeout,
-        DefaultResult: hook.DefaultResult,
-        NotificationTargetARN: hook.NotificationTargetARN,
-        RoleARN: hook.RoleARN,
-      }),
-    );
-  }
+  await addGroup(autoScaling, first, {
+    name: second,
+    maximumInstances: mostInstances,
+    // Present, as the workers' policy wants it of a group; but it is for each instance to opt in.
+    tags: [{ Key: 'JoinAD', Value: 'per-instance', PropagateAtLaunch: false }],
+  });
   const names = [first, second];
   return {
     names,

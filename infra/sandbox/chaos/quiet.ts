@@ -35,7 +35,7 @@ export async function unrestOf(sandbox: Sandbox, record: CloudRecord, groups: Gr
   const { memberships } = await lookAtFleet(
     sandbox.autoscaling,
     sandbox.dynamodb,
-    sandbox.stack.autoScalingGroup,
+    [sandbox.stack.autoScalingGroup],
     sandbox.stack.table,
   );
   for (const { instanceId, state } of memberships.values()) {

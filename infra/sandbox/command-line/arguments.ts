@@ -7,14 +7,21 @@ export interface Arguments {
   /** The size that the story scales out to. */
   readonly instances: number;
   readonly report: string | undefined;
-  /** What the machines are like; `mixed`: every second one like Windows. */
+  /** What the machines are like; `mixed`: a group for each family of systems, Windows among them. */
   readonly system: 'linux' | 'windows' | 'mixed';
+  /** What groups are attached for; undefined: join and unjoin. */
+  readonly story: 'unjoin-only' | 'join-only' | undefined;
   /** How many workers are started; none when the agent is left to the person. */
   readonly workers: number;
 }
 
-/** Six fit on two cores within the minute, and show that ten messages of a batch need not be full. */
-const defaultInstances = 6;
+/**
+ * Six fit on two cores within the minute, and show that ten messages of a batch need not be full. A mixed fleet has one of each
+ * system.
+ */
+const defaultInstances: Readonly<Record<Arguments['system'], number>> = { linux: 6, windows: 6, mixed: 5 };
+/** The other stories say the same of one instance as of many. */
+const storyInstances = 3;
 /** Each takes some 30 MB of memory and two processes; a group twice as large teaches nothing more. */
 const mostInstances = 250;
 
@@ -24,12 +31,14 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report, os } = parseCommand<{
-      instances: number;
+    const { instances, report, os, story } = parseCommand<{
+      instances?: number;
       report?: string;
       os: Arguments['system'];
+      story?: Arguments['story'];
     }>(startCommand(), argv, 'npm start -- --help');
-    return { verb, instances, report, system: os, workers: 1 };
+    const usual = story === undefined || os === 'mixed' ? defaultInstances[os] : storyInstances;
+    return { verb, instances: instances ?? usual, report, system: os, story, workers: 1 };
   }
   const { workers, agent } = parseCommand<{ workers: number; agent: boolean }>(
     sandboxCommand(),
@@ -38,9 +47,10 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
   );
   return {
     verb,
-    instances: defaultInstances,
+    instances: defaultInstances.linux,
     report: undefined,
     system: 'linux',
+    story: undefined,
     workers: agent ? workers : 0,
   };
 }
@@ -52,14 +62,22 @@ function startCommand(): Command {
     )
     .option(
       '--instances <n>',
-      `the size that the group scales out to, 1 to ${mostInstances}`,
+      `the size that the group scales out to, 1 to ${mostInstances} (default: 6, with --story 3; with --os mixed 5, one of each system)`,
       count(mostInstances),
-      defaultInstances,
     )
     .addOption(
-      new Option('--os <system>', 'what the machines are like; Windows-like ones need a .NET SDK or pwsh')
+      new Option(
+        '--os <system>',
+        'what the machines are like, mixed: one group of each family; Windows-like ones need a .NET SDK or pwsh',
+      )
         .choices(['linux', 'windows', 'mixed'])
         .default('linux'),
+    )
+    .addOption(
+      new Option('--story <name>', 'what adjoin is asked for (default: to join and to unjoin)').choices([
+        'unjoin-only',
+        'join-only',
+      ]),
     )
     .option('--report <file>', 'also write the result to this file, as JSON');
 }

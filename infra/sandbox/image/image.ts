@@ -24,10 +24,12 @@ const packages = [
   'procps',
   'bind9-dnsutils',
   'sudo',
-  // so that a machine can be one of an RPM system as well
+  // so that a machine can be one of an RPM system as well, with packages that a key has signed
   'createrepo-c',
   'dnf',
+  'gnupg',
   'rpm',
+  'zypper',
   // for people and tests
   'ldap-utils',
   'shellcheck',

@@ -1,8 +1,10 @@
 /** The instances of the Auto Scaling group as machines on the bridge: what EC2 and the SSM agents do to them. */
 import { defaultHostName, type Machine, type Script, startMachine } from '../machine/machine.ts';
 import type { Outcome } from '../machine/process.ts';
-import type { PowerShell } from '../machine/windows/power-shell.ts';
+import { makeRpmSystem } from '../machine/rpm/rpm-system.ts';
 import { directoriesFor, runPowerShell } from '../machine/windows/run-power-shell.ts';
+import type { Platform } from '../cloud/ec2/instances.ts';
+import type { MachineSystem } from './systems.ts';
 
 export interface FleetOptions {
   readonly image: string;
@@ -15,14 +17,15 @@ export interface FleetOptions {
   readonly onDeath: (instanceId: string) => void;
   /** Called for each machine before its instance counts as booted; what it changes is like a part of the image. */
   readonly prepare?: (machine: Machine) => Promise<void>;
-  /** Makes the machine with this number, from 0 on, like a Windows Server, whose scripts this PowerShell runs. */
-  readonly windows?: (number: number) => PowerShell | undefined;
+  /** What the machines of a group are like. Default: what the image has. */
+  readonly systemOf?: (group: string | undefined) => MachineSystem | undefined;
 }
 
 export interface Fleet {
   boot(
     instanceId: string,
-  ): Promise<{ privateIpAddress: string; hostName: string; platform?: typeof windowsServer }>;
+    group: string | undefined,
+  ): Promise<{ privateIpAddress: string; hostName: string; platform?: Platform }>;
   /** Idempotent. */
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
@@ -33,7 +36,8 @@ export interface Fleet {
   run(instanceId: string, script: Script, signal: AbortSignal): Promise<Outcome>;
   /** The machine of an instance; undefined before it is up and after it is gone. */
   machine(instanceId: string): Machine | undefined;
-  isWindows(instanceId: string): boolean;
+  /** What the machine is like; also after it is gone. Undefined: as the image. */
+  systemOf(instanceId: string): MachineSystem | undefined;
   machines(): readonly Machine[];
   close(): Promise<void>;
 }
@@ -47,13 +51,6 @@ const addressOf = (index: number): string => {
   return `10.77.${number >> 8}.${number & 255}`;
 };
 
-/** As the SSM agent tells it. */
-const windowsServer = {
-  type: 'Windows',
-  name: 'Microsoft Windows Server 2022 Datacenter',
-  version: '10.0.20348',
-} as const;
-
 const ordinary = (address: string): boolean => !/\.(0|255)$/.test(address);
 
 export function createFleet(options: FleetOptions): Fleet {
@@ -61,9 +58,10 @@ export function createFleet(options: FleetOptions): Fleet {
   const booting = new Map<string, Promise<Machine>>();
   const up = new Map<string, Machine>();
   const taken = new Set<string>();
-  const windows = new Map<string, PowerShell>();
+  const systems = new Map<string, MachineSystem>();
+  /** Machines that are being made like a system of the RPM family; each resolves when that is over. */
+  const making = new Set<Promise<void>>();
   let next = 0;
-  let booted = 0;
 
   const takeAddress = (): string => {
     for (;;) {
@@ -91,12 +89,18 @@ export function createFleet(options: FleetOptions): Fleet {
     taken.delete(machine.address);
   };
 
+  const prepare = async (instanceId: string, machine: Machine): Promise<void> => {
+    const rpm = systems.get(instanceId)?.rpm;
+    if (rpm) await makeRpmSystem(machine, rpm);
+    await options.prepare?.(machine);
+  };
+
   return {
-    async boot(instanceId) {
+    async boot(instanceId, group) {
       const address = takeAddress();
-      const powerShell = options.windows?.(booted);
-      booted += 1;
-      if (powerShell) windows.set(instanceId, powerShell);
+      const system = options.systemOf?.(group);
+      if (system) systems.set(instanceId, system);
+      const powerShell = system?.powerShell;
       const boot = startMachine({
         image: options.image,
         runtime: options.runtime,
@@ -108,16 +112,25 @@ export function createFleet(options: FleetOptions): Fleet {
         ...(powerShell && { shares: directoriesFor(powerShell) }),
       });
       booting.set(instanceId, boot);
-      const machine = await boot.catch((error: unknown) => {
-        taken.delete(address);
-        throw error;
-      });
-      await options.prepare?.(machine);
+      boot.catch(() => taken.delete(address));
+      const made = Promise.withResolvers<void>();
+      if (system?.rpm) making.add(made.promise);
+      const machine = await boot
+        .then(async (booted) => {
+          await prepare(instanceId, booted);
+          return booted;
+        })
+        .finally(() => {
+          making.delete(made.promise);
+          made.resolve();
+        });
+      // An image has all that by itself: machines that boot together are up together.
+      await Promise.all(making);
       if (booting.get(instanceId) === boot) up.set(instanceId, machine);
       return {
         privateIpAddress: address,
         hostName: defaultHostName(address),
-        ...(powerShell && { platform: windowsServer }),
+        ...(system && { platform: system.platform }),
       };
     },
     destroy,
@@ -126,15 +139,15 @@ export function createFleet(options: FleetOptions): Fleet {
     async start(instanceId, disk) {
       const machine = need(instanceId);
       await machine.start(disk);
-      if (disk === 'new') await options.prepare?.(machine);
+      if (disk === 'new') await prepare(instanceId, machine);
     },
     async run(instanceId, script, signal) {
-      const powerShell = windows.get(instanceId);
+      const powerShell = systems.get(instanceId)?.powerShell;
       const machine = need(instanceId);
       return powerShell ? runPowerShell(machine, powerShell, script, signal) : machine.run(script, signal);
     },
     machine: (instanceId) => up.get(instanceId),
-    isWindows: (instanceId) => windows.has(instanceId),
+    systemOf: (instanceId) => systems.get(instanceId),
     machines: () => [...up.values()],
     async close() {
       await Promise.all([...booting.keys()].map(destroy));

@@ -14,16 +14,23 @@ import { systemClock } from '../clock.ts';
 import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
-import type { PowerShell } from '../machine/windows/power-shell.ts';
 import { account } from '../stack/account.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
 import { Permissions } from '../stack/permissions.ts';
-import { type ClientConfig, deployStack, type Stack } from '../stack/stack.ts';
+import {
+  type ClientConfig,
+  deployStack,
+  type Stack,
+  type StackOptions,
+  unjoinOnlyTag,
+} from '../stack/stack.ts';
 import { synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { createFleet, type Fleet } from './fleet.ts';
+import { addGroup } from './groups.ts';
 import { type Key, writePrivate } from './state.ts';
+import type { MachineSystem } from './systems.ts';
 
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
@@ -45,14 +52,18 @@ export interface SandboxOptions {
   /** Laid over the configuration that the stack gives to the agent. */
   readonly agentConfig?: AgentConfig;
   readonly heartbeatSeconds?: number;
+  /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
+  readonly standaloneInstances?: boolean;
   /** Idle instances in the worker's group; the worker itself is a process. Default 0. */
   readonly workers?: number;
   /** In place of the right one in the secret. */
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
   readonly prepareMachine?: (machine: Machine) => Promise<void>;
-  /** Makes the machine with this number, from 0 on, like a Windows Server, whose scripts this PowerShell runs. */
-  readonly windows?: (number: number) => PowerShell | undefined;
+  /** What groups are attached for. Default: join and unjoin. */
+  readonly attach?: StackOptions['attach'];
+  /** What machines are like, a group for each: the first one's is the stack's. Default: one system, the image's. */
+  readonly systems?: readonly MachineSystem[];
   /** Spoils calls to the AWS endpoint. Default: none is spoilt. */
   readonly faults?: Faults;
   /** Told what becomes of messages, lifecycle actions and instances. */
@@ -67,8 +78,8 @@ export interface SandboxOptions {
 
 export interface Sandbox {
   readonly runtime: string;
-  /** Whether some machines are like Windows. */
-  readonly hasWindows: boolean;
+  /** The groups that are attached, with what their machines are like: the stack's first. Undefined: as the image. */
+  readonly groups: ReadonlyMap<string, MachineSystem | undefined>;
   readonly cloud: Cloud;
   readonly domain: Domain;
   readonly fleet: Fleet;
@@ -103,6 +114,7 @@ export interface Sandbox {
   agents(): readonly Agent[];
   /** Where the worker with this number, from 1 on, writes its log. */
   agentLog(number: number): string;
+  /** The size of all groups together; the first ones get what can't be shared evenly. */
   setDesiredCapacity(size: number): Promise<void>;
   resolve(name: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -157,6 +169,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const synthesized = await synthesizing;
 
     progress('AWS endpoint and stack');
+    const groups = new Map<string, MachineSystem | undefined>();
     const fleet: Fleet = createFleet({
       image: options.image,
       runtime: options.runtime,
@@ -164,7 +177,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       searchDomain: domain.domainName,
       onDeath: (instanceId) => cloud.machineDied(instanceId),
       ...(options.prepareMachine === undefined ? {} : { prepare: options.prepareMachine }),
-      ...(options.windows && { windows: options.windows }),
+      systemOf: (group) => groups.get(group ?? ''),
     });
     undo.push(() => fleet.close());
     const people = account({ accountId }, deployment);
@@ -221,7 +234,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       caFile,
       directoryCidr: '10.77.0.0/24',
       maximumInstances: options.maximumInstances,
+      ...(options.attach === undefined ? {} : { attach: options.attach }),
       ...(options.workers === undefined ? {} : { workers: options.workers }),
+      ...(options.standaloneInstances === undefined
+        ? {}
+        : { standaloneInstances: options.standaloneInstances }),
       ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
       ...(options.agentConfig === undefined ? {} : { agentConfig: options.agentConfig }),
     });
@@ -268,6 +285,25 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       dynamodb.destroy();
     });
 
+    const [first, ...others] = options.systems ?? [];
+    groups.set(stack.autoScalingGroup, first);
+    if (others.length > 0) {
+      const owner = new AutoScalingClient({ ...developer, credentials: { ...operatorKey } });
+      for (const system of others) {
+        const name = system.name.toLowerCase().replaceAll(' ', '-');
+        await addGroup(owner, stack.autoScalingGroup, {
+          name,
+          maximumInstances: options.maximumInstances,
+          tags: [
+            { Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true },
+            ...(options.attach?.Join === 'false' ? [unjoinOnlyTag] : []),
+          ],
+        });
+        groups.set(name, system);
+      }
+      owner.destroy();
+    }
+
     const agentLog = (number: number): string =>
       join(options.directory, number === 1 ? 'agent.log' : `agent-${number}.log`);
     // Only this run's lives are in the logs.
@@ -290,7 +326,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
     return {
       runtime: options.runtime,
-      hasWindows: options.windows !== undefined,
+      groups,
       cloud,
       domain,
       fleet,
@@ -324,12 +360,15 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       agents: () => agents,
       agentLog,
       async setDesiredCapacity(size) {
-        await autoscaling.send(
-          new SetDesiredCapacityCommand({
-            AutoScalingGroupName: stack.autoScalingGroup,
-            DesiredCapacity: size,
-          }),
-        );
+        const names = [...groups.keys()];
+        const change = (name: string, index: number) =>
+          autoscaling.send(
+            new SetDesiredCapacityCommand({
+              AutoScalingGroupName: name,
+              DesiredCapacity: shareOf(size, names.length, index),
+            }),
+          );
+        await Promise.all(names.map(change));
       },
       async resolve(name) {
         const dns = new Resolver({ timeout: 2_000, tries: 2 });
@@ -340,6 +379,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     };
   }
 }
+
+/** How many of `size` the group with this index, from 0 on, gets. */
+const shareOf = (size: number, groups: number, index: number): number =>
+  Math.floor(size / groups) + (index < size % groups ? 1 : 0);
 
 async function listen(server: Server, port: number): Promise<string> {
   server.listen(port, '127.0.0.1');

@@ -1,10 +1,12 @@
+import { SSMClient } from '@aws-sdk/client-ssm';
 import type { CallCount as PrincipalCallCount } from '../cloud/cloud.ts';
 import { leftovers } from '../machine/leftovers.ts';
-import { wireCommand } from '../machine/windows/run-power-shell.ts';
-import type { MachineChecks } from '../story/checks.ts';
-import type { Subject } from '../story/story.ts';
+import type { Proof } from '../story/proof.ts';
+import type { ChapterFacts, Subject } from '../story/story.ts';
 import type { CallCount } from '../story/summary.ts';
 import { inServiceTimes, lookAtFleet } from '../story/watch.ts';
+import { proveLeft, proveShared } from './command-proofs.ts';
+import { machineChecksOf } from './machine-checks.ts';
 import { accountId, isWorker, region, type Sandbox } from './sandbox.ts';
 
 /** What an agent may take to end: its drain (30 s here) and the long poll before it. */
@@ -18,24 +20,11 @@ export function stampOf(sandbox: Sandbox, instanceId: string): string {
 /** Three starts of PowerShell, which compiles what the scripts bring along, are 20 seconds of a processor. */
 const windowsJoinMs = 40_000;
 
-/** As the machine itself, over its secure channel. */
-const windowsChecks: MachineChecks = {
-  member: {
-    claim: 'Windows-like machines: secure channel',
-    argv: wireCommand('verify'),
-    shows: () => true,
-  },
-  users: {
-    claim: 'Windows-like machines: a controller names the administrator',
-    argv: wireCommand('lookup', 'administrator'),
-    shows: () => true,
-  },
-};
-
 /** A running sandbox as the story sees it. */
 export function subjectOf(sandbox: Sandbox): Subject {
-  const { autoScalingGroup, table } = sandbox.stack;
-  const look = () => lookAtFleet(sandbox.autoscaling, sandbox.dynamodb, autoScalingGroup, table);
+  const groups = [...sandbox.groups.keys()];
+  const systems = [...sandbox.groups.values()];
+  const look = () => lookAtFleet(sandbox.autoscaling, sandbox.dynamodb, groups, sandbox.stack.table);
   return {
     expected: {
       domain: sandbox.domain.domainName,
@@ -51,9 +40,10 @@ export function subjectOf(sandbox: Sandbox): Subject {
         if (!machine) return { code: null, stdout: '', stderr: 'there is no such machine' };
         return machine.exec(argv, { timeoutMs });
       },
-      checksOf: (instanceId) => (sandbox.fleet.isWindows(instanceId) ? windowsChecks : undefined),
+      checksOf: (instanceId) =>
+        machineChecksOf(sandbox.fleet.systemOf(instanceId), sandbox.domain.domainName, groups.length === 1),
       lifecycleStates: async () => (await look()).states,
-      inServiceTimes: () => inServiceTimes(sandbox.autoscaling, autoScalingGroup),
+      inServiceTimes: () => inServiceTimes(sandbox.autoscaling, groups),
       leftovers: (living) => {
         const machines = living.flatMap((instanceId) => sandbox.fleet.machine(instanceId) ?? []);
         return leftovers(sandbox.runtime, [
@@ -67,9 +57,32 @@ export function subjectOf(sandbox: Sandbox): Subject {
     agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
     stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
     calls: () => callsOfWorkers(sandbox.cloud.calls()),
-    ...(sandbox.hasWindows && { joinMs: windowsJoinMs }),
+    ...(systems.some((system) => system?.powerShell) && { joinMs: windowsJoinMs }),
+    ...(groups.length > 1 && {
+      systemOf: (instanceId) => sandbox.fleet.systemOf(instanceId)?.name,
+      alsoProve: (chapter) => proveMixed(sandbox, chapter),
+    }),
     logFile: '.sandbox/agent.log',
   };
+}
+
+/** What is only of interest where machines of several systems are served by one worker. */
+async function proveMixed(sandbox: Sandbox, { size, previous, instances }: ChapterFacts): Promise<Proof[]> {
+  const ssm = new SSMClient(sandbox.developer);
+  const { probe, joinLinux, joinWindows, leave } = sandbox.stack.documents;
+  const systemOf = (instanceId: string) => sandbox.fleet.systemOf(instanceId)?.name;
+  try {
+    if (size > previous) return [await proveShared(ssm, { probe, joinLinux, joinWindows }, systemOf)];
+    if (size > 0) return [];
+    const nodes = new Map<string, string[]>();
+    for (const { instanceId } of instances) {
+      const name = systemOf(instanceId) ?? '';
+      nodes.set(name, [...(nodes.get(name) ?? []), instanceId]);
+    }
+    return await proveLeft(ssm, leave, nodes);
+  } finally {
+    ssm.destroy();
+  }
 }
 
 /** What all workers together called. */

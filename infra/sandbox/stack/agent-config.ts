@@ -1,5 +1,7 @@
 /** The agent's configuration file: sections of settings, or plain settings. */
-export type AgentConfig = Readonly<Record<string, Readonly<Record<string, unknown>> | string | number>>;
+export type AgentConfig = Readonly<
+  Record<string, Readonly<Record<string, unknown>> | string | number | boolean>
+>;
 
 /** Lays one configuration over another: sections are merged setting by setting, anything else is replaced. */
 export function merge(base: AgentConfig, over: AgentConfig): AgentConfig {

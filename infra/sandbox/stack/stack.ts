@@ -1,5 +1,9 @@
 /** What the sandbox runs: the synthesized stack, deployed; a user's Auto Scaling group, attached; the credential, put. */
-import { AutoScalingClient, CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  AutoScalingClient,
+  CreateAutoScalingGroupCommand,
+  CreateOrUpdateTagsCommand,
+} from '@aws-sdk/client-auto-scaling';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -51,8 +55,12 @@ export interface StackOptions {
   readonly maximumInstances: number;
   /** Instances of the worker's group. They are idle: the worker of the sandbox is a process. Default 0. */
   readonly workers?: number;
+  /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
+  readonly standaloneInstances?: boolean;
   /** Heartbeat timeout of both hooks. */
   readonly heartbeatSeconds?: number;
+  /** What the group is attached for, as parameters of the attaching stack; where others join, it is tagged so. Default: both. */
+  readonly attach?: Readonly<Partial<Record<'Join' | 'Unjoin', 'false'>>>;
   /** Laid over the agent's configuration, section by section. */
   readonly agentConfig?: AgentConfig;
 }
@@ -91,6 +99,9 @@ const intervals: AgentConfig = {
 };
 
 const autoScalingGroup = 'fleet';
+
+/** By it a group whose instances others join asks for their removal. Only administrators may set it. */
+export const unjoinOnlyTag = { Key: 'adjoin:UnjoinOnly', Value: 'true', PropagateAtLaunch: false } as const;
 
 /** Fails if any part of it exists already. */
 export async function deployStack(options: StackOptions): Promise<Stack> {
@@ -138,6 +149,10 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       return name;
     };
     await createGroup(options);
+    if (options.attach?.Join === 'false') {
+      const tag = { ...unjoinOnlyTag, ResourceId: autoScalingGroup, ResourceType: 'auto-scaling-group' };
+      await clients.autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+    }
     await deploy({
       name: `${deployment}-attach`,
       template: options.synthesis.attachTemplate,
@@ -145,6 +160,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
         AutoScalingGroupName: autoScalingGroup,
         QueueArn: output('QueueArn'),
         PublisherRoleArn: output('PublisherRoleArn'),
+        ...options.attach,
         ...(options.heartbeatSeconds === undefined
           ? {}
           : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
@@ -204,6 +220,7 @@ async function parametersOf(options: StackOptions): Promise<Record<string, strin
     AgentBucket: 'sandbox-agent',
     OperatorNetworks: '127.0.0.0/8',
     WorkerCount: String(options.workers ?? 0),
+    StandaloneInstances: String(options.standaloneInstances ?? false),
   };
 }
 

@@ -18,14 +18,17 @@ export interface MachineCheck {
 export interface MachineChecks {
   readonly member: MachineCheck;
   readonly users: MachineCheck;
+  /** What its system has besides. */
+  readonly others?: readonly MachineCheck[];
 }
 
-function linuxChecks(domain: string): MachineChecks {
+/** @param machines whose checks these are, in the claims */
+export function linuxChecks(domain: string, machines = 'machines'): MachineChecks {
   const user = `administrator@${domain}`;
   return {
-    member: { claim: 'machines: adcli testjoin', argv: ['adcli', 'testjoin'], shows: () => true },
+    member: { claim: `${machines}: adcli testjoin`, argv: ['adcli', 'testjoin'], shows: () => true },
     users: {
-      claim: `machines: getent passwd ${user}`,
+      claim: `${machines}: getent passwd ${user}`,
       argv: ['getent', 'passwd', user],
       shows: (stdout) => stdout.startsWith(`${user}:`),
     },
@@ -203,9 +206,15 @@ export async function proveMembers(
     const { count, failures } = claims.get(claim) ?? { count: 0, failures: [] };
     claims.set(claim, { count: count + 1, failures: failure ? [...failures, failure] : failures });
   };
+  // In the order of the instances, whichever machine answers first.
+  for (const instanceId of living) {
+    const { member, users, others = [] } = checksOf(instanceId);
+    for (const { claim } of [member, users, ...others])
+      if (!claims.has(claim)) claims.set(claim, { count: 0, failures: [] });
+  }
   await each(living, machinesAtOnce, async (instanceId) => {
     const account = accounts.find((candidate) => candidate.stamp === expected.stampOf(instanceId));
-    const { member, users } = checksOf(instanceId);
+    const { member, users, others = [] } = checksOf(instanceId);
     const ask = async ({ argv, shows }: MachineCheck): Promise<string | undefined> => {
       const outcome = await witnesses.onMachine(instanceId, argv, commandLimitMs);
       return outcome.code === 0 && shows(outcome.stdout) ? undefined : said(outcome);
@@ -214,6 +223,10 @@ export async function proveMembers(
     note(member, unjoined && `${instanceId}: ${unjoined}`);
     const unknown = await settle(clock, signal, () => ask(users));
     note(users, unknown && `${instanceId}: ${unknown}`);
+    for (const other of others) {
+      const failure = await ask(other);
+      note(other, failure && `${instanceId}: ${failure}`);
+    }
 
     const address = witnesses.addressOf(instanceId);
     const name = `${(account?.computerName ?? '').toLowerCase()}.${expected.domain}`;

@@ -11,6 +11,7 @@ export function reportOf(result: StoryResult, startedAt: Date): Record<string, u
     chapters: result.chapters,
     instances: result.instances.map(({ instanceId, membership }) => ({
       instanceId,
+      ...(result.systems.has(instanceId) && { system: result.systems.get(instanceId) }),
       computerName: membership?.computerName ?? null,
       join: Object.fromEntries(durations(membership?.launch, launchSteps)),
       unjoin: Object.fromEntries(durations(membership?.terminate, terminateSteps)),

@@ -14,7 +14,7 @@ import {
 } from './checks.ts';
 import { currentStep, launchSteps, terminateSteps } from './memberships.ts';
 import { type Proof, proofLines } from './proof.ts';
-import { type CallCount, callLines, summaryLines } from './summary.ts';
+import { type CallCount, callLines, summaryLines, systemLines } from './summary.ts';
 import type { View } from './view.ts';
 import { createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
 
@@ -38,9 +38,35 @@ export interface Subject {
   calls(): readonly CallCount[];
   /** Milliseconds that the join of one instance more may take on two cores. Default: 5,000, as on Linux. */
   readonly joinMs?: number;
+  /** The system of an instance's machine, where there are several. */
+  systemOf?(instanceId: string): string | undefined;
+  /** What else this fleet shows, after each chapter. */
+  alsoProve?(chapter: ChapterFacts): Promise<readonly Proof[]>;
   /** Where a person reads what happened. */
   readonly logFile: string;
 }
+
+/** A chapter as it went. */
+export interface ChapterFacts {
+  readonly size: number;
+  /** The size before it. */
+  readonly previous: number;
+  /** All that have been seen so far. */
+  readonly instances: readonly Watched[];
+}
+
+/** A part of a story: something happens, the fleet comes to rest, and claims are proven. */
+export interface Part {
+  readonly title: string;
+  /** The size that the fleet has then. */
+  readonly size: number;
+  act(): Promise<void>;
+  /** @param living the instances that Auto Scaling lists @param seen all that have been seen so far */
+  prove(living: readonly string[], seen: readonly Watched[], signal: AbortSignal): Promise<readonly Proof[]>;
+}
+
+/** Makes the parts of a story. @param known what was there before the fleet */
+export type Plot = (known: Baseline) => readonly Part[];
 
 export interface Chapter {
   readonly title: string;
@@ -54,6 +80,8 @@ export interface StoryResult {
   readonly seconds: number;
   readonly chapters: readonly Chapter[];
   readonly instances: readonly Watched[];
+  /** The system of each instance, where there are several. */
+  readonly systems: ReadonlyMap<string, string>;
   readonly calls: readonly CallCount[];
 }
 
@@ -117,13 +145,38 @@ function agentProof(deaths: number, ending: Ending | null): Proof {
   };
 }
 
-/** Tells the story. Rejects only when the signal aborts. */
+/** The group takes the sizes one after the other; who is in service is a member, and nothing is left of who is gone. */
+export function scaling(sizes: readonly number[], subject: Subject, clock: Clock): Plot {
+  const { witnesses, expected } = subject;
+  return (known) =>
+    sizes.map((size, index) => {
+      const previous = sizes[index - 1] ?? 0;
+      return {
+        title: `scale ${size > previous ? 'out' : 'in'} to ${size}`,
+        size,
+        act: () => subject.setDesiredCapacity(size),
+        async prove(living, seen, signal) {
+          const proofs: Proof[] = [];
+          if (size > 0) proofs.push(...(await proveMembers(size, witnesses, expected, known, clock, signal)));
+          if (size < previous) proofs.push(...(await proveAbsence(living, witnesses, expected, known)));
+          proofs.push(...((await subject.alsoProve?.({ size, previous, instances: seen })) ?? []));
+          return proofs;
+        },
+      };
+    });
+}
+
+/**
+ * Tells a story. Rejects only when the signal aborts.
+ * @param plot what happens. Default: the group goes out, in to two, and to nothing
+ */
 export async function tellStory(
   instances: number,
   subject: Subject,
   view: View,
   clock: Clock,
   signal: AbortSignal,
+  plot: Plot = scaling(sizesOf(instances), subject, clock),
 ): Promise<StoryResult> {
   const startedAt = clock.now();
   const chapters: Chapter[] = [];
@@ -134,12 +187,10 @@ export async function tellStory(
   );
   const baseline = await takeBaseline(subject.witnesses.auditor);
 
-  let before = 0;
-  for (const size of sizesOf(instances)) {
-    const chapter = await tellChapter(size, before, baseline);
+  for (const part of plot(baseline)) {
+    const chapter = await tellChapter(part);
     chapters.push(chapter);
     if (chapter.proofs.some((proof) => !proof.proven)) break;
-    before = size;
   }
   chapters.push(await tellEnd());
 
@@ -148,24 +199,28 @@ export async function tellStory(
     seconds: (clock.now() - startedAt) / 1000,
     chapters,
     instances: watch.instances(),
+    systems: new Map(
+      watch.instances().flatMap(({ instanceId }) => {
+        const system = subject.systemOf?.(instanceId);
+        return system === undefined ? [] : [[instanceId, system] as const];
+      }),
+    ),
     calls: subject.calls(),
   };
 
-  async function tellChapter(size: number, previous: number, known: Baseline): Promise<Chapter> {
-    const title = `scale ${size > previous ? 'out' : 'in'} to ${size}`;
+  async function tellChapter(part: Part): Promise<Chapter> {
+    const { title, size } = part;
     const chapterStart = clock.now();
     const limitMs = chapterLimitMs(instances, subject.joinMs);
     view.begin(title);
-    await subject.setDesiredCapacity(size);
     const proofs: Proof[] = [];
     let seconds = 0;
     try {
+      await part.act();
       await watch.until((seen) => settled(seen, size), chapterStart + limitMs, signal);
       seconds = (clock.now() - chapterStart) / 1000;
-      const { witnesses, expected } = subject;
-      const living = [...(await witnesses.lifecycleStates()).keys()];
-      if (size > 0) proofs.push(...(await proveMembers(size, witnesses, expected, known, clock, signal)));
-      if (size < previous) proofs.push(...(await proveAbsence(living, witnesses, expected, known)));
+      const living = [...(await subject.witnesses.lifecycleStates()).keys()];
+      proofs.push(...(await part.prove(living, watch.instances(), signal)));
     } catch (error) {
       signal.throwIfAborted();
       seconds = (clock.now() - chapterStart) / 1000;
@@ -220,6 +275,7 @@ export function closingLines(result: StoryResult): string[] {
   return [
     '',
     ...summaryLines(result.instances),
+    ...systemLines(result.instances, result.systems),
     '',
     ...callLines(result.calls),
     '',

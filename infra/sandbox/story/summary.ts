@@ -1,6 +1,6 @@
 /** The summary at the end of the story: a line an instance with the seconds of each step, within 80 columns. */
 import { tableLines } from '../table.ts';
-import { durations, launchSteps, median, terminateSteps } from './memberships.ts';
+import { durations, launchSteps, median, type Membership, terminateSteps } from './memberships.ts';
 import type { Watched } from './watch.ts';
 
 /** How often an operation was called. */
@@ -64,6 +64,24 @@ export function summaryLines(instances: readonly Watched[]): string[] {
     ...(joins.length === 0 ? [] : table('join (seconds)', launchSteps, joins)),
     ...(unjoins.length === 0 ? [] : ['', ...table('unjoin (seconds)', terminateSteps, unjoins)]),
   ];
+}
+
+/** How many nodes of each system came and went; nothing where there is only one. */
+export function systemLines(instances: readonly Watched[], systems: ReadonlyMap<string, string>): string[] {
+  const names = [...new Set(systems.values())];
+  if (names.length < 2) return [];
+  const rows = names.map((name) => {
+    const memberships = instances.flatMap(({ instanceId, membership }) =>
+      systems.get(instanceId) === name && membership ? [membership] : [],
+    );
+    const count = (is: (membership: Membership) => boolean): number => memberships.filter(is).length;
+    return [
+      name,
+      count(({ launch }) => launch?.['verify'] !== undefined),
+      count(({ state }) => state === 'removed'),
+    ];
+  });
+  return ['', ...tableLines([nameWidth, 8, 9], [['nodes by system', 'joined', 'removed'], ...rows])];
 }
 
 /** The calls by operation, the most frequent first. */

@@ -92,7 +92,7 @@ export function createWatch(
 export async function lookAtFleet(
   autoscaling: AutoScalingClient,
   dynamodb: DynamoDBClient,
-  autoScalingGroup: string,
+  groups: readonly string[],
   table: string,
 ): Promise<Sighting> {
   const states = new Map<string, string>();
@@ -103,7 +103,8 @@ export async function lookAtFleet(
       new DescribeAutoScalingInstancesCommand({ ...(NextToken && { NextToken }) }),
     );
     for (const instance of page.AutoScalingInstances ?? []) {
-      if (instance.AutoScalingGroupName !== autoScalingGroup || instance.InstanceId === undefined) continue;
+      if (!groups.includes(instance.AutoScalingGroupName ?? '') || instance.InstanceId === undefined)
+        continue;
       states.set(instance.InstanceId, instance.LifecycleState ?? '');
     }
     NextToken = page.NextToken;
@@ -117,27 +118,28 @@ export async function lookAtFleet(
   return { states, memberships };
 }
 
-/** When each launch of the group ended, which is when the instance entered service; milliseconds since the epoch. */
+/** When each launch of the groups ended, which is when the instance entered service; milliseconds since the epoch. */
 export async function inServiceTimes(
   autoscaling: AutoScalingClient,
-  autoScalingGroup: string,
+  groups: readonly string[],
 ): Promise<Map<string, number>> {
   const times = new Map<string, number>();
-  let NextToken: string | undefined;
-  do {
-    const page = await autoscaling.send(
-      new DescribeScalingActivitiesCommand({
-        AutoScalingGroupName: autoScalingGroup,
-        ...(NextToken && { NextToken }),
-      }),
-    );
-    for (const activity of page.Activities ?? []) {
-      const instanceId = /^Launching a new EC2 instance: (i-[0-9a-f]+)/.exec(activity.Description ?? '')?.[1];
-      if (instanceId && activity.StatusCode === 'Successful' && activity.EndTime) {
-        times.set(instanceId, activity.EndTime.getTime());
+  for (const AutoScalingGroupName of groups) {
+    let NextToken: string | undefined;
+    do {
+      const page = await autoscaling.send(
+        new DescribeScalingActivitiesCommand({ AutoScalingGroupName, ...(NextToken && { NextToken }) }),
+      );
+      for (const activity of page.Activities ?? []) {
+        const instanceId = /^Launching a new EC2 instance: (i-[0-9a-f]+)/.exec(
+          activity.Description ?? '',
+        )?.[1];
+        if (instanceId && activity.StatusCode === 'Successful' && activity.EndTime) {
+          times.set(instanceId, activity.EndTime.getTime());
+        }
       }
-    }
-    NextToken = page.NextToken;
-  } while (NextToken);
+      NextToken = page.NextToken;
+    } while (NextToken);
+  }
   return times;
 }

@@ -204,6 +204,7 @@ test("the agent's configuration takes every setting that does not follow from th
       'table',
       'secretId',
       'documents',
+      'standaloneInstances',
     ].toSorted(),
   );
   expect(Object.fromEntries(free)).toEqual({

@@ -35,6 +35,7 @@ export type ActorName =
   | 'root user'
   | "another account's root user"
   | 'lifecycle rule'
+  | 'state-change rule'
   | 'audit rule'
   | 'other rule'
   | "another account's rule"
@@ -137,6 +138,11 @@ const others: readonly Omit<Actor, 'guarded'>[] = [
   { name: 'root user', principal: `arn:aws:iam::${accountId}:root`, context: person },
   { name: "another account's root user", principal: `arn:aws:iam::${otherAccount}:root`, context: person },
   { name: 'lifecycle rule', principal: 'events.amazonaws.com', context: rule('adjoin-lifecycle-fleet') },
+  {
+    name: 'state-change rule',
+    principal: 'events.amazonaws.com',
+    context: rule('adjoin-lifecycle-standalone'),
+  },
   // To topics and their keys, EventBridge brings nothing that says for which rule of which account it calls.
   { name: 'audit rule', principal: 'events.amazonaws.com', context: {} },
   { name: 'other rule', principal: 'events.amazonaws.com', context: rule('theirs') },

@@ -100,7 +100,8 @@ const inOrder = not(flawed('no MFA', 'another network', 'after hours'));
 const ownSessions = doing('own session');
 const through = from('through our endpoint', 'through our endpoint, which lets all pass');
 /** Of whatever account: what a rule sends to a topic does not say whose it is. */
-const eventBridge = who('lifecycle rule', 'audit rule', 'other rule', "another account's rule");
+const lifecycleRules = who('lifecycle rule', 'state-change rule');
+const eventBridge = either(lifecycleRules, who('audit rule', 'other rule', "another account's rule"));
 const underAnotherKey = on(
   ...(['session record under another key', "session record under Amazon's KMS key"] as const),
   "session record under S3's own key",
@@ -277,7 +278,7 @@ export const mays: readonly Rule[] = [
   },
   {
     sentence: 'The lifecycle rules of this account send.',
-    applies: both(who('lifecycle rule'), doing('queue', 'SendMessage')),
+    applies: both(lifecycleRules, doing('queue', 'SendMessage')),
   },
   {
     sentence: 'EventBridge publishes to the audit topic, the alarms of this account to the alarm topic.',
@@ -460,7 +461,8 @@ const onResources: readonly Rule[] = [
       'Only the hook publisher, the lifecycle rules of this account and the dead-letter operator send.',
     applies: both(
       doing('queue', 'SendMessage'),
-      not(who('hook publisher', 'lifecycle rule', 'dead-letter operator')),
+      not(lifecycleRules),
+      not(who('hook publisher', 'dead-letter operator')),
     ),
   },
   {

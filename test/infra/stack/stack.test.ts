@@ -38,6 +38,7 @@ const configOf = (holds: Record<string, boolean> = {}) =>
     filled(
       flat(outputs['AgentConfig']?.Value, {
         SweepEnabledIs: true,
+        StandaloneInstancesIs: false,
         DirectorySiteGiven: false,
         DirectoryControllersGiven: false,
         ...holds,
@@ -189,6 +190,28 @@ function policyNamed(file: string): PolicyDocument {
 
 const listOf = (value: unknown): Json[] => JSON.parse(JSON.stringify(Array.isArray(value) ? value : [value]));
 
+test('state changes of instances go to the queue if a parameter asks for them, by a rule that its policy lets in', () => {
+  const rules = ofType(template, 'AWS::Events::Rule');
+  const found = rules.filter(({ Properties }) => flat(Properties['Name']).includes('-lifecycle-'));
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatchObject({
+    Condition: 'StandaloneInstancesIs',
+    // Its first event would be refused until the queue's policy is there.
+    DependsOn: [expect.stringContaining('LifecyclePolicy')],
+    Properties: {
+      State: 'ENABLED',
+      EventPattern: {
+        source: ['aws.ec2'],
+        'detail-type': ['EC2 Instance State-change Notification'],
+        detail: { state: ['running', 'shutting-down', 'terminated'] },
+      },
+      Targets: [{ Id: 'queue', Arn: { 'Fn::GetAtt': [expect.stringMatching('LifecycleQueue'), 'Arn'] } }],
+    },
+  });
+  expect(flat(found[0]?.Properties['Name'])).toBe('<Deployment>-lifecycle-standalone');
+  expect(alarmNamed('lost-state-changes')).toMatchObject({ Condition: 'StandaloneInstancesIs' });
+});
+
 describe("the agent's configuration", () => {
   test('in the output is the one that workers get', () => {
     expect(userData()).toContain(`\n${flat(outputs['AgentConfig']?.Value)}\n`);
@@ -197,6 +220,12 @@ describe("the agent's configuration", () => {
   test('leaves the sweep to a parameter', () => {
     expect(configOf().sweep.enabled).toBe(true);
     expect(configOf({ SweepEnabledIs: false }).sweep.enabled).toBe(false);
+  });
+
+  test('leaves instances outside groups alone unless a parameter asks for them', () => {
+    expect(parameters['StandaloneInstances']?.Default).toBe('false');
+    expect(configOf().standaloneInstances).toBe(false);
+    expect(configOf({ StandaloneInstancesIs: true }).standaloneInstances).toBe(true);
   });
 
   test('names the site of the directory only if one was given', () => {
@@ -618,7 +647,9 @@ describe('MFA', () => {
 });
 
 describe('notices', () => {
-  const rules = ofType(template, 'AWS::Events::Rule').map(({ Properties }) => Properties);
+  const rules = ofType(template, 'AWS::Events::Rule')
+    .map(({ Properties }) => Properties)
+    .filter(({ Name }) => flat(Name).startsWith('<Deployment>-audit-'));
 
   test('every audit rule sees reads as well, and goes to the topic', () => {
     expect(rules).toHaveLength(5);
@@ -655,14 +686,18 @@ describe('notices', () => {
     'no-worker',
     'few-workers',
     'lost-notices',
+    'lost-state-changes',
   ])('there is an alarm on %s, and somebody is told', (name) => {
     expect(alarmNamed(name)?.Properties['AlarmActions']).toEqual([
       { Ref: expect.stringMatching(/^MembershipMonitoringTopic/) },
     ]);
   });
 
-  test('a notice of any audit rule that cannot be sent is heard of', () => {
-    const metrics = JSON.stringify(alarmNamed('lost-notices')?.Properties['Metrics']);
+  test('what any rule cannot send is heard of', () => {
+    const alarms = ['lost-notices', 'lost-state-changes'].map(
+      (name) => alarmNamed(name)?.Properties['Metrics'],
+    );
+    const metrics = JSON.stringify(alarms);
     const names = Object.entries(resources)
       .filter(([, { Type }]) => Type === 'AWS::Events::Rule')
       .map(([id]) => id);

@@ -8,6 +8,12 @@ import { commandDocuments } from '../../../documents/index.ts';
 import { parameters, type Purpose } from '../../../documents/parameters.ts';
 import { dnsZoneDn, type Domain } from '../../../infra/sandbox/domain/domain.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
+import {
+  type LogInTool,
+  makeRpmSystem,
+  type RpmSystem,
+  signPackages,
+} from '../../../infra/sandbox/machine/rpm/rpm-system.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
 import { slice } from '../../support/slice.ts';
 
@@ -96,7 +102,7 @@ async function inShell(machine: Machine, command: string): Promise<string> {
 
 /** Most of a join is waiting: cases run side by side, each on machines of its own. */
 const test = inTurn.concurrent;
-jest.setTimeout(300_000);
+jest.setTimeout(400_000);
 
 describeReal('the documents on a real machine in a real domain', (ground) => {
   let domain: Domain;
@@ -151,10 +157,10 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
   }
 
   /** Stages, probes and seals: all but the join itself. */
-  async function prepare(machine: Machine, computerName: string): Promise<Attempt> {
+  async function prepare(machine: Machine, computerName: string, probe: Values = {}): Promise<Attempt> {
     const oneTimePassword = newOneTimePassword();
     await stage(computerName, oneTimePassword);
-    const { key } = await run(machine, 'probe');
+    const { key } = await run(machine, 'probe', probe);
     const entry = `${machine.name}:${computerName}:${seal(key, oneTimePassword)}`;
     const values = { domain: domain.domainName, domainController: domain.hostName, entries: [entry] };
     return { computerName, oneTimePassword, values };
@@ -171,17 +177,15 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
    * A machine that looks like one of an RPM system: its os-release, its log-in tool as a stub that notes how it is called, and all
    * that a join needs as packages in a repository, with the files of this system in them, which it does not have until then.
    */
-  async function rpmMachine(release: string, tool: RpmTool): Promise<Machine> {
+  async function rpmMachine(
+    release: string,
+    logInTool: LogInTool,
+    packages: RpmSystem['packages'] = 'in repository',
+  ): Promise<Machine> {
     const machine = await newMachine();
-    const text = await readFile(
-      join(import.meta.dirname, '..', '..', 'fixtures', 'os-release', release),
-      'utf8',
-    );
-    await machine.exec(['sh', '-c', 'cat >/usr/lib/os-release'], { input: text });
-    const { code, stderr } = await machine.exec(['sh', '-s', tool], {
-      input: await readFile(join(import.meta.dirname, 'rpm-system.sh'), 'utf8'),
-    });
-    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const fixtures = join(import.meta.dirname, '..', '..', 'fixtures', 'os-release');
+    const osRelease = await readFile(join(fixtures, release), 'utf8');
+    await makeRpmSystem(machine, { osRelease, logInTool, packages });
     return machine;
   }
 
@@ -863,40 +867,146 @@ exec "$tool" "$@"
     },
   );
 
-  test('nodes of each family join side by side: packages by real dnf at launch, log-ins by the family’s own tool, and leave', async () => {
+  /** What two instances of an image must not have in common, and of the membership that the image's own instance had. */
+  const remains =
+    'ls /etc/krb5.keytab /var/lib/sss/db/* /etc/ssh/ssh_host_* /etc/sudoers.d/adjoin /etc/hostname /var/lib/adjoin';
+  const expectImage = async (machine: Machine) => {
+    expect(await inShell(machine, `${remains} 2>/dev/null || :`)).toBe('');
+    expect(await inShell(machine, 'cat /etc/machine-id; grep 127.0.1.1 /etc/hosts || :')).toBe('');
+    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf 2>/dev/null || :')).not.toContain('[domain/');
+    expect(await run(machine, 'probe')).toMatchObject({
+      domain: '',
+      computerName: '',
+      ready: true,
+      missing: [],
+    });
+  };
+  const hostKey = 'mkdir -p /etc/ssh; : >/etc/ssh/ssh_host_rsa_key';
+
+  test('nodes of each family join side by side: packages by real dnf and zypper, log-ins by the family’s own tool, and leave', async () => {
     const [amazon2023, amazon2, suse, redHat] = await Promise.all([
       rpmMachine('amzn-2023', 'authselect'),
       rpmMachine('amzn-2', 'authconfig'),
       rpmMachine('sles-15.7', 'pam-config'),
       rpmMachine('rhel-9.6', 'authselect'),
     ]);
-    // SUSE and RHEL have no vendor's repository in reach.
+    // These have no vendor's repository in reach, but the one that the configuration names.
+    const named = 'rm /etc/yum.repos.d/vendor.repo; mkdir -p /root/rhel /root/sles';
+    await inShell(redHat, `${named}; ln -s /root/rpm/RPMS /root/rhel/9; ${hostKey}`);
+    // SUSE's images have the SSM agent.
     await inShell(
       suse,
-      'dnf -y -q install $(cat /root/names) >/dev/null 2>&1; rm /etc/yum.repos.d/vendor.repo',
+      `${named}; ln -s /root/rpm/RPMS /root/sles/15; cp /root/rpm/stub /usr/bin/amazon-ssm-agent`,
+    );
+    const packageRepository = 'file:///root/@id@/@version@';
+    await furnishGroups();
+    const access = { logInGroups: 'Fleet+Users', sudoGroups: 'wheelers' };
+
+    // One is an image first: the document installs what a join needs, and the SSM agent, from the vendor's repository.
+    await inShell(amazon2023, hostKey);
+    const prepared = await run(amazon2023, 'prepare-image');
+    expect(prepared).toMatchObject({ result: 'prepared', system: 'Amazon Linux 2023' });
+    expect(String(prepared['installed']).split(' ')).toEqual(
+      expect.arrayContaining(['adcli', 'sssd-ad', 'authselect', 'amazon-ssm-agent']),
+    );
+    await expectImage(amazon2023);
+    expect(await run(amazon2023, 'prepare-image')).toMatchObject({ result: 'prepared', installed: '' });
+    expect(await inShell(amazon2023, 'cat /root/calls')).toBe(
+      'systemctl --no-ask-password enable amazon-ssm-agent',
     );
     await inShell(
-      redHat,
-      'rm /etc/yum.repos.d/vendor.repo; mkdir /root/rhel; ln -s /root/rpm/RPMS /root/rhel/9',
+      amazon2023,
+      'rpm -q adcli sssd-common amazon-ssm-agent; rm /etc/yum.repos.d/vendor.repo /root/calls',
     );
-    await furnishGroups();
+
+    // Packages of a repository that the configuration names must be signed by a key that the image trusts.
+    const sealed = Buffer.alloc(256).toString('base64');
+    const refusal = async (machine: Machine) => {
+      const entries = [`${machine.name}:${nameOf(machine)}:${sealed}`];
+      const values = { domain: domain.domainName, domainController: domain.hostName, entries };
+      expect(await run(machine, 'probe', { packageRepository })).toMatchObject({ ready: true });
+      const facts = await run(machine, 'join', { ...values, packageRepository });
+      expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
+      return String(facts['detail']);
+    };
+    const [unsigned] = await Promise.all([refusal(redHat), signPackages(suse)]);
+    expect(unsigned).toMatch(
+      /^On Red Hat Enterprise Linux, dnf says: .*do not have any GPG public keys.*Missing: adcli authselect/,
+    );
+    const [untrusted] = await Promise.all([refusal(suse), signPackages(redHat)]);
+    expect(untrusted).toMatch(
+      /^On SUSE Linux Enterprise Server 15, zypper says: .*Signature verification failed \[4-Signatures public key is not available\]/,
+    );
+    expect(await run(redHat, 'probe')).toMatchObject({ ready: false, key: '' });
+    expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
+      code: 'system-contradicted',
+    });
+    const trust = 'mkdir -p /etc/pki/rpm-gpg && cp /root/RPM-GPG-KEY-fleet /etc/pki/rpm-gpg';
+    await Promise.all([inShell(redHat, trust), inShell(suse, trust)]);
+
     const fleet = [
-      { machine: amazon2023, system: 'Amazon Linux 2023', tool: 'authselect', lacks: true },
-      { machine: amazon2, system: 'Amazon Linux 2', tool: 'authconfig', lacks: true },
-      { machine: suse, system: 'SUSE Linux Enterprise Server 15', tool: 'pam-config', lacks: false },
+      {
+        machine: amazon2023,
+        system: 'Amazon Linux 2023',
+        tool: 'authselect',
+        lacks: false,
+        manager: '',
+        given: {},
+      },
+      { machine: amazon2, system: 'Amazon Linux 2', tool: 'authconfig', lacks: true, manager: '', given: {} },
+      {
+        machine: suse,
+        system: 'SUSE Linux Enterprise Server 15',
+        tool: 'pam-config',
+        lacks: true,
+        manager: 'zypper',
+        given: { packageRepository },
+      },
+      {
+        machine: redHat,
+        system: 'Red Hat Enterprise Linux',
+        tool: 'authselect',
+        lacks: true,
+        manager: 'dnf',
+        given: { packageRepository },
+      },
     ] as const;
-    const access = { logInGroups: 'Fleet+Users', sudoGroups: 'wheelers' };
+    const dies = async (machine: Machine, purpose: Purpose, values: Values) =>
+      expect(await start(machine, purpose, values)).toMatchObject({ code: null, stdout: '' });
+    const leaves = async (machine: Machine, tool: LogInTool) => {
+      await before(machine, tool, die);
+      await dies(machine, 'leave', inTime(domain.domainName));
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+    };
+    // An image that is made from a member has nothing of the membership, and log-ins are as they were.
+    const becomesImage = async (machine: Machine) => {
+      const agent = 'cp /root/rpm/stub /usr/bin/amazon-ssm-agent';
+      await inShell(machine, `${agent}; ls /etc/krb5.keytab /etc/sudoers.d/adjoin`);
+      expect(await run(machine, 'prepare-image')).toMatchObject({ result: 'prepared', installed: '' });
+      await expectImage(machine);
+    };
     await Promise.all(
-      fleet.map(async ({ machine, system, tool, lacks }) => {
-        const attempt = await prepare(machine, nameOf(machine));
-        const probed = await run(machine, 'probe');
+      fleet.map(async ({ machine, system, tool, lacks, manager, given }) => {
+        const attempt = await prepare(machine, nameOf(machine), given);
+        const probed = await run(machine, 'probe', given);
         expect(probed).toMatchObject({ system, ready: true, code: '' });
         expect(String(probed['missing']).includes('adcli')).toBe(lacks);
         const entries = [
           `${machine.name}:${attempt.computerName}:${seal(probed['key'], attempt.oneTimePassword)}`,
         ];
-        const values = { ...attempt.values, ...access, entries };
-        expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+        const values = { ...attempt.values, ...access, ...given, entries };
+        // Killed at what each family has of its own, and run again; the unit tests kill log-in set-ups before and after each call.
+        for (const step of [manager, tool].filter(Boolean)) {
+          await before(machine, step, die);
+          await dies(machine, 'join', values);
+          expect(await leftRunning(machine)).toBe('');
+        }
+        let facts = await run(machine, 'join', values);
+        if (facts['result'] === 'failed') {
+          const { values: anew } = await prepare(machine, attempt.computerName, given);
+          facts = await run(machine, 'join', { ...values, ...anew });
+        }
+        expect(facts).toMatchObject({ result: 'joined' });
         expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
         expect(await run(machine, 'probe')).toMatchObject({
           missing: [],
@@ -904,10 +1014,10 @@ exec "$tool" "$@"
         });
         await inShell(machine, 'adcli testjoin');
         expect(await inShell(machine, 'cat /root/calls')).toBe(joinCalls[tool].join('\n'));
-        expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
-        expect(await inShell(machine, 'cat /root/calls')).toBe(
-          [...joinCalls[tool], ...leaveCalls[tool]].join('\n'),
-        );
+        await (machine === redHat ? becomesImage(machine) : leaves(machine, tool));
+        // What was done before the kill is done once more.
+        const calls = new Set((await inShell(machine, 'cat /root/calls')).split('\n'));
+        expect([...calls]).toEqual([...joinCalls[tool], ...leaveCalls[tool]]);
         expect(
           await inShell(machine, 'ls /etc/sudoers.d/adjoin /var/lib/adjoin/log-in 2>/dev/null || :'),
         ).toBe('');
@@ -916,22 +1026,6 @@ exec "$tool" "$@"
         );
       }),
     );
-
-    // A repository of the configuration is used, and only with packages that a key of the image has signed: here is none.
-    const entries = [`${redHat.name}:${nameOf(redHat)}:${Buffer.alloc(256).toString('base64')}`];
-    const packageRepository = 'file:///root/@id@/@version@';
-    const refused = { domain: domain.domainName, domainController: domain.hostName, entries };
-    expect(await run(redHat, 'probe', { packageRepository })).toMatchObject({ ready: true });
-    expect(await run(redHat, 'probe')).toMatchObject({ ready: false, key: '' });
-    const facts = await run(redHat, 'join', { ...refused, packageRepository });
-    expect(facts).toMatchObject({ result: 'failed', code: 'packages-not-installed' });
-    expect(facts['detail']).toMatch(
-      /^On Red Hat Enterprise Linux, dnf says: .*do not have any GPG public keys.*Missing: adcli authselect/,
-    );
-    expect(await run(redHat, 'join', refused)).toMatchObject({ result: 'failed', code: 'packages-missing' });
-    expect(await run(redHat, 'probe', { operatingSystem: 'CENTOS' })).toMatchObject({
-      code: 'system-contradicted',
-    });
   });
 
   test('a Debian node lets in the groups that are named, with home directories and sudo; an image is prepared from it', async () => {
@@ -959,21 +1053,24 @@ exec "$tool" "$@"
     expect(await inShell(machine, 'stat -c %a /etc/sudoers.d/adjoin')).toBe('440');
     expect(await inShell(machine, 'cat /etc/pam.d/common-session')).toContain('pam_mkhomedir.so');
     expect(before).toContain('pam_mkhomedir.so');
-    // An image is prepared from the member: the agent is there, and apt has no network to ask.
+    // An image is prepared from the member: the agent is there, and apt has one repository, with the package that is missing.
+    await inShell(machine, `ln -s /bin/true /usr/bin/amazon-ssm-agent; ${hostKey}`);
     await inShell(
       machine,
-      'ln -s /bin/true /usr/bin/amazon-ssm-agent; mkdir -p /etc/ssh; : >/etc/ssh/ssh_host_rsa_key',
+      [
+        'mkdir -p /root/debs/package/DEBIAN /root/debs/package/usr/bin && cd /root/debs',
+        'mv /usr/bin/nsupdate package/usr/bin',
+        `printf 'Package: bind9-dnsutils\nVersion: 1:99\nArchitecture: all\nMaintainer: m <m@example.test>\nDescription: d\n' >package/DEBIAN/control`,
+        'dpkg-deb --build package dns.deb >/dev/null',
+        `{ dpkg-deb -f dns.deb; printf 'Filename: ./dns.deb\nSize: %s\nSHA256: %s\n' "$(stat -c %s dns.deb)" "$(sha256sum dns.deb | cut -d ' ' -f 1)"; } >Packages`,
+        "rm -f /etc/apt/sources.list.d/*; echo 'deb [trusted=yes] file:/root/debs ./' >/etc/apt/sources.list",
+      ].join(' && '),
     );
-    const prepared = { adjoin: 1, result: 'prepared', system: 'Debian', installed: '' };
-    expect(await run(machine, 'prepare-image')).toMatchObject(prepared);
-    expect(await run(machine, 'prepare-image')).toMatchObject(prepared);
-    const left =
-      'ls /etc/krb5.keytab /var/lib/sss/db/* /etc/ssh/ssh_host_* /etc/sudoers.d/adjoin /etc/hostname /var/lib/adjoin';
-    expect(await inShell(machine, `${left} 2>/dev/null || :`)).toBe('');
-    expect(await inShell(machine, 'cat /etc/machine-id; grep 127.0.1.1 /etc/hosts || :')).toBe('');
-    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
+    const image = { adjoin: 1, result: 'prepared', system: 'Debian' };
+    expect(await run(machine, 'prepare-image')).toMatchObject({ ...image, installed: 'bind9-dnsutils' });
+    expect(await run(machine, 'prepare-image')).toMatchObject({ ...image, installed: '' });
+    await expectImage(machine);
     expect(await inShell(machine, 'cat /etc/pam.d/common-session')).not.toContain('pam_mkhomedir.so');
-    expect(await run(machine, 'probe')).toMatchObject({ domain: '', computerName: '', ready: true });
   });
 });
 
@@ -1011,10 +1108,8 @@ function watchProcesses(secret: string) {
   };
 }
 
-type RpmTool = 'authselect' | 'authconfig' | 'pam-config';
-
 /** With systemd's stub: `systemctl` is one, too. The second join calls what looks whether there is anything to do. */
-const joinCalls: Readonly<Record<RpmTool, readonly string[]>> = {
+const joinCalls: Readonly<Record<LogInTool, readonly string[]>> = {
   authselect: [
     'authselect current --raw',
     'authselect select sssd with-mkhomedir --force --backup=adjoin',
@@ -1029,7 +1124,7 @@ const joinCalls: Readonly<Record<RpmTool, readonly string[]>> = {
   ],
   'pam-config': ['pam-config --add --sss --mkhomedir', 'systemctl --no-ask-password try-restart nscd'],
 };
-const leaveCalls: Readonly<Record<RpmTool, readonly string[]>> = {
+const leaveCalls: Readonly<Record<LogInTool, readonly string[]>> = {
   authselect: ['systemctl --no-ask-password disable --now oddjobd', 'authselect backup-restore adjoin'],
   authconfig: ['systemctl --no-ask-password disable --now oddjobd', 'authconfig --restorebackup=adjoin'],
   'pam-config': [

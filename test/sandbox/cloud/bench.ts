@@ -67,8 +67,8 @@ export async function startBench(
       { name: 'worker', ...keys.worker, arn: `arn:aws:iam::${accountId}:role/worker` },
     ],
     fleet: {
-      async boot(instanceId) {
-        const booting = (await options.boot?.(instanceId)) ?? {
+      async boot(instanceId, group) {
+        const booting = (await options.boot?.(instanceId, group)) ?? {
           privateIpAddress: `10.77.1.${booted.length + 1}`,
           hostName: `host-${booted.length + 1}`,
         };

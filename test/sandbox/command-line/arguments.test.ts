@@ -9,12 +9,27 @@ describe('the command line of the sandbox', () => {
       instances: 6,
       report: undefined,
       system: 'linux',
+      story: undefined,
       workers: 1,
     });
     expect(parseArguments('start', ['--instances', '12', '--report', 'run.json'])).toMatchObject({
       instances: 12,
       report: 'run.json',
     });
+  });
+
+  test('a mixed fleet has one node of each system unless told otherwise', () => {
+    expect(parseArguments('start', ['--os', 'mixed'])).toMatchObject({ system: 'mixed', instances: 5 });
+    expect(parseArguments('start', ['--os', 'mixed', '--instances', '8'])).toMatchObject({ instances: 8 });
+    expect(parseArguments('start', ['--os', 'windows'])).toMatchObject({ instances: 6 });
+  });
+
+  test('the other stories take fewer instances, but one of each system where the fleet is mixed', () => {
+    expect(parseArguments('start', ['--story', 'unjoin-only'])).toMatchObject({
+      story: 'unjoin-only',
+      instances: 3,
+    });
+    expect(parseArguments('start', ['--story', 'join-only', '--os', 'mixed']).instances).toBe(5);
   });
 
   test('the agent can be left to the person', () => {
@@ -33,6 +48,7 @@ describe('the command line of the sandbox', () => {
     ['start', ['--instances', '']],
     ['start', ['--instances', '251']],
     ['start', ['--os', 'beos']],
+    ['start', ['--story', 'rejoin']],
     ['start', ['--no-agent']],
     ['start', ['--workers', '2']],
     ['start', ['six']],

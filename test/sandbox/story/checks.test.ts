@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { AuditedAccount } from '../../../infra/sandbox/story/auditor.ts';
 import {
   type Expectations,
+  linuxChecks,
   proveAbsence,
   proveMembers,
   type Witnesses,
@@ -130,6 +131,29 @@ describe('proving that the fleet is a member of the domain', () => {
     expect(failures.map((proof) => proof.claim)).toContain(
       'directory: one enabled, stamped account in the OU each',
     );
+  });
+
+  test('a machine of another system proves what its system has, under its own name', async () => {
+    const checks = linuxChecks('corp.example.test', 'SUSE');
+    const others = [{ claim: 'SUSE: pam-config', argv: ['grep'], shows: (text: string) => text === 'yes' }];
+    const fleet = (said: string) =>
+      witnesses({
+        checksOf: (instanceId) => (instanceId === idOf(2) ? { ...checks, others } : undefined),
+        onMachine: async (_, argv) => ({
+          code: 0,
+          stdout: argv[0] === 'grep' ? said : `${argv[2]}:`,
+          stderr: '',
+        }),
+      });
+    const claims = (await members(fleet('yes'))).slice(4).map(({ claim, figures }) => `${claim}: ${figures}`);
+    expect(claims).toEqual([
+      'machines: adcli testjoin: 1 of 1',
+      'machines: getent passwd administrator@corp.example.test: 1 of 1',
+      'SUSE: adcli testjoin: 1 of 1',
+      'SUSE: getent passwd administrator@corp.example.test: 1 of 1',
+      'SUSE: pam-config: 1 of 1',
+    ]);
+    expect((await failing(fleet('no'))).map(({ claim }) => claim)).toEqual(['SUSE: pam-config']);
   });
 
   test('an account that was there before the fleet is none of its strangers', async () => {

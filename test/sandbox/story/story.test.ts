@@ -2,14 +2,23 @@ import { describe, expect, test } from '@jest/globals';
 import type { AuditedAccount } from '../../../infra/sandbox/story/auditor.ts';
 import { readMembership } from '../../../infra/sandbox/story/memberships.ts';
 import { reportOf } from '../../../infra/sandbox/story/report.ts';
-import { closingLines, sizesOf, type Subject, tellStory } from '../../../infra/sandbox/story/story.ts';
+import { proofOf } from '../../../infra/sandbox/story/proof.ts';
+import {
+  type ChapterFacts,
+  closingLines,
+  sizesOf,
+  type Subject,
+  tellStory,
+} from '../../../infra/sandbox/story/story.ts';
 import { createView } from '../../../infra/sandbox/story/view.ts';
 import { idOf, item } from './fixtures.ts';
 
 const stampOf = (instanceId: string) => `stamp of ${instanceId}`;
 
 /** A fleet without a cloud: instances enter and leave service two seconds after they were asked for. */
-function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean; exitCode?: number } = {}) {
+function rehearsal(
+  over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean; exitCode?: number; shares?: boolean } = {},
+) {
   let time = 1_000_000;
   const clock = {
     now: () => time,
@@ -72,6 +81,11 @@ function rehearsal(over: { stuck?: boolean; givenUp?: boolean; forgets?: boolean
     stopAgent: async () => ({ code: over.exitCode ?? 0, signal: null }),
     calls: () => [{ operation: 'sqs:ReceiveMessage', count: 3, errors: 0 }],
     logFile: '.sandbox/agent.log',
+    ...(over.shares !== undefined && {
+      systemOf: (id: string) => (id === idOf(1) ? 'Debian' : 'SUSE'),
+      alsoProve: async ({ size, previous }: ChapterFacts) =>
+        size > previous ? [proofOf('shared', 1, over.shares ? [] : ['not shared'])] : [],
+    }),
     witnesses: {
       auditor: {
         computers: async () => [...accounts.values()],
@@ -120,6 +134,13 @@ describe('the story', () => {
       ['stop the agent', 1],
     ]);
     expect(closingLines(result).join('\n')).toContain('✔ all 19 claims proven');
+  });
+
+  test('a fleet of several systems proves what it alone can show, and is counted by system', async () => {
+    const result = await rehearsal({ shares: true }).tell(3);
+    expect(result.chapters[0]?.proofs.at(-1)).toMatchObject({ claim: 'shared', proven: true });
+    expect(closingLines(result).join('\n')).toMatch(/nodes by system .*\nDebian .*\nSUSE /);
+    expect((await rehearsal({ shares: false }).tell(3)).proven).toBe(false);
   });
 
   test('a story that is stuck names the instance, its step and its last error, and goes no further', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { callLines, summaryLines } from '../../../infra/sandbox/story/summary.ts';
+import { callLines, summaryLines, systemLines } from '../../../infra/sandbox/story/summary.ts';
 import { watched } from './fixtures.ts';
 
 const member = (n: number, offset: number, slow = 1) =>
@@ -37,6 +37,27 @@ test('no line is wider than 80 columns, however long the steps took', () => {
 
 test('a story without a finished step has no table', () => {
   expect(summaryLines([watched(1)])).toEqual([]);
+});
+
+test('a fleet of several systems is counted by system, those that joined and those that were removed', () => {
+  const removed = member(3, 0);
+  const fleet = [
+    member(1, 0),
+    watched(2),
+    watched(3, { membership: removed.membership && { ...removed.membership, state: 'removed' } }),
+  ];
+  const systems = new Map([
+    [watched(1).instanceId, 'Debian 12'],
+    [watched(2).instanceId, 'SUSE Linux Enterprise 15'],
+    [watched(3).instanceId, 'Debian 12'],
+  ]);
+  expect(systemLines(fleet, systems)).toEqual([
+    '',
+    'nodes by system                      joined  removed',
+    'Debian 12                                 2        1',
+    'SUSE Linux Enterprise 15                  0        0',
+  ]);
+  expect(systemLines(fleet, new Map([[watched(1).instanceId, 'Debian 12']]))).toEqual([]);
 });
 
 const call = (operation: string, count: number, errors = 0) => ({ operation, count, errors });

@@ -12,7 +12,7 @@ afterAll(() => rmSync(top, { recursive: true }));
 const repositories = join(top, 'repositories');
 
 beforeEach(() => {
-  for (const name of ['dnf', 'yum', 'zypper'])
+  for (const name of ['dnf', 'yum', 'zypper', 'rpm'])
     writeFileSync(join(top, name), `#!/bin/sh\nprintf '%s %s %s\\n' "$(umask)" ${name} "$*"\n`, {
       mode: 0o755,
     });
@@ -62,8 +62,9 @@ test('apt installs nothing from a repository either', () => {
 test.each([
   ['dnf', `0022 dnf ${options} --setopt=reposdir=${repositories} install adcli sssd-ad`],
   [
+    // zypper(8): --non-interactive rejects a new key, and --gpg-auto-import-keys takes any that a repository has.
     'zypper',
-    `0022 zypper --non-interactive --quiet --reposd-dir ${repositories} install --no-recommends adcli sssd-ad`,
+    `0077 rpm --import ${join(top, 'keys', 'RPM-GPG-KEY-redhat-release')}\n0022 zypper --non-interactive --quiet --reposd-dir ${repositories} install --no-recommends adcli sssd-ad`,
   ],
 ])(
   '%s installs from the repository of the configuration alone, whose packages must be signed',

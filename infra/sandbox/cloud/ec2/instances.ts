@@ -30,8 +30,10 @@ const debian: Platform = { type: 'Linux', name: 'Debian GNU/Linux', version: '12
 
 /** What makes and unmakes the machines. */
 export interface Fleet {
+  /** @param group that the instance is launched for, if any */
   boot(
     instanceId: string,
+    group: string | undefined,
   ): Promise<{ privateIpAddress: string; hostName: string; platform?: Platform | undefined }>;
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
@@ -247,7 +249,7 @@ export class Instances {
 
   async #boot(instance: Instance): Promise<void> {
     try {
-      const booted = await this.#fleet.boot(instance.id);
+      const booted = await this.#fleet.boot(instance.id, instance.tags.get('aws:autoscaling:groupName'));
       instance.privateIpAddress = booted.privateIpAddress;
       instance.hostName = booted.hostName;
       instance.platform = booted.platform ?? debian;

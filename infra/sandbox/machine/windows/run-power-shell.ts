@@ -40,6 +40,30 @@ export function wireCommand(verb: 'verify' | 'lookup', account?: string): readon
   return ['python3', join(directory, 'wire.py'), verb, ...(account === undefined ? [] : [account])];
 }
 
+/** Makes the machine the member that has this account, as a join by other means and the restart after it leave it. */
+export async function takeOver(
+  machine: Machine,
+  account: {
+    readonly name: string;
+    readonly domain: string;
+    readonly controller: string;
+    readonly password: string;
+  },
+): Promise<void> {
+  const { name, domain, controller } = account;
+  const set = [
+    'mkdir -p /var/lib/windows /run/windows',
+    'chmod 0700 /var/lib/windows /run/windows',
+    `python3 ${join(directory, 'wire.py')} >/dev/null`,
+    `echo ${name.toLowerCase()} >/etc/hostname && hostname ${name.toLowerCase()}`,
+    `printf %s ${domain} >/var/lib/windows/domain && printf %s ${controller} >/run/windows/controller`,
+    `python3 ${join(directory, 'wire.py')} verify`,
+  ].join(' && ');
+  const input = JSON.stringify({ verb: 'join', ...account });
+  const { code, stdout, stderr } = await machine.exec(['sh', '-c', set], { input });
+  if (code !== 0) throw new Error(`${machine.name}: the join by others failed: ${stdout}${stderr}`);
+}
+
 const writeAndRun = `
 mkdir -p "\${1%/*}"
 cat >"$1"

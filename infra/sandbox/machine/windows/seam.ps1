@@ -99,6 +99,9 @@ function Register-Machine {
     verb = 'register'; name = Get-MachineName $false; domain = Get-MachineDomain; addresses = @(Get-MachineAddress)
   }
 }
+function Register-MachineText([string] $Name, [string] $Text) {
+  return Invoke-Wire @{ verb = 'text'; name = Get-MachineName $false; domain = Get-MachineDomain; record = $Name; text = $Text }
+}
 function Get-MachineAddress { return @((hostname -I).Trim().Split(' ')) }
 function Resolve-MachineName([string] $Name, [string] $Server) { return @(dig +short +time=2 +tries=1 "@$Server" $Name A) }
 

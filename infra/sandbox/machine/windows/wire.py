@@ -6,6 +6,7 @@
 #   change    makes a new password, and sets it through the channel (NetrServerPasswordSet2)
 #   lookup    whether the controller knows the machine's account, or the one given
 #   register  the machine's address in DNS, signed with the machine's key
+#   text      a text under a name in DNS, signed likewise (DnsModifyRecordsInSet)
 #
 # For people and for proofs: wire.py VERB [ACCOUNT] asks so as the machine that it runs on, and exits with 0 for a status of 0.
 import json
@@ -165,12 +166,19 @@ def lookup(wanted):
 
 def register(wanted):
     name = "%s.%s" % (wanted["name"].lower(), wanted["domain"])
+    lines = ["update delete %s A" % name]
+    update(wanted, lines + ["update add %s 1200 A %s" % (name, address) for address in wanted["addresses"]])
+
+
+def text(wanted):
+    update(wanted, ['update add %s 300 TXT "%s"' % (wanted["record"], wanted["text"])])
+
+
+def update(wanted, lines):
     environment = {"PATH": os.environ["PATH"], "KRB5CCNAME": "FILE:" + CACHE}
     principal = "%s$@%s" % (wanted["name"], wanted["domain"].upper())
     quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "text": True, "timeout": 20}
     subprocess.run(["kinit", principal], input=kept()[0] + "\n", **quiet)
-    lines = ["update delete %s A" % name]
-    lines += ["update add %s 1200 A %s" % (name, address) for address in wanted["addresses"]]
     # It may fail to like the signature of an answer that says yes; DNS itself is asked afterwards.
     subprocess.run(["nsupdate", "-g"], input="\n".join(lines + ["send", ""]), **quiet)
     os.path.exists(CACHE) and os.remove(CACHE)
@@ -184,7 +192,7 @@ def own_request(verb, *accounts):
 
 
 request = own_request(*sys.argv[1:]) if len(sys.argv) > 1 else json.load(sys.stdin)
-verbs = {"join": join, "verify": verify, "change": change, "lookup": lookup, "register": register}
+verbs = {"join": join, "verify": verify, "change": change, "lookup": lookup, "register": register, "text": text}
 try:
     verbs[request["verb"]](request)
     status = 0

@@ -3,14 +3,18 @@
 # files that Debian has for it, and not on the disk until they are installed. A path that RPM systems have elsewhere is a link there.
 # The log-in tool and systemctl are stubs, which note in /root/calls how they are called.
 #
-#   rpm-system.sh authselect | authconfig | pam-config
+#   rpm-system.sh authselect | authconfig | pam-config [installed]
+#
+# `installed`: the packages are installed, and there is no repository any more.
 set -eu
-tool=$1
+tool=$1 installed=${2-}
 top=/root/rpm
 files=$top/files
 modules=$(dirname /usr/lib/*/sssd/libsss_ad.so)
 library=$(echo /usr/lib/*/libnss_sss.so.2)
-mkdir -p $files $top/SPECS /run/systemd/system /usr/local/sbin /etc/yum.repos.d
+mkdir -p $files $top/SPECS /run/systemd/system /usr/local/sbin /etc/yum.repos.d /etc/rpm
+# Debian's rpm keeps a database for each user; where RPM is the system's own, there is one.
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 : >/root/calls
 
 cat >$top/stub <<'END'
@@ -58,6 +62,7 @@ package() {
   copy "$modules/libsss_ad.so" && link "$modules/libsss_ad.so" /usr/lib64/sssd/libsss_ad.so &&
     package sssd-ad "$modules/libsss_ad.so" /usr/lib64/sssd/libsss_ad.so
   stub "/usr/bin/$tool" && package "$tool" "/usr/bin/$tool"
+  stub /usr/bin/amazon-ssm-agent && package amazon-ssm-agent /usr/bin/amazon-ssm-agent
   copy /usr/bin/klist
   copy /usr/sbin/sssd
   if [ "$tool" = pam-config ]; then
@@ -84,3 +89,16 @@ if [ "$tool" = pam-config ]; then
   sed -i '/pam_sss/d; /pam_mkhomedir/d' /etc/pam.d/common-auth /etc/pam.d/common-session
 fi
 cp /etc/nsswitch.conf /root/nsswitch
+
+if [ -n "$installed" ]; then
+  case $tool in
+  pam-config) install="zypper --non-interactive --quiet --no-gpg-checks --reposd-dir /etc/yum.repos.d install" ;;
+  *) install='dnf -y -q install' ;;
+  esac
+  # shellcheck disable=SC2046,SC2086 # words without spaces
+  $install $(cat /root/names) >/root/install.log 2>&1 || {
+    tail -n 20 /root/install.log >&2
+    exit 1
+  }
+  rm /etc/yum.repos.d/vendor.repo
+fi
