@@ -14,6 +14,8 @@ export interface QueueMessage {
   readonly body: string;
   /** How often the message has been received, this time included. */
   readonly receiveCount: number;
+  /** When it was received for the first time, by SQS's clock; milliseconds since the Unix epoch. */
+  readonly firstReceivedAt?: number;
 }
 
 export interface QueuePort<M extends QueueMessage> {
@@ -25,6 +27,7 @@ export interface QueuePort<M extends QueueMessage> {
 }
 
 export interface Delivery extends QueueMessage {
+  readonly firstReceivedAt: number;
   /** When SQS picked the message at the latest, milliseconds since the Unix epoch. */
   readonly receivedAt: number;
   /** The time for which SQS hides the message from other workers. Once the delivery is aged, a renewal gives it up. */
@@ -75,6 +78,7 @@ export function createDelivery<M extends QueueMessage>(
   { queue, clock, visibilityMs }: DeliveryOptions<M>,
 ): Delivery {
   const { messageId, body, receiveCount } = message;
+  const firstReceivedAt = Math.min(receivedAt, message.firstReceivedAt ?? receivedAt);
   const hideableUntil = receivedAt + LONGEST_HIDE_MS;
 
   let lastsMs = firstVisibility(visibilityMs);
@@ -91,6 +95,7 @@ export function createDelivery<M extends QueueMessage>(
     body,
     receiveCount,
     receivedAt,
+    firstReceivedAt,
     visibility: {
       name: 'message visibility',
       get lastsMs() {
