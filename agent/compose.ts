@@ -234,6 +234,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
       url: config.queueUrl,
       waitSeconds,
       visibilitySeconds: firstVisibility(visibilityMs) / 1000,
+      clock,
     }),
     visibilityMs,
     handler,

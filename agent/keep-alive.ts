@@ -1,7 +1,7 @@
 /**
- * Keeping work alive: the message stays hidden, the hook's time-out starts again, the ledger's lease is renewed. One loop
- * renews all of them, at a third of the shortest. When one of them can't be renewed in time, the signal aborts, and the
- * work under it stops at once: from then on another worker may have it.
+ * Keeping work alive: the message stays hidden, the hook's time-out starts again, the ledger's lease is renewed; each at a
+ * third of its own time. When one of them can't be renewed in time, the signal aborts, and the work under it stops at once:
+ * from then on another worker may have it.
  */
 import type { Clock } from './clock.ts';
 import { AdjoinError, asAdjoinError } from './errors.ts';
@@ -30,13 +30,22 @@ export interface KeepAlive {
   stop(): Promise<void>;
 }
 
+/** Of one renewable; milliseconds since the Unix epoch. */
 interface Granted {
+  /** Until when it lasts, and for how many milliseconds it was renewed the last time. */
   until: number;
   lastsMs: number;
+  /** When it is renewed next. */
+  nextAt: number;
 }
 
-/** A third of the shortest: two renewals may fail before it runs out. */
+/** Renewed at a third of its time, and sooner after a failure: two renewals may fail before it runs out. */
 const SHARE = 3;
+const SHARE_AFTER_FAILURE = 4;
+/** By how much of its pause a renewal may come early, so that actions that began together are not renewed together. */
+const JITTER = 0.2;
+/** Milliseconds between two renewals at most: that an action is void shows by its heartbeat. */
+const LONGEST_PAUSE_MS = 100_000;
 
 /** Errors after which there is nothing left to renew; any other may pass. */
 const ends = (error: AdjoinError): boolean =>
@@ -45,19 +54,22 @@ const ends = (error: AdjoinError): boolean =>
 const ranOut = (renewable: Renewable): AdjoinError =>
   new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
 
-export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) => void): KeepAlive {
+/** @param random a number from 0 to 1, exclusive */
+export function createKeepAlive(
+  clock: Clock,
+  onTrouble: (error: AdjoinError) => void,
+  random: () => number = () => 0,
+): KeepAlive {
   const controller = new AbortController();
   const stopped = new AbortController();
-  /** Until when each of them lasts (milliseconds since the Unix epoch), and for how long it was renewed the last time. */
   const renewables = new Map<Renewable, Granted>();
   /** Renewals that have not been answered yet. */
   const underWay = new Map<Renewable, Promise<void>>();
-  /** Those that were not answered yet when their next turn came: it comes as soon as they are. */
-  const overdue = new Set<Renewable>();
   /** Has the pause counted again when something is added, or a renewal has ended. */
   let changed = new AbortController();
-  /** When all were renewed, or tried to be; milliseconds since the Unix epoch. */
-  let lastRound = Infinity;
+
+  const pauseOf = (lastsMs: number, share = SHARE): number =>
+    Math.min(LONGEST_PAUSE_MS, lastsMs / share) * (1 - JITTER * random());
 
   async function renew(renewable: Renewable, state: Granted): Promise<void> {
     const asked = clock.now();
@@ -74,12 +86,14 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
       };
       await Promise.race([renewable.renew(), expired()]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
-      state.until = asked + lastsMs;
-      state.lastsMs = lastsMs;
+      Object.assign(state, { until: asked + lastsMs, nextAt: asked + pauseOf(lastsMs), lastsMs });
     } catch (error) {
       const known = asAdjoinError(error);
       if (ends(known)) controller.abort(known);
-      else onTrouble(known);
+      else {
+        state.nextAt = asked + pauseOf(state.lastsMs, SHARE_AFTER_FAILURE);
+        onTrouble(known);
+      }
     } finally {
       answered.abort();
     }
@@ -90,22 +104,19 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
   function start(renewable: Renewable, state: Granted): void {
     const renewal = renew(renewable, state).finally(() => {
       underWay.delete(renewable);
-      // What was not renewed runs out, maybe before the next round.
       changed.abort();
-      if (overdue.delete(renewable) && !isOver()) start(renewable, state);
     });
     underWay.set(renewable, renewal);
   }
 
-  /**
-   * Milliseconds until the next round: a third of the shortest after the last, but no later than the first that runs out. One
-   * that is being renewed is watched by that renewal, and another round would change nothing for it.
-   */
+  /** Milliseconds until the next one is due. One that is being renewed is watched by that renewal. */
   function pause(): number {
-    const shortest = Math.min(...[...renewables.values()].map((state) => state.lastsMs));
-    const waiting = [...renewables].filter(([renewable]) => !underWay.has(renewable));
-    const soonest = Math.min(...waiting.map(([, state]) => state.until));
-    return Math.max(0, Math.min(lastRound + shortest / SHARE, soonest) - clock.now());
+    let soonest = clock.now() + LONGEST_PAUSE_MS;
+    for (const [renewable, state] of renewables) {
+      if (underWay.has(renewable)) continue;
+      soonest = Math.min(soonest, state.nextAt, state.until);
+    }
+    return Math.max(0, soonest - clock.now());
   }
 
   async function loop(): Promise<void> {
@@ -116,11 +127,11 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
       } catch {
         continue;
       }
-      lastRound = clock.now();
+      const now = clock.now();
       for (const [renewable, state] of renewables) {
         // One that hangs is watched by its own renewal, and must not keep the others waiting.
-        if (underWay.has(renewable)) overdue.add(renewable);
-        else start(renewable, state);
+        if (underWay.has(renewable) || now < Math.min(state.nextAt, state.until)) continue;
+        start(renewable, state);
       }
     }
     await Promise.all(underWay.values());
@@ -139,8 +150,7 @@ export function createKeepAlive(clock: Clock, onTrouble: (error: AdjoinError) =>
     },
     add(renewable, since) {
       const { lastsMs } = renewable;
-      renewables.set(renewable, { until: since + lastsMs, lastsMs });
-      lastRound = Math.min(lastRound, since);
+      renewables.set(renewable, { until: since + lastsMs, lastsMs, nextAt: since + pauseOf(lastsMs) });
       changed.abort();
       running ??= loop();
     },

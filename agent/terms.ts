@@ -10,6 +10,7 @@
  *   becomes of it. The **ending** says how the work on a delivery ended.
  * - **standalone instance**: one outside Auto Scaling groups. No hook waits for its joins and unjoins.
  * - **held**: a launch that failed in a group whose policy is `HOLD`; it gets no answer, and the hook's time-out decides.
+ * - **breaker**: lets launches of a group that keeps failing be tried one at a time.
  * - **slot**: what an action needs to be worked on. One that only waits has none.
  * - **keep-alive**: the loop that renews message visibility, heartbeat and lease, and the signal that aborts the work when
  *   one of them is lost.

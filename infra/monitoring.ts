@@ -66,6 +66,7 @@ export class Monitoring extends Construct {
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
     const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
+    const failing = this.#counted(props, 'FailingGroups', '{ $.event = "group keeps failing" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 
@@ -89,6 +90,13 @@ export class Monitoring extends Construct {
     this.#alarm('abandoned-launches', {
       description: 'An instance could not join. The log line "join failed" has the code and what to do.',
       metrics: [measured('m', abandoned, 'Sum')],
+      threshold: 1,
+      comparison: 'GreaterThanOrEqualToThreshold',
+    });
+    this.#alarm('failing-groups', {
+      description:
+        'Launch after launch of one group fails and none joins: a bad image, as a rule. The log line "group keeps failing" names the group and the last error. One launch at a time is tried until one joins.',
+      metrics: [measured('m', failing, 'Sum')],
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
@@ -172,7 +180,7 @@ export class Monitoring extends Construct {
       });
       if (condition) alarm.cfnOptions.condition = condition;
     }
-    this.#dashboard(props, ofQueue, [abandoned, owed, cancelled, postJoin, halted]);
+    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, postJoin, halted]);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -223,7 +231,11 @@ export class Monitoring extends Construct {
             ofQueue('ApproximateNumberOfMessagesNotVisible'),
           ]),
           graph('Oldest message (s)', 'Maximum', [ofQueue('ApproximateAgeOfOldestMessage')]),
-          graph('Abandoned launches, failed unjoins, cancelled commands, halted sweeps', 'Sum', counted),
+          graph(
+            'Abandoned launches, failing groups, failed unjoins, cancelled commands, halted sweeps',
+            'Sum',
+            counted,
+          ),
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

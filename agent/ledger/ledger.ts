@@ -42,6 +42,8 @@ export interface Lease extends Renewable {
   readonly membership: Membership;
   /** Applies a change, and marks a step as ended now. @throws AdjoinError `lease-lost` */
   update(change: MembershipChange, step?: Step): Promise<void>;
+  /** Marks a step as ended now. That is written with the next write, and is lost with the process. */
+  mark(step: Step): void;
   /** @throws AdjoinError `lease-lost` */
   renew(): Promise<void>;
   /** Gives the lease back; the record stays. Never throws for a lease that is lost already. */
@@ -54,6 +56,13 @@ export interface LeaseRequest {
   readonly owner: string;
   /** Milliseconds that the lease lasts without renewal. */
   readonly lastsMs: number;
+  /**
+   * The instance has no record yet, as a rule: it is written without a look. Where there is one, the write changes nothing,
+   * and the record is looked at.
+   */
+  readonly isNew?: boolean;
+  /** When the action's message was received, milliseconds since the Unix epoch. @default now */
+  readonly receivedAt?: number;
 }
 
 export interface LedgerOptions {
@@ -104,16 +113,20 @@ function openedWithoutHook(
   return { ...stored, fencingToken: opened.fencingToken };
 }
 
-function opened(action: LifecycleAction, stored: Membership | undefined, now: number): Membership {
-  const record = openedByAction(action, stored, now);
+function opened(action: LifecycleAction, stored: Membership | undefined, received: number): Membership {
+  const record = openedByAction(action, stored, received);
   return action.source === undefined || action.transition === 'terminating'
     ? record
     : openedWithoutHook(action, stored, record);
 }
 
 /** The record that an action starts with. The fencing token of an earlier life goes on rising. */
-function openedByAction(action: LifecycleAction, stored: Membership | undefined, now: number): Membership {
-  const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received: now } };
+function openedByAction(
+  action: LifecycleAction,
+  stored: Membership | undefined,
+  received: number,
+): Membership {
+  const record: ActionRecord = { actionToken: action.token, hook: action.hook, times: { received } };
   const base = {
     instanceId: action.instanceId,
     autoScalingGroup: action.source === undefined ? action.group : (stored?.autoScalingGroup ?? ''),
@@ -138,6 +151,16 @@ function openedByAction(action: LifecycleAction, stored: Membership | undefined,
   return { ...stored, ...base, state: 'leaving', terminate: record, expiresAt: undefined };
 }
 
+/** The record with the times of steps of the action in work; milliseconds since the Unix epoch. */
+function withSteps(membership: Membership, steps: readonly (readonly [Step, number])[]): Membership {
+  if (steps.length === 0) return membership;
+  const key = membership.terminate ? 'terminate' : 'launch';
+  const record = membership[key];
+  if (!record) return membership;
+  const times = { ...record.times, ...Object.fromEntries(steps) };
+  return { ...membership, [key]: { ...record, times } };
+}
+
 export function createLedger(options: LedgerOptions): Ledger {
   const { table, clock, nextOwner, leaseMs } = options;
 
@@ -145,6 +168,8 @@ export function createLedger(options: LedgerOptions): Ledger {
     let current = first;
     /** Writes under one lease go one after the other: the renewal and the work share the record. */
     let queue: Promise<void> = Promise.resolve();
+    /** Steps that have ended and are not written yet, with their times. */
+    const marks = new Map<Step, number>();
 
     async function write(change: (membership: Membership) => Membership): Promise<void> {
       const before = queue;
@@ -152,11 +177,13 @@ export function createLedger(options: LedgerOptions): Ledger {
       queue = promise;
       await before;
       try {
-        const membership = change(current);
+        const marked = [...marks];
+        const membership = change(withSteps(current, marked));
         if (!(await table.write(membership, current.fencingToken))) {
           throw new AdjoinError('lease-lost', `Another worker has taken over ${current.instanceId}.`);
         }
         current = membership;
+        for (const [step, time] of marked) if (marks.get(step) === time) marks.delete(step);
         if ((membership.leaseExpiresAt ?? Infinity) <= clock.now()) {
           throw new AdjoinError(
             'lease-lost',
@@ -173,14 +200,6 @@ export function createLedger(options: LedgerOptions): Ledger {
       leaseExpiresAt: clock.now() + lastsMs,
     });
 
-    function withStep(membership: Membership, step: Step | undefined): Membership {
-      if (!step) return membership;
-      const key = membership.terminate ? 'terminate' : 'launch';
-      const record = membership[key];
-      if (!record) return membership;
-      return { ...membership, [key]: { ...record, times: { ...record.times, [step]: clock.now() } } };
-    }
-
     return {
       name: 'lease',
       lastsMs,
@@ -188,7 +207,10 @@ export function createLedger(options: LedgerOptions): Ledger {
         return current;
       },
       update: (change, step) =>
-        write((membership) => withStep(prolonged({ ...membership, ...change }), step)),
+        write((membership) =>
+          withSteps(prolonged({ ...membership, ...change }), step ? [[step, clock.now()]] : []),
+        ),
+      mark: (step) => void marks.set(step, clock.now()),
       renew: () => write(prolonged),
       async release() {
         try {
@@ -202,11 +224,11 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   async function leaseWith(
     instanceId: string,
-    open: (stored: Membership | undefined, now: number) => Membership,
-    { owner, lastsMs }: LeaseRequest,
+    open: (stored: Membership | undefined, received: number) => Membership,
+    { owner, lastsMs, receivedAt, isNew = false }: LeaseRequest,
   ): Promise<Lease> {
-    for (let attempt = 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
-      const stored = await table.read(instanceId);
+    for (let attempt = isNew ? 0 : 1; attempt <= TAKE_ATTEMPTS; attempt += 1) {
+      const stored = attempt === 0 ? undefined : await table.read(instanceId);
       const now = clock.now();
       const isLeased = (stored?.leaseExpiresAt ?? 0) > now;
       if (stored && isLeased && stored.leaseOwner === owner) {
@@ -223,7 +245,7 @@ export function createLedger(options: LedgerOptions): Ledger {
         );
       }
       const membership: Membership = {
-        ...open(stored, now),
+        ...open(stored, receivedAt ?? now),
         leaseOwner: owner,
         leaseExpiresAt: now + lastsMs,
       };
@@ -241,7 +263,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     find: (instanceId) => table.read(instanceId),
     newOwner: nextOwner,
     take: (action, request = usual()) =>
-      leaseWith(action.instanceId, (stored, now) => opened(action, stored, now), request),
+      leaseWith(action.instanceId, (stored, received) => opened(action, stored, received), request),
     claim: (instanceId, first = 'owed') =>
       leaseWith(
         instanceId,

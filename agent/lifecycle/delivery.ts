@@ -16,6 +16,8 @@ export interface QueueMessage {
   readonly receiveCount: number;
   /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
   readonly senderId?: string;
+  /** When it was received for the first time, by SQS's clock; milliseconds since the Unix epoch. */
+  readonly firstReceivedAt?: number;
 }
 
 export interface QueuePort<M extends QueueMessage> {
@@ -27,6 +29,7 @@ export interface QueuePort<M extends QueueMessage> {
 }
 
 export interface Delivery extends QueueMessage {
+  readonly firstReceivedAt: number;
   /** When SQS picked the message at the latest, milliseconds since the Unix epoch. */
   readonly receivedAt: number;
   /** The time for which SQS hides the message from other workers. Once the delivery is aged, a renewal gives it up. */
@@ -77,6 +80,7 @@ export function createDelivery<M extends QueueMessage>(
   { queue, clock, visibilityMs }: DeliveryOptions<M>,
 ): Delivery {
   const { messageId, body, receiveCount, senderId = '' } = message;
+  const firstReceivedAt = Math.min(receivedAt, message.firstReceivedAt ?? receivedAt);
   const hideableUntil = receivedAt + LONGEST_HIDE_MS;
 
   let lastsMs = firstVisibility(visibilityMs);
@@ -94,6 +98,7 @@ export function createDelivery<M extends QueueMessage>(
     receiveCount,
     senderId,
     receivedAt,
+    firstReceivedAt,
     visibility: {
       name: 'message visibility',
       get lastsMs() {

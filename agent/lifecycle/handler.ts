@@ -15,6 +15,7 @@ import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
 import type { Admission, AdmissionPorts } from './admission.ts';
 import { admit } from './admit.ts';
+import { createBreaker } from './breaker.ts';
 import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
@@ -27,7 +28,7 @@ import { forEverySource } from './unhooked.ts';
 import { unjoin } from './unjoin.ts';
 import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
 import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
-import type { CompletionPort, Work, WorkPorts } from './work.ts';
+import { JOIN_MARGIN_MS, type CompletionPort, type Work, type WorkPorts } from './work.ts';
 
 export interface HandlerOptions {
   readonly expected: Expectation;
@@ -84,10 +85,13 @@ export function createHandler(options: HandlerOptions): Handler {
   const { admission: admissionPorts, completion } = forEverySource(options.admission, options.completion);
   const { clock, patience } = ports;
   const inProgress = createInProgress();
+  const breaker = createBreaker(clock, options.log);
 
   async function handle(delivery: Delivery): Promise<void> {
     const log = options.log.with({ messageId: delivery.messageId });
-    const keepAlive = createKeepAlive(clock, (error) => log.warn('renewal failed, trying again', { error }));
+    const { random } = patience.pauses;
+    const onTrouble = (error: AdjoinError): void => log.warn('renewal failed, trying again', { error });
+    const keepAlive = createKeepAlive(clock, onTrouble, random);
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
     let ending: Ending = 'failed';
@@ -122,7 +126,7 @@ export function createHandler(options: HandlerOptions): Handler {
       return 'void';
     }
     const { action } = message;
-    const place = options.slots.enter(action.transition);
+    const place = options.slots.enter(action);
     if (!place) {
       throw new AdjoinError('worker-full', `${action.instanceId}: as many actions wait here as may.`);
     }
@@ -191,8 +195,7 @@ export function createHandler(options: HandlerOptions): Handler {
     let failure: Outcome['error'];
     if (!admission.isHeld) {
       // 3. Slot and lease.
-      const leaseMs = delivery.visibility.lastsMs * LEASE_SHARE;
-      ending = await underLease(task, admission, leaseMs, async (work) => {
+      ending = await underLease(task, admission, delivery, async (work) => {
         // 4. Work.
         const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
         // 5. Answer.
@@ -254,7 +257,7 @@ export function createHandler(options: HandlerOptions): Handler {
   async function underLease(
     task: Task,
     admission: Admission,
-    leaseMs: number,
+    delivery: Delivery,
     work: (work: Work) => Promise<Ending>,
   ): Promise<Ending> {
     const { action, keepAlive, place, log } = task;
@@ -264,7 +267,9 @@ export function createHandler(options: HandlerOptions): Handler {
     const entry = inProgress.enter(action, keepAlive);
     let lease: Lease | undefined;
     try {
-      lease = await leased(task, admission, leaseMs);
+      place.due(admission.globalDeadline);
+      if (action.transition === 'launching') await park(task, admission, delivery);
+      lease = await leased(task, admission, delivery);
       entry.leased();
       const check = (): void => keepAlive.check();
       return await work({
@@ -273,6 +278,7 @@ export function createHandler(options: HandlerOptions): Handler {
         lease: patientLease(lease, task, admission),
         signal,
         slot: place,
+        attempted: (error) => (error ? breaker.failed(action, error) : breaker.joined(action)),
         check,
         log,
       });
@@ -284,6 +290,34 @@ export function createHandler(options: HandlerOptions): Handler {
       await keepAlive.stop();
       await lease?.release().catch((error: unknown) => log.warn('lease not given back', { error }));
       entry.end();
+    }
+  }
+
+  /**
+   * A launch waits for its node, and for its turn where its group keeps failing, without a slot and without a lease: it costs
+   * heartbeats and renewals of its message. Whatever comes of it, the work looks for itself. A launch that was worked on
+   * before may only have its answer left to get, and waits for nothing; nor does a member that runs again.
+   */
+  async function park(task: Task, { globalDeadline }: Admission, delivery: Delivery): Promise<void> {
+    const { action, keepAlive, log } = task;
+    const { signal } = keepAlive;
+    const { firstReceivedAt, receiveCount } = delivery;
+    const deadline = Math.min(firstReceivedAt + patience.joinMs, globalDeadline - JOIN_MARGIN_MS);
+    const late = (): AdjoinError =>
+      new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
+    try {
+      if (receiveCount > 1 || action.source !== undefined) {
+        const known = await ledger.find(action.instanceId);
+        if (known?.launch?.actionToken === action.token) return;
+        if (action.source !== undefined && known?.state === 'member') return;
+      }
+      await until(clock, deadline, signal, late, async (limited) => {
+        await ports.nodes.readiness.wait(action.instanceId, limited);
+        await breaker.pass(action, limited);
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      log.info('launch waits no longer', { error });
     }
   }
 
@@ -305,17 +339,22 @@ export function createHandler(options: HandlerOptions): Handler {
    * alive meanwhile. A message that went back each time would be a dead letter in the end. Should the other worker be dead,
    * its lease ends, and this one is here to go on.
    */
-  async function leased(task: Task, { globalDeadline }: Admission, lastsMs: number): Promise<Lease> {
+  async function leased(task: Task, { globalDeadline }: Admission, delivery: Delivery): Promise<Lease> {
     const { action, keepAlive, place } = task;
     const { signal } = keepAlive;
+    // What a launch has waited for its node counts.
+    const receivedAt = action.transition === 'launching' ? delivery.firstReceivedAt : clock.now();
+    // Of an instance that comes from the warm pool, or has a new root volume, there is a record.
+    const isNew = action.transition === 'launching' && action.origin === 'EC2' && delivery.receiveCount === 1;
     const owner = ledger.newOwner();
+    const lastsMs = delivery.visibility.lastsMs * LEASE_SHARE;
     let tries = 0;
     const take = async (): Promise<Lease> => {
       tries += 1;
       // Time has passed since the admission: another worker may have answered the action and removed the account.
       if (tries > 1) await admissionPorts.heartbeat(action, signal);
       const askedAt = clock.now();
-      const lease = await ledger.take(action, { owner, lastsMs });
+      const lease = await ledger.take(action, { owner, lastsMs, receivedAt, isNew: isNew && tries === 1 });
       keepAlive.add(lease, askedAt);
       return lease;
     };
@@ -352,6 +391,7 @@ export function createHandler(options: HandlerOptions): Handler {
       },
       update: (change, step) =>
         patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
+      mark: (step) => lease.mark(step),
       renew: () => lease.renew(),
       release: () => lease.release(),
     };
@@ -378,7 +418,8 @@ export function createHandler(options: HandlerOptions): Handler {
       }
     });
     log.info('lifecycle action completed', { result, ...(responseLost && { responseLost }) });
-    await work.lease.update({}, 'complete');
+    // Written when the lease is given back: that the action is over shows in Auto Scaling.
+    work.lease.mark('complete');
   }
 
   /** Retries a call to AWS that is needed around the work: an outage of theirs is not the instance's fault. */

@@ -201,7 +201,7 @@ async function joinNode(
   if (joined.result === 'failed' && joined.code === 'name-unregistered' && staged)
     await isVerified(work, ports, staged);
   checkJoin(instanceId, joined);
-  await lease.update({}, 'join');
+  lease.mark('join');
 }
 
 /**
@@ -297,14 +297,15 @@ async function attempt(
     );
     await slot.take(signal);
   }
-  await lease.update({}, 'node');
+  lease.mark('node');
 
   const domain = await ports.directory.domain(signal);
+  work.check();
   const found = await ports.nodes.probe(targetOf(action), signal, {
     operatingSystem,
     packageRepository,
   });
-  await lease.update({}, 'probe');
+  lease.mark('probe');
   checkNode(instanceId, found, domain, own !== undefined);
 
   if (await canAdopt(work, ports, found, domain)) {
@@ -399,7 +400,10 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
           );
         } catch (error) {
           const known = asAdjoinError(error);
-          if (COUNTED_CODES.has(known.code)) counter += 1;
+          if (COUNTED_CODES.has(known.code)) {
+            counter += 1;
+            work.attempted(known);
+          }
           if (counter < ports.patience.joinAttempts) throw known;
           throw new AdjoinError('join-exhausted', `${counter} attempts failed. The last: ${known.message}`, {
             cause: known,
@@ -407,12 +411,15 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
         }
       },
     );
+    work.attempted();
     await postJoin(work, ports, member);
     return { answer: 'CONTINUE', ending: 'joined' };
   } catch (error) {
     signal.throwIfAborted();
     const known = asAdjoinError(error);
     if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
+    // What an attempt failed with was told at once.
+    if (known.code.startsWith('node-')) work.attempted(known);
     await undo(work, ports, known);
     return failed(work, known);
   }

@@ -5,20 +5,28 @@
  *     room ──enter──▶ waiting ──take──▶ working ──leave──▶ over
  *                        ◀────rest─────────┘
  *
- * How many actions of a kind are here at all is limited too: one that waits is renewed three times (message, hook, lease)
- * in each third of its visibility time-out. Beyond that limit an action is turned away.
+ * Groups share the slots. The next free slot goes to the group that has fewest, and within it to the action whose time is up
+ * first. A few slots stay free for a group that has none yet, however long the others' work takes.
  */
-import type { Transition } from '../terms.ts';
+import type { LifecycleAction, Transition } from '../terms.ts';
 
 /**
- * Actions of a kind that are here for each slot of that kind. With the default of 64 slots they are 512 launches, which are
- * renewed by about 40 calls a second.
+ * Actions of a kind that are here at most. One that waits for its node takes less than 20 KB of memory (`npm run bench`), so
+ * that they stay below 200 MB.
  */
-const PLACES_PER_SLOT = 8;
+const PLACES = 10_000;
+
+/**
+ * A group gets a slot only while it has fewer than this many times the slots that are free ("dynamic thresholds", as memory is
+ * shared in network switches). Of 64 slots one group takes 56, two groups take 29 each, and some always stay free.
+ */
+const SHARE_OF_FREE = 7;
 
 /** What one action has of the slots. */
 export interface Place {
-  /** Resolves once the action has a slot: first come, first served. At once when it has one already. */
+  /** From now on the action waits behind those of its group whose time is up earlier. Milliseconds since the Unix epoch. */
+  due(deadline: number): void;
+  /** Resolves once the action has a slot; at once when it has one already. */
   take(signal: AbortSignal): Promise<void>;
   /** Gives the slot back while the action waits; nothing happens when it has none. */
   rest(): void;
@@ -32,52 +40,114 @@ export interface Slots {
   /** How many more actions are admitted, of the kind that has most room. */
   readonly room: number;
   /** Undefined when there is no room for an action of this kind. */
-  enter(transition: Transition): Place | undefined;
+  enter(action: Pick<LifecycleAction, 'transition' | 'group'>): Place | undefined;
+}
+
+interface Waiting {
+  readonly deadline: number;
+  readonly start: () => void;
+}
+
+/** What one group has of the slots of a kind. */
+interface Share {
+  working: number;
+  /** Those whose time is up first come first; of several with one deadline, the one that came first. */
+  readonly waiting: Waiting[];
 }
 
 /** The slots of one kind. */
 interface Kind {
   free: number;
   here: number;
-  /** In the order in which they came. */
-  readonly waiting: Set<() => void>;
+  /** Of the groups that work or wait. */
+  readonly shares: Map<string, Share>;
 }
 
-function giveBack(kind: Kind): void {
-  const [next] = kind.waiting;
-  if (next) next();
-  else kind.free += 1;
+const mayTake = (kind: Kind, share: Share): boolean =>
+  kind.free > 0 && share.working < SHARE_OF_FREE * kind.free;
+
+/** Whether this group's turn comes before the other's. */
+function isBefore(share: Share, other: Share): boolean {
+  if (share.working !== other.working) return share.working < other.working;
+  return (share.waiting[0]?.deadline ?? Infinity) < (other.waiting[0]?.deadline ?? Infinity);
 }
 
-function take(kind: Kind, signal: AbortSignal): Promise<void> {
+function nextOf(kind: Kind): Share | undefined {
+  let next: Share | undefined;
+  for (const share of kind.shares.values()) {
+    if (share.waiting.length === 0 || !mayTake(kind, share)) continue;
+    if (!next || isBefore(share, next)) next = share;
+  }
+  return next;
+}
+
+/** Gives the slots that are free to those that wait. */
+function serve(kind: Kind): void {
+  for (let share = nextOf(kind); share; share = nextOf(kind)) {
+    kind.free -= 1;
+    share.working += 1;
+    share.waiting.shift()?.start();
+  }
+}
+
+/** Where an action with this deadline stands among those that wait: behind all that are due no later. */
+function positionIn(waiting: readonly Waiting[], deadline: number): number {
+  let [from, to] = [0, waiting.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((waiting[middle]?.deadline ?? Infinity) <= deadline) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function take(kind: Kind, group: string, deadline: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason);
       return;
     }
-    if (kind.free > 0) {
-      kind.free -= 1;
-      resolve();
-      return;
-    }
-    const start = (): void => {
-      kind.waiting.delete(start);
-      signal.removeEventListener('abort', abort);
-      resolve();
+    const share = kind.shares.get(group) ?? { working: 0, waiting: [] };
+    kind.shares.set(group, share);
+    const waiting: Waiting = {
+      deadline,
+      start() {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      },
     };
     function abort(): void {
-      kind.waiting.delete(start);
+      share.waiting.splice(share.waiting.indexOf(waiting), 1);
+      forget(kind, group);
       reject(signal.reason);
     }
     signal.addEventListener('abort', abort, { once: true });
-    kind.waiting.add(start);
+    share.waiting.splice(positionIn(share.waiting, deadline), 0, waiting);
+    serve(kind);
   });
 }
 
-/** @param each slots of each kind */
-export function createSlots(each: number): Slots {
-  const places = each * PLACES_PER_SLOT;
-  const kindOf = (): Kind => ({ free: each, here: 0, waiting: new Set() });
+function giveBack(kind: Kind, group: string): void {
+  const share = kind.shares.get(group);
+  if (!share) return;
+  kind.free += 1;
+  share.working -= 1;
+  serve(kind);
+  forget(kind, group);
+}
+
+/** A group that neither works nor waits takes no memory. */
+function forget(kind: Kind, group: string): void {
+  const share = kind.shares.get(group);
+  if (share?.working === 0 && share.waiting.length === 0) kind.shares.delete(group);
+}
+
+/**
+ * @param each slots of each kind
+ * @param places actions of each kind that are here at most
+ */
+export function createSlots(each: number, places = PLACES): Slots {
+  const kindOf = (): Kind => ({ free: each, here: 0, shares: new Map() });
   const kinds: Readonly<Record<Transition, Kind>> = { launching: kindOf(), terminating: kindOf() };
 
   return {
@@ -85,20 +155,24 @@ export function createSlots(each: number): Slots {
     get room() {
       return places - Math.min(kinds.launching.here, kinds.terminating.here);
     },
-    enter(transition) {
+    enter({ transition, group }) {
       const kind = kinds[transition];
       if (kind.here === places) return undefined;
       kind.here += 1;
       let works = false;
+      let deadline = Infinity;
       const rest = (): void => {
         if (!works) return;
         works = false;
-        giveBack(kind);
+        giveBack(kind, group);
       };
       return {
+        due(time) {
+          deadline = time;
+        },
         async take(signal) {
           if (works) return;
-          await take(kind, signal);
+          await take(kind, group, deadline, signal);
           works = true;
         },
         rest,

@@ -40,9 +40,19 @@ async function keep({ lease }: Work, { clock }: WorkPorts): Promise<void> {
   await lease.update(mayHaveAccount(membership) ? { state } : { state: 'removed', ...endedAt(clock.now()) });
 }
 
+/**
+ * Takes a slot again after a pause.
+ * @throws AdjoinError `directory-unavailable` at the deadline: what is owed by then is written down without a slot
+ */
+function slotBy(deadline: number, { action, slot, signal }: Work, { clock }: WorkPorts): Promise<void> {
+  const late = (): AdjoinError =>
+    new AdjoinError('directory-unavailable', `${action.instanceId}: the hook's time is up.`);
+  return until(clock, deadline, signal, late, (limited) => slot.take(limited));
+}
+
 /** Ends with `removed` or `owed` in the ledger; or `failed`, when it can't be told which account would have to go. */
 async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
-  const { admission, lease, signal, log } = work;
+  const { admission, lease, signal, log, slot } = work;
   const { clock, patience } = ports;
   const { state, terminate } = lease.membership;
   // An earlier worker has come to the end of this and died before it could answer. A debt that a void message has noted is
@@ -56,7 +66,7 @@ async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const unmatched = await matchAccount(work, ports, began, deadline);
   // An instance that an event tells of is ending: no hook holds it, and it takes no more commands.
   if (work.action.source !== 'event') await leave(work, ports);
-  await lease.update({}, 'leave');
+  lease.mark('leave');
   if (unmatched) {
     log.error('account not matched, it is left as it is', { error: unmatched });
     const lastError = { code: unmatched.code, message: unmatched.message, at: clock.now() };
@@ -66,11 +76,13 @@ async function leaveAndRemove(work: Work, ports: WorkPorts): Promise<void> {
   const onRetry = async (error: AdjoinError, pauseMs: number): Promise<void> => {
     log.warn('account not removed yet', { error, pauseMs: Math.round(pauseMs) });
     await noteError(lease, clock, error);
+    slot.rest();
   };
   try {
-    const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, () =>
-      removeAccountBy(latest, work, ports),
-    );
+    const removed = await retry({ clock, pauses: patience.pauses, deadline, signal, onRetry }, async () => {
+      await slotBy(latest, work, ports);
+      return removeAccountBy(latest, work, ports);
+    });
     log.info('account removed', { ...removed });
     const { domainController } = removed;
     await lease.update(

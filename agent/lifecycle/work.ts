@@ -20,6 +20,8 @@ export interface Work {
   readonly signal: AbortSignal;
   /** The work begins with a slot. While it waits it may do without: it rests, and takes one again before it goes on. */
   readonly slot: Pick<Place, 'take' | 'rest'>;
+  /** Told when the node has joined, and of each error that is the node's. */
+  readonly attempted: (error?: AdjoinError) => void;
   /** Called right before an effect that no fencing token guards. Throws what `KeepAlive.check` throws. */
   readonly check: () => void;
   readonly log: Log;

@@ -315,7 +315,7 @@ export function createNodes(options: NodesOptions): Nodes {
     // Before and after the restart, the script has its whole time.
     const restartMs = task.restarts === true ? RESTART_MS + executionMs : 0;
     const limit = deliverySeconds(task.purpose) * 1000 + executionMs + restartMs + SLACK_MS;
-    const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal);
+    const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal, task.purpose);
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
     const detail = invocation.detail.replaceAll(' ', '');
     if (OTHER_PLATFORM.test(detail)) {

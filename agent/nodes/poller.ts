@@ -1,6 +1,7 @@
 /**
- * One loop follows every running command: each look asks once per command, however many nodes it runs on. Throttling slows
- * the loop down for all commands, success speeds it up again.
+ * One loop follows every running command: each look asks once per command, however many nodes it runs on. A command is first
+ * looked at when one of its kind can have ended, and less often the longer it runs. Throttling slows the loop down for all
+ * commands, success speeds it up again.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
@@ -29,12 +30,25 @@ export interface Poller {
    * cancelled, because a node that is gone never confirms it.
    * @throws AdjoinError `command-failed` when the deadline (milliseconds since the Unix epoch) passes first; when AWS does
    * not say how the command is by then, AWS's error, because the node is not the cause
+   * @param kind of commands that take about the same time
    */
-  wait(commandId: string, instanceId: string, deadline: number, signal: AbortSignal): Promise<Invocation>;
+  wait(
+    commandId: string,
+    instanceId: string,
+    deadline: number,
+    signal: AbortSignal,
+    kind: string,
+  ): Promise<Invocation>;
 }
 
 /** Milliseconds between looks at most: even so, an ended command is seen within any heartbeat. */
 const SLOWEST_MS = 15_000;
+/** A command that runs is looked at again after so many parts of the time that it has run, and at the latest after so many milliseconds. */
+const PARTS = 8;
+const LONGEST_GAP_MS = 5_000;
+/** Of the last commands of a kind: the first look is at this share of the time that the quickest of them took. */
+const REMEMBERED = 10;
+const SHARE_OF_QUICKEST = 0.8;
 const RUNNING_STATUSES = new Set(['Pending', 'InProgress', 'Delayed', 'Cancelling']);
 
 interface Waiting {
@@ -43,21 +57,51 @@ interface Waiting {
   readonly settle: (result: Invocation | AdjoinError) => void;
 }
 
+interface Command {
+  readonly kind: string;
+  /** Milliseconds since the Unix epoch, both. */
+  readonly since: number;
+  nextLook: number;
+  readonly waiting: Set<Waiting>;
+}
+
 export function createPoller(options: PollerOptions): Poller {
   const { list, clock, intervalMs } = options;
-  const commands = new Map<string, Set<Waiting>>();
+  const commands = new Map<string, Command>();
+  /** Milliseconds that the last commands of each kind took. */
+  const durations = new Map<string, readonly number[]>();
   let looping = false;
   const slowest = Math.max(SLOWEST_MS, intervalMs);
   let pause = intervalMs;
 
   function settle(commandId: string, waiting: Waiting, result: Invocation | AdjoinError): void {
-    const group = commands.get(commandId);
-    group?.delete(waiting);
-    if (group?.size === 0) commands.delete(commandId);
+    leave(commandId, waiting);
     waiting.settle(result);
   }
 
-  async function look(commandId: string, group: ReadonlySet<Waiting>): Promise<boolean> {
+  function leave(commandId: string, waiting: Waiting): void {
+    const command = commands.get(commandId);
+    command?.waiting.delete(waiting);
+    if (command?.waiting.size === 0) commands.delete(commandId);
+  }
+
+  function begun(kind: string): Command {
+    const since = clock.now();
+    const quickest = Math.min(...(durations.get(kind) ?? [0]));
+    return { kind, since, nextLook: since + quickest * SHARE_OF_QUICKEST, waiting: new Set() };
+  }
+
+  function learn({ kind, since }: Command): void {
+    const known = durations.get(kind) ?? [];
+    durations.set(kind, [...known, clock.now() - since].slice(-REMEMBERED));
+  }
+
+  function isDue({ nextLook, waiting }: Command): boolean {
+    const now = clock.now();
+    return now >= nextLook || [...waiting].some(({ deadline }) => now >= deadline);
+  }
+
+  async function look(commandId: string, command: Command): Promise<boolean> {
     let failure: AdjoinError | undefined;
     let invocations: readonly Invocation[] = [];
     try {
@@ -65,12 +109,16 @@ export function createPoller(options: PollerOptions): Poller {
     } catch (error) {
       failure = asAdjoinError(error);
     }
-    for (const waiting of group) {
+    const now = clock.now();
+    command.nextLook = now + Math.min(LONGEST_GAP_MS, (now - command.since) / PARTS);
+    let hasEnded = false;
+    for (const waiting of command.waiting) {
       const found = invocations.find((invocation) => invocation.instanceId === waiting.instanceId);
       const isLate = clock.now() >= waiting.deadline;
-      if (found && (!RUNNING_STATUSES.has(found.status) || (isLate && found.status === 'Cancelling')))
+      if (found && (!RUNNING_STATUSES.has(found.status) || (isLate && found.status === 'Cancelling'))) {
+        hasEnded = true;
         settle(commandId, waiting, found);
-      else if (isLate) {
+      } else if (isLate) {
         const where = `Command ${commandId} on ${waiting.instanceId}`;
         const late = failure
           ? new AdjoinError(failure.code, `${where} has not been seen to end: ${failure.message}`, {
@@ -83,6 +131,7 @@ export function createPoller(options: PollerOptions): Poller {
         settle(commandId, waiting, late);
       }
     }
+    if (hasEnded) learn(command);
     return failure?.code === 'aws-throttled';
   }
 
@@ -91,7 +140,9 @@ export function createPoller(options: PollerOptions): Poller {
       while (commands.size > 0) {
         await clock.sleep(pause);
         const throttled = await Promise.all(
-          [...commands].map(([commandId, group]) => look(commandId, group)),
+          [...commands]
+            .filter(([, command]) => isDue(command))
+            .map(([commandId, command]) => look(commandId, command)),
         );
         pause = throttled.includes(true) ? Math.min(slowest, pause * 2) : Math.max(intervalMs, pause * 0.8);
       }
@@ -101,7 +152,7 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   return {
-    wait(commandId, instanceId, deadline, signal) {
+    wait(commandId, instanceId, deadline, signal, kind) {
       return new Promise<Invocation>((resolve, reject) => {
         if (signal.aborted) {
           reject(signal.reason);
@@ -117,14 +168,13 @@ export function createPoller(options: PollerOptions): Poller {
           },
         };
         function abort(): void {
-          const group = commands.get(commandId);
-          group?.delete(waiting);
-          if (group?.size === 0) commands.delete(commandId);
+          leave(commandId, waiting);
           reject(signal.reason);
         }
         signal.addEventListener('abort', abort, { once: true });
-        const group = commands.get(commandId) ?? new Set();
-        commands.set(commandId, group.add(waiting));
+        const command = commands.get(commandId) ?? begun(kind);
+        command.waiting.add(waiting);
+        commands.set(commandId, command);
         if (!looping) {
           looping = true;
           void loop();

@@ -21,6 +21,12 @@ export interface Readiness {
 
 /** Milliseconds; launches come in groups. */
 const WINDOW_MS = 100;
+/** A node that is long in coming is looked for less often: after so many parts of the time that it has been waited for. */
+const PARTS = 20;
+/** Milliseconds between two looks at most. */
+const LONGEST_PAUSE_MS = 30_000;
+/** Milliseconds for which a node that was seen counts as there: the wait for it and the work that follows share a look. */
+const SEEN_MS = 5_000;
 
 export function createReadiness(options: ReadinessOptions): Readiness {
   const look = createBatch<string, boolean>({
@@ -33,10 +39,32 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       return instanceIds.map((instanceId) => found.has(instanceId));
     },
   });
+  const { clock, intervalMs } = options;
+  /** Those that were waited for, by the time at which they were seen; milliseconds since the Unix epoch. */
+  const seen = new Map<string, number>();
+
+  /** All looks are at multiples of the interval, so that those who wait share them. */
+  function nextLook(began: number): number {
+    const now = clock.now();
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(intervalMs, (now - began) / PARTS));
+    return Math.floor((now + pause) / intervalMs) * intervalMs - now;
+  }
+
   return {
-    isReady: look,
+    async isReady(instanceId, signal) {
+      const at = seen.get(instanceId) ?? -Infinity;
+      seen.delete(instanceId);
+      return clock.now() - at < SEEN_MS || look(instanceId, signal);
+    },
     async wait(instanceId, signal) {
-      while (!(await look(instanceId, signal))) await options.clock.sleep(options.intervalMs, signal);
+      const began = clock.now();
+      while (!(await look(instanceId, signal))) await clock.sleep(nextLook(began), signal);
+      const now = clock.now();
+      for (const [earlier, at] of seen) {
+        if (now - at < SEEN_MS) break;
+        seen.delete(earlier);
+      }
+      seen.set(instanceId, now);
     },
   };
 }

@@ -18,7 +18,9 @@ import {
   type PutItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import {
+  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
+  DeleteMessageBatchCommand,
   DeleteMessageCommand,
   ReceiveMessageCommand,
   SQSClient,
@@ -106,7 +108,26 @@ function isMet(input: PutItemCommandInput, stored: Record<string, AttributeValue
 const handleOf = ({ messageId, receipt }: ReceivedMessage): string => `${messageId} ${receipt}`;
 function receivedOf(handle = ''): ReceivedMessage {
   const [messageId = '', receipt = ''] = handle.split(' ');
-  return { messageId, receipt: Number(receipt), body: '', receiveCount: 0 };
+  return { messageId, receipt: Number(receipt), body: '', receiveCount: 0, firstReceivedAt: 0 };
+}
+
+/** Each entry succeeds or fails by itself. */
+function inBatch<Entry extends { readonly Id: string | undefined }>(
+  entries: readonly Entry[] = [],
+  run: (entry: Entry) => void,
+): object {
+  if (entries.length > 10) throw new ServiceError('TooManyEntriesInBatchRequest');
+  const Successful: object[] = [];
+  const Failed: object[] = [];
+  for (const entry of entries) {
+    try {
+      run(entry);
+      Successful.push({ Id: entry.Id });
+    } catch {
+      Failed.push({ Id: entry.Id, SenderFault: true, Code: 'MessageNotInflight' });
+    }
+  }
+  return { Successful, Failed };
 }
 
 export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
@@ -185,7 +206,10 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
           MessageId: received.messageId,
           ReceiptHandle: handleOf(received),
           Body: received.body,
-          Attributes: { ApproximateReceiveCount: String(received.receiveCount) },
+          Attributes: {
+            ApproximateReceiveCount: String(received.receiveCount),
+            ApproximateFirstReceiveTimestamp: String(received.firstReceivedAt),
+          },
         })),
       };
     }
@@ -196,6 +220,14 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
     if (command instanceof ChangeMessageVisibilityCommand) {
       cloud.hide(receivedOf(command.input.ReceiptHandle), command.input.VisibilityTimeout ?? 0);
       return {};
+    }
+    if (command instanceof DeleteMessageBatchCommand) {
+      return inBatch(command.input.Entries, ({ ReceiptHandle }) => cloud.remove(receivedOf(ReceiptHandle)));
+    }
+    if (command instanceof ChangeMessageVisibilityBatchCommand) {
+      return inBatch(command.input.Entries, ({ ReceiptHandle, VisibilityTimeout = 0 }) =>
+        cloud.hide(receivedOf(ReceiptHandle), VisibilityTimeout),
+      );
     }
     if (command instanceof DescribeAutoScalingInstancesCommand) {
       return {

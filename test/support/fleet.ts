@@ -33,8 +33,8 @@ export interface Fleet {
   launchStuck(instanceId: string): void;
   /** As `launch`; its join fails. */
   launchBroken(instanceId: string): void;
-  /** Starts a worker process with so many slots of each kind. */
-  start(slots: number): Worker;
+  /** Starts a worker process with so many slots of each kind, and places of each kind. */
+  start(slots: number, places?: number): Worker;
   /** Lets time pass, for at most so many milliseconds, until this holds. @returns the milliseconds that passed */
   until(done: () => boolean, limitMs: number): Promise<number>;
 }
@@ -122,7 +122,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
       broken.add(instanceId);
       cloud.launch(instanceId, false, []);
     },
-    start(each) {
+    start(each, places) {
       workers += 1;
       const process: Process = { name: `w${workers}`, dead: false, suspendedUntil: 0 };
       const clock = kernel.clockOf(process);
@@ -137,11 +137,12 @@ export function createFleet(options: FleetOptions = {}): Fleet {
         url: 'queue',
         waitSeconds: 20,
         visibilitySeconds: firstVisibility(VISIBILITY_MS) / 1000,
+        clock,
       });
       const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0.5 };
       let owners = 0;
       let passwords = 0;
-      const slots = createSlots(each);
+      const slots = createSlots(each, places);
       const handler = createHandler({
         expected: { accountId: ACCOUNT, region: REGION },
         admission: {

@@ -11,7 +11,8 @@ export interface StoredMessage {
   receiveCount: number;
   /** The last receive's. */
   receipt: number;
-  /** Milliseconds since the Unix epoch, both. */
+  /** Milliseconds since the Unix epoch, all of them. */
+  firstReceivedAt: number;
   receivedAt: number;
   visibleAt: number;
   gone: 'deleted' | 'dead letter' | undefined;
@@ -23,6 +24,7 @@ export interface ReceivedMessage {
   readonly body: string;
   readonly receiveCount: number;
   readonly receipt: number;
+  readonly firstReceivedAt: number;
 }
 
 export interface MemoryQueueOptions {
@@ -66,6 +68,7 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
         body,
         receiveCount: 0,
         receipt: 0,
+        firstReceivedAt: Infinity,
         receivedAt: Infinity,
         visibleAt: now(),
         gone: undefined,
@@ -85,10 +88,11 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
         message.receiveCount += 1;
         receipts += 1;
         message.receipt = receipts;
+        message.firstReceivedAt = Math.min(message.firstReceivedAt, now());
         message.receivedAt = now();
         message.visibleAt = now() + visibilityMs;
-        const { messageId, body, receiveCount, receipt } = message;
-        found.push({ messageId, body, receiveCount, receipt });
+        const { messageId, body, receiveCount, receipt, firstReceivedAt } = message;
+        found.push({ messageId, body, receiveCount, receipt, firstReceivedAt });
       }
       return found;
     },

@@ -122,6 +122,7 @@ export const defects = {
                 return lease.membership;
               },
               update: (change, step) => lease.update(change, step),
+              mark: (step) => lease.mark(step),
               renew: () => deaf(lease.renew()),
               release: () => lease.release(),
             };

@@ -120,9 +120,10 @@ export function createWorld(each = 64): World {
   const clock = createVirtualClock();
   const log = createMemoryLog();
   const domain = createMemoryDirectory(() => clock.now());
+  const firstReceives = new Map<string, number>();
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
-    slots: createSlots(each),
+    slots: createSlots(each, 8 * each),
     endings: [],
     log: log.lines,
     effects: [],
@@ -207,7 +208,12 @@ export function createWorld(each = 64): World {
       return world.message({ transition: 'terminating', token: TERMINATE_TOKEN }, 'terminate');
     },
     anotherWorker: () => workerOf(),
-    deliver: (message) => createDelivery(message, clock.now(), { queue, clock, visibilityMs: 120_000 }),
+    deliver(message) {
+      const first = firstReceives.get(message.messageId) ?? clock.now();
+      firstReceives.set(message.messageId, first);
+      const received = { ...message, firstReceivedAt: first };
+      return createDelivery(received, clock.now(), { queue, clock, visibilityMs: 120_000 });
+    },
   };
 
   async function call(name: string, signal?: AbortSignal): Promise<void> {
@@ -338,7 +344,7 @@ export function createWorld(each = 64): World {
     },
   };
 
-  function workerOf(slots = createSlots(each)): Handler {
+  function workerOf(slots = createSlots(each, 8 * each)): Handler {
     return createHandler({
       expected: {
         accountId: ACCOUNT,

@@ -33,9 +33,9 @@ const accountsOf = (instanceIds: readonly string[]): number =>
   [...fleet.domain.accounts.values()].filter(({ stamp }) => instanceIds.includes(stamp ?? '')).length;
 
 /** Twenty members, then so many launches that wait; a minute later terminations, and healthy launches behind them. */
-async function scene(stuck: readonly string[], slots = SLOTS): Promise<void> {
+async function scene(stuck: readonly string[], slots = SLOTS, places?: number): Promise<void> {
   for (const instanceId of members) fleet.launch(instanceId);
-  fleet.start(slots);
+  fleet.start(slots, places);
   await fleet.until(() => areAll('InService', members), LIMIT_MS);
   for (const instanceId of stuck) fleet.launchStuck(instanceId);
   await fleet.until(() => false, 60_000);
@@ -70,22 +70,18 @@ describe('128 launches that wait for nodes which never register', () => {
     expect(fleet.cloud.messages.map(({ gone }) => gone)).toEqual(fleet.cloud.messages.map(() => 'deleted'));
   });
 
-  test('cost each a renewal of message, hook and lease in 32 to 40 seconds, and a share of a look', async () => {
+  test('cost each a renewal of its message in 40 seconds and of its hook in 80 to 100, and a share of a look', async () => {
     await scene(stuck);
     await fleet.until(() => areAll('InService', healthy) && areAll('gone', members), LIMIT_MS);
     const before = new Map(fleet.calls);
     await fleet.until(() => false, 320_000);
     const perSecond = (name: string): number =>
       ((fleet.calls.get(name) ?? 0) - (before.get(name) ?? 0)) / 320;
-    for (const renewal of [
-      'sqs.ChangeMessageVisibility',
-      'autoscaling.RecordLifecycleActionHeartbeat',
-      'dynamodb.PutItem',
-    ]) {
-      expect([renewal, perSecond(renewal)]).toEqual([renewal, expect.closeTo(stuck.length / 32, 0)]);
-    }
-    // At most fifty nodes a look, each two seconds.
-    expect(perSecond('ssm.DescribeInstanceInformation')).toBeLessThan(5);
+    expect(perSecond('sqs.ChangeMessageVisibility')).toBeLessThan(stuck.length / 35);
+    expect(perSecond('autoscaling.RecordLifecycleActionHeartbeat')).toBeLessThanOrEqual(stuck.length / 80);
+    // At most fifty nodes a look.
+    expect(perSecond('ssm.DescribeInstanceInformation')).toBeLessThan(1);
+    expect(perSecond('dynamodb.PutItem')).toBe(0);
     expect(perSecond('ssm.SendCommand')).toBe(0);
   });
 
@@ -102,12 +98,11 @@ describe('128 launches that wait for nodes which never register', () => {
 });
 
 describe('more launches that wait than a worker has room for', () => {
-  /** Of each kind, there is room for eight times as many. */
-  const slots = 8;
+  const places = 64;
   const stuck = ids(2, 100);
 
   test('still delay no termination; the launches that find no room come back, and are no dead letters', async () => {
-    await scene(stuck, slots);
+    await scene(stuck, 8, places);
     const gone = await fleet.until(() => areAll('gone', members), LIMIT_MS);
     expect(gone).toBeLessThan(30_000);
     expect(endings(members, 'terminating')).toEqual(members.map(() => 'worker CONTINUE'));

@@ -31,7 +31,8 @@ export function createSpoiltCalls(onMet: (fault: CallFault) => void): SpoiltCall
       armed.set(fault.operation, waiting);
     },
     meet({ service, operation }) {
-      const waiting = armed.get(`${service}:${operation}`);
+      // A plan names what a policy allows, and a policy knows a batch by the name of its single form.
+      const waiting = armed.get(`${service}:${operation.replace(/Batch$/, '')}`);
       const [first] = waiting ?? [];
       if (!waiting || !first) return undefined;
       first.left -= 1;

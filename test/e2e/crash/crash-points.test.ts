@@ -13,7 +13,10 @@ import { pointsOf, shareOf, tableOf, type Action, type Point, type Result, type 
 const visibilitySeconds = 10;
 /** As many as keep two cores busy while most of them wait for that time to pass. */
 const laneCount = 6;
-/** Milliseconds that a node's command is held up, so that everything falls due that is renewed: the lease is, after 2.7 s. */
+/**
+ * Milliseconds that a node's command is held up, so that message and lease fall due for a renewal: after 2.7 and 3.3 s. That of
+ * the hook does after 80 s at the earliest, and is left to the schedules.
+ */
 const slowMs = 4_000;
 const slow = { call: /^ssm:SendCommand (join|leave)$/, ms: slowMs };
 /** What an agent asks for once and remembers, or does while it connects; a poll that is under way when the message comes. */
@@ -40,7 +43,6 @@ const landmarks: Readonly<Record<Action, readonly string[]>> = {
     'dynamodb:PutItem launch stage',
     'ssm:SendCommand joinLinux',
     'sqs:ChangeMessageVisibility renews',
-    'autoscaling:RecordLifecycleActionHeartbeat renews',
     'dynamodb:PutItem renews the lease',
     'dynamodb:PutItem launch verify',
     'autoscaling:CompleteLifecycleAction',
@@ -52,7 +54,6 @@ const landmarks: Readonly<Record<Action, readonly string[]>> = {
     'dynamodb:PutItem takes the lease',
     'ssm:SendCommand leave',
     'sqs:ChangeMessageVisibility renews',
-    'autoscaling:RecordLifecycleActionHeartbeat renews',
     'dynamodb:PutItem renews the lease',
     'ldap:bind',
     'ldap:delete account',

@@ -689,6 +689,7 @@ describe('notices', () => {
     'abandoned-launches',
     'failed-unjoins',
     'cancelled-commands',
+    'failing-groups',
     'halted-sweeps',
     'no-worker',
     'few-workers',
@@ -753,6 +754,7 @@ describe('notices', () => {
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
       '{ $.event = "post-join document failed" }',
+      '{ $.event = "group keeps failing" }',
       '{ $.event = "sweep halted" }',
       '{ $.error.code = "action-not-opted-in" }',
     ]);

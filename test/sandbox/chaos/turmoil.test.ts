@@ -10,13 +10,13 @@ const lost: CallFault = { kind: 'answer-lost', operation: 'sqs:DeleteMessage', t
 const call = { service: 'sqs', operation: 'DeleteMessage' };
 
 describe('spoilt calls', () => {
-  test('a fault meets the next calls of its operation, as many as it says, and no other', () => {
+  test('a fault meets the next calls of its operation or of its batch, as many as it says, and no other', () => {
     const met: CallFault[] = [];
     const calls = createSpoiltCalls((fault) => met.push(fault));
     calls.arm(lost);
     expect(calls.meet({ service: 'sqs', operation: 'ReceiveMessage' })).toBeUndefined();
     expect(calls.meet(call)).toEqual({ loseAnswer: true });
-    expect(calls.meet(call)).toEqual({ loseAnswer: true });
+    expect(calls.meet({ service: 'sqs', operation: 'DeleteMessageBatch' })).toEqual({ loseAnswer: true });
     expect(calls.meet(call)).toBeUndefined();
     expect(met).toEqual([lost, lost]);
   });

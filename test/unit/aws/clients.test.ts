@@ -7,6 +7,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
 import { createClients, destroyClients, type Clients } from '../../../agent/aws/clients.ts';
+import { systemClock } from '../../../agent/clock.ts';
 import { createQueue } from '../../../agent/aws/queue.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
@@ -90,6 +91,7 @@ describe('a call', () => {
       url: 'https://sqs.eu-central-1.amazonaws.com/111122223333/queue',
       waitSeconds: 20,
       visibilitySeconds: 60,
+      clock: systemClock,
     });
     await expect(queue.receive(10)).rejects.toMatchObject({ code: 'aws-unavailable' });
     const autoScaling = createAutoScaling(clients.autoScaling, createVirtualClock());
@@ -128,7 +130,9 @@ test('the queue is found at the endpoint of SQS, whatever host its URL names', a
   behaviours = [empty];
   const options = { waitSeconds: 20, visibilitySeconds: 60 };
   const url = 'https://sqs.invalid/111122223333/queue';
-  await expect(createQueue(clients.sqs, { url, ...options }).receive(10)).resolves.toEqual([]);
+  await expect(
+    createQueue(clients.sqs, { url, ...options, clock: systemClock }).receive(10),
+  ).resolves.toEqual([]);
 });
 
 test('a client waits for an answer for longer than SQS polls, and slows down when it is throttled', async () => {

@@ -2,6 +2,7 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { describe, expect, test } from '@jest/globals';
 import { createDeadLetters } from '../../../agent/aws/dead-letters.ts';
+import { systemClock } from '../../../agent/clock.ts';
 import { createQueue } from '../../../agent/aws/queue.ts';
 import { asked, inTurn, startAwsEndpoint, type AwsAnswer } from '../../support/aws-endpoint.ts';
 
@@ -13,7 +14,7 @@ async function start(...answers: readonly AwsAnswer[]) {
   const client = new SQSClient({ ...endpoint.client, useQueueUrlAsEndpoint: false, md5: false });
   return {
     endpoint,
-    queue: createQueue(client, { url, waitSeconds: 20, visibilitySeconds: 120 }),
+    queue: createQueue(client, { url, waitSeconds: 20, visibilitySeconds: 120, clock: systemClock }),
     letters: createDeadLetters(client, { url: deadUrl, mainUrl: url }),
   };
 }
@@ -30,7 +31,11 @@ describe('the queue', () => {
             MessageId: 'm-1',
             ReceiptHandle: 'r-1',
             Body: 'one',
-            Attributes: { ApproximateReceiveCount: '3', SenderId: 'AROA1:me' },
+            Attributes: {
+              ApproximateReceiveCount: '3',
+              ApproximateFirstReceiveTimestamp: '1767225600000',
+              SenderId: 'AROA1:me',
+            },
           },
           {},
         ],
@@ -39,7 +44,14 @@ describe('the queue', () => {
     );
     await using _ = endpoint;
     await expect(queue.receive(16)).resolves.toEqual([
-      { messageId: 'm-1', receiptHandle: 'r-1', body: 'one', receiveCount: 3, senderId: 'AROA1:me' },
+      {
+        messageId: 'm-1',
+        receiptHandle: 'r-1',
+        body: 'one',
+        receiveCount: 3,
+        senderId: 'AROA1:me',
+        firstReceivedAt: 1_767_225_600_000,
+      },
       { messageId: '', receiptHandle: '', body: '', receiveCount: 1, senderId: '' },
     ]);
     await expect(queue.receive(2)).resolves.toEqual([]);
@@ -47,7 +59,11 @@ describe('the queue', () => {
       QueueUrl: url,
       WaitTimeSeconds: 20,
       VisibilityTimeout: 120,
-      MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SenderId'],
+      MessageSystemAttributeNames: [
+        'ApproximateReceiveCount',
+        'ApproximateFirstReceiveTimestamp',
+        'SenderId',
+      ],
     };
     expect(asked(endpoint)).toEqual([
       { operation: 'ReceiveMessage', input: { ...input, MaxNumberOfMessages: 10 } },
@@ -64,6 +80,66 @@ describe('the queue', () => {
     expect(asked(endpoint)).toEqual([
       { operation: 'DeleteMessage', input },
       { operation: 'ChangeMessageVisibility', input: { ...input, VisibilityTimeout: 30 } },
+    ]);
+  });
+
+  test('removes up to ten messages by one request, and tells each how it ended', async () => {
+    const { endpoint, queue } = await start(
+      {
+        Successful: [{ Id: '0' }],
+        Failed: [{ Id: '1', SenderFault: true, Code: 'AccessDeniedException', Message: 'no' }],
+      },
+      {},
+    );
+    await using _ = endpoint;
+    const messages = ['a', 'b', 'c'].map((id) => ({ ...message, messageId: id, receiptHandle: `r-${id}` }));
+    const [first, second, third] = await Promise.allSettled(messages.map((each) => queue.remove(each)));
+    expect(asked(endpoint)).toEqual([
+      {
+        operation: 'DeleteMessageBatch',
+        input: {
+          QueueUrl: url,
+          Entries: ['a', 'b', 'c'].map((id, index) => ({ Id: String(index), ReceiptHandle: `r-${id}` })),
+        },
+      },
+    ]);
+    expect(first).toMatchObject({ status: 'fulfilled' });
+    expect(second).toMatchObject({
+      reason: { code: 'aws-denied', message: expect.stringContaining('DeleteMessage b') },
+    });
+    // SQS has said nothing of it.
+    expect(third).toMatchObject({ reason: { code: 'aws-unavailable' } });
+  });
+
+  test('hides messages by one request, each for its own time; one that is lost is no other’s loss', async () => {
+    const { endpoint, queue } = await start({
+      Successful: [{ Id: '1' }],
+      Failed: [
+        { Id: '0', SenderFault: true, Code: 'MessageNotInflight', Message: 'no' },
+        { Id: '2', SenderFault: false, Code: 'InternalError', Message: 'later' },
+      ],
+    });
+    await using _ = endpoint;
+    const hidden = await Promise.allSettled(
+      [10, 20.4, 0].map((seconds, index) => queue.hide({ ...message, receiptHandle: `r-${index}` }, seconds)),
+    );
+    expect(asked(endpoint)).toEqual([
+      {
+        operation: 'ChangeMessageVisibilityBatch',
+        input: {
+          QueueUrl: url,
+          Entries: [10, 20, 0].map((seconds, index) => ({
+            Id: String(index),
+            ReceiptHandle: `r-${index}`,
+            VisibilityTimeout: seconds,
+          })),
+        },
+      },
+    ]);
+    expect(hidden).toMatchObject([
+      { reason: { code: 'lease-lost' } },
+      { status: 'fulfilled' },
+      { reason: { code: 'aws-unavailable' } },
     ]);
   });
 

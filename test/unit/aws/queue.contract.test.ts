@@ -4,6 +4,7 @@
  */
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../../agent/clock.ts';
 import { createQueue } from '../../../agent/aws/queue.ts';
 import { createMemoryQueue } from '../../support/memory-queue.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
@@ -71,6 +72,7 @@ async function inSqs(): Promise<Subject> {
     url: QueueUrl,
     waitSeconds: 0,
     visibilitySeconds: VISIBILITY_SECONDS,
+    clock: systemClock,
   });
   return {
     clock: bench.clock,

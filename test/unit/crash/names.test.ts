@@ -35,8 +35,8 @@ describe('names of calls', () => {
     const writes: Written[] = [
       { steps: { received: '5' } },
       { expires: '2', steps: { received: '5' } },
-      { steps: { received: '5', node: '6' } },
-      { steps: { received: '5', node: '6' }, more: { stagingBegan: { N: '7' } } },
+      { expires: '3', steps: { received: '5', node: '6' } },
+      { steps: { received: '5', node: '6', probe: '7' }, more: { stagingBegan: { N: '7' } } },
       { steps: { received: '5', node: '6', stage: '8' } },
       { steps: { received: '5', node: '6', stage: '8' }, more: { state: { S: 'member' } } },
       { owner: '', steps: { received: '5', node: '6', stage: '8' } },
@@ -51,7 +51,7 @@ describe('names of calls', () => {
     expect(named).toEqual([
       'takes the lease',
       'renews the lease',
-      'launch node',
+      'renews the lease',
       'intends to stage',
       'launch stage',
       'state',
@@ -63,8 +63,8 @@ describe('names of calls', () => {
   test('compare with what was written, not with what was tried', () => {
     const names = createNames(options);
     names.written(write({}));
-    names.aws(write({ steps: { node: '6' } }));
-    expect(names.aws(write({ steps: { node: '6' } })).name).toBe('dynamodb:PutItem launch node');
+    names.aws(write({ steps: { stage: '6' } }));
+    expect(names.aws(write({ steps: { stage: '6' } })).name).toBe('dynamodb:PutItem launch stage');
   });
 
   test('tell the heartbeat that admits from those that renew', () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createLedger, type Ledger } from '../../../agent/ledger/ledger.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
@@ -198,6 +198,45 @@ describe('taking an action', () => {
     await expect(ledger.take(launch)).rejects.toThrow('keeps changing hands');
   });
 
+  test('of a new instance is one write and no look', async () => {
+    const read = jest.spyOn(memory, 'get');
+    const lease = await ledger.take(launch, { owner: 'worker/1', lastsMs: LEASE_MS, isNew: true });
+    expect(read).not.toHaveBeenCalled();
+    expect(lease.membership).toMatchObject({ state: 'joining', fencingToken: 1, leaseOwner: 'worker/1' });
+    expect(record()).toEqual(lease.membership);
+  });
+
+  test('of an instance that is known after all changes nothing before its record is read', async () => {
+    const earlier = await ledger.take(launch);
+    await earlier.update({ state: 'member', objectGuid: 'guid' }, 'verify');
+    const asked = { owner: 'worker/2', lastsMs: LEASE_MS, isNew: true };
+    await expect(ledger.take(launch, asked)).rejects.toMatchObject({ code: 'action-owned-elsewhere' });
+    expect(record()).toEqual(JSON.parse(JSON.stringify(earlier.membership)));
+    await earlier.release();
+    const lease = await ledger.take(launch, asked);
+    expect(lease.membership).toMatchObject({ state: 'member', objectGuid: 'guid', fencingToken: 2 });
+  });
+
+  test('of a new instance, whose write has lost its answer, holds when it is asked for again', async () => {
+    fault = (write) => {
+      write();
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    const asked = { owner: 'worker/1', lastsMs: LEASE_MS };
+    await expect(ledger.take(launch, { ...asked, isNew: true })).rejects.toMatchObject({
+      code: 'aws-unavailable',
+    });
+    const lease = await ledger.take(launch, asked);
+    expect(lease.membership).toMatchObject({ fencingToken: 1, leaseOwner: 'worker/1' });
+  });
+
+  test('takes the time at which its message was received for the time of its receive', async () => {
+    const receivedAt = clock.now() - 40_000;
+    await ledger.take(launch, { owner: 'worker/1', lastsMs: LEASE_MS, receivedAt });
+    expect(record().launch?.times.received).toBe(receivedAt);
+    expect(record().leaseExpiresAt).toBe(clock.now() + LEASE_MS);
+  });
+
   test('by two at once is won by one', async () => {
     const results = await Promise.allSettled([ledger.take(launch), ledger.take(launch), ledger.take(launch)]);
     expect(results.map((result) => result.status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
@@ -298,6 +337,25 @@ describe('a holder', () => {
     await clock.advance(30_000);
     await lease.renew();
     expect(record().leaseExpiresAt).toBe(clock.now() + LEASE_MS);
+  });
+
+  test('writes the time of a step that it only marks with its next write, also after one that failed', async () => {
+    const lease = await ledger.take(launch);
+    const began = clock.now();
+    lease.mark('node');
+    await clock.advance(1_000);
+    lease.mark('probe');
+    expect(record().launch?.times).toEqual({ received: began });
+    fault = () => {
+      throw new AdjoinError('aws-unavailable', 'no answer');
+    };
+    await expect(lease.renew()).rejects.toMatchObject({ code: 'aws-unavailable' });
+    await clock.advance(1_000);
+    await lease.renew();
+    expect(record().launch?.times).toEqual({ received: began, node: began, probe: began + 1_000 });
+    lease.mark('complete');
+    await lease.release();
+    expect(record().launch?.times.complete).toBe(began + 2_000);
   });
 
   test('that another has followed changes nothing any more', async () => {

@@ -158,6 +158,7 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
         lease: await ledger.take(action),
         signal: stop.signal,
         slot: { take: async () => undefined, rest: () => undefined },
+        attempted: () => undefined,
         check: () => scene.check(),
         log,
       };

@@ -11,12 +11,13 @@ const open = new AbortController().signal;
 
 let slots: Slots;
 beforeEach(() => {
-  slots = createSlots(EACH);
+  slots = createSlots(EACH, PLACES);
 });
 
-function enter(transition: Transition = 'launching'): Place {
-  const place = slots.enter(transition);
+function enter(transition: Transition = 'launching', group = 'fleet', deadline?: number): Place {
+  const place = slots.enter({ transition, group });
   if (!place) throw new Error('There is no room.');
+  if (deadline !== undefined) place.due(deadline);
   return place;
 }
 
@@ -41,7 +42,7 @@ describe('slots of a kind', () => {
 
   test('are not those of the other', async () => {
     for (let count = 0; count < PLACES; count += 1) void enter('launching').take(open);
-    expect(slots.enter('launching')).toBeUndefined();
+    expect(slots.enter({ transition: 'launching', group: 'fleet' })).toBeUndefined();
     const terminations = [enter('terminating'), enter('terminating'), enter('terminating')];
     const taken = terminations.map((place) => place.take(open));
     expect(await Promise.all(taken.map(has))).toEqual([true, true, false]);
@@ -97,6 +98,44 @@ describe('slots of a kind', () => {
   });
 });
 
+describe('slots that several groups want', () => {
+  /** Lets so many actions of a group in. @returns those that have a slot by now, with their places */
+  async function crowd(group: string, count: number): Promise<Place[]> {
+    const places = Array.from({ length: count }, () => enter('launching', group));
+    const taken = places.map((place) => has(place.take(open)));
+    const found = await Promise.all(taken);
+    return places.filter((_, index) => found[index]);
+  }
+
+  test('are not all taken by one of them: an eighth stays free', async () => {
+    slots = createSlots(64);
+    expect(await crowd('broken', 1_000)).toHaveLength(56);
+    expect(await crowd('healthy', 4)).toHaveLength(4);
+  });
+
+  test('go to the group that has fewest, however long others have waited', async () => {
+    slots = createSlots(8);
+    const working = await crowd('broken', 1_000);
+    expect(working).toHaveLength(7);
+    await crowd('other', 1);
+    const late = enter('launching', 'healthy').take(open);
+    expect(await has(late)).toBe(false);
+    working[0]?.leave();
+    working[1]?.leave();
+    expect(await has(late)).toBe(true);
+  });
+
+  test('go within a group to the action whose time is up first', async () => {
+    const places = [enter(), enter()];
+    for (const place of places) await place.take(open);
+    const taken = [300, 100, 200, 100].map((deadline) => enter('launching', 'fleet', deadline).take(open));
+    places[0]?.leave();
+    expect(await Promise.all(taken.map(has))).toEqual([false, true, false, false]);
+    places[1]?.leave();
+    expect(await Promise.all(taken.map(has))).toEqual([false, true, false, true]);
+  });
+});
+
 describe('room', () => {
   test('is that of the kind which has most', () => {
     expect([slots.room, slots.places]).toEqual([PLACES, 2 * PLACES]);
@@ -106,14 +145,14 @@ describe('room', () => {
     expect(slots.room).toBe(PLACES - 1);
     for (let count = 1; count < PLACES; count += 1) enter('terminating');
     expect(slots.room).toBe(0);
-    expect(slots.enter('terminating')).toBeUndefined();
+    expect(slots.enter({ transition: 'terminating', group: 'fleet' })).toBeUndefined();
   });
 
   test('comes back with each action that is over', () => {
     const places = Array.from({ length: PLACES }, () => enter());
-    expect(slots.enter('launching')).toBeUndefined();
+    expect(slots.enter({ transition: 'launching', group: 'fleet' })).toBeUndefined();
     places[0]?.leave();
-    expect(slots.enter('launching')).toBeDefined();
+    expect(slots.enter({ transition: 'launching', group: 'fleet' })).toBeDefined();
   });
 });
 
@@ -127,7 +166,7 @@ describe('an action', () => {
   });
   const handle = (message = world.launch()): Promise<void> => world.handler.handle(world.deliver(message));
   async function freeSlot(transition: Transition): Promise<boolean> {
-    const place = world.slots.enter(transition);
+    const place = world.slots.enter({ transition, group: 'fleet' });
     if (!place) throw new Error('There is no room.');
     const stop = new AbortController();
     const taken = place.take(stop.signal);
@@ -138,14 +177,14 @@ describe('an action', () => {
     return found;
   }
   async function occupy(transition: Transition): Promise<Place> {
-    const place = world.slots.enter(transition);
+    const place = world.slots.enter({ transition, group: 'fleet' });
     await place?.take(open);
     if (!place) throw new Error('There is no room.');
     return place;
   }
 
   test('without room is handed back before anything is asked, for another worker to have it soon', async () => {
-    for (let count = 0; count < 8; count += 1) world.slots.enter('launching');
+    for (let count = 0; count < 8; count += 1) world.slots.enter({ transition: 'launching', group: 'fleet' });
     await world.clock.until(handle());
     expect(calls).toEqual(['queue.hide']);
     expect(world.hidden).toEqual([{ messageId: 'launch', seconds: 5 }]);
@@ -158,8 +197,8 @@ describe('an action', () => {
     const other = await occupy('launching');
     const handled = handle();
     await world.clock.advance(600_000);
-    expect(calls.filter((call) => call === 'autoscaling.heartbeat').length).toBeGreaterThan(10);
-    expect(calls.filter((call) => /^table|^nodes/.test(call))).toEqual([]);
+    expect(calls.filter((call) => call === 'autoscaling.heartbeat').length).toBeGreaterThan(5);
+    expect(calls.filter((call) => /^table|^nodes/.test(call))).toEqual(['nodes.wait']);
     other.leave();
     await world.clock.until(handled);
     expect(world.endings).toEqual(['joined']);
@@ -186,7 +225,7 @@ describe('an action', () => {
     expect(world.hidden).toEqual([{ messageId: 'launch', seconds: 0 }]);
   });
 
-  test('that waits for its node has no slot, and takes one before it goes on', async () => {
+  test('that waits for its node has neither slot nor lease, and takes both before it goes on', async () => {
     world.node.registered = false;
     const handled = handle();
     await world.clock.advance(60_000);
@@ -194,7 +233,7 @@ describe('an action', () => {
     world.node.registered = true;
     await world.clock.advance(600_000);
     expect(calls).not.toContain('nodes.probe');
-    expect(world.table.get(INSTANCE)?.leaseExpiresAt).toBeGreaterThan(world.clock.now());
+    expect(world.table.get(INSTANCE)).toBeUndefined();
     other.leave();
     await world.clock.until(handled);
     expect(world.endings).toEqual(['joined']);

@@ -43,8 +43,14 @@ beforeEach(() => {
 const throttled = (): never => {
   throw new AdjoinError('aws-throttled', 'Rate exceeded');
 };
-const wait = (commandId: string, instanceId: string, ms = HOUR, signal = open): Promise<Invocation> => {
-  const waiting = poller.wait(commandId, instanceId, start + ms, signal);
+const wait = (
+  commandId: string,
+  instanceId: string,
+  ms = HOUR,
+  signal = open,
+  kind = 'probe',
+): Promise<Invocation> => {
+  const waiting = poller.wait(commandId, instanceId, start + ms, signal, kind);
   waiting.catch(() => undefined);
   return waiting;
 };
@@ -109,7 +115,54 @@ describe('the poller', () => {
     fault = undefined;
     await clock.advance(120_000);
     const late = looks.get('one')?.slice(-2) ?? [];
-    expect((late[1] ?? 0) - (late[0] ?? 0)).toBe(1_000);
+    expect((late[1] ?? 0) - (late[0] ?? 0)).toBe(5_000);
+    commands.set('three', new Map([['i-3', 'InProgress']]));
+    void wait('three', 'i-3');
+    await clock.advance(3_000);
+    expect(looks.get('three')).toHaveLength(3);
+  });
+
+  test('looks less often at a command that runs long, and each five seconds at last', async () => {
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    void wait('one', 'i-1');
+    await clock.advance(65_000);
+    const seconds = (looks.get('one') ?? []).map((at) => at / 1000);
+    expect(seconds).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 17, 20, 23, 26, 30, 34, 39, 44, 49, 54, 59, 64,
+    ]);
+  });
+
+  test('looks first when the quickest of its kind could have ended', async () => {
+    commands.set('one', new Map([['i-1', 'InProgress']]));
+    const waiting = wait('one', 'i-1', HOUR, open, 'join');
+    await clock.advance(20_000);
+    commands.set('one', new Map([['i-1', 'Success']]));
+    await clock.until(waiting);
+    const began = clock.now() - start;
+    commands.set('three', new Map([['i-1', 'InProgress']]));
+    commands.set('probe', new Map([['i-1', 'InProgress']]));
+    void wait('three', 'i-1', HOUR, open, 'join');
+    void wait('probe', 'i-1');
+    await clock.advance(20_000);
+    const first = ((looks.get('three')?.[0] ?? 0) - began) / 1000;
+    // It took twenty seconds, or a little more until that was seen.
+    expect(first).toBeGreaterThanOrEqual(16);
+    expect(first).toBeLessThanOrEqual(20);
+    expect(((looks.get('probe')?.[0] ?? 0) - began) / 1000).toBeLessThanOrEqual(1);
+  });
+
+  test('finds out that commands of a kind have become quicker', async () => {
+    let took = 0;
+    for (const id of ['one', 'two', 'three', 'four', 'five']) {
+      commands.set(id, new Map([['i-1', 'InProgress']]));
+      const waiting = wait(id, 'i-1');
+      await clock.advance(id === 'one' ? 20_000 : 500);
+      commands.set(id, new Map([['i-1', 'Success']]));
+      const began = clock.now();
+      await clock.until(waiting);
+      took = clock.now() - began;
+    }
+    expect(took).toBeLessThan(12_000);
   });
 
   test('is never sped up by throttling, however rarely it looks', async () => {

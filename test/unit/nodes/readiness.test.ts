@@ -43,6 +43,39 @@ describe('waiting for a managed node', () => {
     expect(asked).toHaveLength(4);
   });
 
+  test('looks less often for a node that is long in coming', async () => {
+    readiness.wait('i-1', open).catch(() => undefined);
+    const perMinute: number[] = [];
+    for (let minute = 1; minute <= 10; minute += 1) {
+      const before = asked.length;
+      await clock.advance(60_000);
+      perMinute.push(asked.length - before);
+    }
+    expect(perMinute).toEqual([30, 20, 9, 6, 5, 4, 4, 2, 3, 2]);
+  });
+
+  test('shares its looks with those who began at another time', async () => {
+    readiness.wait('i-1', open).catch(() => undefined);
+    await clock.advance(700);
+    readiness.wait('i-2', open).catch(() => undefined);
+    await clock.advance(9_300);
+    expect(asked.slice(2)).toEqual(asked.slice(2).map(() => ['i-1', 'i-2']));
+  });
+
+  test('serves the question that follows, once', async () => {
+    registered.add('i-1');
+    await clock.until(readiness.wait('i-1', open));
+    expect(await clock.until(readiness.isReady('i-1', open))).toBe(true);
+    expect(asked).toHaveLength(1);
+    registered.clear();
+    expect(await clock.until(readiness.isReady('i-1', open))).toBe(false);
+    registered.add('i-1');
+    await clock.until(readiness.wait('i-1', open));
+    registered.clear();
+    await clock.advance(5_000);
+    expect(await clock.until(readiness.isReady('i-1', open))).toBe(false);
+  });
+
   test('is one look for all that wait', async () => {
     const waiting = ['i-1', 'i-2', 'i-3'].map((instanceId) => readiness.wait(instanceId, open));
     await clock.advance(1_000);
