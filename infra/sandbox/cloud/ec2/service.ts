@@ -109,7 +109,8 @@ function requiredToRun(
   { place }: Ec2Parts,
   { TagSpecifications = [] }: RunInstancesCommandInput,
 ): Requirement[] {
-  const resources = [{ arn: arn(place, 'ec2', 'instance/*') }];
+  // One that is not there yet has no ID; IAM sees one all the same.
+  const resources = [{ arn: arn(place, 'ec2', 'instance/i-00000000000000000') }];
   const run = { action: 'ec2:RunInstances', resources };
   if (TagSpecifications.length === 0) return [run];
   return [run, { action: 'ec2:CreateTags', resources, context: { 'ec2:CreateAction': 'RunInstances' } }];
