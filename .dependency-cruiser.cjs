@@ -21,7 +21,7 @@ const agent = {
     on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
   },
   // The dead letters are read without a worker: these commands reach the adapters themselves.
-  cli: { path: '^agent/cli/', on: ['ground', 'ledger', 'lifecycle', 'sweep', 'aws', 'compose'] },
+  cli: { path: '^agent/cli/', on: ['ground', 'ledger', 'nodes', 'lifecycle', 'sweep', 'aws', 'compose'] },
   main: { path: '^agent/main\\.ts$', on: ['cli'] },
 };
 

@@ -27,6 +27,7 @@ import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { firstVisibility } from './lifecycle/delivery.ts';
 import { expectationOf } from './lifecycle/envelope.ts';
 import { createHandler, LEASE_SHARE } from './lifecycle/handler.ts';
+import { documentOf } from './lifecycle/own-documents.ts';
 import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
@@ -146,7 +147,12 @@ function nodesOf({ config, clients, clock, log }: Adapters): Nodes {
     commandPollMs: nodes.commandPollSeconds * 1000,
     registrationPollMs: nodes.registrationPollSeconds * 1000,
     deliverySeconds: nodes.deliverySeconds,
-    executionSeconds: { probe: nodes.probeSeconds, join: nodes.joinSeconds, leave: nodes.leaveSeconds },
+    executionSeconds: {
+      probe: nodes.probeSeconds,
+      join: nodes.joinSeconds,
+      leave: nodes.leaveSeconds,
+      'post-join': nodes.postJoinSeconds,
+    },
     onCommand({ purpose, commandId, nodes: targets }) {
       for (const target of targets) log.info('command sent', { purpose, commandId, ...target });
     },
@@ -167,6 +173,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       joinMs: config.patience.joinSeconds * 1000,
       unjoinMs: config.patience.unjoinSeconds * 1000,
       leaveMs: config.patience.leaveSeconds * 1000,
+      postJoinMs: config.nodes.postJoinSeconds * 1000,
       joinAttempts: config.patience.joinAttempts,
       operationMs: config.directory.operationSeconds * 1000,
       pauses,
@@ -176,6 +183,7 @@ function workPortsOf(adapters: Adapters): WorkPorts {
       logInGroups: config.logIn.groups,
       sudoGroups: config.logIn.sudoGroups,
       groupPolicy: config.logIn.groupPolicy,
+      ownDocuments: config.ownDocuments.map(documentOf),
     },
     newOneTimePassword() {
       const value = oneTimePassword(randomBytes);

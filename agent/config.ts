@@ -38,7 +38,10 @@ const document = (purpose: string) =>
     })
     .describe(`The command document that serves to ${purpose}.`);
 
-const schema = z.strictObject({
+/** What the names of documents that groups bring begin with, after the deployment's name: the worker may run no others. */
+const OWN_PREFIX = 'own-';
+
+const settings = z.strictObject({
   $schema: z.string().optional().describe('Where an editor finds the JSON schema. Not used by the agent.'),
   deployment: z
     .string()
@@ -69,6 +72,20 @@ const schema = z.strictObject({
       leave: document('leave the domain'),
     })
     .describe('The command documents, pinned.'),
+  ownDocuments: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9_.-]{3,128}:[1-9][0-9]*:[0-9a-f]{64}$/,
+          'must be NAME:VERSION:SHA256, as `adjoin document check` prints it',
+        ),
+    )
+    .max(50)
+    .default([])
+    .describe(
+      'Command documents of your own that the tags `adjoin:JoinDocument`, `adjoin:LeaveDocument` and `adjoin:PostJoinDocument` of Auto Scaling groups may name, each as `NAME:VERSION:SHA256`. Names begin with the deployment’s and `-own-`; Run Command refuses another version and other content.',
+    ),
   standaloneInstances: z
     .boolean()
     .default(false)
@@ -121,6 +138,14 @@ const schema = z.strictObject({
         .describe('How long Run Command tries to deliver (its own minimum is 30). Seconds.'),
       probeSeconds: z.int().min(5).max(3600).default(60).describe('Execution time-out of a probe. Seconds.'),
       joinSeconds: z.int().min(5).max(3600).default(600).describe('Execution time-out of a join. Seconds.'),
+      postJoinSeconds: z
+        .int()
+        .min(5)
+        .max(3600)
+        .default(600)
+        .describe(
+          'How long a launch waits for the post-join document of its group, and execution time-out of that document. Seconds.',
+        ),
       leaveSeconds: z
         .int()
         .min(5)
@@ -292,6 +317,19 @@ const schema = z.strictObject({
     .enum(['error', 'warn', 'info', 'debug'])
     .default('info')
     .describe('Least severe level that is logged.'),
+});
+
+const schema = settings.superRefine(({ deployment, ownDocuments }, context) => {
+  const prefix = `${deployment}-${OWN_PREFIX}`;
+  const seen = new Set<string>();
+  for (const [index, text] of ownDocuments.entries()) {
+    const name = text.slice(0, text.indexOf(':'));
+    const path = ['ownDocuments', index];
+    if (!name.startsWith(prefix))
+      context.addIssue({ code: 'custom', path, message: `${name} does not begin with ${prefix}` });
+    if (seen.has(name)) context.addIssue({ code: 'custom', path, message: `${name} is there twice` });
+    seen.add(name);
+  }
 });
 
 export type Config = Readonly<z.output<typeof schema>>;

@@ -129,7 +129,7 @@ const codes = {
   'group-tag-invalid': {
     disposition: 'abandon',
     meaning: 'A tag of the Auto Scaling group has a value that adjoin does not know.',
-    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined.',
+    hint: 'The message names the tag, its value and what is allowed. Correct it on the group; launches that follow are joined. A document of your own must be in ownDocuments of the configuration.',
   },
   'node-facts-invalid': {
     disposition: 'retry',
@@ -168,6 +168,44 @@ const codes = {
     meaning: 'The node could not join with the staged account.',
     hint: 'The message carries the reason that the node gave. From the node, check DNS, ports 53, 88, 389, 445 and 464 to the domain controller (on Windows 135 and those of RPC, too), and the clock.',
   },
+  'node-password-refused': {
+    disposition: 'retry',
+    meaning:
+      'The domain controller refused the one-time password of the staged account, or does not know the account (on Windows 1326).',
+    hint: 'Find out what else resets, moves or deletes computer accounts of the unit. If only some controllers refuse, look at replication.',
+  },
+  'node-account-locked': {
+    disposition: 'retry',
+    meaning: 'The computer account is locked out or disabled (on Windows 1909 or 1331).',
+    hint: 'Look in the security log of the controller (events 4740 and 4725) for what locks or disables accounts of the unit. It is staged again and enabled with the next attempt.',
+  },
+  'node-clock-skew': {
+    disposition: 'retry',
+    meaning: "The node's clock and the controller's are more than five minutes apart.",
+    hint: 'Let the node take its time from 169.254.169.123 (chrony, or on Windows w32time), and look at the clock of the controller that the message names.',
+  },
+  'node-domain-not-found': {
+    disposition: 'retry',
+    meaning:
+      'The node finds no controller of the domain in DNS: no SRV record, or a name that is not there (on Windows 1355).',
+    hint: "Let the node's DNS lead to the domain: DHCP options of its VPC, or a Route 53 Resolver rule for the domain. On the node, `dig SRV _ldap._tcp.DOMAIN` must name the controllers.",
+  },
+  'node-controller-unreachable': {
+    disposition: 'retry',
+    meaning:
+      'The node finds a domain controller, and gets no answer from it (no KDC; on Windows 1311, 1722, 53, 64 or 121).',
+    hint: 'Open ports 53, 88, 389, 445 and 464 from the node to every controller of its site, on Windows 135 and those of RPC too: security groups, network ACLs, routes, firewalls.',
+  },
+  'node-account-exists': {
+    disposition: 'retry',
+    meaning: 'The join tried to create the account that was staged for it (on Windows 2224).',
+    hint: 'A join uses the staged account as it is. In a script of your own, join as the computer with the one-time password, and create no account.',
+  },
+  'node-account-reuse-blocked': {
+    disposition: 'retry',
+    meaning: 'Windows refuses to use a computer account that exists already (2732, 0xaac, KB5020276).',
+    hint: 'Add the service account, which owns the accounts, to the policy "Domain controller: Allow computer account re-use during domain join", and bring the controllers and the image up to date.',
+  },
   'node-not-usable': {
     disposition: 'retry',
     meaning:
@@ -193,6 +231,12 @@ const codes = {
     disposition: 'report',
     meaning: 'Launch after launch of one Auto Scaling group fails, and none joins.',
     hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. One launch at a time is tried, after growing pauses, until one joins.',
+  },
+  'post-join-failed': {
+    disposition: 'abandon',
+    meaning:
+      "The group's post-join document failed or did not end in time. The node is a verified member all the same.",
+    hint: 'The message has what the script said; read the invocation with `aws ssm list-command-invocations --details`. The node enters service, unless the group has adjoin:OnPostJoinFailure=ABANDON.',
   },
   'join-exhausted': {
     disposition: 'abandon',

@@ -40,6 +40,10 @@ export function acknowledge({ credential, sessions, worker }: DomainMembership):
       `${here}autoscaling:${place}autoScalingGroup:*:autoScalingGroupName/*`,
       'Groups are attached later; a condition on their tags decides',
     ],
+    [
+      `${here}ssm:${place}document/<Deployment>-own-*`,
+      'Documents of customers, which come later; the worker runs those whose version and hash its configuration names',
+    ],
     streams(id(worker.logGroup)),
   ]);
   const operator: Wildcard[] = [

@@ -9,6 +9,11 @@ type Numbers<Names extends string> = Readonly<Partial<Record<Names, number>>>;
  */
 export interface AgentSettings {
   readonly concurrency?: number;
+  /**
+   * Documents that groups may name, each as `NAME:VERSION:SHA256`. As one text with commas and a condition, there are none where the
+   * condition is false.
+   */
+  readonly ownDocuments?: readonly string[] | { readonly list: string; readonly condition: CfnCondition };
   readonly receive?: Numbers<'waitSeconds' | 'visibilitySeconds'>;
   readonly nodes?: Numbers<
     | 'registrationPollSeconds'
@@ -17,6 +22,7 @@ export interface AgentSettings {
     | 'deliverySeconds'
     | 'probeSeconds'
     | 'joinSeconds'
+    | 'postJoinSeconds'
     | 'leaveSeconds'
   > & {
     /** Empty where there is none. */
@@ -82,13 +88,19 @@ export function agentConfig(
   standaloneInstances: boolean | CfnCondition = false,
 ): string {
   checkVisibility(settings);
-  const { directory = {}, sweep: { enabled, ...sweep } = {}, ...others } = settings;
+  const { directory = {}, sweep: { enabled, ...sweep } = {}, ownDocuments, ...others } = settings;
   const text = (value: unknown) => Stack.of(scope).toJsonString(value);
   return text({
     ...others,
     ...fixed,
     standaloneInstances: onOrOff(standaloneInstances),
     directory: directorySettings(fixed, directory, text),
+    ...(ownDocuments && {
+      ownDocuments:
+        'list' in ownDocuments
+          ? either(ownDocuments.condition, quotedList(ownDocuments.list), '[]')
+          : ownDocuments,
+    }),
     ...(settings.sweep && {
       sweep: {
         ...sweep,
@@ -111,10 +123,12 @@ function directorySettings(
       ? either(site.condition, text({ ...always, site: site.name }), text(always))
       : { ...always, ...(site !== undefined && { site }) };
   if (controllers === undefined || !('hosts' in controllers)) return inSite;
-  const quoted = Fn.join('', ['["', Fn.join('","', Fn.split(',', controllers.hosts)), '"]']);
-  const pinned = { ...always, controllers: Token.asNumber(quoted) };
+  const pinned = { ...always, controllers: Token.asNumber(quotedList(controllers.hosts)) };
   return either(controllers.condition, text(pinned), text(inSite));
 }
+
+/** A text with commas as a JSON list. */
+const quotedList = (text: string): string => Fn.join('', ['["', Fn.join('","', Fn.split(',', text)), '"]']);
 
 const onOrOff = (value: boolean | CfnCondition): boolean | number =>
   typeof value === 'boolean' ? value : either(value, 'true', 'false');

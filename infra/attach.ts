@@ -40,6 +40,18 @@ export interface AttachOptions {
   /** Groups of the domain whose members may use sudo on the instances. @default - as the agent's settings say */
   readonly sudoGroups?: readonly string[];
   /**
+   * Command documents of your own, by name, each one of those in `ownDocuments` of the agent's settings: to join, to leave, and to run
+   * on a new member before it enters service.
+   * @default - adjoin's documents, and nothing after the join
+   */
+  readonly ownDocuments?: {
+    readonly join?: string;
+    readonly leave?: string;
+    readonly postJoin?: string;
+    /** What a failure of the last one does to the launch. @default CONTINUE */
+    readonly onPostJoinFailure?: 'CONTINUE' | 'ABANDON';
+  };
+  /**
    * Attaches the node policy to the role of the group's instances. With false, the role's owner does: needed for a group whose
    * role, or whose launch template, is not made in this app.
    * @default true
@@ -148,11 +160,22 @@ export function attachGroup(group: AttachableGroup, target: HookTarget, options:
     made.tags.setTag('adjoin:LogInGroups', options.logInGroups.join(':'), tagPriority, true);
   if (options.sudoGroups)
     made.tags.setTag('adjoin:SudoGroups', options.sudoGroups.join(':'), tagPriority, true);
+  for (const [key, value] of Object.entries(ownTags(options)))
+    if (value !== undefined) made.tags.setTag(key, value, tagPriority, true);
   if (target.nodePolicy && (options.nodePolicy ?? true)) {
     roleOf(group).addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),
     );
   }
+}
+
+function ownTags({ ownDocuments: own = {} }: AttachOptions): Record<string, string | undefined> {
+  return {
+    'adjoin:JoinDocument': own.join,
+    'adjoin:LeaveDocument': own.leave,
+    'adjoin:PostJoinDocument': own.postJoin,
+    'adjoin:OnPostJoinFailure': own.onPostJoinFailure,
+  };
 }
 
 /** Above that of tags that an app gives to all that it makes. */

@@ -66,6 +66,7 @@ export class Monitoring extends Construct {
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
     const failing = this.#counted(props, 'FailingGroups', '{ $.event = "group keeps failing" }');
+    const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 
@@ -179,7 +180,7 @@ export class Monitoring extends Construct {
       });
       if (condition) alarm.cfnOptions.condition = condition;
     }
-    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, halted]);
+    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, postJoin, halted]);
   }
 
   /** Counts the lines of the agent's log that match. */

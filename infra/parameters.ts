@@ -82,6 +82,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'AgentKey',
       'MaxReceiveCount',
       'PackageRepository',
+      'OwnDocuments',
       'SweepEnabled',
       'StandaloneInstances',
     ],

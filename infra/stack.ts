@@ -300,6 +300,13 @@ export class MembershipStack extends Stack {
       '^((https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|file://)(/([A-Za-z0-9._~+-]|@id@|@version@|@arch@)+)+/?)?$',
       '',
     );
+    const ownDocument = '[A-Za-z0-9_.-]{3,128}:[1-9][0-9]{0,3}:[0-9a-f]{64}';
+    const ownDocuments = text(
+      'OwnDocuments',
+      'Command documents that groups may name for their nodes, each as NAME:VERSION:SHA256, with commas: six at most. May be empty',
+      `^$|^${ownDocument}(,${ownDocument}){0,5}$`,
+      '',
+    );
     const dnsCleanup = new CfnParameter(this, 'DnsCleanup', {
       allowedValues: ['records', 'none'],
       default: 'records',
@@ -392,6 +399,7 @@ export class MembershipStack extends Stack {
           dnsCleanup: dnsCleanup.valueAsString,
         },
         nodes: { packageRepository: packageRepository.valueAsString },
+        ownDocuments: { list: ownDocuments.valueAsString, condition: given(ownDocuments) },
         sweep: { enabled: sweepEnabled, quarantineDays: quarantineDays.valueAsNumber },
       },
       sessions: {

@@ -24,6 +24,7 @@ const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
     stage: step,
     join: step,
     verify: step,
+    'post-join': step,
     match: step,
     leave: step,
     remove: step,

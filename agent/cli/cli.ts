@@ -1,10 +1,12 @@
 /** What can be typed: commands, options and their help. Exit codes are those of sysexits.h (exit.ts). */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { Config } from '../config.ts';
 import { AdjoinError } from '../errors.ts';
+import { type OwnPurpose, ownPurposes } from '../nodes/contract.ts';
 import { VERSION } from '../version.ts';
 import { readConfig } from './config.ts';
 import { deadLetters, type DeadLetterRequest } from './dead-letters.ts';
+import { checkDocumentFile } from './document.ts';
 import { EXIT } from './exit.ts';
 import { run } from './run.ts';
 import { sweepNow } from './sweep.ts';
@@ -63,6 +65,22 @@ function addDeadLetters(program: Command, terminal: Terminal, perform: Perform):
   });
 }
 
+function addDocument(program: Command, terminal: Terminal, end: (code: number) => void): void {
+  const as = new Option('--as <purpose>', 'what it is for, if not what its parameters say').choices(
+    ownPurposes,
+  );
+  program
+    .command('document')
+    .description('Look after command documents of your own.')
+    .command('check')
+    .description('Say what in a document breaks the contract, and what to do.')
+    .argument('<file>', 'the document, a JSON file')
+    .addOption(as)
+    .action((file: string, options: { readonly as?: OwnPurpose }) =>
+      end(checkDocumentFile(file, options.as, terminal)),
+    );
+}
+
 function createProgram(terminal: Terminal, end: (code: number) => void): Command {
   const perform: Perform = async (options, work) => {
     const config = readConfig(options.config, terminal);
@@ -96,6 +114,7 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
       perform(options, (config) => sweepNow(config, { dryRun: options.dryRun ?? false }, terminal)),
     );
   addDeadLetters(program, terminal, perform);
+  addDocument(program, terminal, end);
   return program;
 }
 

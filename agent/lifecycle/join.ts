@@ -9,11 +9,14 @@ import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import { endedAt, isGivenUp, mayHaveAccount } from '../ledger/membership.ts';
 import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
+import { complaintCode } from '../nodes/complaints.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
 import type { JoinTarget } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
 import { confirmMember } from './member.ts';
 import { accessSettings, nodeSettings } from './node-settings.ts';
+import { launchDocuments } from './own-documents.ts';
+import { postJoin } from './post-join.ts';
 import { removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
@@ -30,6 +33,13 @@ import type { StagedAccount, StagingWrite } from '../terms.ts';
 const COUNTED_CODES = new Set([
   'join-failed',
   'node-packages-not-installed',
+  'node-password-refused',
+  'node-account-locked',
+  'node-clock-skew',
+  'node-domain-not-found',
+  'node-controller-unreachable',
+  'node-account-exists',
+  'node-account-reuse-blocked',
   'node-not-usable',
   'node-group-unknown',
   'node-name-unregistered',
@@ -41,7 +51,8 @@ const COUNTED_CODES = new Set([
 /** Milliseconds that removing a failed join's account may take before the removal is owed. */
 const UNDO_MS = 120_000;
 
-function checkNode(instanceId: string, found: ProbeFacts, domain: string): void {
+/** @param isOwn the group joins with a document of its own, which knows what it needs */
+function checkNode(instanceId: string, found: ProbeFacts, domain: string, isOwn: boolean): void {
   if (found.family !== 'linux' && found.family !== 'windows') {
     throw new AdjoinError('node-unsupported', `${instanceId} runs ${found.os} ${found.osVersion}.`);
   }
@@ -57,6 +68,7 @@ function checkNode(instanceId: string, found: ProbeFacts, domain: string): void 
       `${instanceId} is told by ${found.renamedBy} to take a name of its own.`,
     );
   }
+  if (isOwn && found.key !== '') return;
   if (found.code === 'system-contradicted') {
     throw new AdjoinError('node-system-contradicted', `${instanceId}: ${found.detail}`);
   }
@@ -91,10 +103,18 @@ const FAILURES: ReadonlyMap<string, ErrorCode> = new Map([
   ['name-unregistered', 'node-name-unregistered'],
 ]);
 
+/** Codes whose detail may name the cause: what the tools of the node have said. */
+const MAY_NAME_CAUSE: ReadonlySet<ErrorCode> = new Set(['join-failed', 'node-not-usable']);
+
+function failureCode({ code, detail }: JoinFacts): ErrorCode {
+  const known = FAILURES.get(code) ?? 'join-failed';
+  return (MAY_NAME_CAUSE.has(known) ? complaintCode(detail) : undefined) ?? known;
+}
+
 function checkJoin(instanceId: string, joined: JoinFacts): void {
   if (joined.result !== 'failed') return;
   const why = `${instanceId}: ${joined.code}${joined.detail ? `: ${joined.detail}` : ''}.`;
-  throw new AdjoinError(FAILURES.get(joined.code) ?? 'join-failed', why);
+  throw new AdjoinError(failureCode(joined), why);
 }
 
 /**
@@ -174,6 +194,7 @@ async function joinNode(
     { instanceId, ...entry },
     { ...target, ...settings },
     signal,
+    launchDocuments(admission.tags, ports.nodeDefaults.ownDocuments).join,
   );
   const staged = stagedOf(work);
   // The directory may know why: another account has the name.
@@ -250,12 +271,18 @@ async function stageAndJoin(
   }
 }
 
-async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<void> {
+/** @returns what the node is a member of, and what it runs */
+async function attempt(
+  work: Work,
+  ports: WorkPorts,
+  deadline: number,
+): Promise<Pick<JoinTarget, 'domain' | 'platform'>> {
   const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
   const { operatingSystem, packageRepository } = nodeSettings(admission.tags, ports.nodeDefaults);
   // Before anything is asked: a tag that is wrong now is wrong for the join as well.
   accessSettings(admission.tags, ports.nodeDefaults);
+  const { join: own } = launchDocuments(admission.tags, ports.nodeDefaults.ownDocuments);
   await slot.take(signal);
   const late = (): AdjoinError =>
     new AdjoinError(
@@ -279,7 +306,7 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
     packageRepository,
   });
   lease.mark('probe');
-  checkNode(instanceId, found, domain);
+  checkNode(instanceId, found, domain, own !== undefined);
 
   if (await canAdopt(work, ports, found, domain)) {
     await completeJoin(work, ports, found, domain);
@@ -293,7 +320,10 @@ async function attempt(work: Work, ports: WorkPorts, deadline: number): Promise<
       );
     }
   }
-  await lease.update({ state: 'member', lastError: undefined }, 'verify');
+  // What an earlier worker has noted of the post-join document stands.
+  const isNoted = lease.membership.launch?.times['post-join'] !== undefined;
+  await lease.update({ state: 'member', ...(isNoted ? {} : { lastError: undefined }) }, 'verify');
+  return { domain, platform: platformOf(found) };
 }
 
 /** Removes what was staged. What can't be removed in time is owed to the sweep. */
@@ -361,11 +391,11 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
     work.slot.rest();
   };
   try {
-    await retry(
+    const member = await retry(
       { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
       async () => {
         try {
-          await until(ports.clock, latest, signal, late, (limited) =>
+          return await until(ports.clock, latest, signal, late, (limited) =>
             attempt({ ...work, signal: limited }, ports, deadline),
           );
         } catch (error) {
@@ -381,6 +411,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
         }
       },
     );
+    await postJoin(work, ports, member);
     work.attempted();
     return { answer: 'CONTINUE', ending: 'joined' };
   } catch (error) {
@@ -388,7 +419,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
     const known = asAdjoinError(error);
     if (known.disposition === 'yield' || known.disposition === 'acknowledge') throw known;
     // What an attempt failed with was told at once.
-    if (known.code.startsWith('node-')) work.attempted(known);
+    if (known.code.startsWith('node-') || known.code === 'post-join-failed') work.attempted(known);
     await undo(work, ports, known);
     return failed(work, known);
   }

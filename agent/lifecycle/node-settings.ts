@@ -1,7 +1,7 @@
 /** What a group's tags say of its nodes. Tags are foreign input: what adjoin does not know is an error, and reaches no node. */
 import { GROUP_NAME } from '../config.ts';
 import { AdjoinError } from '../errors.ts';
-import type { AccessSettings, NodeSettings } from '../nodes/nodes.ts';
+import type { AccessSettings, Document, NodeSettings } from '../nodes/nodes.ts';
 
 /** The tag that says what the group's nodes run; name and values are those of the AWS Security Blog's solution. */
 export const OPERATING_SYSTEM_TAG = 'Operating_System';
@@ -32,6 +32,8 @@ export interface NodeDefaults {
   readonly logInGroups: readonly string[];
   readonly sudoGroups: readonly string[];
   readonly groupPolicy: string;
+  /** The documents that tags of groups may name. */
+  readonly ownDocuments: readonly Document[];
 }
 
 /** The most that a document takes; a tag's value has 256 characters. */

@@ -6,12 +6,13 @@ import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { endedAt, mayHaveAccount } from '../ledger/membership.ts';
 import { retry, until } from '../patience.ts';
 import { matchAccount } from './match.ts';
+import { leaveDocument } from './own-documents.ts';
 import { removeAccountBy } from './removal.ts';
 import { ANSWER_MARGIN_MS, noteError, targetOf, type Verdict, type Work, type WorkPorts } from './work.ts';
 
 /** Best effort: the node deletes its caches and keys. Nothing depends on it, so its failure is not an error. */
 async function leave(work: Work, ports: WorkPorts): Promise<void> {
-  const { action, signal, log } = work;
+  const { action, admission, signal, log } = work;
   const { instanceId } = action;
   const deadline = ports.clock.now() + ports.patience.leaveMs;
   const late = () => new AdjoinError('command-failed', `${instanceId} did not leave by itself in time.`);
@@ -21,7 +22,8 @@ async function leave(work: Work, ports: WorkPorts): Promise<void> {
       const domain = await ports.directory.domain(limited);
       // A late command could reach the next life of the same instance.
       work.check();
-      const facts = await ports.nodes.leave(targetOf(action), domain, deadline, limited);
+      const own = leaveDocument(admission.tags, ports.nodeDefaults.ownDocuments);
+      const facts = await ports.nodes.leave(targetOf(action), domain, deadline, limited, own);
       log.info('node left', { result: facts.result, detail: facts.detail });
     });
   } catch (error) {

@@ -69,6 +69,7 @@ export interface Patience {
   readonly joinMs: number;
   readonly unjoinMs: number;
   readonly leaveMs: number;
+  readonly postJoinMs: number;
   readonly joinAttempts: number;
   /** Milliseconds after which one operation of the directory is given up. */
   readonly operationMs: number;

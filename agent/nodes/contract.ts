@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { AdjoinError } from '../errors.ts';
 
-export type Purpose = 'probe' | 'join' | 'leave';
+export type Purpose = 'probe' | 'join' | 'leave' | 'post-join';
 
 /** Every facts line begins so; everything else on standard output is chatter. */
 const MARK = '{"adjoin":1,';
@@ -68,11 +68,22 @@ const leave = z.object({
 });
 export type LeaveFacts = Readonly<z.output<typeof leave>>;
 
-function factsLine(instanceId: string, output: string): unknown {
-  const line = output
+const postJoin = z.object({
+  adjoin: z.literal(1),
+  document: z.literal('post-join'),
+  result: z.enum(['done', 'failed']),
+  detail: text(1000).default(''),
+});
+export type PostJoinFacts = Readonly<z.output<typeof postJoin>>;
+
+const markedLine = (output: string): string | undefined =>
+  output
     .split('\n')
     .map((each) => each.trim())
     .findLast((each) => each.startsWith(MARK));
+
+function factsLine(instanceId: string, output: string): unknown {
+  const line = markedLine(output);
   if (line === undefined) {
     throw new AdjoinError('node-facts-invalid', `${instanceId} answered without a line of facts.`);
   }
@@ -98,6 +109,9 @@ export const facts = {
   probe: (instanceId: string, output: string): ProbeFacts => readFacts(probe, instanceId, output),
   join: (instanceId: string, output: string): JoinFacts => readFacts(join, instanceId, output),
   leave: (instanceId: string, output: string): LeaveFacts => readFacts(leave, instanceId, output),
+  /** Undefined where there is no line: the exit code alone says how it ended. */
+  postJoin: (instanceId: string, output: string): PostJoinFacts | undefined =>
+    markedLine(output) === undefined ? undefined : readFacts(postJoin, instanceId, output),
 } as const;
 
 /** A sealed one-time password with the node and the name that it is for. */
@@ -115,3 +129,50 @@ export function entryText(entry: JoinEntry): string {
   if (!ENTRY.test(written)) throw new RangeError(`The join entry of ${entry.instanceId} is malformed.`);
   return written;
 }
+
+/** What a customer's own document can be for. */
+export const ownPurposes = ['join', 'leave', 'post-join'] as const;
+export type OwnPurpose = (typeof ownPurposes)[number];
+
+/** A parameter that adjoin sends. */
+interface SentParameter {
+  readonly type: 'String' | 'StringList';
+  /** It is sent only where the group or the configuration says something. */
+  readonly isOptional?: true;
+  /** Of the kind that is sent. */
+  readonly sample: string;
+  /** Characters of a value, or of one item, at most. */
+  readonly longest: number;
+  readonly mostItems?: number;
+}
+
+const domain: SentParameter = { type: 'String', sample: 'corp.example.test', longest: 253 };
+const executionTimeout: SentParameter = { type: 'String', sample: '600', longest: 4 };
+const optional = (sample: string, longest: number): SentParameter => ({
+  type: 'String',
+  isOptional: true,
+  sample,
+  longest,
+});
+
+/** The parameters of each kind of document. Run Command refuses a command with one that the document does not declare. */
+export const sentParameters: Readonly<Record<OwnPurpose, Readonly<Record<string, SentParameter>>>> = {
+  join: {
+    domain,
+    domainController: { type: 'String', sample: 'dc1.corp.example.test', longest: 253 },
+    entries: {
+      type: 'StringList',
+      sample: `i-0123456789abcdef0:A0123456789ABCD:${'A'.repeat(342)}==`,
+      longest: 548,
+      mostItems: 40,
+    },
+    operatingSystem: optional('AMAZON_LINUX', 12),
+    packageRepository: optional('https://packages.example.test/@id@/@version@/@arch@', 512),
+    logInGroups: optional('Domain+Users:ops', 1024),
+    sudoGroups: optional('ops', 1024),
+    groupPolicy: { type: 'String', sample: 'enforcing', longest: 10 },
+    executionTimeout,
+  },
+  leave: { domain, notAfter: { type: 'String', sample: '1800000000', longest: 10 }, executionTimeout },
+  'post-join': { domain, executionTimeout },
+};

@@ -1,4 +1,4 @@
-/** What adjoin does on nodes: probe, join, leave. Nodes that need the same thing at the same time share one command. */
+/** What adjoin does on nodes: probe, join, leave, and what a group wants done after its joins. Nodes that need the same thing at the same time share one command. */
 import { type Batch, createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
@@ -8,6 +8,7 @@ import {
   type JoinEntry,
   type JoinFacts,
   type LeaveFacts,
+  type PostJoinFacts,
   type ProbeFacts,
   type Purpose,
 } from './contract.ts';
@@ -98,17 +99,36 @@ export interface Nodes {
     signal: AbortSignal,
     asked?: NodeSettings & { readonly challenge?: string },
   ): Promise<ProbeFacts>;
+  /** @param own the group's own document, in place of the platform's */
   join(
     node: Target,
     entry: JoinEntry,
     target: JoinTarget & NodeSettings & AccessSettings,
     signal: AbortSignal,
+    own?: Document,
   ): Promise<JoinFacts>;
   /**
    * A leave that is cancelled is sent again while there is time.
    * @param notAfter milliseconds since the Unix epoch: the node does nothing from then on, by its own clock
+   * @param own the group's own document, in place of adjoin's
    */
-  leave(node: Target, domain: string, notAfter: number, signal: AbortSignal): Promise<LeaveFacts>;
+  leave(
+    node: Target,
+    domain: string,
+    notAfter: number,
+    signal: AbortSignal,
+    own?: Document,
+  ): Promise<LeaveFacts>;
+  /**
+   * Runs a group's own document on a member.
+   * @throws AdjoinError `post-join-failed` when it ran and failed; what keeps a command from running
+   */
+  postJoin(
+    node: Target,
+    document: Document,
+    member: Pick<JoinTarget, 'domain' | 'platform'>,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** The most instance IDs that SendCommand takes (API reference). */
@@ -161,6 +181,18 @@ function complaintIn(output: string): string {
     .replaceAll(/[^ -~]+/g, ' ')
     .trim()
     .slice(0, 200);
+}
+
+/** Why a post-join document failed, or undefined if it did not. Its facts count more than its exit code. */
+function failureIn(instanceId: string, { status, output }: Invocation): string | undefined {
+  let said: PostJoinFacts | undefined;
+  try {
+    said = facts.postJoin(instanceId, output);
+  } catch (error) {
+    return asAdjoinError(error).message;
+  }
+  if (status === 'Success' && said?.result !== 'failed') return undefined;
+  return said?.detail || complaintIn(output);
 }
 
 interface Task {
@@ -332,11 +364,11 @@ export function createNodes(options: NodesOptions): Nodes {
         { purpose: 'probe', document: documents.probe, node, shared: given({ ...asked }), signal },
         facts.probe,
       ),
-    join: (node, entry, { platform, ...target }, signal) =>
+    join: (node, entry, { platform, ...target }, signal, own) =>
       ask(
         {
           purpose: 'join',
-          document: platform === 'windows' ? documents.joinWindows : documents.joinLinux,
+          document: own ?? (platform === 'windows' ? documents.joinWindows : documents.joinLinux),
           node,
           shared: given(target),
           entry: entryText(entry),
@@ -345,12 +377,12 @@ export function createNodes(options: NodesOptions): Nodes {
         },
         facts.join,
       ),
-    async leave(node, domain, notAfter, signal) {
+    async leave(node, domain, notAfter, signal, own) {
       // Whole seconds are what the node compares; leaves of the same second can still share a command.
       const seconds = String(Math.floor(notAfter / 1000));
       const task: Task = {
         purpose: 'leave',
-        document: documents.leave,
+        document: own ?? documents.leave,
         node,
         shared: { domain: [domain], notAfter: [seconds] },
         signal,
@@ -364,6 +396,23 @@ export function createNodes(options: NodesOptions): Nodes {
         }
         await clock.sleep(LEAVE_AGAIN_MS, signal);
       }
+    },
+    async postJoin(node, document, { domain, platform }, signal) {
+      const { instanceId } = node;
+      const invocation = await run({
+        purpose: 'post-join',
+        document,
+        node,
+        shared: { domain: [domain] },
+        restarts: platform === 'windows',
+        signal,
+      });
+      const failure = failureIn(instanceId, invocation);
+      if (failure === undefined) return;
+      throw new AdjoinError(
+        'post-join-failed',
+        `The post-join document ${document.name} on ${instanceId} ended as ${invocation.status} (${invocation.detail})${failure && `: ${failure}`}.`,
+      );
     },
   };
 }

@@ -110,6 +110,10 @@ export function filled(text: string): string {
       '<DirectoryControllers>[]',
       ['dc1.corp.example.test', 'dc2.corp.example.test:3269'].join('","'),
     )
+    .replaceAll(
+      '<OwnDocuments>[]',
+      ['harden', 'join'].map((name) => `adjoin-own-${name}:1:${'0'.repeat(64)}`).join('","'),
+    )
     .replaceAll('<PackageRepository>', 'https://packages.s3.eu-central-1.amazonaws.com/@id@/@version@')
     .replaceAll('<DnsCleanup>', 'records')
     .replaceAll('<SweepQuarantineDays>', '0')

@@ -26,4 +26,5 @@ export const noNodeDefaults: NodeDefaults = {
   logInGroups: [],
   sudoGroups: [],
   groupPolicy: 'enforcing',
+  ownDocuments: [],
 };

@@ -224,6 +224,7 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
         begins('leave', node.instanceId, signal);
         return command('leave', node.instanceId, () => domain.leave(node.instanceId, notAfter), signal);
       },
+      postJoin: () => Promise.reject(new Error('No group here has a document of its own.')),
     },
     ...createSweepPorts(options, worker, ledgerOf(swept), directoryOf(swept)),
   };

@@ -62,6 +62,7 @@ const patience = {
   joinMs: 600_000,
   unjoinMs: 600_000,
   leaveMs: 15_000,
+  postJoinMs: 600_000,
   joinAttempts: 3,
   operationMs: OPERATION_MS,
   pauses,

@@ -83,6 +83,10 @@ export interface World {
     /** The computer name under which a node that lies has joined. */
     liesAbout: string;
     leaves: 'works' | 'hangs';
+    /** What becomes of the group's post-join document. */
+    postJoins: 'works' | 'fails' | 'hangs';
+    /** The group's own documents that the node was sent, by purpose. */
+    own: string[];
     /** What the node reports otherwise than it stands above. */
     facts: Partial<ProbeFacts>;
     /** What a join that fails reports. */
@@ -161,6 +165,8 @@ export function createWorld(each = 64): World {
       joins: 'works',
       liesAbout: '',
       leaves: 'works',
+      postJoins: 'works',
+      own: [],
       settings: [],
       notAfter: undefined,
       facts: {},
@@ -259,7 +265,8 @@ export function createWorld(each = 64): World {
         ...world.node.facts,
       };
     },
-    async join(_node, entry, target, signal) {
+    async join(_node, entry, target, signal, own) {
+      if (own) world.node.own.push(`join ${own.name}`);
       const { domain: _domain, domainController: _controller, platform: _platform, ...settings } = target;
       await call('nodes.join');
       world.node.settings.push(settings);
@@ -294,12 +301,20 @@ export function createWorld(each = 64): World {
       if (world.node.joins === 'unusable') return { ...facts, result: 'failed', ...world.node.failure };
       return { ...facts, result: 'joined', code: '', detail: '' };
     },
-    async leave(_node, _domain, notAfter, signal) {
+    async leave(_node, _domain, notAfter, signal, own) {
       await call('nodes.leave');
+      if (own) world.node.own.push(`leave ${own.name}`);
       world.node.notAfter = notAfter;
       if (world.node.leaves === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
       world.effects.push('leave');
       return { adjoin: 1, document: 'leave', result: 'left', detail: '' };
+    },
+    async postJoin(_node, document, _member, signal) {
+      await call('nodes.postJoin');
+      world.node.own.push(`post-join ${document.name}`);
+      if (world.node.postJoins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
+      if (world.node.postJoins === 'fails') throw new AdjoinError('post-join-failed', 'It ended as Failed.');
+      world.effects.push('post-join');
     },
   };
 
@@ -384,6 +399,7 @@ export function createWorld(each = 64): World {
           joinMs: 1_800_000,
           unjoinMs: 3_600_000,
           leaveMs: 15_000,
+          postJoinMs: 600_000,
           joinAttempts: 3,
           operationMs: 15_000,
           pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },

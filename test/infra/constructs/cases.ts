@@ -124,6 +124,12 @@ const cases = {
     operatingSystem: 'RHEL',
     logInGroups: ['Fleet Users', 'ops'],
     sudoGroups: ['ops'],
+    ownDocuments: {
+      join: 'adjoin-own-join',
+      leave: 'adjoin-own-leave',
+      postJoin: 'adjoin-own-harden',
+      onPostJoinFailure: 'ABANDON',
+    },
   }),
   'attached, others join and so do we': attached({ unjoinOnly: true, join: true }),
   'attached with too short a heartbeat': attached({ heartbeat: Duration.seconds(29) }),

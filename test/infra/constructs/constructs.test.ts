@@ -139,6 +139,10 @@ describe('attach', () => {
       ['Operating_System', 'RHEL'],
       ['adjoin:LogInGroups', 'Fleet Users:ops'],
       ['adjoin:SudoGroups', 'ops'],
+      ['adjoin:JoinDocument', 'adjoin-own-join'],
+      ['adjoin:LeaveDocument', 'adjoin-own-leave'],
+      ['adjoin:PostJoinDocument', 'adjoin-own-harden'],
+      ['adjoin:OnPostJoinFailure', 'ABANDON'],
     ].map(([Key, Value]) => ({ Key, Value, PropagateAtLaunch: true }));
     expect(fleet?.Properties['Tags']).toEqual(expect.arrayContaining(tags));
   });

@@ -4,6 +4,7 @@ import type { AgentSettings } from '../../../infra/agent-settings.ts';
 /** Every setting of the agent that does not follow from the stack, each other than its default. */
 export const agentSettings: Required<AgentSettings> = {
   concurrency: 8,
+  ownDocuments: [`adjoin-own-harden:2:${'a'.repeat(64)}`],
   receive: { waitSeconds: 10, visibilitySeconds: 60 },
   nodes: {
     registrationPollSeconds: 3,
@@ -12,6 +13,7 @@ export const agentSettings: Required<AgentSettings> = {
     deliverySeconds: 60,
     probeSeconds: 61,
     joinSeconds: 181,
+    postJoinSeconds: 182,
     leaveSeconds: 21,
     packageRepository: 'https://packages.example.test/@id@/@version@/@arch@',
   },

@@ -132,6 +132,10 @@ const things = (arns: Arns) =>
       arn: own('ssm', `document/${deployment}-join-the-club`),
       actions: ['SendCommand'],
     },
+    "customer's own document": {
+      arn: own('ssm', `document/${deployment}-own-harden`),
+      actions: ['SendCommand', 'GetDocument', 'CreateDocument', 'UpdateDocument', 'DeleteDocument'],
+    },
     "Amazon's shell document": {
       arn: `arn:aws:ssm:${region}::document/AWS-RunShellScript`,
       actions: ['SendCommand'],
@@ -238,6 +242,30 @@ const things = (arns: Arns) =>
       arn: group('fleet'),
       tags: { JoinAD: 'true' },
       context: { 'aws:TagKeys': ['adjoin:OnJoinFailure'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's scripts": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:JoinDocument'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's script to leave": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:LeaveDocument'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's script after the join": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:PostJoinDocument'] },
+      actions: ['CreateOrUpdateTags', 'DeleteTags'],
+    },
+    "fleet group's answer to that script's failure": {
+      arn: group('fleet'),
+      tags: { JoinAD: 'true' },
+      context: { 'aws:TagKeys': ['adjoin:OnPostJoinFailure'] },
       actions: ['CreateOrUpdateTags', 'DeleteTags'],
     },
     "fleet group's people who use sudo": {

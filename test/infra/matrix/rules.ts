@@ -152,6 +152,7 @@ export const mays: readonly Rule[] = [
       either(
         doing('join document', 'SendCommand'),
         doing('earlier join document', 'SendCommand'),
+        doing("customer's own document", 'SendCommand'),
         doing('opted-in node', 'SendCommand'),
       ),
     ),
@@ -371,6 +372,7 @@ const guards: readonly Rule[] = [
     sentence: 'no change or use of the documents',
     applies: either(
       anythingBut('join document', 'GetDocument'),
+      anythingBut("customer's own document", 'GetDocument'),
       on('earlier join document', 'document of a like name'),
     ),
   },
@@ -382,6 +384,8 @@ const guards: readonly Rule[] = [
       on("fleet group's leave to remove accounts of others"),
       on("fleet group's people who use sudo", "fleet group's people who log in"),
       on("fleet group's operating system"),
+      on("fleet group's scripts", "fleet group's script to leave", "fleet group's script after the join"),
+      on("fleet group's answer to that script's failure"),
       on("fleet group's membership, in another spelling", "fleet group's sessions"),
     ),
   },

@@ -50,6 +50,10 @@ const longest = {
   MaxReceiveCount: '1000',
   DirectorySite: long('s', 63),
   PackageRepository: `https://p/${long('p', 502)}`,
+  OwnDocuments: Array.from(
+    { length: 6 },
+    (_, index) => `${index}${long('n', 127)}:9999:${'a'.repeat(64)}`,
+  ).join(','),
   OperatorNetworks: Array.from({ length: 20 }, (_, index) => `255.255.255.${100 + index}/32`).join(','),
   SessionTagValue: long('v', 64),
   DatabaseHost: long('h', 253),

@@ -41,6 +41,7 @@ const configOf = (holds: Record<string, boolean> = {}) =>
         StandaloneInstancesIs: false,
         DirectorySiteGiven: false,
         DirectoryControllersGiven: false,
+        OwnDocumentsGiven: false,
         ...holds,
       }),
     ),
@@ -174,8 +175,8 @@ describe('command documents', () => {
       flat(Properties['Name']).replace(/[0-9a-f]{12}$/, '????????????'),
     );
     // 0.1.0 has one document for the joins of both platforms: its workers go on with it until they are replaced.
-    names.push('<Deployment>-join-????????????');
-    // No other: workers prepare no images.
+    names.push('<Deployment>-join-????????????', '<Deployment>-own-*');
+    // No other but those of customers: workers prepare no images.
     const admitted = listOf(resources).map((resource) => flat(resource).split('document/')[1] ?? '');
     expect(admitted.toSorted()).toEqual(names.toSorted());
   });
@@ -232,6 +233,13 @@ describe("the agent's configuration", () => {
     const { site, ...others } = configOf({ DirectorySiteGiven: true }).directory;
     expect(site).toBe('Branch');
     expect(configOf().directory).toEqual(others);
+  });
+
+  test('names the documents that groups may run on their nodes, if any are given', () => {
+    expect(configOf().ownDocuments).toEqual([]);
+    expect(configOf({ OwnDocumentsGiven: true }).ownDocuments).toEqual(
+      ['harden', 'join'].map((name) => `adjoin-own-${name}:1:${'0'.repeat(64)}`),
+    );
   });
 
   test('pins the domain controllers only if they were given', () => {
@@ -735,6 +743,7 @@ describe('notices', () => {
     expect(source('handler.ts')).toContain("('lifecycle action ended', { ending })");
     expect(source('unjoin.ts')).toContain("'account removal is owed to the sweep'");
     expect(source('../compose.ts')).toContain("('command cancelled', {");
+    expect(source('post-join.ts')).toContain("log.error('post-join document failed', {");
     expect(source('../sweep/sweep.ts')).toContain("log.error('sweep halted', {");
     expect(source('dispose.ts')).toContain("('message deleted without work', { error })");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
@@ -745,6 +754,7 @@ describe('notices', () => {
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
       '{ $.event = "group keeps failing" }',
+      '{ $.event = "post-join document failed" }',
       '{ $.event = "sweep halted" }',
       '{ $.error.code = "action-not-opted-in" }',
     ]);

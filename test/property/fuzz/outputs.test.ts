@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { seal } from '../../../agent/directory/seal.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { facts, type Purpose } from '../../../agent/nodes/contract.ts';
+import { facts } from '../../../agent/nodes/contract.ts';
 import { broken, fuzz, hostile, LIMIT_MS, textLike } from './fuzz.ts';
 import { honestProbe } from '../../support/node-facts.ts';
 
@@ -11,6 +11,7 @@ const der = (key: ReturnType<typeof createPublicKey>): Buffer => key.export({ fo
 
 const NODE = 'i-0123456789abcdef0';
 const purposes = ['probe', 'join', 'leave'] as const;
+type Purpose = (typeof purposes)[number];
 
 const honest: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
   probe: { ...honestProbe, missing: ['adcli'] },

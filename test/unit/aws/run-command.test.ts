@@ -118,7 +118,7 @@ describe('a command', () => {
       commandPollMs: 1_000,
       registrationPollMs: 2_000,
       deliverySeconds: 30,
-      executionSeconds: { probe: 60, join: 60, leave: 60 },
+      executionSeconds: { probe: 60, join: 60, leave: 60, 'post-join': 600 },
       onCommand: (command) => commands.push(command.nodes.length),
       onCancelled: () => undefined,
     });

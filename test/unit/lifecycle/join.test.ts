@@ -59,6 +59,32 @@ describe('a node', () => {
     expect(lastError()).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
+  test.each([
+    [
+      'adcli-failed',
+      "Couldn't authenticate as machine account: A1: Preauthentication failed",
+      'node-password-refused',
+    ],
+    ['netjoindomain-failed', 'NetJoinDomain: error 2732, no.', 'node-account-reuse-blocked'],
+    ['not-usable', 'Secure channel: error 1355, no.', 'node-domain-not-found'],
+    ['adcli-failed', 'Something else.', 'join-failed'],
+    ['not-usable', 'sssd does not run: no', 'node-not-usable'],
+    // The script knows better than its output.
+    ['group-unknown', 'error 1355', 'node-group-unknown'],
+  ])(
+    'whose join fails with %s: %s, is refused with the code that has the hint',
+    async (code, detail, error) => {
+      world.node.joins = 'fails';
+      world.node.failure = { code, detail };
+      await handle();
+      expect(world.effects.at(-2)).toBe('answer ABANDON');
+      const last = world.log.findLast(({ event }) => event === 'join not done yet');
+      expect(JSON.stringify(last)).toContain(error);
+      // Each attempt counts.
+      expect(world.effects.filter((effect) => effect === 'stage')).toHaveLength(3);
+    },
+  );
+
   test('is told what its group says that it runs', async () => {
     world.group = { ...world.group, tags: new Map([...world.group.tags, ['Operating_System', 'DEBIAN']]) };
     await handle();

@@ -126,12 +126,14 @@ export function createLeasedWork(operationMs = 15_000): LeasedWork {
           await call('nodes.leave', signal);
           return { adjoin: 1, document: 'leave', result: 'left', detail: '' };
         },
+        postJoin: refuse,
       },
       clock,
       patience: {
         joinMs: 1_800_000,
         unjoinMs: 3_600_000,
         leaveMs: 15_000,
+        postJoinMs: 600_000,
         joinAttempts: 3,
         operationMs,
         pauses: { firstMs: 2_000, longestMs: 30_000, random: () => 0 },

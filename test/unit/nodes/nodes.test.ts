@@ -41,6 +41,7 @@ const factsOf: Readonly<Record<Purpose, Readonly<Record<string, unknown>>>> = {
   },
   join: { adjoin: 1, document: 'join', result: 'joined', domain: target.domain, computerName: 'A1' },
   leave: { adjoin: 1, document: 'leave', result: 'left' },
+  'post-join': { adjoin: 1, document: 'post-join', result: 'done' },
 };
 
 let clock: VirtualClock;
@@ -63,8 +64,13 @@ const documents = {
   leave: { name: 'adjoin-leave', version: '3', hash: 'c' },
 };
 
+/** Documents that a group brings. */
+const hook = { name: 'adjoin-own-hook', version: '4', hash: 'e' };
+const own = { name: 'adjoin-own-other', version: '5', hash: 'f' };
+
 function purposeOf(request: CommandRequest): Purpose {
   if (request.document === documents.probe) return 'probe';
+  if (request.document === hook) return 'post-join';
   return request.document === documents.leave ? 'leave' : 'join';
 }
 
@@ -109,12 +115,14 @@ beforeEach(() => {
     commandPollMs: 1_000,
     registrationPollMs: 2_000,
     deliverySeconds: 120,
-    executionSeconds: { probe: 60, join: 180, leave: 20 },
+    executionSeconds: { probe: 60, join: 180, leave: 20, 'post-join': 600 },
     onCommand: (command) => told.push(command),
     onCancelled: (command) => cancelled.push(command),
   });
 });
 
+const facts = (result: string, detail = ''): string =>
+  JSON.stringify({ adjoin: 1, document: 'post-join', result, detail });
 const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.catch((error: unknown) => (error instanceof AdjoinError ? error.code : error));
 
@@ -211,6 +219,51 @@ describe('a command', () => {
       ['adjoin-join-linux', 2],
       ['adjoin-join-windows', 1],
     ]);
+  });
+
+  test('is sent with the document of the group, where it has one of its own', async () => {
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    await clock.until(
+      Promise.all([
+        nodes.join(nodeOf(1), entryOf(1), target, open, own),
+        nodes.join(nodeOf(2), entryOf(2), target, open),
+        nodes.postJoin(nodeOf(3), hook, member, open),
+        nodes.postJoin(nodeOf(4), hook, member, open),
+      ]),
+    );
+    expect(requests.map(({ document, instanceIds }) => [document, instanceIds])).toEqual([
+      [own, [instance(1)]],
+      [documents.joinLinux, [instance(2)]],
+      [hook, [instance(3), instance(4)]],
+    ]);
+    expect(requests[2]?.parameters).toEqual({ domain: ['corp.example.test'], executionTimeout: ['600'] });
+  });
+
+  test.each([
+    ['says so', {}, 'done'],
+    ['prints nothing', { output: '' }, 'done'],
+    ['prints something else', { output: 'hello' }, 'done'],
+    ['ends with another exit code', { output: '', status: 'Failed', detail: 'Failed' }, 'failed'],
+    ['takes too long', { output: '', status: 'TimedOut', detail: 'ExecutionTimedOut' }, 'failed'],
+    ['reports a failure', { output: facts('failed') }, 'failed'],
+    ['reports what nobody can read', { output: facts('maybe') }, 'failed'],
+    ['reports success, and ends otherwise', { output: facts('done'), status: 'Failed' }, 'failed'],
+  ])('after a join that %s is %s', async (_what, answered: Partial<Invocation>, end) => {
+    answer = () => answered;
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    const ended = await clock.until(outcome(nodes.postJoin(nodeOf(1), hook, member, open)));
+    expect(ended).toBe(end === 'done' ? undefined : 'post-join-failed');
+  });
+
+  test('after a join that fails tells what its script has said, in facts or on standard error', async () => {
+    const member = { domain: target.domain, platform: 'linux' } as const;
+    for (const output of [facts('failed', 'no disk'), '\n----------ERROR-------\nno disk\n']) {
+      answer = () => ({ output, status: 'Failed', detail: 'Failed' });
+      const failing = nodes.postJoin(nodeOf(1), hook, member, open);
+      await expect(clock.until(failing)).rejects.toThrow(
+        `The post-join document adjoin-own-hook on ${instance(1)} ended as Failed (Failed): no disk.`,
+      );
+    }
   });
 
   test('is not shared across purposes, domains or domain controllers', async () => {
