@@ -15,7 +15,7 @@ import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/com
 import { createProgress } from './inside/progress.ts';
 import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
-import { plotOf, settings } from './inside/stories.ts';
+import { settings, storyOf } from './inside/stories.ts';
 import { systemsOf } from './inside/systems.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
 
@@ -99,7 +99,7 @@ async function open(
     vpcPort: ground.ports['vpc'] ?? 0,
     // A person at the sandbox may want more than the story's size.
     maximumInstances: Math.max(args.instances, 50),
-    ...(args.story && { attach: settings[args.story].attach }),
+    ...(args.story && settings[args.story]),
     agentConfig: {
       ...(args.story && settings[args.story].agentConfig),
       ...(args.verb === 'sandbox' && { sweep: { ageGuardSeconds: personAgeGuardSeconds } }),
@@ -166,17 +166,11 @@ async function tell(
   signal: AbortSignal,
 ): Promise<number> {
   const view = createView(screen, startedAt, Date.now);
-  const subject = subjectOf(sandbox);
+  const usual = subjectOf(sandbox);
+  const told = args.story && storyOf(args.story, sandbox, usual, args.instances, systemClock);
   const result = await orInterrupted(
     signal,
-    tellStory(
-      args.instances,
-      subject,
-      view,
-      systemClock,
-      signal,
-      args.story && plotOf(args.story, sandbox, subject, args.instances, systemClock),
-    ),
+    tellStory(args.instances, told?.subject ?? usual, view, systemClock, signal, told?.plot),
   );
   for (const line of closingLines(result)) view.say(line);
   if (args.report !== undefined) {

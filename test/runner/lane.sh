@@ -4,6 +4,9 @@
 #
 #   lane.sh DIRECTORY COMMAND [ARGUMENT…]
 set -eu
+# What the lanes share, in the memory of the outer namespace: domains that one of them has provisioned.
+mkdir -p .sandbox/run/domains
+exec 3<.sandbox/run/domains
 # From here on it is the lane's .sandbox. What /etc/resolv.conf points to is in it.
 mount --bind "$1" .sandbox
 shift
@@ -11,6 +14,9 @@ ip link set lo up
 echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6 || :
 mkdir -p .sandbox/run
 mount -t tmpfs -o nosuid,mode=0700 tmpfs .sandbox/run
+mkdir .sandbox/run/domains
+mount --bind /proc/self/fd/3 .sandbox/run/domains
+exec 3<&-
 
 "$@" <&0 &
 child=$!

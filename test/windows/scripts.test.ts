@@ -482,6 +482,25 @@ describePowerShell('the Windows scripts', (powerShell) => {
     expect(ran.after).toMatchObject({ exitCode: 0, key: result === 'late' ? 'k' : '', ...after });
   });
 
+  test('whatever a leave is killed at, the next one leaves nothing of the membership', async () => {
+    const values = { domain, notAfter: String(time + 60) };
+    const start = { ...member, pending: true, staged: computer, key: 'k' };
+    let kills = 0;
+    for (let dieAt = 1; ; dieAt += 1) {
+      const killed = await run('leave', { ...start, dieAt }, values);
+      if (killed.after['dead'] !== true) break;
+      kills += 1;
+      const after = { ...killed.after, dead: false, dieAt: 0, thrown: undefined };
+      const again = await run('leave', after, values);
+      expect(facts.leave(instanceId, again.stdout).result).toMatch(/^(left|not-joined)$/);
+      expect([dieAt, again.after]).toMatchObject([
+        dieAt,
+        { domain: '', pending: false, staged: '', key: '' },
+      ]);
+    }
+    expect(kills).toBeGreaterThan(1);
+  });
+
   test('a command waits for another one a quarter of its time, and then says on standard error that it could not', async () => {
     const { stdout, after } = await run('probe', { ...fresh, locked: true });
     expect(stdout).toBe('');

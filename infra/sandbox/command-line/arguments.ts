@@ -9,8 +9,8 @@ export interface Arguments {
   readonly report: string | undefined;
   /** What the machines are like; `mixed`: a group for each family of systems, Windows among them. */
   readonly system: 'linux' | 'windows' | 'mixed';
-  /** What groups are attached for; undefined: join and unjoin. */
-  readonly story: 'unjoin-only' | 'join-only' | undefined;
+  /** Which instances, or what groups are attached for; undefined: a group's, and join and unjoin. */
+  readonly story: 'standalone' | 'unjoin-only' | 'join-only' | undefined;
   /** How many workers are started; none when the agent is left to the person. */
   readonly workers: number;
 }
@@ -74,10 +74,10 @@ function startCommand(): Command {
         .default('linux'),
     )
     .addOption(
-      new Option('--story <name>', 'what adjoin is asked for (default: to join and to unjoin)').choices([
-        'unjoin-only',
-        'join-only',
-      ]),
+      new Option(
+        '--story <name>',
+        'instances of no group, or a group that adjoin is asked one thing for (default: a group, to join and to unjoin)',
+      ).choices(['standalone', 'unjoin-only', 'join-only']),
     )
     .option('--report <file>', 'also write the result to this file, as JSON');
 }

@@ -7,6 +7,7 @@ import { controllerIn, database, must, nameServices, smbConfEdits, type Controll
 import { joinController, type JoinOptions } from './join.ts';
 import { parseLdif, type Entry } from './ldif.ts';
 import { randomPassword } from './password.ts';
+import { provisionedDomains, provisionOnce } from './provisioned.ts';
 
 /**
  * A real Active Directory domain. It begins with one controller; more can join. What speaks of "the controller" means
@@ -134,6 +135,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
   const auditor = account('auditor');
 
   await ensureBridge();
+  const domains = provisionedDomains(runtime);
   const controller = await startMachine({
     image,
     runtime,
@@ -142,6 +144,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     address,
     nameServers: [address],
     searchDomain: domainName,
+    shares: domains === undefined ? [] : [domains],
   });
 
   const first = controllerIn(controller, fullHostName, caFile);
@@ -174,6 +177,9 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
       { timeoutMs: provisionLimitMs },
     );
     await must(controller, ['sed', '-i', smbConfEdits, '/etc/samba/smb.conf']);
+  };
+  const furnished = async () => {
+    await provisionOnce(domains, `${hostName}.${domainName}-${address}`, controller, provision);
     const wanted = { domainName, organizationalUnit, serviceAccount, auditor, lockoutThreshold };
     const furnish = ['python3', '-c', await readFile(furnishScript, 'utf8')];
     await must(controller, furnish, { input: JSON.stringify(wanted) });
@@ -186,7 +192,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
   };
   const found = async () => {
     try {
-      const [made] = await Promise.all([certify(), provision()]);
+      const [made] = await Promise.all([certify(), furnished()]);
       await first.start();
       await Promise.all([nameServices(controller), writeNameServers()]);
       return made;

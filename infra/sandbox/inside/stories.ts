@@ -1,4 +1,4 @@
-/** The stories besides the usual one: what adjoin does for a group that it is attached to for one of both things only. */
+/** The stories besides the usual one: instances outside groups, and groups that adjoin is attached to for one of both only. */
 import type { Clock } from '../clock.ts';
 import { runProcess, systemPath } from '../machine/process.ts';
 import { type Baseline, linuxChecks, proveAbsence, proveMembers } from '../story/checks.ts';
@@ -8,17 +8,16 @@ import type { Watched } from '../story/watch.ts';
 import { machineChecksOf } from './machine-checks.ts';
 import { joinAsOthers, letOthersJoin } from './others.ts';
 import type { Sandbox, SandboxOptions } from './sandbox.ts';
+import { standalone } from './standalone.ts';
 
-export type Story = 'unjoin-only' | 'join-only';
-
-interface Setting {
-  readonly attach: NonNullable<SandboxOptions['attach']>;
-  readonly agentConfig: NonNullable<SandboxOptions['agentConfig']>;
-}
+export type Story = 'standalone' | 'unjoin-only' | 'join-only';
 
 /** How a sandbox is set up for the story. */
-export const settings: Readonly<Record<Story, Setting>> = {
-  'unjoin-only': { attach: { Join: 'false' }, agentConfig: {} },
+export const settings: Readonly<
+  Record<Story, Pick<SandboxOptions, 'attach' | 'agentConfig' | 'standaloneInstances'>>
+> = {
+  standalone: { standaloneInstances: true },
+  'unjoin-only': { attach: { Join: 'false' } },
   // The sweep would find the accounts; here it is called by hand, and does not wait for the hour that protects new accounts.
   'join-only': {
     attach: { Unjoin: 'false' },
@@ -30,10 +29,18 @@ export const settings: Readonly<Record<Story, Setting>> = {
 const sweepLimitMs = 120_000;
 const memberLimitMs = 30_000;
 
-export function plotOf(story: Story, sandbox: Sandbox, subject: Subject, size: number, clock: Clock): Plot {
-  return story === 'unjoin-only'
-    ? unjoinOnly(sandbox, subject, size)
-    : joinOnly(sandbox, subject, size, clock);
+/** What happens in the story, and who is asked in it. */
+export function storyOf(
+  story: Story,
+  sandbox: Sandbox,
+  subject: Subject,
+  size: number,
+  clock: Clock,
+): { readonly subject: Subject; readonly plot: Plot } {
+  if (story === 'standalone') return standalone(sandbox, subject, size, clock);
+  const plot =
+    story === 'unjoin-only' ? unjoinOnly(sandbox, subject, size) : joinOnly(sandbox, subject, size, clock);
+  return { subject, plot };
 }
 
 /** As Windows images name themselves. */
@@ -127,7 +134,7 @@ function joinOnly(sandbox: Sandbox, subject: Subject, size: number, clock: Clock
       title: `scale out to ${size}`,
       size,
       act: () => subject.setDesiredCapacity(size),
-      prove: (_, __, signal) => proveMembers(size, witnesses, expected, known, clock, signal),
+      prove: (_living, _seen, signal) => proveMembers(size, witnesses, expected, known, clock, signal),
     },
     {
       title: 'scale in to 0',
