@@ -11,6 +11,7 @@ import { createInstances } from './aws/instances.ts';
 import { createMembershipTable, scanMemberships } from './aws/membership-table.ts';
 import { createQueue } from './aws/queue.ts';
 import { createRefusalStore } from './aws/refusal-store.ts';
+import { createOutcomes } from './aws/request-outcomes.ts';
 import { createRunCommand } from './aws/run-command.ts';
 import { createSecretStore } from './aws/secret.ts';
 import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
@@ -220,6 +221,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     },
     completion: autoScaling,
     ledger,
+    outcomes: createOutcomes(clients.dynamodb, config.table),
     work: workPortsOf(adapters),
     slots,
     log,

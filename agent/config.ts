@@ -92,6 +92,13 @@ const settings = z.strictObject({
     .describe(
       'Whether instances outside Auto Scaling groups that have the tag JoinAD=true are joined when they run, and unjoined when they end. An EventBridge rule must send their state changes to the queue.',
     ),
+  operatorRoleId: z
+    .string()
+    .regex(/^AROA[A-Z0-9]+$/, 'is not the unique ID of a role (AROA…)')
+    .optional()
+    .describe(
+      'Unique ID of the role that `adjoin join` and `adjoin unjoin` are used with. Requests of other senders, and all of them without this, end in the dead-letter queue.',
+    ),
   concurrency: z
     .int()
     .min(1)

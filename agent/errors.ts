@@ -40,14 +40,15 @@ const codes = {
   },
   'message-foreign': {
     disposition: 'dead-letter',
-    meaning: 'The message names another account or an unknown lifecycle transition.',
+    meaning:
+      'The message names another account or an unknown lifecycle transition, or it is a request of a sender who may not ask.',
     hint: 'Look at it in the dead-letter queue and find out who sent it. A queue serves one account and one Region.',
   },
   'action-void': {
     disposition: 'acknowledge',
     meaning:
-      'Auto Scaling does not show the instance in the wait state that the message claims: the action is over, or never was.',
-    hint: 'Nothing to do. A steady stream of these means that forged or replayed messages are sent, or that hooks time out before a worker sees them.',
+      'Auto Scaling, or EC2 for an instance outside groups, does not show the state that the message claims: the action is over, or never was.',
+    hint: 'Nothing to do. A steady stream of these means that forged or replayed messages are sent, or that hooks time out before a worker sees them. With standaloneInstances, each instance that starts without the tag is one.',
   },
   'action-not-opted-in': {
     disposition: 'acknowledge',

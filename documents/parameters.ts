@@ -108,7 +108,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       // Systems Manager counts them into the 64 KB of the document, whose script takes half of that on Linux.
       maxItems: 40,
       // 342 to 512 digits of base64: RSA of 2048 to 3072 bits.
-      allowedPattern: '^i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,512}={0,2}$',
+      allowedPattern: '^m?i-([0-9a-f]{8}|[0-9a-f]{17}):[A-Z][A-Z0-9]{0,14}:[A-Za-z0-9+/]{342,512}={0,2}$',
     },
     operatingSystem,
     packageRepository,

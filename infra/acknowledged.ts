@@ -36,6 +36,7 @@ export function acknowledge({ credential, sessions, worker }: DomainMembership):
   wildcards(worker.node.findChild('Policy'), [
     anyResource,
     [`${here}ec2:${place}instance/*`, instances],
+    [`${here}ssm:${place}managed-instance/*`, instances],
     [
       `${here}autoscaling:${place}autoScalingGroup:*:autoScalingGroupName/*`,
       'Groups are attached later; a condition on their tags decides',

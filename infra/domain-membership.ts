@@ -136,6 +136,8 @@ export class DomainMembership extends Construct {
   readonly publisherRole: CfnRole;
   /** Administrators assume it to send dead letters back, with MFA by default. */
   readonly deadLetterOperatorRole: CfnRole;
+  /** Administrators assume it to join and unjoin by hand, with MFA by default. */
+  readonly membershipOperatorRole: CfnRole;
   /** The agent's configuration file, as each worker has it. */
   readonly agentConfig: string;
   readonly #publisherReady: Construct;
@@ -190,21 +192,33 @@ export class DomainMembership extends Construct {
       values,
       roles: [this.publisherRole.ref],
     });
-    this.deadLetterOperatorRole = new CfnRole(this, 'DeadLetterOperator', {
-      roleName: here.deadLetterOperatorRoleName,
-      description: 'adjoin: sends dead letters back',
-      assumeRolePolicyDocument: demandMfa(
-        fillPolicy('trust-dead-letter-operator', values),
-        here.requireMfa ?? true,
-      ),
-    });
-    filePolicy(this, 'DeadLetterOperatorPolicy', {
-      file: 'dead-letter-operator',
-      description: 'adjoin: what sending dead letters back takes',
-      deployment: here.deployment,
-      values,
-      roles: [this.deadLetterOperatorRole.ref],
-    });
+    const operator = (id: string, file: string, roleName: string, does: string): CfnRole => {
+      const role = new CfnRole(this, id, {
+        roleName,
+        description: `adjoin: ${does}`,
+        assumeRolePolicyDocument: demandMfa(fillPolicy(`trust-${file}`, values), here.requireMfa ?? true),
+      });
+      filePolicy(this, `${id}Policy`, {
+        file,
+        description: `adjoin: what its operator needs, who ${does}`,
+        deployment: here.deployment,
+        values,
+        roles: [role.ref],
+      });
+      return role;
+    };
+    this.deadLetterOperatorRole = operator(
+      'DeadLetterOperator',
+      'dead-letter-operator',
+      here.deadLetterOperatorRoleName,
+      'sends dead letters back',
+    );
+    this.membershipOperatorRole = operator(
+      'MembershipOperator',
+      'membership-operator',
+      here.membershipOperatorRoleName,
+      'joins and unjoins by hand',
+    );
 
     const made = new Endpoints(this, 'Endpoints', {
       vpcId: props.vpcId,
@@ -377,6 +391,7 @@ export class DomainMembership extends Construct {
       table: this.table.ref,
       secretId: this.credential.secret.ref,
       documents: this.documents.pinned,
+      operatorRoleId: this.membershipOperatorRole.attrRoleId,
       directory: { caFile: '/etc/adjoin/directory-ca.pem' },
     };
     return agentConfig(this, fixed, agentSettings, standaloneInstances);

@@ -71,6 +71,7 @@ export function defaultExemptions(deployment: string): string[] {
     'worker',
     'hook-publisher',
     'dead-letter-operator',
+    'membership-operator',
     'administrator',
     'worker-administrator',
     'break-glass',

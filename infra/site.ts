@@ -29,6 +29,7 @@ export interface Site extends SiteProps {
   readonly workerRoleName: string;
   readonly publisherRoleName: string;
   readonly deadLetterOperatorRoleName: string;
+  readonly membershipOperatorRoleName: string;
   /** Values for the placeholders in every policy file. */
   readonly policyValues: PolicyValues;
 }
@@ -47,12 +48,14 @@ export function site(props: SiteProps): Site {
   const workerRoleName = `${deployment}-worker`;
   const publisherRoleName = `${deployment}-hook-publisher`;
   const deadLetterOperatorRoleName = `${deployment}-dead-letter-operator`;
+  const membershipOperatorRoleName = `${deployment}-membership-operator`;
   const role = (name: string) => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${name}`;
   return {
     ...props,
     workerRoleName,
     publisherRoleName,
     deadLetterOperatorRoleName,
+    membershipOperatorRoleName,
     policyValues: {
       Partition: Aws.PARTITION,
       Region: Aws.REGION,
@@ -61,6 +64,7 @@ export function site(props: SiteProps): Site {
       WorkerRoleArn: role(workerRoleName),
       PublisherRoleArn: role(publisherRoleName),
       DeadLetterOperatorRoleArn: role(deadLetterOperatorRoleName),
+      MembershipOperatorRoleArn: role(membershipOperatorRoleName),
       AdministratorArns: administratorArns,
       BreakGlassRoleArn: breakGlassRoleArn,
       LifecycleRuleArn: `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/${deployment}-lifecycle-*`,

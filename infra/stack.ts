@@ -450,6 +450,11 @@ export class MembershipStack extends Stack {
       membership.deadLetterOperatorRole.attrArn,
       'Role that administrators assume to send dead letters back',
     );
+    output(
+      'MembershipOperatorRoleArn',
+      membership.membershipOperatorRole.attrArn,
+      'Role that administrators assume to join and unjoin by hand',
+    );
     output('TableName', membership.table.ref, 'The ledger of memberships');
     output('SecretArn', membership.credential.secret.ref, 'Put the service account here');
     output('WorkerRoleArn', membership.worker.role.attrArn, 'The role of the workers');

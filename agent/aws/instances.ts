@@ -81,6 +81,8 @@ export function createInstances(options: InstancesOptions): InstancesPort {
       }
       return new Map(
         instanceIds.map((instanceId) => {
+          // Nothing proves that a node outside EC2 is gone. An operator says so, by an unjoin.
+          if (instanceId.startsWith('mi-')) return [instanceId, 'living'];
           if (!states.has(instanceId)) return [instanceId, 'unknown'];
           return [instanceId, states.get(instanceId) === 'terminated' ? 'terminated' : 'living'];
         }),

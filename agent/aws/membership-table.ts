@@ -120,7 +120,7 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
 }
 
 /** The table's other items (the refused credentials, the sweep's lease) have keys that no instance could have. */
-const INSTANCE_ID = /^i-[0-9a-f]+$/;
+const INSTANCE_ID = /^m?i-[0-9a-f]+$/;
 
 /** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
 export async function* scanMemberships(

@@ -125,7 +125,11 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
             MaxNumberOfMessages: Math.min(MAXIMUM_BATCH, maximum),
             WaitTimeSeconds: options.waitSeconds,
             VisibilityTimeout: options.visibilitySeconds,
-            MessageSystemAttributeNames: ['ApproximateReceiveCount', 'ApproximateFirstReceiveTimestamp'],
+            MessageSystemAttributeNames: [
+              'ApproximateReceiveCount',
+              'ApproximateFirstReceiveTimestamp',
+              'SenderId',
+            ],
           }),
         ),
       );
@@ -136,6 +140,7 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
           receiptHandle: message.ReceiptHandle ?? '',
           body: message.Body ?? '',
           receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
+          senderId: message.Attributes?.SenderId ?? '',
           ...(firstReceivedAt > 0 && { firstReceivedAt }),
         };
       });

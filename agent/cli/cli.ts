@@ -1,13 +1,15 @@
 /** What can be typed: commands, options and their help. Exit codes are those of sysexits.h (exit.ts). */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config.ts';
 import { AdjoinError } from '../errors.ts';
+import { NODE_ID, type Verb } from '../lifecycle/request.ts';
 import { type OwnPurpose, ownPurposes } from '../nodes/contract.ts';
 import { VERSION } from '../version.ts';
 import { readConfig } from './config.ts';
 import { deadLetters, type DeadLetterRequest } from './dead-letters.ts';
 import { checkDocumentFile } from './document.ts';
 import { EXIT } from './exit.ts';
+import { request } from './request.ts';
 import { run } from './run.ts';
 import { sweepNow } from './sweep.ts';
 import { WIDTH } from './table.ts';
@@ -65,6 +67,53 @@ function addDeadLetters(program: Command, terminal: Terminal, perform: Perform):
   });
 }
 
+interface RequestOptions extends ConfigOption {
+  readonly instance: string;
+  readonly wait?: number;
+}
+
+function instanceId(text: string): string {
+  if (NODE_ID.test(text)) return text;
+  throw new InvalidArgumentError('It must be i- or mi- and 17 hexadecimal digits.');
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() !== '' && Number.isInteger(seconds) && seconds >= 0) return seconds;
+  throw new InvalidArgumentError('It must be a whole number of seconds.');
+}
+
+const REQUESTS: Readonly<Record<Verb, string>> = {
+  join: [
+    'Join one managed node by hand. It must run, and have the tag JoinAD=true.',
+    'A worker does it. A member stays as it is: nothing is changed on the node or in',
+    'the directory. A join that fails leaves no account behind.',
+  ].join('\n'),
+  unjoin: [
+    'Take one managed node out of the domain by hand, even if it runs. A worker tells',
+    'the node to leave, if it can be reached: it forgets its keys and settings. Then,',
+    'in any case, the account and its DNS records are deleted: nobody of the domain',
+    'can log in there any more. With JoinAD=true, an instance outside Auto Scaling',
+    'groups joins again at its next start: take the tag away first.',
+  ].join('\n'),
+};
+
+function addRequest(program: Command, verb: Verb, terminal: Terminal, perform: Perform): void {
+  withConfig(program.command(verb).description(REQUESTS[verb]))
+    .requiredOption('--instance <id>', 'an instance, i-…, or a hybrid node, mi-…', instanceId)
+    .option('--wait <seconds>', 'look for so long; the request goes on after that', secondsOf)
+    .addHelpText('after', '\nExit codes: 0 done, 70 not done (it says why), 75 not done yet.')
+    .action(({ instance, wait, ...options }: RequestOptions) =>
+      perform(options, (config) =>
+        request(
+          config,
+          { verb, instanceId: instance, ...(wait !== undefined && { waitSeconds: wait }) },
+          terminal,
+        ),
+      ),
+    );
+}
+
 function addDocument(program: Command, terminal: Terminal, end: (code: number) => void): void {
   const as = new Option('--as <purpose>', 'what it is for, if not what its parameters say').choices(
     ownPurposes,
@@ -113,6 +162,8 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     .action((options: ConfigOption & { readonly dryRun?: true }) =>
       perform(options, (config) => sweepNow(config, { dryRun: options.dryRun ?? false }, terminal)),
     );
+  addRequest(program, 'join', terminal, perform);
+  addRequest(program, 'unjoin', terminal, perform);
   addDeadLetters(program, terminal, perform);
   addDocument(program, terminal, end);
   return program;

@@ -5,7 +5,7 @@ export const EXIT = {
   usage: 64,
   /** The work failed. */
   failed: 70,
-  /** Another worker is sweeping; try again later. */
+  /** Not now: another worker is sweeping, or what was asked for is not done yet. */
   busy: 75,
   /** Bad configuration. */
   config: 78,

@@ -1,18 +1,19 @@
 /**
  * Computer names made from instance IDs and back. A NetBIOS name has 15 characters; the 17 hexadecimal digits of an
- * instance ID are 68 bits, which 14 base-36 digits hold (36^14 > 2^68). The letter in front makes the name a valid
- * host label everywhere and leaves 26 candidates for the case that a name belongs to others.
+ * instance ID are 68 bits, which 14 base-36 digits hold twice (36^14 > 2^69): the upper half is for hybrid nodes (`mi-…`).
+ * The letter in front makes the name a valid host label everywhere and leaves 26 candidates for the case that a name belongs to others.
  */
 import { AdjoinError } from '../errors.ts';
 
-const INSTANCE_ID = /^i-([0-9a-f]{17})$/;
+const INSTANCE_ID = /^(m?)i-([0-9a-f]{17})$/;
 const COMPUTER_NAME = /^[A-Z]([0-9A-Z]{14})$/;
 const DIGITS = 14;
 const RADIX = 36n;
-const LARGEST = 2n ** 68n - 1n;
+/** How many IDs there are of each kind. */
+const IDS = 2n ** 68n;
 
 function digitsOf(instanceId: string): string {
-  const hex = INSTANCE_ID.exec(instanceId)?.[1];
+  const [, hybrid = '', hex] = INSTANCE_ID.exec(instanceId) ?? [];
   if (hex === undefined) {
     const legacy = /^i-[0-9a-f]{8}$/.test(instanceId) ? ' (IDs of 8 digits ended in 2018)' : '';
     const shown = JSON.stringify(instanceId.slice(0, 40));
@@ -21,7 +22,8 @@ function digitsOf(instanceId: string): string {
       `${shown} is not an instance ID of 17 hexadecimal digits${legacy}.`,
     );
   }
-  return BigInt(`0x${hex}`).toString(Number(RADIX)).toUpperCase().padStart(DIGITS, '0');
+  const number = BigInt(`0x${hex}`) + (hybrid === '' ? 0n : IDS);
+  return number.toString(Number(RADIX)).toUpperCase().padStart(DIGITS, '0');
 }
 
 /**
@@ -40,7 +42,9 @@ export function instanceIdOf(computerName: string): string | undefined {
   if (digits === undefined) return undefined;
   let value = 0n;
   for (const digit of digits) value = value * RADIX + BigInt(Number.parseInt(digit, Number(RADIX)));
-  return value > LARGEST ? undefined : `i-${value.toString(16).padStart(17, '0')}`;
+  if (value >= 2n * IDS) return undefined;
+  const hex = (value % IDS).toString(16).padStart(17, '0');
+  return value < IDS ? `i-${hex}` : `mi-${hex}`;
 }
 
 /** The DNS label of a computer, in lower case as clients register it. */

@@ -13,7 +13,7 @@ export interface Stamp {
   readonly instanceId: string;
 }
 
-const FORM = /^adjoin;deployment=([^;=]+);account=(\d{12});region=([a-z0-9-]+);instance=(i-[0-9a-f]{17})$/;
+const FORM = /^adjoin;deployment=([^;=]+);account=(\d{12});region=([a-z0-9-]+);instance=(m?i-[0-9a-f]{17})$/;
 
 /** The owner of accounts: everything in a stamp but the instance. */
 export type Owner = Omit<Stamp, 'instanceId'>;

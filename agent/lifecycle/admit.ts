@@ -17,6 +17,7 @@ import {
   type Group,
   type Hook,
 } from './admission.ts';
+import { asked } from './asked.ts';
 import { standsAlone } from './standalone.ts';
 import { admissionWithoutHook } from './unhooked.ts';
 
@@ -140,7 +141,8 @@ async function optedIn(
  */
 export async function admit(action: LifecycleAction, context: AdmissionContext): Promise<Admission> {
   if (action.source !== undefined) {
-    const { tags } = await standsAlone(action, context);
+    const tags =
+      action.source === 'event' ? (await standsAlone(action, context)).tags : await asked(action, context);
     return admissionWithoutHook(tags, context.clock);
   }
   const against = await doubt(action, context);

@@ -16,6 +16,8 @@ export interface QueueMessage {
   readonly receiveCount: number;
   /** When it was received for the first time, by SQS's clock; milliseconds since the Unix epoch. */
   readonly firstReceivedAt?: number;
+  /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
+  readonly senderId?: string;
 }
 
 export interface QueuePort<M extends QueueMessage> {
@@ -77,7 +79,7 @@ export function createDelivery<M extends QueueMessage>(
   receivedAt: number,
   { queue, clock, visibilityMs }: DeliveryOptions<M>,
 ): Delivery {
-  const { messageId, body, receiveCount } = message;
+  const { messageId, body, receiveCount, senderId = '' } = message;
   const firstReceivedAt = Math.min(receivedAt, message.firstReceivedAt ?? receivedAt);
   const hideableUntil = receivedAt + LONGEST_HIDE_MS;
 
@@ -94,6 +96,7 @@ export function createDelivery<M extends QueueMessage>(
     messageId,
     body,
     receiveCount,
+    senderId,
     receivedAt,
     firstReceivedAt,
     visibility: {

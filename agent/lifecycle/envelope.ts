@@ -10,13 +10,21 @@ export interface Expectation {
   readonly region: string;
   /** Whether state changes of instances outside Auto Scaling groups ask for anything. @default false */
   readonly standaloneInstances?: boolean;
+  /** Unique ID of the role that operators' requests must come from. @default - none is believed */
+  readonly operatorRoleId?: string | undefined;
 }
 
 /** What the configuration says of it. */
-export const expectationOf = ({ accountId, region, standaloneInstances }: Config): Expectation => ({
+export const expectationOf = ({
   accountId,
   region,
   standaloneInstances,
+  operatorRoleId,
+}: Config): Expectation => ({
+  accountId,
+  region,
+  standaloneInstances,
+  operatorRoleId,
 });
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -23,6 +23,7 @@ import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
 import type { Expectation } from './envelope.ts';
 import { parseMessage } from './parse.ts';
+import type { Outcome, OutcomePort } from './request.ts';
 import type { Place, Slots } from './slots.ts';
 import { forEverySource } from './unhooked.ts';
 import { unjoin } from './unjoin.ts';
@@ -35,6 +36,7 @@ export interface HandlerOptions {
   readonly admission: AdmissionPorts & ExistencePorts;
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
+  readonly outcomes: OutcomePort;
   readonly work: WorkPorts;
   readonly slots: Slots;
   readonly log: Log;
@@ -113,7 +115,7 @@ export function createHandler(options: HandlerOptions): Handler {
   /** The way of a message, step by step. @throws AdjoinError when the message does not come to its end */
   async function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log): Promise<Ending> {
     // 1. Parse.
-    const message = parseMessage(delivery.body, expected, delivery.receivedAt);
+    const message = parseMessage(delivery.body, expected, delivery.receivedAt, delivery.senderId);
     if (message.kind === 'test-notification') {
       log.info('test notification received', { group: message.group });
       await delivery.remove();
@@ -132,10 +134,43 @@ export function createHandler(options: HandlerOptions): Handler {
     try {
       const { token: correlationId, instanceId, group, transition } = action;
       const actionLog = log.with({ correlationId, instanceId, group, transition });
-      return await runAction(delivery, { action, keepAlive, place, log: actionLog });
+      return await settled(delivery, { action, keepAlive, place, log: actionLog });
     } finally {
       place.leave();
     }
+  }
+
+  /**
+   * The same for an operator's request, whose outcome is noted before its message is deleted: it is done once, however often it is
+   * delivered.
+   */
+  async function settled(delivery: Delivery, task: Task): Promise<Ending> {
+    const { action } = task;
+    if (action.source !== 'request') return runAction(delivery, task);
+    const deadline = delivery.receivedAt + patience.joinMs;
+    const find = (): Promise<Outcome | undefined> => options.outcomes.find(action.token);
+    if (await patiently(task, deadline, 'outcome not looked for yet', find)) {
+      await delivery.remove();
+      return 'void';
+    }
+    try {
+      return await runAction(delivery, task);
+    } catch (error) {
+      const known = asAdjoinError(error);
+      if (known.disposition === 'acknowledge') await noteOutcome(task, 'void', known);
+      throw error;
+    }
+  }
+
+  /** Tells the operator who waits for it how a request ended. @throws AdjoinError when the message must come back */
+  async function noteOutcome({ action }: Task, ending: Ending, error: Outcome['error']): Promise<void> {
+    if (action.source !== 'request') return;
+    const at = clock.now();
+    await options.outcomes.note(action.token, {
+      ending,
+      at,
+      ...(error && { error: { code: error.code, message: error.message } }),
+    });
   }
 
   /** The way of a message that asks for something. @throws AdjoinError when the message does not come to its end */
@@ -158,6 +193,7 @@ export function createHandler(options: HandlerOptions): Handler {
     }
 
     let ending: Ending = 'held';
+    let failure: Outcome['error'];
     if (!admission.isHeld) {
       // 3. Slot and lease.
       ending = await underLease(task, admission, delivery, async (work) => {
@@ -165,9 +201,12 @@ export function createHandler(options: HandlerOptions): Handler {
         const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
         // 5. Answer.
         if (verdict.answer) await answer(work, task, verdict.answer);
+        failure = verdict.error ?? work.lease.membership.lastError;
         return verdict.ending;
       });
     }
+
+    await noteOutcome(task, ending, failure);
 
     // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
     await keepAlive.stop();

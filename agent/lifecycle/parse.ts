@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 import { clip, mustMatch, parseJson, unwrap, type Expectation } from './envelope.ts';
+import { isRequest, parseRequest } from './request.ts';
 import { isStateChange, parseStateChange } from './state-change.ts';
 
 export type Message =
@@ -40,16 +41,18 @@ const fields = z.object({
 
 /**
  * Parses the body of an SQS message.
+ * @param sender as SQS names it; only a request's counts
  * @param receivedAt stands in for the time of a message that carries none; milliseconds since the Unix epoch.
  * @throws AdjoinError `message-malformed` or `message-foreign`
  */
-export function parseMessage(text: string, expected: Expectation, receivedAt: number): Message {
+export function parseMessage(text: string, expected: Expectation, receivedAt: number, sender = ''): Message {
   const { body, time } = unwrap(parseJson(text), expected, 1);
   if (body['Event'] === 'autoscaling:TEST_NOTIFICATION') {
     mustMatch('account', body['AccountId'], expected.accountId);
     const group = body['AutoScalingGroupName'];
     return { kind: 'test-notification', group: typeof group === 'string' ? group.slice(0, 255) : '' };
   }
+  if (isRequest(body)) return { kind: 'action', action: parseRequest(body, expected, sender, receivedAt) };
   if (isStateChange(body)) {
     const found = parseStateChange(body, expected, receivedAt);
     return typeof found === 'string' ? { kind: 'nothing', what: found } : { kind: 'action', action: found };

@@ -46,7 +46,7 @@ async function checkStandsAlone(
 
 /**
  * The instance, once EC2 bears the event out.
- * @throws AdjoinError `action-void`, `action-not-opted-in`, or what AWS answered
+ * @throws AdjoinError `action-void`, or what AWS answered
  */
 export async function standsAlone(action: LifecycleAction, context: AdmissionContext): Promise<Ec2Instance> {
   if (action.transition === 'terminating') {
@@ -59,10 +59,8 @@ export async function standsAlone(action: LifecycleAction, context: AdmissionCon
   const isBorneOut = action.transition === 'launching' ? instance.state === 'running' : isEnded(instance);
   if (!isBorneOut) throw voided(action, `it is ${instance.state} by now.`);
   if (action.transition === 'launching' && !asksFor(instance.tags.get(OPT_IN_TAG))) {
-    throw new AdjoinError(
-      'action-not-opted-in',
-      `${action.instanceId}: it does not have the tag ${OPT_IN_TAG}=true.`,
-    );
+    // Nothing is wrong with that: events come of every instance of the account.
+    throw voided(action, `it does not have the tag ${OPT_IN_TAG}=true.`);
   }
   await checkStandsAlone(action, instance, context);
   return instance;

@@ -9,6 +9,7 @@ import { AdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type { LifecycleAction } from '../terms.ts';
 import type { Admission, AdmissionPorts, Hook } from './admission.ts';
+import { isHybrid } from './request.ts';
 import { isEnded } from './standalone.ts';
 import type { CompletionPort } from './work.ts';
 
@@ -34,7 +35,7 @@ export function admissionWithoutHook(tags: ReadonlyMap<string, string>, clock: C
 
 /** @throws AdjoinError `action-void` when a join's instance has ended */
 async function mustLive(action: LifecycleAction, ports: AdmissionPorts, signal: AbortSignal): Promise<void> {
-  if (action.transition === 'terminating') return;
+  if (action.transition === 'terminating' || isHybrid(action.instanceId)) return;
   if (isEnded(await ports.ec2(action.instanceId, signal)))
     throw new AdjoinError('action-void', `${action.instanceId} has ended.`);
 }

@@ -122,7 +122,7 @@ export interface JoinEntry {
 }
 
 /** The shape that the documents' `allowedPattern` admits; checked here too, so that a defect is ours to see. */
-const ENTRY = /^i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,512}$/;
+const ENTRY = /^m?i-[0-9a-f]{17}:[A-Z0-9]{1,15}:[A-Za-z0-9+/=]{344,512}$/;
 
 export function entryText(entry: JoinEntry): string {
   const written = `${entry.instanceId}:${entry.computerName}:${entry.sealed}`;

@@ -39,7 +39,8 @@ rm -f "$work.sssd"
 
 # This node's entry, and only this node's.
 instance=${AWS_SSM_INSTANCE_ID-}
-case $instance in
+# A hybrid node's begins with another letter.
+case ${instance#m} in
 i-*[!0-9a-f]* | i- | '') fail no-entry 'The SSM agent did not say which instance this is.' ;;
 i-*) ;;
 *) fail no-entry 'The SSM agent named something that is not an instance.' ;;

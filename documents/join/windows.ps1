@@ -66,7 +66,7 @@ function Get-ErrorText([string] $Call, [int] $Code) {
 
 # This node's entry, and only this node's: computer name and sealed password, or why there is none.
 function Get-Entry([string] $Entries, [string] $Instance) {
-  if ($Instance -cnotmatch '^i-[0-9a-f]+$') { return @{ Trouble = 'The SSM agent did not say which instance this is.' } }
+  if ($Instance -cnotmatch '^m?i-[0-9a-f]+$') { return @{ Trouble = 'The SSM agent did not say which instance this is.' } }
   $own = @($Entries -replace '[\[\]" ]', '' -split ',' | Where-Object { $_.StartsWith("${Instance}:") })
   if ($own.Count -ne 1) { return @{ Trouble = "$($own.Count) entries for $Instance." } }
   $parts = $own[0].Split(':')

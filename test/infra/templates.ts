@@ -104,6 +104,7 @@ export function filled(text: string): string {
       /<Membership\w*Queue\w*>/g,
       'https://sqs.eu-central-1.amazonaws.com/123456789012/adjoin-lifecycle',
     )
+    .replaceAll(/<Membership\w+\.RoleId>/g, 'AROA0123456789ABCDEF0')
     .replaceAll(/<Membership(\w+)>/g, '$1')
     .replaceAll('<DirectorySite>', 'Branch')
     .replaceAll(
@@ -122,6 +123,6 @@ export function filled(text: string): string {
 
 /**
  * Statements that demand MFA, one each: sessions, forwarding, ECS Exec, the worker's administrator, the trust of the
- * dead-letter operator.
+ * dead-letter operator, and that of the membership operator.
  */
-export const mfaDemands = 5;
+export const mfaDemands = 6;

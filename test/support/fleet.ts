@@ -194,6 +194,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
           newOneTimePassword: () => ({ value: `one-time-${(passwords += 1)}`, forget: () => undefined }),
           seal,
         },
+        outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
         slots,
         log,
         count: () => undefined,

@@ -181,6 +181,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
       admission: ports.admission,
       completion: ports.completion,
       ledger: ports.ledger,
+      outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
       work: {
         directory: ports.directory,
         nodes: ports.nodes,

@@ -8,6 +8,7 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import type { Group } from '../../agent/lifecycle/admission.ts';
 import { createDelivery, type Delivery, type QueuePort } from '../../agent/lifecycle/delivery.ts';
 import { createHandler, type Handler } from '../../agent/lifecycle/handler.ts';
+import type { Outcome } from '../../agent/lifecycle/request.ts';
 import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { NodeDefaults } from '../../agent/lifecycle/node-settings.ts';
@@ -33,6 +34,7 @@ export interface WorldMessage {
   readonly messageId: string;
   readonly body: string;
   readonly receiveCount: number;
+  readonly senderId?: string;
 }
 
 export interface World {
@@ -61,6 +63,8 @@ export interface World {
   readonly instances: Map<string, { group: string; lifecycleState: string; token?: string }>;
   /** What EC2 shows of instances outside groups. */
   readonly machines: Map<string, Ec2Instance>;
+  /** Of operators' requests. */
+  readonly outcomes: Map<string, Outcome>;
   /** What EC2 says, if that is not what Auto Scaling says. */
   existence: Existence | undefined;
   group: Group;
@@ -134,6 +138,7 @@ export function createWorld(each = 64): World {
     answers: [],
     instances: new Map(),
     machines: new Map(),
+    outcomes: new Map(),
     existence: undefined,
     group: {
       tags: new Map([['JoinAD', 'true']]),
@@ -271,7 +276,7 @@ export function createWorld(each = 64): World {
       await call('nodes.join');
       world.node.settings.push(settings);
       if (world.node.joins === 'hangs') await clock.sleep(Number.MAX_SAFE_INTEGER, signal);
-      const account = world.account();
+      const account = domain.stampedFor(entry.instanceId)[0];
       const facts = {
         adjoin: 1,
         document: 'join',
@@ -341,7 +346,12 @@ export function createWorld(each = 64): World {
 
   function workerOf(slots = createSlots(each, 8 * each)): Handler {
     return createHandler({
-      expected: { accountId: ACCOUNT, region: REGION, standaloneInstances: true },
+      expected: {
+        accountId: ACCOUNT,
+        region: REGION,
+        standaloneInstances: true,
+        operatorRoleId: 'AROAOPERATOR',
+      },
       admission: {
         async instance(instanceId) {
           await call('autoscaling.instance');
@@ -415,6 +425,16 @@ export function createWorld(each = 64): World {
           return { value, forget: () => void world.secrets.delete(value) };
         },
         seal: (key, password) => world.seal(key, password),
+      },
+      outcomes: {
+        async find(id) {
+          await call('outcome.find');
+          return world.outcomes.get(id);
+        },
+        async note(id, outcome) {
+          await call('outcome.note');
+          world.outcomes.set(id, outcome);
+        },
       },
       slots,
       log,

@@ -78,6 +78,6 @@ export class KeyRing {
 }
 
 /** IAM's unique ID of a user or a role: the same for the same ARN. */
-function uniqueId(prefix: string, ofArn: string): string {
+export function uniqueId(prefix: string, ofArn: string): string {
   return prefix + createHash('sha256').update(ofArn).digest('hex').slice(0, 17).toUpperCase();
 }

@@ -76,6 +76,7 @@ export interface Stack {
   readonly workerRoleArn: string;
   readonly publisherRoleArn: string;
   readonly deadLetterOperatorRoleArn: string;
+  readonly membershipOperatorRoleArn: string;
   readonly auditTopicArn: string;
   /** Names of the command documents. */
   readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', string>>;
@@ -192,6 +193,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       workerRoleArn: output('WorkerRoleArn'),
       publisherRoleArn: output('PublisherRoleArn'),
       deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
+      membershipOperatorRoleArn: output('MembershipOperatorRoleArn'),
       auditTopicArn: output('AuditTopicArn'),
       documents: {
         probe: documentName('probe'),

@@ -209,6 +209,7 @@ test("the agent's configuration takes every setting that does not follow from th
       'secretId',
       'documents',
       'standaloneInstances',
+      'operatorRoleId',
     ].toSorted(),
   );
   expect(Object.fromEntries(free)).toEqual({

@@ -151,6 +151,15 @@ const things = (arns: Arns) =>
       tags: { JoinAD: 'true', 'adjoin:sessions': sessionTag },
       actions: shell,
     },
+    'opted-in hybrid node': {
+      arn: own('ssm', 'managed-instance/mi-0000000000000000a'),
+      tags: { JoinAD: 'true' },
+      actions: ['ssm:SendCommand'],
+    },
+    'other hybrid node': {
+      arn: own('ssm', 'managed-instance/mi-0000000000000000b'),
+      actions: ['ssm:SendCommand'],
+    },
     'other instance': {
       arn: own('ec2', 'instance/i-0000000000000000b'),
       actions: [...shell, 'StopInstances'],
@@ -366,6 +375,11 @@ const things = (arns: Arns) =>
     },
     'dead-letter role': {
       arn: arns.deadLetterOperatorRole,
+      context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+      actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
+    },
+    'membership role': {
+      arn: arns.membershipOperatorRole,
       context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
       actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
     },

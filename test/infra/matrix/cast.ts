@@ -25,6 +25,7 @@ export type ActorName =
   | 'break-glass role'
   | 'worker administrator'
   | 'dead-letter operator'
+  | 'membership operator'
   | 'developer'
   | 'session operator'
   | 'forwarding operator'
@@ -95,7 +96,7 @@ function roles(stack: Stack): Actor[] {
   });
   const guarded = { guarded: true };
   const machine = { context: instance };
-  const { workerRole, publisherRole, deadLetterOperatorRole } = stack.arns;
+  const { workerRole, publisherRole, deadLetterOperatorRole, membershipOperatorRole } = stack.arns;
   return [
     role('worker', workerRole, stack.worker, machine),
     role('worker with everything', workerRole, [...stack.worker, everything], machine),
@@ -107,6 +108,7 @@ function roles(stack: Stack): Actor[] {
     role('break-glass role', people.breakGlass, [everything]),
     role('worker administrator', people.workerAdministrator, [stack.workerAdministrator]),
     role('dead-letter operator', deadLetterOperatorRole, stack.deadLetterOperator),
+    role('membership operator', membershipOperatorRole, stack.membershipOperator),
     role('developer', roleArn('developer'), [power], guarded),
     role('session operator', roleArn('operator'), [stack.operatorSession], guarded),
     role('forwarding operator', roleArn('operator'), [stack.operatorPortForwarding], guarded),

@@ -89,6 +89,7 @@ const serviceTargets = new Set<Act['target']>([
   'worker role',
   'publisher role',
   'dead-letter role',
+  'membership role',
   'secret',
   'secret key',
   'system key',
@@ -168,7 +169,9 @@ export function circumstancesFor(actor: Actor, act: Act): Circumstances[] {
       { guard: 'no guard', place: 'from anywhere', flaw },
     ]),
     [
-      act.target === 'dead-letter role' && service === 'sts' && name === 'secret administrator',
+      (act.target === 'dead-letter role' || act.target === 'membership role') &&
+        service === 'sts' &&
+        name === 'secret administrator',
       { guard: 'no guard', place: 'from anywhere', flaw: 'no MFA' },
     ],
   ];

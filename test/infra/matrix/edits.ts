@@ -34,7 +34,8 @@ export function nameOf({ kind, policy, sid }: StatementName): string {
 /** Every Deny statement of the stack and of the service control policies. */
 export function denials(stack: Stack): NamedStatement[] {
   const placed: [PolicyKind, readonly (Policy | undefined)[]][] = [
-    ['identity', [...stack.worker, ...stack.publisher, ...stack.deadLetterOperator, ...stack.denyPolicies]],
+    ['identity', [...stack.worker, ...stack.publisher, ...stack.deadLetterOperator]],
+    ['identity', [...stack.membershipOperator, ...stack.denyPolicies]],
     ['identity', [stack.node, stack.workerAdministrator, stack.operatorSession]],
     ['identity', [stack.operatorPortForwarding, stack.operatorEcsExec]],
     ['service-control', stack.serviceControlPolicies],

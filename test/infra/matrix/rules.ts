@@ -86,7 +86,7 @@ const aKey = on(
   ...(['secret key, asked by Secrets Manager', 'system key, asked by SQS'] as const),
 );
 const assuming = either(
-  ...(['worker role', 'publisher role', 'dead-letter role'] as const).map((role) =>
+  ...(['worker role', 'publisher role', 'dead-letter role', 'membership role'] as const).map((role) =>
     doing(role, 'AssumeRole'),
   ),
 );
@@ -154,6 +154,7 @@ export const mays: readonly Rule[] = [
         doing('earlier join document', 'SendCommand'),
         doing("customer's own document", 'SendCommand'),
         doing('opted-in node', 'SendCommand'),
+        doing('opted-in hybrid node', 'SendCommand'),
       ),
     ),
   },
@@ -194,10 +195,10 @@ export const mays: readonly Rule[] = [
     ),
   },
   {
-    sentence: 'A named administrator becomes the dead-letter operator, with MFA.',
+    sentence: 'A named administrator becomes the dead-letter operator, or the membership operator, with MFA.',
     applies: both(
       who('secret administrator'),
-      doing('dead-letter role', 'AssumeRole'),
+      either(doing('dead-letter role', 'AssumeRole'), doing('membership role', 'AssumeRole')),
       not(flawed('no MFA')),
     ),
   },
@@ -211,6 +212,13 @@ export const mays: readonly Rule[] = [
         doing('memberships', 'GetItem'),
         on('system key, asked by SQS'),
       ),
+    ),
+  },
+  {
+    sentence: 'The membership operator asks workers, and looks up what became of it.',
+    applies: both(
+      who('membership operator'),
+      either(doing('queue', 'SendMessage'), doing('memberships', 'GetItem'), on('system key, asked by SQS')),
     ),
   },
   {
@@ -325,7 +333,7 @@ const guarded = either(
       either(
         theWorker,
         administrators,
-        who('hook publisher', 'worker administrator', 'dead-letter operator'),
+        who('hook publisher', 'worker administrator', 'dead-letter operator', 'membership operator'),
       ),
     ),
     not(who("another account's root user", "another account's administrator")),
@@ -350,7 +358,7 @@ const guards: readonly Rule[] = [
   },
   {
     sentence: "no passing and no taking of the system's roles, and no change of them",
-    applies: on('worker role', 'publisher role', 'dead-letter role'),
+    applies: on('worker role', 'publisher role', 'dead-letter role', 'membership role'),
   },
   {
     sentence: 'no hand on the queues',
@@ -461,12 +469,11 @@ const onResources: readonly Rule[] = [
     applies: both(theWorker, on('secret'), not(doing('secret', 'GetSecretValue', 'DescribeSecret'))),
   },
   {
-    sentence:
-      'Only the hook publisher, the lifecycle rules of this account and the dead-letter operator send.',
+    sentence: 'Only the hook publisher, the lifecycle rules of this account and the two operators send.',
     applies: both(
       doing('queue', 'SendMessage'),
       not(lifecycleRules),
-      not(who('hook publisher', 'dead-letter operator')),
+      not(who('hook publisher', 'dead-letter operator', 'membership operator')),
     ),
   },
   {

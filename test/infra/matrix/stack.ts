@@ -71,6 +71,7 @@ export interface Arns {
   readonly workerRole: string;
   readonly publisherRole: string;
   readonly deadLetterOperatorRole: string;
+  readonly membershipOperatorRole: string;
 }
 
 export interface Stack {
@@ -78,6 +79,7 @@ export interface Stack {
   readonly worker: readonly Policy[];
   readonly publisher: readonly Policy[];
   readonly deadLetterOperator: readonly Policy[];
+  readonly membershipOperator: readonly Policy[];
   readonly node: Policy;
   readonly workerAdministrator: Policy;
   readonly operatorSession: Policy;
@@ -107,6 +109,7 @@ export function deployedStack({ template }: Synthesized, over: Readonly<Record<s
     worker: identities.get(arns.workerRole)?.policies ?? [],
     publisher: identities.get(arns.publisherRole)?.policies ?? [],
     deadLetterOperator: identities.get(arns.deadLetterOperatorRole)?.policies ?? [],
+    membershipOperator: identities.get(arns.membershipOperatorRole)?.policies ?? [],
     node: own('node'),
     workerAdministrator: own('worker-administrator'),
     operatorSession: own('operator-session'),
@@ -161,5 +164,6 @@ function arnsOf(resources: readonly DeployedResource[]): Arns {
     workerRole: arn('AWS::IAM::Role', /-worker /),
     publisherRole: arn('AWS::IAM::Role', /-hook-publisher /),
     deadLetterOperatorRole: arn('AWS::IAM::Role', /-dead-letter-operator /),
+    membershipOperatorRole: arn('AWS::IAM::Role', /-membership-operator /),
   };
 }

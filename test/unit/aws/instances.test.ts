@@ -65,6 +65,11 @@ describe('what EC2 says', () => {
     );
   });
 
+  test('is nothing of a hybrid node, which so counts as living: its account is no orphan', async () => {
+    const hybrid = 'mi-0123456789abcdef0';
+    await expect(instancesOf().look([hybrid], signal)).resolves.toEqual(new Map([[hybrid, 'living']]));
+  });
+
   test('is read to its last page', async () => {
     const ids = await fleet(7);
     const send = clients.ec2.send.bind(clients.ec2);

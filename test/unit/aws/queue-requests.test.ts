@@ -23,7 +23,7 @@ const message = { messageId: 'm-1', receiptHandle: 'r-1', body: '{}', receiveCou
 const letter = { messageId: 'm-1', receiptHandle: 'r-1', body: '{"a":1}', sentAt: 7 };
 
 describe('the queue', () => {
-  test('is polled for as long and as many as SQS allows, and says how often each message came', async () => {
+  test('is polled for as long and as many as SQS allows, and says how often each message came, and who sent it', async () => {
     const { endpoint, queue } = await start(
       {
         Messages: [
@@ -31,7 +31,11 @@ describe('the queue', () => {
             MessageId: 'm-1',
             ReceiptHandle: 'r-1',
             Body: 'one',
-            Attributes: { ApproximateReceiveCount: '3', ApproximateFirstReceiveTimestamp: '1767225600000' },
+            Attributes: {
+              ApproximateReceiveCount: '3',
+              ApproximateFirstReceiveTimestamp: '1767225600000',
+              SenderId: 'AROA1:me',
+            },
           },
           {},
         ],
@@ -45,16 +49,21 @@ describe('the queue', () => {
         receiptHandle: 'r-1',
         body: 'one',
         receiveCount: 3,
+        senderId: 'AROA1:me',
         firstReceivedAt: 1_767_225_600_000,
       },
-      { messageId: '', receiptHandle: '', body: '', receiveCount: 1 },
+      { messageId: '', receiptHandle: '', body: '', receiveCount: 1, senderId: '' },
     ]);
     await expect(queue.receive(2)).resolves.toEqual([]);
     const input = {
       QueueUrl: url,
       WaitTimeSeconds: 20,
       VisibilityTimeout: 120,
-      MessageSystemAttributeNames: ['ApproximateReceiveCount', 'ApproximateFirstReceiveTimestamp'],
+      MessageSystemAttributeNames: [
+        'ApproximateReceiveCount',
+        'ApproximateFirstReceiveTimestamp',
+        'SenderId',
+      ],
     };
     expect(asked(endpoint)).toEqual([
       { operation: 'ReceiveMessage', input: { ...input, MaxNumberOfMessages: 10 } },

@@ -3,8 +3,9 @@ import { assert, bigInt, constantFrom, property } from 'fast-check';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { candidateNames, hostLabel, instanceIdOf } from '../../../agent/directory/names.ts';
 
-const instanceIds = bigInt({ min: 0n, max: 2n ** 68n - 1n }).map(
-  (value) => `i-${value.toString(16).padStart(17, '0')}`,
+/** Of instances and of hybrid nodes. */
+const instanceIds = bigInt({ min: 0n, max: 2n ** 69n - 1n }).map(
+  (value) => `${value % 2n === 0n ? '' : 'm'}i-${(value / 2n).toString(16).padStart(17, '0')}`,
 );
 const prefixes = constantFrom('A', 'B', 'M', 'Z');
 
@@ -16,6 +17,16 @@ describe('computer names', () => {
         expect(instanceIdOf(name)).toBe(id);
       }),
     );
+  });
+
+  test('a hybrid node and an instance with the same digits have different names', () => {
+    const ids = [
+      'i-fffffffffffffffff',
+      'mi-fffffffffffffffff',
+      'i-00000000000000000',
+      'mi-00000000000000000',
+    ];
+    expect(new Set(ids.flatMap((id) => candidateNames(id, ['A']))).size).toBe(4);
   });
 
   test('every name is a NetBIOS name and a host label', () => {

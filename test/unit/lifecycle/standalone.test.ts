@@ -102,8 +102,8 @@ describe('an instance that runs', () => {
   });
 
   test.each([
-    ['has not asked for it', 'running', {}, 'not-opted-in', 'action-not-opted-in'],
-    ['says no', 'running', { JoinAD: 'false' }, 'not-opted-in', 'action-not-opted-in'],
+    ['has not asked for it', 'running', {}, 'void', 'action-void'],
+    ['says no', 'running', { JoinAD: 'false' }, 'void', 'action-void'],
     [
       'is a group’s by its tag',
       'running',

@@ -2,6 +2,7 @@
  * Resources that are remembered and do nothing: policies and roles, which the authorizer reads; what belongs to the VPC,
  * which the sandbox's network stands for; what measures and shows. Each answers with names and ARNs as AWS makes them.
  */
+import { uniqueId } from '../../cloud/key-ring.ts';
 import type { Created } from '../evaluate.ts';
 import {
   optionalText,
@@ -52,14 +53,15 @@ const numbered = (prefix: string, attribute: string) =>
 
 /** A global resource of IAM, with its path. */
 const iam = (kind: string, property: string) =>
-  remember((wanted, { accountId, hex }) => {
+  remember((wanted, { accountId }) => {
     const name = nameOf(wanted, property);
     const path = optionalText(wanted, 'Path') ?? '/';
+    const roleArn = `arn:aws:iam::${accountId}:${kind}${path}${name}`;
     return {
       ref: name,
       attributes: {
-        Arn: `arn:aws:iam::${accountId}:${kind}${path}${name}`,
-        RoleId: `AROA${hex(16).toUpperCase()}`,
+        Arn: roleArn,
+        RoleId: uniqueId('AROA', roleArn),
       },
     };
   });

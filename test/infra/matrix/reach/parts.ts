@@ -147,6 +147,7 @@ export const parts = (arns: Arns): Asset[] => [
     { name: "worker's role", role: arns.workerRole },
     { name: "publisher's role", role: arns.publisherRole },
     { name: "dead-letter operator's role", role: arns.deadLetterOperatorRole },
+    { name: "membership operator's role", role: arns.membershipOperatorRole },
   ].map(({ name, role }) => ({
     name,
     arns: { 'iam:role': role, 'sts:role': role },

@@ -72,8 +72,14 @@ describe('an instance of no group', () => {
     await bench.clock.advance(5_000);
     expect(bench.halted).toEqual([`stop ${id}`, `start ${id} same`]);
     expect(states(heard())).toEqual([
-      ...['pending', 'running', 'stopping', 'stopped'],
-      ...['pending', 'running', 'shutting-down', 'terminated'],
+      'pending',
+      'running',
+      'stopping',
+      'stopped',
+      'pending',
+      'running',
+      'shutting-down',
+      'terminated',
     ]);
     expect(heard()[1]).toMatchObject({
       account: accountId,
