@@ -188,9 +188,7 @@ describePowerShell('the Windows scripts', (powerShell) => {
       const { after: machine, values } = await probed({ ...fresh, joins });
       const { said, after } = await join(machine, values);
       expect(after.exitCode).toBe(exitCode);
-      expect((after.calls as string[]).flatMap((call) => /^join .* (0x\w+) /.exec(call)?.[1] ?? [])).toEqual(
-        tried,
-      );
+      expect((after.calls ?? []).flatMap((call) => /^join .* (0x\w+) /.exec(call)?.[1] ?? [])).toEqual(tried);
       // The first reason is told, where there is one.
       expect(said?.detail.split(',')[0]).toBe(
         exitCode === 3010 ? undefined : `NetJoinDomain: error ${String(joins[0])}`,
