@@ -228,16 +228,16 @@ const codes = {
     meaning: 'The node says that it joined, but the directory does not show it.',
     hint: 'Check replication between domain controllers, and that nothing else resets the computer account.',
   },
+  'group-failing': {
+    disposition: 'report',
+    meaning: 'Launch after launch of one Auto Scaling group fails, and none joins.',
+    hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. One launch at a time is tried, after growing pauses, until one joins.',
+  },
   'post-join-failed': {
     disposition: 'abandon',
     meaning:
       "The group's post-join document failed or did not end in time. The node is a verified member all the same.",
     hint: 'The message has what the script said; read the invocation with `aws ssm list-command-invocations --details`. The node enters service, unless the group has adjoin:OnPostJoinFailure=ABANDON.',
-  },
-  'group-failing': {
-    disposition: 'report',
-    meaning: 'Launch after launch of one Auto Scaling group fails, and none joins.',
-    hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. One launch at a time is tried, after growing pauses, until one joins.',
   },
   'join-exhausted': {
     disposition: 'abandon',

@@ -65,8 +65,8 @@ export class Monitoring extends Construct {
     const owed = this.#counted(props, 'FailedUnjoins', '{ $.event = "*owed to the sweep" }');
     const cancelled = this.#counted(props, 'CancelledCommands', '{ $.event = "command cancelled" }');
 
-    const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
     const failing = this.#counted(props, 'FailingGroups', '{ $.event = "group keeps failing" }');
+    const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
 

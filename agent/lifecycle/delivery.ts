@@ -14,10 +14,10 @@ export interface QueueMessage {
   readonly body: string;
   /** How often the message has been received, this time included. */
   readonly receiveCount: number;
-  /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
-  readonly senderId?: string;
   /** When it was received for the first time, by SQS's clock; milliseconds since the Unix epoch. */
   readonly firstReceivedAt?: number;
+  /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
+  readonly senderId?: string;
 }
 
 export interface QueuePort<M extends QueueMessage> {

@@ -1,7 +1,8 @@
 /**
  * One message from its delivery to its removal.
  *
- *     delivery ─▶ parsed ─▶ admitted ─▶ in a slot ─▶ leased ─▶ worked on ─▶ answered ─▶ deleted
+ *     delivery ─▶ parsed ─▶ admitted ─▶ (a launch: parked until its node is there) ─▶ in a slot ─▶ leased ─▶ worked on
+ *       ─▶ answered ─▶ deleted
  *
  * After an error, the disposition of its code decides what becomes of the message (dispose.ts). The message is deleted
  * last, and only when Auto Scaling has the answer or has shown that it wants none; until then SQS brings it back, to this

@@ -25,6 +25,10 @@
 $joinOptions = 0x4C1
 # DOMAIN_JOIN_IF_JOINED: a member whose account was staged again joins again.
 $joinAgain = 0x20
+# JOIN_READONLY: the account as it is. Windows writes nothing to it, neither names nor attributes, all of which are staged.
+$readOnly = 0x800
+# The join would have written to the account: access denied, account exists, use of it blocked (KB5020276).
+$wouldWrite = 5, 2224, 2732
 # I_NetLogonControl2.
 $rediscover = 5
 $changePassword = 9
@@ -133,6 +137,10 @@ function Join-Domain($Entry, $Membership) {
     $null = Wait-For $deadline {
       $state.Code = Join-Machine $domain $controller $password $options
       $passing -notcontains $state.Code
+    }
+    # Once more without writing. If that fails too, the first reason is the one that tells.
+    if ($wouldWrite -contains $state.Code -and (Join-Machine $domain $controller $password ($options -bor $readOnly)) -eq 0) {
+      $state.Code = 0
     }
     return 1
   }

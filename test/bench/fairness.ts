@@ -25,6 +25,8 @@ export interface Beside {
   readonly medianMs: number;
   /** Milliseconds that the slowest termination took. */
   readonly unjoinMs: number;
+  /** The groups that the log names because they keep failing. */
+  readonly failing: readonly unknown[];
 }
 
 /** Members first, then trouble; a minute later terminations, and healthy launches behind them. */
@@ -47,6 +49,13 @@ export async function besideTrouble({ stuck, broken }: Trouble): Promise<Beside>
     lastMs: launches.at(-1) ?? NaN,
     medianMs: launches[launches.length >> 1] ?? NaN,
     unjoinMs: Math.max(...durationsOf(fleet, members, 'terminating')),
+    failing: [
+      ...new Set(
+        fleet.log.lines
+          .filter(({ event }) => event === 'group keeps failing')
+          .map(({ fields }) => fields['group']),
+      ),
+    ],
   };
 }
 

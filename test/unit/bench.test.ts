@@ -27,6 +27,7 @@ test('launches that can’t succeed cost others nothing', async () => {
   expect(beside.lastMs / alone.lastMs).toBeLessThanOrEqual(1.1);
   expect(beside.medianMs / alone.medianMs).toBeLessThanOrEqual(1.1);
   expect(beside.unjoinMs - alone.unjoinMs).toBeLessThanOrEqual(5_000);
+  expect(beside.failing).toEqual(['group-3']);
 });
 
 test('a figure beyond its goal is a missed one, and the table says so', () => {

@@ -753,8 +753,8 @@ describe('notices', () => {
       '{ $.ending = "abandoned" || $.ending = "held" }',
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',
-      '{ $.event = "post-join document failed" }',
       '{ $.event = "group keeps failing" }',
+      '{ $.event = "post-join document failed" }',
       '{ $.event = "sweep halted" }',
       '{ $.error.code = "action-not-opted-in" }',
     ]);

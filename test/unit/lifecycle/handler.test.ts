@@ -161,6 +161,17 @@ describe('a launch', () => {
     expect(world.effects).toEqual(['answer ABANDON', 'delete']);
   });
 
+  test('that an earlier worker gave up is answered although its node is gone', async () => {
+    world.node.joins = 'fails';
+    failing('autoscaling.complete ABANDON', new AdjoinError('lease-lost', 'paused'), 1);
+    await handle();
+    world.node.registered = false;
+    const began = world.clock.now();
+    await handle({ ...world.launch(), receiveCount: 2 }, world.anotherWorker());
+    expect(world.endings).toEqual(['handed-back', 'abandoned']);
+    expect(world.clock.now() - began).toBeLessThan(10_000);
+  });
+
   test('waits as long as it may, counted from its first receive', async () => {
     world.node.registered = false;
     const began = world.clock.now();

@@ -133,7 +133,7 @@ describe('a post-join document', () => {
     let free = false;
     world.fault = async (call) => {
       if (call !== 'nodes.postJoin') return;
-      const place = world.slots.enter({ transition: 'launching', group: 'another' });
+      const place = world.slots.enter({ transition: 'launching', group: 'fleet' });
       await place?.take(new AbortController().signal);
       free = true;
       place?.leave();
