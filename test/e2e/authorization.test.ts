@@ -129,7 +129,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
         ),
       );
     }
-  }, 30_000);
+  }, 90_000);
 
   test('an account administrator takes no group, instance or command away from the worker', async () => {
     const group = system.stack.autoScalingGroup;
@@ -190,7 +190,7 @@ describeReal('the stack’s policies, while a fleet comes and goes', (ground) =>
     }
     for (const client of [autoScaling, ec2, ssm]) client.destroy();
     expect(outcomes).toEqual(Object.fromEntries(attempts.map(([what]) => [what, 'denied'])));
-  }, 30_000);
+  }, 90_000);
 
   test('the worker’s key reads the secret from inside the VPC, and not from outside', async () => {
     const read = new GetSecretValueCommand({ SecretId: system.stack.secretId });

@@ -58,7 +58,7 @@ describeReal('a wrong service password', (ground) => {
     expect(logged).toContain('credential-refused');
     expect(logged).toContain('new version of the secret');
     expect(logged).not.toContain('Wrong-password-1');
-  }, 60_000);
+  }, 180_000);
 
   test('heartbeats hold them beyond the hook’s timeout, and the patience ends with what the group’s policy says', async () => {
     const received = await eventually('both launches held', 30_000, async () => {
@@ -96,7 +96,7 @@ describeReal('a wrong service password', (ground) => {
     expect((await inService(system, 2, 60_000)).toSorted()).toEqual(held.toSorted());
     expect(await computerNames(system)).toHaveLength(2);
     expect(system.agent()?.deaths).toEqual([]);
-  }, 130_000);
+  }, 180_000);
 
   /** What the watch over the secret has logged since then, as an error. */
   const saidSince = async (began: number) =>
@@ -123,7 +123,7 @@ describeReal('a wrong service password', (ground) => {
     expect(await computerNames(system)).toHaveLength(3);
     expect(await saidSince(written)).toHaveLength(1);
     expect(await refusedBinds()).toBe(1);
-  }, 90_000);
+  }, 180_000);
 
   test('an agent that has lost its connections holds the launches, without another bind, until a version is right', async () => {
     const restarted = Date.now();
@@ -160,5 +160,5 @@ describeReal('a wrong service password', (ground) => {
     await system.setDesiredCapacity(0);
     await inService(system, 0, 90_000);
     expect(await computerNames(system)).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 });

@@ -30,7 +30,7 @@ describeReal('a dead letter that can be read', (ground) => {
   afterAll(async () => {
     queues.close();
     await system.stop();
-  }, 60_000);
+  }, 180_000);
 
   /** The command line as a person has it who took this role: a process of its own, from outside the VPC. */
   function deadLetters(key: Key, verb: 'list' | 'replay'): Promise<Told> {

@@ -47,7 +47,7 @@ describeReal('instances of no group', (ground) => {
     queues.close();
     ec2.destroy();
     await system.stop();
-  }, 60_000);
+  }, 180_000);
 
   async function run(): Promise<string> {
     const { Instances = [] } = await ec2.send(

@@ -124,7 +124,7 @@ describeReal('the story of a fleet', (ground) => {
 
   test('no template, no asset, no log, no configuration and no file of a machine holds a secret', async () => {
     expect(await search(secrets)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test('a canary in an argument, in an environment, on a disk and on a tmpfs would have been found', async () => {
     const seen = [...processes.seen];
@@ -133,7 +133,7 @@ describeReal('the story of a fleet', (ground) => {
     const found = await search([planted]);
     expect(found.some((file) => file.endsWith('/upper/var/canary'))).toBe(true);
     expect(found).toContain('/run/canary');
-  }, 60_000);
+  }, 180_000);
 
   test('an account that was moved or whose stamp was changed, by others or by its node, is removed with its instance, or owed where it is', async () => {
     const { domain } = system;

@@ -73,7 +73,7 @@ describeReal('an agent in trouble', (ground) => {
   afterAll(async () => {
     queues.close();
     await system.stop();
-  }, 60_000);
+  }, 180_000);
 
   test('garbage ends in the dead-letter queue', async () => {
     const garbage = [
@@ -88,7 +88,7 @@ describeReal('an agent in trouble', (ground) => {
       (await queues.depth(system.stack.deadLetterQueueUrl)) === garbage.length ? true : undefined,
     );
     expect(await queues.depth()).toBe(0);
-  }, 120_000);
+  }, 180_000);
 
   test('a forged message for an instance that is not the group’s is deleted, and nothing is done', async () => {
     const dead = await queues.depth(system.stack.deadLetterQueueUrl);
@@ -114,7 +114,7 @@ describeReal('an agent in trouble', (ground) => {
     expect(await queues.depth(system.stack.deadLetterQueueUrl)).toBe(dead);
     expect(await membershipOf(system, 'i-0feedfacefeedface')).toBeUndefined();
     expect(await computerNames(system)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test('killed in the middle of a join, it takes the join up again', async () => {
     await system.setDesiredCapacity(1);
@@ -181,7 +181,7 @@ describeReal('an agent in trouble', (ground) => {
     expect(stamps).toContain(system.subject.expected.stampOf(replacement ?? ''));
     expect(await system.subject.witnesses.leftovers([replacement ?? ''])).toEqual([]);
     expect(system.agent()?.deaths).toHaveLength(1);
-  }, 120_000);
+  }, 180_000);
 
   test('told to stop in the middle of a join, it ends with 0, and its successor finishes', async () => {
     holding = true;

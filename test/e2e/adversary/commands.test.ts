@@ -50,7 +50,7 @@ describeReal('a person who cancels commands', (ground) => {
   afterAll(async () => {
     ssm.destroy();
     await system.stop();
-  }, 60_000);
+  }, 180_000);
 
   const cancelled: string[] = [];
 

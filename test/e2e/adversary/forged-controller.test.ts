@@ -95,7 +95,7 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
       controller: domain,
     });
     ends.push(() => rogue.close());
-  }, 120_000);
+  }, 180_000);
   afterEach(async () => {
     await Promise.all(rooms.splice(0).map((room) => room.close()));
     log = createMemoryLog();

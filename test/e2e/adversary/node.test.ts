@@ -94,7 +94,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
     await must(['adcli', 'join', domain.domainName, ...how], secret);
     const ticket = await logOn();
     if (ticket.code !== 0) throw new Error(ticket.stderr);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await room?.close();
     await node?.destroy();
@@ -128,7 +128,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
       const [, second] = candidatesOf(next);
       expect((await stage(next)).computerName).toBe(second);
       expect((await remove(next)).accounts).toEqual([second]);
-    }, 60_000);
+    }, 180_000);
 
     test('has no DNS record deleted that is not its own', async () => {
       await plantRecord('vcenter', (await sidOf('krbtgt')).replace(/\d+$/, '512'));
@@ -144,7 +144,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
         own.computerName,
       ]);
       expect(await records('vcenter')).toBe(1);
-    }, 60_000);
+    }, 180_000);
 
     test('gives no launching instance away by registering its name first', async () => {
       const victim = newInstance();
@@ -163,7 +163,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
       });
       expect((await stage(victim)).computerName).not.toBe(staged.computerName);
       await remove(victim);
-    }, 60_000);
+    }, 180_000);
 
     test('does not keep its account by clearing all that it may write, and a copied keytab is of no use afterwards', async () => {
       await logOn();
@@ -186,7 +186,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
       expect(await dnOf(own.computerName)).toBeUndefined();
       expect(await records('vcenter')).toBe(1);
       expect((await logOn()).code).not.toBe(0);
-    }, 60_000);
+    }, 180_000);
   });
 
   test('a person who may make computers in the unit has nothing adopted, and nothing deleted', async () => {
@@ -225,7 +225,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
     expect(await dnOf('PORTAL')).toBeDefined();
     expect(await dnOf(first)).toBeDefined();
     expect(await records('portal')).toBe(1);
-  }, 60_000);
+  }, 180_000);
 
   test('an account that may not be deleted is disabled, is an error, and keeps no other from being deleted', async () => {
     const instance = newInstance();
@@ -241,5 +241,5 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
       attributes: ['userAccountControl'],
     });
     expect(left?.attributes.get('userAccountControl')).toEqual(['4098']);
-  }, 60_000);
+  }, 180_000);
 });

@@ -117,7 +117,7 @@ describeReal('an agent that is killed at any call', (ground) => {
   }, 300_000);
   afterAll(async () => {
     for (const step of undo.toReversed()) await step();
-  }, 60_000);
+  }, 180_000);
 
   const isRegistered = async (computerName: string): Promise<boolean> =>
     computerName !== '' && (await system.resolve(`${computerName}.${system.domain.domainName}`)).length > 0;
@@ -264,5 +264,5 @@ describeReal('an agent that is killed at any call', (ground) => {
     expect(await system.auditor.dnsNames()).toEqual(dnsNames);
     expect(await states()).toEqual(new Set(['removed']));
     expect(await system.subject.witnesses.leftovers([])).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 });

@@ -21,7 +21,7 @@ describeReal('The directory on a real controller', (ground) => {
     domain = await testDomain(ground);
     await ldb('ldbadd', `dn: OU=Elsewhere,${domain.baseDn}`, 'objectClass: organizationalUnit');
     directory = openDirectoryOf(domain, place);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await directory.close();
     await domain.destroy();

@@ -78,7 +78,7 @@ describeReal('The directory room', (ground) => {
   beforeAll(async () => {
     domain = await testDomain(ground);
     secrets.add(domain.serviceAccount.password);
-  }, 120_000);
+  }, 180_000);
   afterEach(async () => {
     await Promise.all(open.splice(0).map((one) => one.close()));
   });
@@ -653,7 +653,7 @@ describeReal('The directory room', (ground) => {
       });
       await domain.start();
       await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
-    }, 60_000);
+    }, 180_000);
 
     test('of two controllers the one that lives is used', async () => {
       const way = await tunnel();
@@ -685,7 +685,7 @@ describeReal('The directory room', (ground) => {
       const attempts = silent.connections;
       await room.find(newInstance(), signal);
       expect(silent.connections).toBe(attempts);
-    }, 60_000);
+    }, 180_000);
 
     test('the only controller is asked again on a fresh connection when the old one has gone silent', async () => {
       const way = await tunnel();
@@ -697,7 +697,7 @@ describeReal('The directory room', (ground) => {
       };
       await expect(room.stage(newInstance(), password(), {}, unchecked, signal)).resolves.toBeDefined();
       expect(way.connections).toBe(2);
-    }, 60_000);
+    }, 180_000);
 
     test('an account whose creation was never confirmed is found and used', async () => {
       const first = await tunnel();
@@ -718,7 +718,7 @@ describeReal('The directory room', (ground) => {
       expect(await room.find(instance, signal)).toEqual([
         expect.objectContaining({ objectGuid: staged.objectGuid }),
       ]);
-    }, 60_000);
+    }, 180_000);
 
     test('an authority that did not sign the certificate is not trusted, and no password goes out', async () => {
       const other = join(ground.runtime, 'other-ca.pem');
@@ -809,7 +809,7 @@ describeReal('The directory room', (ground) => {
     );
     expect(removed.flatMap((removal) => removal.accounts)).toHaveLength(100);
     expect(way.connections).toBe(1);
-  }, 60_000);
+  }, 180_000);
 
   test('no error and no log line of all this holds a secret', () => {
     const everything = said.join('\n');

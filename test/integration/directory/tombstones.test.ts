@@ -26,7 +26,7 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
     domain = await testDomain(ground);
     node = await testMachine(ground, domain, 1);
     room = openDirectoryOf(domain, place);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await room?.close();
     await node?.destroy();
@@ -80,7 +80,7 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
     expect(await room.remove(instanceId, again, unchecked, signal)).toMatchObject({ dnsRecords: [] });
     const asked = [{ computerName: first.computerName, objectSids: [first.objectSid] }];
     expect(await room.strays(asked, signal)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test('the next account of the same name registers it', async () => {
     const second = await join([first.objectSid]);
@@ -88,7 +88,7 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
     expect(second.objectSid).not.toBe(first.objectSid);
     await register(second, '10.77.1.2');
     expect(await resolved(second)).toEqual(['10.77.1.2']);
-  }, 60_000);
+  }, 180_000);
 
   test('the service account writes no name of the controllers, and nothing but tombstones into the others', async () => {
     const client = new Client({
@@ -113,7 +113,7 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
     } finally {
       await client.unbind();
     }
-  }, 30_000);
+  }, 90_000);
 
   test('a conflict object of a name goes with the account that registered it, and one of another account stays', async () => {
     const { objectSid, computerName } = await join([]);
@@ -141,5 +141,5 @@ describeReal('DNS records that a real DNS server keeps', (ground) => {
       dnsRecords: [`${label}.${domain.domainName}`],
     });
     expect(await conflicts()).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

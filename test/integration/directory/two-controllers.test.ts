@@ -136,7 +136,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       } finally {
         await second.start();
       }
-    }, 60_000);
+    }, 180_000);
 
     test('a worker that is told no site finds its own, and follows it when subnets change', async () => {
       let later = 0;
@@ -182,7 +182,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(asked.at(-1)).toBe(`_ldap._tcp.Branch._sites.dc._msdcs.${domain.domainName}`);
       await change('ldbmodify', 'Default-First-Site-Name', 'changetype: modify', 'replace: siteObject');
       await comesTo(first);
-    }, 60_000);
+    }, 180_000);
 
     test('a site that DNS does not know is no obstacle', async () => {
       expect([first.hostName, second.hostName]).toContain(await servedBy(directory({ site: 'Nowhere' })));
@@ -205,7 +205,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(await servedBy(room)).toBe(first.hostName);
       later = 400_000;
       expect(await servedBy(room)).toBe(second.hostName);
-    }, 60_000);
+    }, 180_000);
 
     test('a connection whose packets vanish is given up in the time of one operation, and the other one serves', async () => {
       const connectTimeoutMs = 5_000;
@@ -248,7 +248,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       } finally {
         await mustRun(['ip', 'neigh', 'del', ...neighbour]);
       }
-    }, 60_000);
+    }, 180_000);
   });
 
   describe('with a read-only controller', () => {
@@ -283,7 +283,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect((await room.remove(instance, { names: [] }, unchecked, signal)).accounts).toEqual([
         nameOf(instance),
       ]);
-    }, 30_000);
+    }, 90_000);
 
     test('which is configured first, too', async () => {
       const room = directory({ controllers: [readOnly.hostName, first.hostName] });
@@ -321,7 +321,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await accountsOn(first, instance)).toEqual([]);
       expect(await accountsOn(second, instance)).toEqual([]);
-    }, 30_000);
+    }, 90_000);
 
     test('when the controller of a join dies, the computer joins over the other one under a name of its own, and nothing is left in the end', async () => {
       await setReplication(false);
@@ -367,7 +367,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await accountsOn(first, instance)).toEqual([]);
       expect(await accountsOn(second, instance)).toEqual([]);
-    }, 60_000);
+    }, 180_000);
 
     test('an account that only a dead controller knew is not said to be gone; it comes back, is listed, and can be removed', async () => {
       await setReplication(false);
@@ -406,7 +406,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await accountsOn(first, instance)).toEqual([]);
       expect(await accountsOn(second, instance)).toEqual([]);
-    }, 60_000);
+    }, 180_000);
 
     /** Two controllers make an account of one name each, as two workers who know nothing of each other would. */
     const collide = async (instance: string): Promise<void> => {
@@ -427,7 +427,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await accountsOn(first, instance)).toEqual([dnOf(instance)]);
       expect(await accountsOn(second, instance)).toEqual([dnOf(instance)]);
-    }, 60_000);
+    }, 180_000);
 
     test('removal takes both of two accounts of one name', async () => {
       const instance = newInstance();
@@ -437,7 +437,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await replicate();
       expect(await accountsOn(first, instance)).toEqual([]);
       expect(await accountsOn(second, instance)).toEqual([]);
-    }, 60_000);
+    }, 180_000);
 
     test('a new password that one controller has not heard of yet is not condemned: the other one takes it', async () => {
       await setReplication(false);
@@ -450,7 +450,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(refusals).toEqual([]);
       await replicate();
       expect(await servedBy(directory({ site: 'Branch', credentials }))).toBe(second.hostName);
-    }, 30_000);
+    }, 90_000);
   });
 
   describe('when one of them can not use the service account', () => {
@@ -539,7 +539,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
         await set([second], 'userAccountControl', 1);
         await first.start();
       }
-    }, 60_000);
+    }, 180_000);
   });
 
   // The last one: the second controller keeps a certificate that any member could have.
@@ -555,6 +555,6 @@ describeReal('The directory room with two domain controllers', (ground) => {
       expect(await servedBy(room)).toBe(first.hostName);
       const staged = { objectGuid: randomUUID(), domainController: second.hostName };
       expect(await room.inspect(staged, signal)).toBeUndefined();
-    }, 60_000);
+    }, 180_000);
   });
 });

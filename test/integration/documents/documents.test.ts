@@ -117,12 +117,12 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
       tlsOptions: { ca: await readFile(domain.caFile, 'utf8'), servername: domain.hostName },
     });
     await directory.bind(domain.serviceAccount.principal, domain.serviceAccount.password);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await directory.unbind();
     await Promise.all(machines.map((machine) => machine.destroy()));
     await domain.destroy();
-  }, 120_000);
+  }, 180_000);
 
   async function newMachine(): Promise<Machine> {
     count += 1;
@@ -997,16 +997,24 @@ exec "$tool" "$@"
           `${machine.name}:${attempt.computerName}:${seal(probed['key'], attempt.oneTimePassword)}`,
         ];
         const values = { ...attempt.values, ...access, ...given, entries };
-        // Killed at what each family has of its own, and run again; the unit tests kill log-in set-ups before and after each call.
-        for (const step of [manager, tool].filter(Boolean)) {
+        // Killed at what each family has of its own, and run again; not in a run of everything also at what all have in common. The
+        // unit tests kill log-in set-ups before and after each call.
+        const common = slice(['hostname', 'adcli', 'setsid', 'getent'], 0);
+        let latest: Values = values;
+        const anew = async () => {
+          const { values: fresh } = await prepare(machine, attempt.computerName, given);
+          latest = { ...latest, ...fresh };
+        };
+        for (const step of [manager, tool, ...common].filter(Boolean)) {
+          if (common.includes(step)) await anew();
           await before(machine, step, die);
-          await dies(machine, 'join', values);
+          await dies(machine, 'join', latest);
           expect(await leftRunning(machine)).toBe('');
         }
-        let facts = await run(machine, 'join', values);
+        let facts = await run(machine, 'join', latest);
         if (facts['result'] === 'failed') {
-          const { values: anew } = await prepare(machine, attempt.computerName, given);
-          facts = await run(machine, 'join', { ...values, ...anew });
+          await anew();
+          facts = await run(machine, 'join', latest);
         }
         expect(facts).toMatchObject({ result: 'joined' });
         expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
@@ -1015,7 +1023,8 @@ exec "$tool" "$@"
           computerName: attempt.computerName,
         });
         await inShell(machine, 'adcli testjoin');
-        expect(await inShell(machine, 'cat /root/calls')).toBe(joinCalls[tool].join('\n'));
+        const made = (await inShell(machine, 'cat /root/calls')).split('\n');
+        expect(common.length > 0 ? [...new Set(made)] : made).toEqual(joinCalls[tool]);
         await (machine === redHat ? becomesImage(machine) : leaves(machine, tool));
         // What was done before the kill is done once more.
         const calls = new Set((await inShell(machine, 'cat /root/calls')).split('\n'));

@@ -81,12 +81,12 @@ describeReal('A machine that others have joined', (ground) => {
     await tool('dsacl', 'set', `--objectdn=${unit}`, `--sddl=(OA;CI;CC;${computerClass};;${joiner})`);
     await tool('dsacl', 'set', `--objectdn=${unit}`, `--sddl=(OA;CI;DC;${computerClass};;${ours})`);
     await tool('dsacl', 'set', `--objectdn=${unit}`, `--sddl=(OA;CIIO;RPWPDT;;${computerClass};${ours})`);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await room.close();
     await Promise.all(machines.map((machine) => machine.destroy()));
     await domain.destroy();
-  }, 60_000);
+  }, 180_000);
 
   test('proves its account, which is then removed with its records and the proof, and no other is', async () => {
     const machine = await joined('EC2AMAZ-ONE');
@@ -120,7 +120,7 @@ describeReal('A machine that others have joined', (ground) => {
     ]);
     // Without a key there is nothing to prove any more.
     expect((await probe(machine, newChallenge())).proof).toMatch(/^failed: kinit: /);
-  }, 90_000);
+  }, 180_000);
 
   test('and claims to be another one, gets nothing of that one removed', async () => {
     const machine = await joined('MALLORY');
@@ -135,7 +135,7 @@ describeReal('A machine that others have joined', (ground) => {
       await room.prove(machine.name, { label: newChallenge(), computerName: 'MALLORY' }, signal),
     ).toBeUndefined();
     expect(await dnOf('EC2AMAZ-TWO')).toBeDefined();
-  }, 60_000);
+  }, 180_000);
 
   test('is not asked for a proof without a challenge, and one that is no member has none', async () => {
     const [machine] = machines;
@@ -146,7 +146,7 @@ describeReal('A machine that others have joined', (ground) => {
     const label = newChallenge();
     expect(await probe(stranger, label)).toMatchObject({ computerName: '', proof: '' });
     expect(await records(label)).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     ['a domain controller', 'DC1', 'DC1$'],
