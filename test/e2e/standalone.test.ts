@@ -4,6 +4,7 @@ import {
   StartInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
+  waitUntilInstanceStopped,
 } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
@@ -109,9 +110,9 @@ describeReal('instances of no group', (ground) => {
 
     // Stopped and started again.
     await ec2.send(new StopInstancesCommand({ InstanceIds: [first] }));
-    await eventually('the stop', 30_000, async () =>
-      system.fleet.machine(first)?.pid === undefined ? true : undefined,
-    );
+    const stopped = { client: ec2, maxWaitTime: 60, minDelay: 1, maxDelay: 2 };
+    await waitUntilInstanceStopped(stopped, { InstanceIds: [first] });
+    expect(system.fleet.machine(first)?.pid).toBeUndefined();
     expect(await computerNames(system)).toEqual([name]);
     await ec2.send(new StartInstancesCommand({ InstanceIds: [first] }));
     await eventually('the look at a member', 30_000, async () =>
