@@ -1016,19 +1016,23 @@ exec "$tool" "$@"
           await anew();
           facts = await run(machine, 'join', latest);
         }
-        expect(facts).toMatchObject({ result: 'joined' });
+        // Killed when it asked for the user, it had all of a member.
+        expect(facts).toMatchObject({ result: common.length > 0 ? 'already' : 'joined' });
         expect(await run(machine, 'join', values)).toMatchObject({ result: 'already', code: '' });
         expect(await run(machine, 'probe')).toMatchObject({
           missing: [],
           computerName: attempt.computerName,
         });
         await inShell(machine, 'adcli testjoin');
+        // What was killed after the log-in set-up finds the set-up, and repeats what there is no harm in.
+        const calledFor = (wanted: readonly string[]): unknown =>
+          common.length > 0 ? expect.arrayContaining([...wanted]) : wanted;
         const made = (await inShell(machine, 'cat /root/calls')).split('\n');
-        expect(common.length > 0 ? [...new Set(made)] : made).toEqual(joinCalls[tool]);
+        expect(made).toEqual(calledFor(joinCalls[tool]));
         await (machine === redHat ? becomesImage(machine) : leaves(machine, tool));
         // What was done before the kill is done once more.
         const calls = new Set((await inShell(machine, 'cat /root/calls')).split('\n'));
-        expect([...calls]).toEqual([...new Set([...joinCalls[tool], ...leaveCalls[tool]])]);
+        expect([...calls]).toEqual(calledFor([...new Set([...joinCalls[tool], ...leaveCalls[tool]])]));
         expect(
           await inShell(machine, 'ls /etc/sudoers.d/adjoin /var/lib/adjoin/log-in 2>/dev/null || :'),
         ).toBe('');
