@@ -231,7 +231,7 @@ const codes = {
   'group-failing': {
     disposition: 'report',
     meaning: 'Launch after launch of one Auto Scaling group fails, and none joins.',
-    hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. One launch at a time is tried, after growing pauses, until one joins.',
+    hint: 'The message has the last error. Compare image, launch template and subnets with what joined last. Each worker tries one launch at a time, after growing pauses, until one joins.',
   },
   'post-join-failed': {
     disposition: 'abandon',

@@ -68,24 +68,26 @@ export interface Ec2Instance {
   readonly tags: ReadonlyMap<string, string>;
 }
 
-/** How the work on a delivery ended. */
-export type Ending =
-  | 'joined'
-  | 'abandoned'
+/** How the work on a delivery ends. */
+export const endings = [
+  'joined',
+  'abandoned',
   /** A failed launch that is not answered. */
-  | 'held'
-  | 'unjoined'
+  'held',
+  'unjoined',
   /** A termination that was answered although the removal is still owed. */
-  | 'owed'
+  'owed',
   /** The instance stays the member that it was: a termination into a warm pool, or an instance that runs again. */
-  | 'kept'
-  | 'void'
-  | 'not-opted-in'
-  | 'test-notification'
-  | 'malformed'
-  | 'handed-back'
+  'kept',
+  'void',
+  'not-opted-in',
+  'test-notification',
+  'malformed',
+  'handed-back',
   /** The message stays in the queue, and comes back by itself. */
-  | 'failed';
+  'failed',
+] as const;
+export type Ending = (typeof endings)[number];
 
 /** What Auto Scaling shows of an instance. */
 export interface InstanceState {

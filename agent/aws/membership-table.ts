@@ -2,13 +2,13 @@
 import {
   type AttributeValue,
   type DynamoDBClient,
-  GetItemCommand,
   paginateScan,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
 import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
+import { readItem } from './table-item.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
 import type { ActionRecord, Membership } from '../ledger/membership.ts';
@@ -84,18 +84,10 @@ function condition(expected: number | undefined, lease: SeenLease | undefined) {
 export function createMembershipTable(client: DynamoDBClient, tableName: string): MembershipTable {
   return {
     async read(instanceId) {
-      const answer = await callAws(`dynamodb:GetItem ${instanceId}`, undefined, () =>
-        client.send(
-          new GetItemCommand({
-            TableName: tableName,
-            Key: { instanceId: { S: instanceId } },
-            ConsistentRead: true,
-          }),
-        ),
-      );
-      if (!answer.Item) return undefined;
+      const item = await readItem(client, tableName, instanceId);
+      if (!item) return undefined;
       try {
-        return membershipOf(answer.Item);
+        return membershipOf(item);
       } catch (error) {
         const message = `The ledger's record of ${instanceId} can't be read: ${reasonOf(error)}`;
         throw new AdjoinError('unexpected', message, { cause: error });

@@ -1,7 +1,8 @@
-import { GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
 import { callAws } from './errors.ts';
+import { readItem } from './table-item.ts';
 import { refusalOf, type RefusalStore } from '../directory/service-credential.ts';
 
 /** The items of the ledger's table that are not memberships: no instance ID looks like these. */
@@ -17,16 +18,7 @@ const record = z.object({
 export function createRefusalStore(client: DynamoDBClient, tableName: string): RefusalStore {
   return {
     async read(versionId) {
-      const key = keyOf(versionId);
-      const { Item } = await callAws(`dynamodb:GetItem ${key}`, undefined, () =>
-        client.send(
-          new GetItemCommand({
-            TableName: tableName,
-            Key: marshall({ instanceId: key }),
-            ConsistentRead: true,
-          }),
-        ),
-      );
+      const Item = await readItem(client, tableName, keyOf(versionId));
       return Item && refusalOf({ versionId, ...record.parse(unmarshall(Item, { wrapNumbers: Number })) });
     },
     async write({ versionId, code, message }) {

@@ -1,10 +1,16 @@
 /** Operators' requests: the message to the queue, and how each ended, in the ledger's table. */
-import { GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  PutItemCommand,
+  type DynamoDBClient,
+} from '@aws-sdk/client-dynamodb';
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
 import type { OutcomePort } from '../lifecycle/request.ts';
+import { endings } from '../terms.ts';
 import { callAws } from './errors.ts';
+import { readItem } from './table-item.ts';
 
 /** An item of the ledger's table that is no membership: no instance ID looks like this. */
 const keyOf = (requestId: string): string => `request/${requestId}`;
@@ -16,10 +22,7 @@ const keyOf = (requestId: string): string => `request/${requestId}`;
 const KEEP_DAYS = 30;
 
 const record = z.object({
-  ending: z.enum([
-    ...(['joined', 'abandoned', 'held', 'unjoined', 'owed', 'kept', 'void', 'not-opted-in'] as const),
-    ...(['test-notification', 'malformed', 'handed-back', 'failed'] as const),
-  ]),
+  ending: z.enum(endings),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   at: z.number(),
 });
@@ -27,29 +30,24 @@ const record = z.object({
 export function createOutcomes(client: DynamoDBClient, tableName: string): OutcomePort {
   return {
     async find(requestId) {
-      const key = keyOf(requestId);
-      const { Item } = await callAws(`dynamodb:GetItem ${key}`, undefined, () =>
-        client.send(
-          new GetItemCommand({
-            TableName: tableName,
-            Key: marshall({ instanceId: key }),
-            ConsistentRead: true,
-          }),
-        ),
-      );
+      const Item = await readItem(client, tableName, keyOf(requestId));
       return Item && record.parse(unmarshall(Item, { wrapNumbers: Number }));
     },
     async note(requestId, outcome) {
       const key = keyOf(requestId);
       const expiresAt = Math.round(outcome.at / 1000) + KEEP_DAYS * 86_400;
-      await callAws(`dynamodb:PutItem ${key}`, undefined, () =>
-        client.send(
+      try {
+        await client.send(
           new PutItemCommand({
             TableName: tableName,
             Item: marshall({ instanceId: key, ...outcome, expiresAt }, { removeUndefinedValues: true }),
+            ConditionExpression: 'attribute_not_exists(instanceId)',
           }),
-        ),
-      );
+        );
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return;
+        await callAws(`dynamodb:PutItem ${key}`, undefined, () => Promise.reject(error));
+      }
     },
   };
 }

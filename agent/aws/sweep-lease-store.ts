@@ -1,12 +1,12 @@
 import {
   ConditionalCheckFailedException,
-  GetItemCommand,
   PutItemCommand,
   type DynamoDBClient,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
 import { callAws } from './errors.ts';
+import { readItem } from './table-item.ts';
 import type { SweepLeaseStore } from '../sweep/lease.ts';
 
 /** No instance ID looks like this. */
@@ -24,9 +24,7 @@ const record = z.object({
 export function createSweepLeaseStore(client: DynamoDBClient, tableName: string): SweepLeaseStore {
   return {
     async read() {
-      const { Item } = await callAws('dynamodb:GetItem sweep-lease', undefined, () =>
-        client.send(new GetItemCommand({ TableName: tableName, Key: marshall(KEY), ConsistentRead: true })),
-      );
+      const Item = await readItem(client, tableName, KEY.instanceId);
       return Item && record.parse(unmarshall(Item, { wrapNumbers: Number }));
     },
     async write({ fencingToken, leaseOwner, leaseExpiresAt, endedAt }, expected) {

@@ -114,10 +114,29 @@ function openedWithoutHook(
 }
 
 function opened(action: LifecycleAction, stored: Membership | undefined, received: number): Membership {
+  if (action.transition === 'terminating') checkNotJoinedSince(action, stored);
   const record = openedByAction(action, stored, received);
   return action.source === undefined || action.transition === 'terminating'
     ? record
     : openedWithoutHook(action, stored, record);
+}
+
+/**
+ * A request to unjoin is meant for the membership that was there when it was asked. Its message comes back when a worker dies before
+ * the outcome is noted, and what has joined by then is another membership. Of an event EC2 shows that the instance ends for good.
+ * @throws AdjoinError `action-void`
+ */
+function checkNotJoinedSince(
+  { source, token, instanceId, startedAt }: LifecycleAction,
+  stored: Membership | undefined,
+): void {
+  if (source !== 'request' || stored?.terminate?.actionToken === token) return;
+  const joined = stored?.launch?.times.received;
+  if (joined === undefined || joined <= startedAt) return;
+  throw new AdjoinError(
+    'action-void',
+    `${instanceId} has joined since that was asked; if it is to leave, ask again.`,
+  );
 }
 
 /** The record that an action starts with. The fencing token of an earlier life goes on rising. */

@@ -7,7 +7,7 @@
  *        │                                               └────failed: twice the pause───┘      │
  *        └──────────────────────────────────joined─────────────────────────────────────────────┘
  *
- * It belongs to one worker and is not stored: after a restart a group is tried as any other.
+ * Each worker has its own, in memory: several try one launch each, and one that starts anew has to see the failures again.
  */
 import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';

@@ -107,5 +107,6 @@ export interface Outcome {
 /** The outcomes of requests. One that is there makes a second delivery of the same request void. */
 export interface OutcomePort {
   find(requestId: string): Promise<Outcome | undefined>;
+  /** The first one stays: what a second delivery comes to is not how the request ended. */
   note(requestId: string, outcome: Outcome): Promise<void>;
 }

@@ -433,7 +433,7 @@ export function createWorld(each = 64): World {
         },
         async note(id, outcome) {
           await call('outcome.note');
-          world.outcomes.set(id, outcome);
+          if (!world.outcomes.has(id)) world.outcomes.set(id, outcome);
         },
       },
       slots,

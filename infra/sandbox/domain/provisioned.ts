@@ -1,4 +1,4 @@
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { copyFile, rename } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine } from '../machine/machine.ts';
@@ -40,10 +40,9 @@ export async function provisionOnce(
   }
   await provision();
   await must(controller, ['tar', '-C', '/', ...attributes, '--sparse', without, '-cf', packed, ...written]);
-  const made = join(controller.disk, packed);
   const mine = `${file}.${process.pid}`;
-  await copyFile(made, mine);
+  await copyFile(join(controller.disk, packed), mine);
   // Two sandboxes may do this at the same time: either file is whole.
   await rename(mine, file);
-  await rm(made);
+  await must(controller, ['rm', packed]);
 }

@@ -22,12 +22,30 @@ test('an outcome is an item of its own in the table, is read consistently, and g
   await outcomes.note('one', { ending: 'abandoned', error, at: 86_400_000 });
   await expect(outcomes.find('one')).resolves.toEqual({ ending: 'abandoned', error, at: 86_400_000 });
   await expect(outcomes.find('one')).resolves.toBeUndefined();
+  const put = {
+    TableName: 'ledger',
+    Item: item,
+    ConditionExpression: 'attribute_not_exists(instanceId)',
+  };
   const get = { operation: 'GetItem', input: { TableName: 'ledger', Key: key, ConsistentRead: true } };
-  expect(asked(endpoint)).toEqual([
-    { operation: 'PutItem', input: { TableName: 'ledger', Item: item } },
-    get,
-    get,
-  ]);
+  expect(asked(endpoint)).toEqual([{ operation: 'PutItem', input: put }, get, get]);
+});
+
+test('the first outcome stays', async () => {
+  const failed = { error: 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException' };
+  await using endpoint = await startAwsEndpoint(inTurn(failed));
+  const outcomes = createOutcomes(new DynamoDBClient(endpoint.client), 'ledger');
+  await outcomes.note('one', { ending: 'void', at: 1 });
+  expect(asked(endpoint)).toHaveLength(1);
+});
+
+test('that an outcome could not be noted is told', async () => {
+  const refused = { error: 'com.amazonaws.dynamodb.v20120810#ValidationException' };
+  await using endpoint = await startAwsEndpoint(inTurn(refused));
+  const outcomes = createOutcomes(new DynamoDBClient(endpoint.client), 'ledger');
+  await expect(outcomes.note('one', { ending: 'void', at: 1 })).rejects.toMatchObject({
+    code: 'aws-refused',
+  });
 });
 
 test('a request is one message, as it was written', async () => {

@@ -204,6 +204,30 @@ describe('an unjoin by hand', () => {
     expect(outcome()).toMatchObject({ ending: 'unjoined' });
     expect(world.accounts.size).toBe(0);
   });
+
+  test('whose worker dies after the removal does not take out what has joined anew since', async () => {
+    await joined();
+    const unjoin = ask('unjoin');
+    let dead = false;
+    world.fault = (name) => {
+      if (name === 'outcome.note') dead = true;
+      if (dead) throw new AdjoinError('aws-unavailable', 'dead');
+    };
+    await handle(unjoin);
+    world.fault = () => undefined;
+    await world.clock.advance(100_000);
+    await handle(ask('join'), world.anotherWorker());
+    expect(record()?.state).toBe('member');
+    world.effects.length = 0;
+    await handle(unjoin, world.anotherWorker());
+    expect(happened()).toEqual([]);
+    expect(record()).toMatchObject({ state: 'member' });
+    expect(record()?.terminate).toBeUndefined();
+    expect(outcome(2)).toMatchObject({
+      ending: 'void',
+      error: { message: expect.stringContaining('has joined since') },
+    });
+  });
 });
 
 describe('a request of another sender', () => {
