@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commandDocuments } from '../../../documents/index.ts';
 import type { PolicyDocument } from '../../../infra/policy-file.ts';
 import { denyPolicies } from '../../../infra/service-control.ts';
 
@@ -210,7 +211,7 @@ whereInstalled('cfn-lint, where it is installed', () => {
     const documents = Object.values(template.Resources).filter(
       ({ Type, Properties }) => Type === 'AWS::SSM::Document' && typeof Properties.Content === 'string',
     );
-    expect(documents).toHaveLength(4);
+    expect(documents).toHaveLength(commandDocuments().length);
     for (const document of documents) {
       document.Properties.Content = JSON.parse(String(document.Properties.Content));
       delete document.Metadata;
