@@ -1,5 +1,6 @@
 /** The layers of tests: what each needs, and which of them an argument of `npm test` means. */
 import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 /**
  * Where a layer's tests run:
@@ -41,6 +42,17 @@ export class UsageError extends Error {
 /** Every test file of the clone, which must be the current directory. */
 export function testFiles(): string[] {
   return globSync('test/**/*.test.ts').toSorted();
+}
+
+/** What says in a test file that it leaves cases out when everything is run: the import of `slice.ts`, or one of the variables. */
+const leavesOut = /support\/(slice|schedule-check)\.ts'|CRASH_SHARE|CHAOS_MINUTES/;
+
+/** The files that play more when there is time: `test:deep`. Their helpers, such as those of fuzzing, are not looked into. */
+export async function searching(files: readonly string[]): Promise<string[]> {
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  return files.filter(
+    (file, index) => layerOf(file).name === 'property' || leavesOut.test(texts[index] ?? ''),
+  );
 }
 
 /** @throws UsageError for a file that no layer has: it would never run */

@@ -13,7 +13,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { findPowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
-import { parseArguments, pick, testFiles, UsageError, type Picked } from './layers.ts';
+import { parseArguments, pick, searching, testFiles, UsageError, type Picked } from './layers.ts';
 import { passSignals, run } from './process.ts';
 import { closing, layerPart, type Part } from './table.ts';
 
@@ -34,13 +34,13 @@ const testTimeoutBehind = 120_000;
 
 /**
  * How much the searching layers do when everything is run, and when there is time for more, unless the environment says it
- * already. Each crash point takes its ten seconds: one in eight stands for all, and the deep run plays the others. Likewise
+ * already. Each crash point takes its ten seconds: one in sixteen stands for all, and the deep run plays the others. Likewise
  * for the cases of the documents, for schedules and fuzzed input, of which `npm run test:property` plays the number that they are promised for.
  */
 const brief: Readonly<Record<string, string>> = {
-  CRASH_SHARE: '1/8',
+  CRASH_SHARE: '1/16',
   THIN_SLICE: 'yes',
-  SCHEDULE_RUNS: '4000',
+  SCHEDULE_RUNS: '2000',
   FUZZ_FACTOR: '0.25',
 };
 const deep: Readonly<Record<string, string>> = {
@@ -69,13 +69,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first === '--check' && rest.length === 0) return end(await runChecks(report), false);
   if (first === '--deep') {
     set(deep);
-    const searching = [
-      ...pick(testFiles(), { layer: 'property', patterns: [] }),
-      ...pick(testFiles(), { layer: 'integration', patterns: ['documents/documents'] }),
-      ...pick(testFiles(), { layer: 'e2e', patterns: ['crash-points'] }),
-      ...pick(testFiles(), { layer: 'chaos', patterns: [] }),
-    ];
-    return end(await runLayers(searching, { options: rest, behind: false }), true);
+    const picked = pick(await searching(testFiles()), { patterns: [] });
+    return end(await runLayers(picked, { options: rest, behind: false }), true);
   }
   if (first === undefined) return end(await runAll(), true);
   const { options, ...meant } = parseArguments(argv);

@@ -3,5 +3,5 @@
  * `npm run test:deep`, play all.
  */
 export function slice<T>(cases: readonly T[], few: number): readonly T[] {
-  return process.env['THIN_SLICE'] === undefined ? cases : cases.slice(0, few);
+  return process.env['THIN_SLICE'] !== undefined ? cases.slice(0, few) : cases;
 }

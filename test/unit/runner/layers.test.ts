@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { readdirSync } from 'node:fs';
-import { layerOf, layers, parseArguments, pick, testFiles, UsageError } from '../../runner/layers.ts';
+import {
+  layerOf,
+  layers,
+  parseArguments,
+  pick,
+  searching,
+  testFiles,
+  UsageError,
+} from '../../runner/layers.ts';
 
 const files = [
   'test/e2e/crash/crash-points.test.ts',
@@ -79,4 +87,18 @@ test('every test file of the clone is in exactly one layer, and every layer has 
     .map(({ name }) => name)
     .filter((name) => !layers.some((layer) => layer.name === name));
   expect(found.filter((file) => others.some((name) => file.startsWith(`test/${name}/`)))).toEqual([]);
+});
+
+test('the deep run plays every file that leaves something out of a run of everything', async () => {
+  const deep = await searching(testFiles());
+  expect(deep).toEqual(
+    expect.arrayContaining([
+      'test/property/schedules.test.ts',
+      'test/property/hooks.test.ts',
+      'test/integration/documents/documents.test.ts',
+      'test/e2e/crash/crash-points.test.ts',
+      'test/chaos/chaos.test.ts',
+    ]),
+  );
+  expect(deep).not.toContain('test/e2e/story.test.ts');
 });
