@@ -9,7 +9,7 @@ import {
   Validations,
 } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { DomainMembership } from './domain-membership.ts';
+import { MembershipSystem } from './membership-system.ts';
 import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
 import { parameterGroups, parameterRules } from './parameters.ts';
 import { deploymentPattern } from './site.ts';
@@ -25,7 +25,7 @@ const roleArn = '^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/*-]+$';
 
 /** The system as a template that can be deployed without the CDK: everything that differs between deployments is a parameter. */
 export class MembershipStack extends Stack {
-  readonly membership: DomainMembership;
+  readonly membership: MembershipSystem;
 
   constructor(scope: Construct, id: string, props: MembershipStackProps) {
     super(scope, id, {
@@ -343,7 +343,7 @@ export class MembershipStack extends Stack {
     const nodeGroupGiven = new CfnCondition(this, 'NodeSecurityGroupUsed', {
       expression: Fn.conditionAnd(anyInterface, Fn.conditionNot(Fn.conditionEquals(nodeGroup, ''))),
     });
-    this.membership = new DomainMembership(this, 'Membership', {
+    this.membership = new MembershipSystem(this, 'Membership', {
       deployment: deployment.valueAsString,
       administratorArns: administrators.valueAsList,
       breakGlassRoleArn: breakGlass.valueAsString,
