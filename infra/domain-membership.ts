@@ -412,7 +412,6 @@ function settingsOf(props: DomainMembershipProps): AgentSettings {
     ...(props.sweepInterval && { intervalSeconds: props.sweepInterval.toSeconds() }),
     ...(props.sweepQuarantine && { quarantineDays: props.sweepQuarantine.toDays() }),
   };
-  const isGiven = (part: object): boolean => Object.keys(part).length > 0;
   return {
     ...given,
     ...(isGiven(directory) && { directory: { ...given.directory, ...directory } }),
@@ -421,6 +420,8 @@ function settingsOf(props: DomainMembershipProps): AgentSettings {
     ...(props.drainTime && { drainSeconds: props.drainTime.toSeconds() }),
   };
 }
+
+const isGiven = (part: object): boolean => Object.keys(part).length > 0;
 
 /** @throws Error in a stack whose Region is not known when the template is made */
 function prefixLists(self: Construct): ec2.IPrefixList[] {

@@ -9,7 +9,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, CfnParameter, Duration, Resource, Stack } from 'aws-cdk-lib';
-import { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AutoScalingGroup, CfnAutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
 import {
@@ -177,12 +176,9 @@ const cases = {
       membership,
       Port.tcp(636),
     );
-    for (const [id, metric] of Object.entries({
-      failures: membership.metricJoinFailures({ period: Duration.hours(1) }),
-      oldest: membership.metricOldestMessage(),
-    })) {
-      new Alarm(stack, id, { metric, threshold: 1, evaluationPeriods: 1 });
-    }
+    const watched = { threshold: 1, evaluationPeriods: 1 };
+    membership.metricJoinFailures({ period: Duration.hours(1) }).createAlarm(stack, 'Failures', watched);
+    membership.metricOldestMessage().createAlarm(stack, 'Oldest', watched);
     return stack;
   },
   'without an administrator': () => own({ administrators: [] }).stack,
@@ -248,6 +244,41 @@ const cases = {
         }),
       }),
     );
+    return stack;
+  },
+  'attached with a launch template without a role': () => {
+    const { stack, membership } = own();
+    const launchTemplate = new LaunchTemplate(stack, 'Template', {
+      instanceType: new InstanceType('t4g.nano'),
+      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+    });
+    membership.attach(new AutoScalingGroup(stack, 'Fleet', { vpc: vpcIn(stack), launchTemplate }));
+    return stack;
+  },
+  'attached, a resource of its own': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }), {
+      nodePolicy: false,
+      operatingSystem: 'RHEL',
+    });
+    return stack;
+  },
+  'attached, a resource of its own, whose role is not told': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }));
+    return stack;
+  },
+  'attached, imported, with tags': () => {
+    const { stack, membership } = own();
+    membership.attach(AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet'), {
+      onJoinFailure: 'HOLD',
+      sudoGroups: ['ops'],
+    });
+    return stack;
+  },
+  'attached, no group at all': () => {
+    const { stack, membership } = own();
+    membership.attach(new SecurityGroup(stack, 'Fleet', { vpc: vpcIn(stack) }));
     return stack;
   },
   'attached beside a hook of theirs': () => {

@@ -86,6 +86,8 @@ describe('attach', () => {
   test.each([
     'attached with a role that is not made here',
     'attached with a launch template that is not made here',
+    'attached with a launch template without a role',
+    'attached, a resource of its own, whose role is not told',
   ] as const)('%s: the policy would reach nobody, and that is said', (name) => {
     expect(made.errorOf(name)).toContain("the node policy can't be attached to it");
   });
@@ -93,6 +95,23 @@ describe('attach', () => {
   test('a role that is not made here is left to its owner, if that is said', () => {
     const template = made.template('attached with a role that is not made here, whose owner is told');
     expect(fleets(template)[0]?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+  });
+
+  test('a group that is a resource without a construct around it has hooks and tags in it, too', () => {
+    const template = made.template('attached, a resource of its own');
+    expect(ofType(template, 'AWS::AutoScaling::LifecycleHook')).toEqual([]);
+    const [fleet] = fleets(template);
+    expect(fleet?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+    expect(fleet?.Properties['Tags']).toEqual(
+      expect.arrayContaining([tag, { Key: 'Operating_System', Value: 'RHEL', PropagateAtLaunch: true }]),
+    );
+  });
+
+  test('what would be set nowhere is refused: tags of a group of others, and what is no group', () => {
+    expect(made.errorOf('attached, imported, with tags')).toContain(
+      "it can't be tagged here. Its owner sets adjoin:OnJoinFailure, adjoin:SudoGroups",
+    );
+    expect(made.errorOf('attached, no group at all')).toContain('is no Auto Scaling group');
   });
 
   test('a heartbeat that is known at deployment only is passed on', () => {
