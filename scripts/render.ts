@@ -1,4 +1,4 @@
-/** What the README and the JSON schema show of the code, as pure functions. */
+/** What the pages and the JSON schema show of the code, as pure functions. */
 import type { Disposition } from '../agent/errors.ts';
 
 /** What the agent does about an error, in words for an operator. */

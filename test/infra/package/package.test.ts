@@ -7,7 +7,8 @@ import { pem } from '../constructs/given.ts';
 import { ofType, propertiesOf, type Template, userDataOf } from '../templates.ts';
 import { emptyProject, type Project } from './project.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../../docs/package.md'), 'utf8');
+const root = join(import.meta.dirname, '../../..');
+const page = readFileSync(join(root, 'docs/package.md'), 'utf8');
 const example = page.match(/```ts\n([^]*?)```/)?.[1] ?? '';
 
 /** Groups of every make, in an app whose own copy of the construct library is another than the package's. */
@@ -121,6 +122,11 @@ describe('the packed files', () => {
       expect(bytes).toBeLessThan(said);
       expect(bytes).toBeGreaterThan(said * 0.7);
     }
+    for (const file of ['README.md', 'docs/deploy.md'])
+      expect([file, /less than\s+([\d.]+) MB/.exec(readFileSync(join(root, file), 'utf8'))?.[1]]).toEqual([
+        file,
+        packed,
+      ]);
   });
 
   test('have a manifest that asks a stranger for nothing but Node, and an app for its own construct library', () => {

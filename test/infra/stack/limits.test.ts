@@ -100,9 +100,9 @@ describe('the stack', () => {
     expect(Parameters['AdministratorArns']?.Description).toContain('At most 1,500 characters');
   });
 
-  test('has to be uploaded to S3, as the README does', () => {
+  test('has to be uploaded to S3, as docs/deploy.md does', () => {
     expect(beyond(templateQuotas.body, template)).toBeDefined();
-    expect(readFileSync('README.md', 'utf8')).toMatch(
+    expect(readFileSync('docs/deploy.md', 'utf8')).toMatch(
       /--template-file cdk\.out\/adjoin\.template\.json \\\n {2}--s3-bucket /,
     );
   });
