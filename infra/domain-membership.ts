@@ -39,6 +39,8 @@ export interface DomainMembershipProps {
   readonly requireMfa?: boolean;
   /** A permissions boundary for the roles of the system. @default - none */
   readonly permissionsBoundary?: iam.IManagedPolicy;
+  /** Path of the system's roles and of the workers' instance profile, with a slash at both ends. @default / */
+  readonly rolePath?: string;
 
   /** The VPC of the workers. */
   readonly vpc: ec2.IVpc;
@@ -369,6 +371,7 @@ function systemProps(
     workerShell: props.workerShell ?? false,
     ...(props.workerImage && { workerImage: props.workerImage.getImage(self).imageId }),
     ...(props.workerInstanceType && { workerInstanceType: props.workerInstanceType.toString() }),
+    ...(props.rolePath !== undefined && { rolePath: props.rolePath }),
     ...(props.permissionsBoundary && {
       permissionsBoundary: { arn: props.permissionsBoundary.managedPolicyArn },
     }),

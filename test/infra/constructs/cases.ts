@@ -150,6 +150,7 @@ const cases = {
       workerInstanceType: new InstanceType('m7g.large'),
       workerImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
       permissionsBoundary: ManagedPolicy.fromManagedPolicyArn(stack, 'Bound', `${account}:policy/bound`),
+      rolePath: '/team/',
       alarmEmail: 'ops@example.com',
       joinPatience: Duration.minutes(20),
       unjoinPatience: Duration.hours(2),
@@ -189,6 +190,7 @@ const cases = {
     const { prefixLists: _, ...others } = propsIn(stack);
     return Stack.of(new DomainMembership(stack, 'Membership', others));
   },
+  'with half of a path': () => own({ rolePath: 'team' }).stack,
   'with half of a hub': () => own({ endpointCidr: '10.9.0.0/24' }).stack,
   'in a clone, without an agent': () => {
     const stack = emptyStack();
