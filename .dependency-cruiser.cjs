@@ -34,9 +34,15 @@ const agent = {
 /** The AWS CDK part of infra. */
 const constructs = {
   // One concern each: the queue, the table, the worker, the credential …
-  parts: { path: '^infra/(?!(app|stack|attach-stack|acknowledged|domain-membership)\\.ts$)([^/]+\\.ts$|worker/)', on: [] },
-  construct: { path: '^infra/domain-membership\\.ts$', on: ['parts'] },
-  stacks: { path: '^infra/(stack|attach-stack|acknowledged)\\.ts$', on: ['parts', 'construct'] },
+  parts: {
+    path: '^infra/(?!(app|stack|attach-stack|acknowledged|membership-system|domain-membership|index)\\.ts$)([^/]+\\.ts$|worker/)',
+    on: [],
+  },
+  // All parts together, in texts and conditions; above it one way for templates with parameters, and one for CDK apps.
+  system: { path: '^infra/membership-system\\.ts$', on: ['parts'] },
+  stacks: { path: '^infra/(stack|attach-stack|acknowledged)\\.ts$', on: ['parts', 'system'] },
+  construct: { path: '^infra/domain-membership\\.ts$', on: ['parts', 'system'] },
+  index: { path: '^infra/index\\.ts$', on: ['parts', 'construct'] },
   app: { path: '^infra/app\\.ts$', on: ['parts', 'stacks'] },
 };
 
