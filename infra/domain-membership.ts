@@ -39,6 +39,8 @@ export interface DomainMembershipProps {
   readonly requireMfa?: boolean;
   /** A permissions boundary for the roles of the system. @default - none */
   readonly permissionsBoundary?: iam.IManagedPolicy;
+  /** Path of the system's roles and of the workers' instance profile, with a slash at both ends. @default / */
+  readonly rolePath?: string;
 
   /** The VPC of the workers. */
   readonly vpc: ec2.IVpc;
@@ -369,6 +371,7 @@ function systemProps(
     workerShell: props.workerShell ?? false,
     ...(props.workerImage && { workerImage: props.workerImage.getImage(self).imageId }),
     ...(props.workerInstanceType && { workerInstanceType: props.workerInstanceType.toString() }),
+    ...(props.rolePath !== undefined && { rolePath: props.rolePath }),
     ...(props.permissionsBoundary && {
       permissionsBoundary: { arn: props.permissionsBoundary.managedPolicyArn },
     }),
@@ -397,8 +400,6 @@ function base64Of(pem: string): string {
   throw new Error('directoryCa: it must be the text of a PEM file, known when the template is made');
 }
 
-const isGiven = (part: object): boolean => Object.keys(part).length > 0;
-
 function settingsOf(props: DomainMembershipProps): AgentSettings {
   const given = props.agentSettings ?? {};
   const directory = {
@@ -422,6 +423,8 @@ function settingsOf(props: DomainMembershipProps): AgentSettings {
     ...(props.drainTime && { drainSeconds: props.drainTime.toSeconds() }),
   };
 }
+
+const isGiven = (part: object): boolean => Object.keys(part).length > 0;
 
 /** @throws Error in a stack whose Region is not known when the template is made */
 function prefixLists(self: Construct): ec2.IPrefixList[] {

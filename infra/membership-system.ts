@@ -179,10 +179,11 @@ export class MembershipSystem extends Construct {
       WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
     };
     this.protection = new Protection(this, 'Protection', {
-      deployment: here.deployment,
+      globalName: here.globalName,
       policyValues: values,
     });
     this.publisherRole = new CfnRole(this, 'HookPublisher', {
+      path: here.rolePath,
       roleName: here.publisherRoleName,
       description: 'adjoin: lifecycle hooks send as this role',
       assumeRolePolicyDocument: fillPolicy('trust-hook-publisher', values),
@@ -190,7 +191,7 @@ export class MembershipSystem extends Construct {
     this.#publisherReady = filePolicy(this, 'HookPublisherPolicy', {
       file: 'hook-publisher',
       description: 'adjoin: what lifecycle hooks do',
-      deployment: here.deployment,
+      globalName: here.globalName,
       values,
       roles: [this.publisherRole.ref],
     });
@@ -201,6 +202,7 @@ export class MembershipSystem extends Construct {
           others.length === 0 ? here.administratorArns : [...here.administratorArns, ...others],
       });
       const role = new CfnRole(this, id, {
+        path: here.rolePath,
         roleName,
         description: `adjoin: ${does}`,
         assumeRolePolicyDocument: demandMfa(
@@ -212,7 +214,7 @@ export class MembershipSystem extends Construct {
       filePolicy(this, `${id}Policy`, {
         file,
         description: `adjoin: what its operator needs, who ${does}`,
-        deployment: here.deployment,
+        globalName: here.globalName,
         values,
         roles: [role.ref],
       });

@@ -59,7 +59,14 @@ export function parameterRules(stack: Stack, given: EndpointParameters): void {
 const groups: readonly (readonly [label: string, parameters: readonly string[]])[] = [
   [
     'The deployment',
-    ['Deployment', 'AdministratorArns', 'BreakGlassRoleArn', 'RequireMfa', 'PermissionsBoundaryArn'],
+    [
+      'Deployment',
+      'AdministratorArns',
+      'BreakGlassRoleArn',
+      'RequireMfa',
+      'PermissionsBoundaryArn',
+      'RolePath',
+    ],
   ],
   ['Network of the workers', ['VpcId', 'SubnetA', 'SubnetB', 'S3PrefixListId', 'DynamoDbPrefixListId']],
   [

@@ -12,7 +12,7 @@ import type { Construct } from 'constructs';
 import { MembershipSystem } from './membership-system.ts';
 import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
 import { parameterGroups, parameterRules } from './parameters.ts';
-import { deploymentPattern } from './site.ts';
+import { deploymentPattern, pathPattern } from './site.ts';
 import { image as workerImage } from './worker.ts';
 
 export interface MembershipStackProps extends StackProps {
@@ -242,6 +242,12 @@ export class MembershipStack extends Stack {
       '^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+$',
       '',
     );
+    const rolePath = text(
+      'RolePath',
+      'Path of the roles and of the instance profile, with a slash at both ends',
+      pathPattern,
+      '/',
+    );
     const alarmEmail = text(
       'AlarmEmail',
       'Where alarms are sent by mail; the address has to confirm it. May be empty',
@@ -386,6 +392,7 @@ export class MembershipStack extends Stack {
       workersWanted: new CfnCondition(this, 'WorkersWanted', {
         expression: Fn.conditionNot(Fn.conditionEquals(count, '0')),
       }),
+      rolePath: rolePath.valueAsString,
       permissionsBoundary: { arn: boundary.valueAsString, condition: given(boundary) },
       alarmEmail: { address: alarmEmail.valueAsString, condition: given(alarmEmail) },
       workerCount: count.valueAsString,

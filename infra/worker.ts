@@ -87,6 +87,7 @@ export class Worker extends Construct {
     const { site } = props;
     this.logGroup = props.logGroup;
     this.role = new CfnRole(this, 'Role', {
+      path: site.rolePath,
       roleName: site.workerRoleName,
       description: 'adjoin: the worker',
       assumeRolePolicyDocument: fillPolicy('trust-worker', site.policyValues),
@@ -186,7 +187,7 @@ export class Worker extends Construct {
       filePolicy(this, policyId, {
         file,
         description,
-        deployment: site.deployment,
+        globalName: site.globalName,
         values: policyValues,
         roles: [this.role.ref],
       });
@@ -219,6 +220,7 @@ export class Worker extends Construct {
   #launchTemplate(props: WorkerProps, handle: CfnWaitConditionHandle): CfnLaunchTemplate {
     const { site } = props;
     const profile = new CfnInstanceProfile(this, 'Profile', {
+      path: site.rolePath,
       instanceProfileName: site.workerRoleName,
       roles: [this.role.ref],
     });

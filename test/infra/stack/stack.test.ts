@@ -184,7 +184,7 @@ describe('command documents', () => {
 
 function policyNamed(file: string): PolicyDocument {
   const found = ofType(template, 'AWS::IAM::ManagedPolicy').find(
-    ({ Properties }) => flat(Properties['ManagedPolicyName']) === `<Deployment>-${file}`,
+    ({ Properties }) => flat(Properties['ManagedPolicyName']) === `<Deployment>-<AWS::Region>-${file}`,
   );
   return JSON.parse(JSON.stringify(found?.Properties['PolicyDocument']));
 }
@@ -556,16 +556,19 @@ describe('the audit rule of the role of the workers', () => {
   const pattern: unknown = JSON.parse(
     JSON.stringify(rule?.['EventPattern']).replaceAll(
       /\{"Fn::Join":\["",(\["[^\]]*\])\]\}|\{"Ref":"Deployment"\}/g,
-      (whole) => JSON.stringify(flat(JSON.parse(whole)).replace('<Deployment>', 'adjoin')),
+      (whole) =>
+        JSON.stringify(
+          flat(JSON.parse(whole)).replace('<Deployment>', 'adjoin').replace('<AWS::Region>', 'eu-central-1'),
+        ),
     ),
   );
-  const theWorkers = { arn: 'arn:aws:iam::1:instance-profile/adjoin-worker' };
+  const theWorkers = { arn: 'arn:aws:iam::1:instance-profile/team/adjoin-eu-central-1-worker' };
 
   test.each([
     ['an instance with the profile', runInstances(theWorkers, issuedBy('developer')), true],
     [
       'by its name, by a user',
-      runInstances({ name: 'adjoin-worker' }, { arn: 'arn:aws:iam::1:user/one' }),
+      runInstances({ name: 'adjoin-eu-central-1-worker' }, { arn: 'arn:aws:iam::1:user/one' }),
       true,
     ],
     [
