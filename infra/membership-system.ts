@@ -109,6 +109,8 @@ interface SecretWay {
   /** Where the worker calls Secrets Manager; empty where its usual name leads to the endpoint. */
   readonly url: string;
   readonly made?: SecretEndpoint;
+  /** Security group of the endpoint that is made; the template's null where none is. */
+  readonly group?: string;
   readonly condition?: CfnCondition;
 }
 
@@ -280,7 +282,20 @@ export class MembershipSystem extends Construct {
       });
       this.stateChanges.node.addDependency(this.queue.policy);
     }
-    this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
+    this.audit = new Audit(this, 'Audit', {
+      site: here,
+      key: systemKey,
+      owned: {
+        keyIds: [systemKey, this.credential.key, this.sessions.key].map(({ attrKeyId }) => attrKeyId),
+        securityGroupIds: [
+          this.worker.securityGroup.attrGroupId,
+          ...(secret.group === undefined ? [] : [secret.group]),
+        ],
+        secretEndpointId: secret.id,
+        launchTemplateId: this.worker.launchTemplate.ref,
+        agentBucketName: props.agent.bucketName,
+      },
+    });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       site: here,
       key: systemKey,
@@ -355,6 +370,7 @@ export class MembershipSystem extends Construct {
       id: either(existing?.id ?? '', made.endpointId),
       url: either('', made.url),
       made,
+      group: either(Aws.NO_VALUE, made.securityGroupId),
       ...(missing && { condition: missing }),
     };
   }

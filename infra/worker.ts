@@ -79,6 +79,7 @@ export class Worker extends Construct {
   readonly group: CfnAutoScalingGroup;
   readonly role: CfnRole;
   readonly securityGroup: CfnSecurityGroup;
+  readonly launchTemplate: CfnLaunchTemplate;
   readonly logGroup: CfnLogGroup;
 
   constructor(scope: Construct, id: string, props: WorkerProps) {
@@ -100,6 +101,7 @@ export class Worker extends Construct {
       .slice(0, 8);
     const handle = new CfnWaitConditionHandle(this, `Started${release}`);
     const template = this.#launchTemplate(props, handle);
+    this.launchTemplate = template;
     const count = String(props.count ?? 2);
     this.group = new CfnAutoScalingGroup(this, 'Group', {
       autoScalingGroupName: `${site.deployment}-worker`,

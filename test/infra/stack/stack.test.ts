@@ -663,7 +663,7 @@ describe('notices', () => {
     .filter(({ Name }) => flat(Name).startsWith('<Deployment>-audit-'));
 
   test('every audit rule sees reads as well, and goes to the topic', () => {
-    expect(rules).toHaveLength(5);
+    expect(rules).toHaveLength(8);
     for (const rule of rules) {
       expect(rule['State']).toBe('ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS');
       expect(rule['Targets']).toMatchObject([
