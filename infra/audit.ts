@@ -8,19 +8,29 @@ import type { Site } from './site.ts';
 export interface AuditProps {
   readonly site: Site;
   readonly key: CfnKey;
+  /** IDs of the system's security groups; one that may not be made is a token of its condition. */
+  readonly securityGroupIds: readonly string[];
 }
 
 /** Error codes of a denied call. Which one it is depends on the service's protocol. */
 const denied = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
 
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+/** Changes of permissions, of what has a name of the deployment's. */
+const identityChanges = words(`
+  AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
+  SetDefaultPolicyVersion UpdateAssumeRolePolicy`);
+
+/** Changes of alarms, of what has a name of the deployment's. */
+const alarmChanges = words('DeleteAlarms DisableAlarmActions PutMetricAlarm');
+
 /**
- * Calls that change permissions, behaviour or records. CreateGrant is left out on purpose: the keys' policies allow it to no
+ * Calls that change behaviour or records, whatever they are about: their events name it in too many ways. CreateGrant is left out on purpose: the keys' policies allow it to no
  * one, so that an attacker needs PutKeyPolicy first, and the grants of other keys (one for each encrypted volume) would be
  * most of the notices.
  */
-const changes = `
-  AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
-  SetDefaultPolicyVersion UpdateAssumeRolePolicy
+const changes = words(`
   DeleteResourcePolicy DeleteSecret PutResourcePolicy PutSecretValue UpdateSecret
   DisableKey PutKeyPolicy ScheduleKeyDeletion
   DeleteQueue PurgeQueue SetQueueAttributes
@@ -29,13 +39,10 @@ const changes = `
   DeleteBucketPolicy PutBucketPolicy
   DeleteDocument ModifyDocumentPermission UpdateDocument
   CreateOrUpdateTags DeleteLifecycleHook DeleteTags PutLifecycleHook UpdateAutoScalingGroup
-  AuthorizeSecurityGroupIngress CreateLaunchTemplateVersion DeleteVpcEndpoints ModifyVpcEndpoint
+  CreateLaunchTemplateVersion DeleteVpcEndpoints ModifyVpcEndpoint
   DeleteLogGroup DeleteMetricFilter PutMetricFilter PutRetentionPolicy
   DeleteRule DisableRule PutRule PutTargets RemoveTargets
-  DeleteAlarms DisableAlarmActions PutMetricAlarm
-  DeleteTrail StopLogging`
-  .trim()
-  .split(/\s+/);
+  DeleteTrail StopLogging`);
 
 /**
  * Rules that send security-relevant CloudTrail events to a topic for chat, SIEM or ticketing. They need a trail that records
@@ -48,7 +55,7 @@ export class Audit extends Construct {
   /** Names of the rules. */
   readonly ruleNames: readonly string[];
 
-  constructor(scope: Construct, id: string, { site, key }: AuditProps) {
+  constructor(scope: Construct, id: string, { site, key, securityGroupIds }: AuditProps) {
     super(scope, id);
     this.topic = topic(this, 'Topic', site, key, 'audit');
     const ruleNames: string[] = [];
@@ -109,9 +116,8 @@ export class Audit extends Construct {
       eventName: ['SendCommand', 'CreateAssociation', 'StartAutomationExecution'],
       $or: byOthers,
     });
-    rule('policy', 'a change of policies, keys, hooks, documents, or of the records themselves', {
+    rule('policy', 'a change of keys, queues, hooks, documents, or of the records themselves', {
       eventSource: [
-        'iam.amazonaws.com',
         'secretsmanager.amazonaws.com',
         'kms.amazonaws.com',
         'sqs.amazonaws.com',
@@ -123,10 +129,30 @@ export class Audit extends Construct {
         'ec2.amazonaws.com',
         'logs.amazonaws.com',
         'events.amazonaws.com',
-        'monitoring.amazonaws.com',
         'cloudtrail.amazonaws.com',
       ],
       eventName: changes,
+    });
+    const named = { prefix: `${site.deployment}-` };
+    rule('identity', 'a change of the roles and policies of the system', {
+      eventSource: ['iam.amazonaws.com'],
+      eventName: identityChanges,
+      $or: [
+        { requestParameters: { roleName: [named] } },
+        { requestParameters: { groupName: [named] } },
+        { requestParameters: { policyArn: [{ wildcard: `*:policy/${site.deployment}-*` }] } },
+      ],
+    });
+    rule('alarm', 'a change of the alarms of the system', {
+      eventSource: ['monitoring.amazonaws.com'],
+      eventName: alarmChanges,
+      // One call makes one alarm, and deletes several.
+      $or: ['alarmName', 'alarmNames'].map((key) => ({ requestParameters: { [key]: [named] } })),
+    });
+    rule('network', 'somebody is let into a security group of the system', {
+      eventSource: ['ec2.amazonaws.com'],
+      eventName: ['AuthorizeSecurityGroupIngress'],
+      requestParameters: { groupId: securityGroupIds },
     });
     // Who runs an instance of his own as the worker has the credential. Auto Scaling runs the workers themselves.
     const byPeople = [

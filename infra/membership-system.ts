@@ -104,6 +104,10 @@ export interface MembershipSystemProps extends SiteProps {
   readonly agentSettings?: ConditionalSettings;
 }
 
+/** A value that is left out of its list where the condition is false. */
+const ifMade = (value: string, condition?: CfnCondition): string =>
+  condition ? Fn.conditionIf(condition.logicalId, value, Aws.NO_VALUE).toString() : value;
+
 /** How workers reach the secret. */
 interface SecretWay {
   /** ID of the endpoint that the secret's policy names. */
@@ -283,7 +287,17 @@ export class MembershipSystem extends Construct {
       });
       this.stateChanges.node.addDependency(this.queue.policy);
     }
-    this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
+    this.audit = new Audit(this, 'Audit', {
+      site: here,
+      key: systemKey,
+      securityGroupIds: [
+        this.worker.securityGroup.attrGroupId,
+        ...(secret.made ? [ifMade(secret.made.securityGroupId, secret.condition)] : []),
+        ...(made.securityGroupId === undefined
+          ? []
+          : [ifMade(made.securityGroupId, props.anyInterfaceEndpoint)]),
+      ],
+    });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       site: here,
       key: systemKey,
