@@ -104,10 +104,6 @@ export interface MembershipSystemProps extends SiteProps {
   readonly agentSettings?: ConditionalSettings;
 }
 
-/** A value that is left out of its list where the condition is false. */
-const ifMade = (value: string, condition?: CfnCondition): string =>
-  condition ? Fn.conditionIf(condition.logicalId, value, Aws.NO_VALUE).toString() : value;
-
 /** How workers reach the secret. */
 interface SecretWay {
   /** ID of the endpoint that the secret's policy names. */
@@ -115,6 +111,8 @@ interface SecretWay {
   /** Where the worker calls Secrets Manager; empty where its usual name leads to the endpoint. */
   readonly url: string;
   readonly made?: SecretEndpoint;
+  /** Security group of the endpoint that is made; the template's null where none is. */
+  readonly group?: string;
   readonly condition?: CfnCondition;
 }
 
@@ -290,13 +288,16 @@ export class MembershipSystem extends Construct {
     this.audit = new Audit(this, 'Audit', {
       site: here,
       key: systemKey,
-      securityGroupIds: [
-        this.worker.securityGroup.attrGroupId,
-        ...(secret.made ? [ifMade(secret.made.securityGroupId, secret.condition)] : []),
-        ...(made.securityGroupId === undefined
-          ? []
-          : [ifMade(made.securityGroupId, props.anyInterfaceEndpoint)]),
-      ],
+      owned: {
+        keyIds: [systemKey, this.credential.key, this.sessions.key].map(({ attrKeyId }) => attrKeyId),
+        securityGroupIds: [
+          this.worker.securityGroup.attrGroupId,
+          ...(secret.group === undefined ? [] : [secret.group]),
+        ],
+        secretEndpointId: secret.id,
+        launchTemplateId: this.worker.launchTemplate.ref,
+        agentBucketName: props.agent.bucketName,
+      },
     });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       site: here,
@@ -372,6 +373,7 @@ export class MembershipSystem extends Construct {
       id: either(existing?.id ?? '', made.endpointId),
       url: either('', made.url),
       made,
+      group: either(Aws.NO_VALUE, made.securityGroupId),
       ...(missing && { condition: missing }),
     };
   }

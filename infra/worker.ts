@@ -84,6 +84,7 @@ export class Worker extends Construct {
   readonly group: CfnAutoScalingGroup;
   readonly role: CfnRole;
   readonly securityGroup: CfnSecurityGroup;
+  readonly launchTemplate: CfnLaunchTemplate;
   readonly logGroup: CfnLogGroup;
 
   constructor(scope: Construct, id: string, props: WorkerProps) {
@@ -100,6 +101,7 @@ export class Worker extends Construct {
     this.securityGroup = this.#securityGroup(props);
     const signals = this.#signals(props);
     const template = this.#launchTemplate(props, signals.url);
+    this.launchTemplate = template;
     const count = String(props.count ?? 2);
     this.group = new CfnAutoScalingGroup(this, 'Group', {
       autoScalingGroupName: `${site.deployment}-worker`,
