@@ -5,6 +5,7 @@
 const agent = {
   ground: { path: '^agent/(batch|clock|config|errors|keep-alive|log|patience|redact|terms|version)\\.ts$', on: [] },
 
+  checks: { path: '^agent/checks/', on: ['ground'] },
   ledger: { path: '^agent/ledger/', on: ['ground'] },
   directory: { path: '^agent/directory/', on: ['ground'] },
   nodes: { path: '^agent/nodes/', on: ['ground'] },
@@ -13,24 +14,35 @@ const agent = {
   sweep: { path: '^agent/sweep/', on: ['ground', 'ledger', 'directory'] },
 
   // A port is declared by the room that calls it; the adapter that serves it stands above.
-  aws: { path: '^agent/aws/', on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep'] },
+  aws: { path: '^agent/aws/', on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep'] },
   worker: { path: '^agent/worker\\.ts$', on: ['ground', 'lifecycle'] },
 
   compose: {
-    path: '^agent/compose\\.ts$',
-    on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
+    path: '^agent/(compose|place)\\.ts$',
+    on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
   },
   // The dead letters are read without a worker: these commands reach the adapters themselves.
-  cli: { path: '^agent/cli/', on: ['ground', 'ledger', 'nodes', 'lifecycle', 'sweep', 'aws', 'compose'] },
+  cli: { path: '^agent/cli/', on: ['ground', 'checks', 'ledger', 'nodes', 'lifecycle', 'sweep', 'aws', 'compose'] },
   main: { path: '^agent/main\\.ts$', on: ['cli'] },
+  // Commands of an operator's desk. Nothing stands on it, so a worker's bundle has none of it.
+  operator: {
+    path: '^agent/operator/',
+    on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'cli'],
+  },
 };
 
 /** The AWS CDK part of infra. */
 const constructs = {
   // One concern each: the queue, the table, the worker, the credential …
-  parts: { path: '^infra/(?!(app|stack|attach-stack|acknowledged|domain-membership)\\.ts$)([^/]+\\.ts$|worker/)', on: [] },
-  construct: { path: '^infra/domain-membership\\.ts$', on: ['parts'] },
-  stacks: { path: '^infra/(stack|attach-stack|acknowledged)\\.ts$', on: ['parts', 'construct'] },
+  parts: {
+    path: '^infra/(?!(app|stack|attach-stack|acknowledged|membership-system|domain-membership|index)\\.ts$)([^/]+\\.ts$|worker/)',
+    on: [],
+  },
+  // All parts together, in texts and conditions; above it one way for templates with parameters, and one for CDK apps.
+  system: { path: '^infra/membership-system\\.ts$', on: ['parts'] },
+  stacks: { path: '^infra/(stack|attach-stack|acknowledged)\\.ts$', on: ['parts', 'system'] },
+  construct: { path: '^infra/domain-membership\\.ts$', on: ['parts', 'system'] },
+  index: { path: '^infra/index\\.ts$', on: ['parts', 'construct'] },
   app: { path: '^infra/app\\.ts$', on: ['parts', 'stacks'] },
 };
 
@@ -103,7 +115,7 @@ module.exports = {
     {
       name: 'only-the-aws-adapters-speak-to-aws',
       severity: 'error',
-      from: { path: '^agent/', pathNot: '^agent/aws/' },
+      from: { path: '^agent/', pathNot: '^agent/(operator/)?aws/' },
       to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
     },
   ],

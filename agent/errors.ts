@@ -298,7 +298,7 @@ const codes = {
   'directory-denied': {
     disposition: 'retry',
     meaning: 'The service account may not do this in the organizational unit (LDAP 50).',
-    hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as the README shows.',
+    hint: 'Delegate create, delete and manage of computer objects in the organizational unit, as docs/deploy.md shows.',
   },
   'account-protected': {
     disposition: 'retry',
@@ -326,7 +326,7 @@ const codes = {
     disposition: 'report',
     meaning:
       'The account is gone, but the service account may not remove its DNS record from the zone (LDAP 50).',
-    hint: 'Delegate it on the zone, as the README shows: the next sweep removes the record. If others clean up DNS, set dnsCleanup to none (parameter DnsCleanup).',
+    hint: 'Delegate it on the zone, as docs/deploy.md shows: the next sweep removes the record. If others clean up DNS, set dnsCleanup to none (parameter DnsCleanup).',
   },
   'dns-name-taken': {
     disposition: 'retry',
@@ -411,7 +411,7 @@ const codes = {
 
 export type ErrorCode = keyof typeof codes;
 
-/** The table of codes, for the README's troubleshooting chapter and for tests. */
+/** The table of codes, for docs/troubleshooting.md and for tests. */
 export const errorCodes: Readonly<Record<ErrorCode, CodeEntry>> = codes;
 
 /** Characters of a message at most. IAM's longest answers have about two thousand. */

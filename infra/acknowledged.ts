@@ -1,6 +1,6 @@
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
-import type { DomainMembership } from './domain-membership.ts';
+import type { MembershipSystem } from './membership-system.ts';
 
 /** An accepted wildcard in a policy, with its reason. */
 type Wildcard = readonly [resource: string, reason: string];
@@ -9,7 +9,7 @@ const anyResource: Wildcard = ['*', 'These calls know no resources: IAM takes no
 const instances = 'Instances come and go; a condition on their tags decides';
 
 /** The findings of cdk-nag's AwsSolutions rules that are accepted, each with its reason. */
-export function acknowledge({ credential, sessions, worker }: DomainMembership): void {
+export function acknowledge({ credential, sessions, worker }: MembershipSystem): void {
   accept(credential.secret, 'SMG4', "The directory's owners change the password and put it as a new version");
   accept(
     sessions.bucket,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Aws } from 'aws-cdk-lib';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
@@ -16,8 +17,17 @@ export function sha256Of(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** The bundled agent as an asset that `cdk deploy` uploads. */
-export function agentAsset(scope: Construct, id: string, file: string): AgentFile {
+/** Where the package has the bundled agent. In a clone it is made by `npm run synth`, and lies elsewhere. */
+const packagedAgent = join(import.meta.dirname, '../agent/agent.mjs');
+
+/**
+ * The bundled agent as an asset that `cdk deploy` uploads.
+ * @param file the agent that the package brings, if no other is given
+ * @throws Error when the file is not there
+ */
+export function agentAsset(scope: Construct, id: string, file = packagedAgent): AgentFile {
+  if (!existsSync(file))
+    throw new Error(`agent: ${file} is not there; in a clone, \`npm run synth\` makes it`);
   const asset = new Asset(scope, id, { path: file });
   return { bucketName: asset.s3BucketName, objectKey: asset.s3ObjectKey, sha256: sha256Of(file) };
 }

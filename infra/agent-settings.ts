@@ -9,11 +9,8 @@ type Numbers<Names extends string> = Readonly<Partial<Record<Names, number>>>;
  */
 export interface AgentSettings {
   readonly concurrency?: number;
-  /**
-   * Documents that groups may name, each as `NAME:VERSION:SHA256`. As one text with commas and a condition, there are none where the
-   * condition is false.
-   */
-  readonly ownDocuments?: readonly string[] | { readonly list: string; readonly condition: CfnCondition };
+  /** Documents that groups may name, each as `NAME:VERSION:SHA256`. */
+  readonly ownDocuments?: readonly string[];
   readonly receive?: Numbers<'waitSeconds' | 'visibilitySeconds'>;
   readonly nodes?: Numbers<
     | 'registrationPollSeconds'
@@ -34,10 +31,10 @@ export interface AgentSettings {
     readonly groupPolicy?: 'enforcing' | 'permissive' | 'disabled';
   };
   readonly directory?: Numbers<'connectSeconds' | 'operationSeconds'> & {
-    /** As one text with commas and a condition, the setting is left out where the condition is false. */
-    readonly controllers?: readonly string[] | { readonly hosts: string; readonly condition: CfnCondition };
-    /** With a condition, the setting is left out where the condition is false. Controllers that are named go before it. */
-    readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
+    /** No others are used. */
+    readonly controllers?: readonly string[];
+    /** Its controllers are tried first. Controllers that are named go before it. */
+    readonly site?: string;
     readonly namePrefixes?: readonly string[];
     /** `records` or `none`. */
     readonly dnsCleanup?: string;
@@ -48,11 +45,26 @@ export interface AgentSettings {
   readonly sweep?: Numbers<
     'intervalSeconds' | 'ageGuardSeconds' | 'maximumRemovals' | 'largestLossPercent' | 'quarantineDays'
   > & {
-    readonly enabled?: boolean | CfnCondition;
+    readonly enabled?: boolean;
   };
   readonly credentialPollSeconds?: number;
   readonly drainSeconds?: number;
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug';
+}
+
+/** The same, with what a template with parameters decides on. */
+export interface ConditionalSettings extends Omit<AgentSettings, 'ownDocuments' | 'directory' | 'sweep'> {
+  /** As one text with commas and a condition, there are none where the condition is false. */
+  readonly ownDocuments?: readonly string[] | { readonly list: string; readonly condition: CfnCondition };
+  readonly directory?: Omit<NonNullable<AgentSettings['directory']>, 'controllers' | 'site'> & {
+    /** As one text with commas and a condition, the setting is left out where the condition is false. */
+    readonly controllers?: readonly string[] | { readonly hosts: string; readonly condition: CfnCondition };
+    /** With a condition, the setting is left out where the condition is false. */
+    readonly site?: string | { readonly name: string; readonly condition: CfnCondition };
+  };
+  readonly sweep?: Omit<NonNullable<AgentSettings['sweep']>, 'enabled'> & {
+    readonly enabled?: boolean | CfnCondition;
+  };
 }
 
 /** Settings that follow from the stack and can't be chosen. */
@@ -66,7 +78,7 @@ const SHORTEST_VISIBILITY = 10;
 const LONGEST_VISIBILITY = 3600;
 
 /** @throws Error for a setting with which a worker could not start: the launches of every group would wait for it */
-function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings): void {
+function checkVisibility({ receive: { visibilitySeconds } = {} }: ConditionalSettings): void {
   if (visibilitySeconds === undefined || Token.isUnresolved(visibilitySeconds)) return;
   if (
     Number.isInteger(visibilitySeconds) &&
@@ -84,7 +96,7 @@ function checkVisibility({ receive: { visibilitySeconds } = {} }: AgentSettings)
 export function agentConfig(
   scope: Construct,
   fixed: FixedSettings,
-  settings: AgentSettings,
+  settings: ConditionalSettings,
   standaloneInstances: boolean | CfnCondition = false,
 ): string {
   checkVisibility(settings);
@@ -113,7 +125,7 @@ export function agentConfig(
 /** Each part that a condition decides on makes two texts of the whole, since JSON can't leave a name out. */
 function directorySettings(
   fixed: FixedSettings,
-  { site, controllers, ...directory }: NonNullable<AgentSettings['directory']>,
+  { site, controllers, ...directory }: NonNullable<ConditionalSettings['directory']>,
   text: (value: unknown) => string,
 ): unknown {
   const isList = controllers !== undefined && !('hosts' in controllers);

@@ -1,95 +1,97 @@
-import { Aws, CfnCondition, Fn, Tags } from 'aws-cdk-lib';
-import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
-import type { CfnKey } from 'aws-cdk-lib/aws-kms';
-import { CfnSubscription } from 'aws-cdk-lib/aws-sns';
+import { Duration, Stack, Token } from 'aws-cdk-lib';
+import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { type AgentFile, agentBucketArn, agentObjectArn } from './agent-file.ts';
-import { agentConfig, type AgentSettings } from './agent-settings.ts';
-import { type AttachableGroup, type AttachOptions, attachGroup } from './attach.ts';
-import { Audit } from './audit.ts';
-import { CommandDocuments } from './command-documents.ts';
-import { Credential } from './credential.ts';
-import { admitHttps, Endpoints, type MadeEndpoints, SecretEndpoint } from './endpoints.ts';
-import { key } from './key.ts';
-import { LifecycleQueue } from './lifecycle-queue.ts';
-import { filePolicy } from './managed-policy.ts';
-import { memberships } from './memberships.ts';
-import { Monitoring } from './monitoring.ts';
-import { demandMfa } from './mfa.ts';
-import { fillPolicy, type PolicyValues } from './policy-file.ts';
-import { Protection } from './protection.ts';
-import { Sessions, type SessionsProps } from './sessions.ts';
-import { site, type SiteProps } from './site.ts';
-import { StateChanges } from './state-changes.ts';
-import { Worker, workerLogGroup } from './worker.ts';
+import { agentAsset, type AgentFile } from './agent-file.ts';
+import type { AgentSettings } from './agent-settings.ts';
+import type { AttachableGroup, AttachOptions } from './attach.ts';
+import { type EndpointService, gatewayServices } from './endpoints.ts';
+import { grantPolicy } from './grant.ts';
+import { MembershipSystem, type MembershipSystemProps } from './membership-system.ts';
 
-/** Endpoints that are there already, in this VPC or in a shared one. */
-export interface ExistingEndpoints {
+export interface DomainMembershipProps {
   /**
-   * The interface endpoint of Secrets Manager: the secret can be read only through it.
-   * @default - the stack makes one of its own, which admits workers only
+   * Name of the deployment: in every resource's name and in the stamp on each computer account. Never change it. 2 to 21 lower-case
+   * letters, digits and hyphens, a letter first.
+   * @default adjoin
    */
-  readonly secretsManager?: { readonly id: string; readonly condition?: CfnCondition };
-  /** Security groups of the interface endpoints; workers may connect to them on 443. @default - none */
-  readonly securityGroups?: readonly (string | { readonly id: string; readonly condition: CfnCondition })[];
+  readonly deployment?: string;
   /**
-   * Adds the rule to these groups that lets the workers in on 443. With false, their owner adds it.
+   * Roles that write the secret, handle dead letters and deploy this stack. None of them can read the secret. With
+   * `administratorArns`, one at least.
+   * @default - none
+   */
+  readonly administrators?: readonly iam.IRole[];
+  /**
+   * The same as ARNs, `*` for any characters: for roles of IAM Identity Center and of landing zones.
+   * @default - none
+   */
+  readonly administratorArns?: readonly string[];
+  /** A role for emergencies only: without it, a mistake in a policy could lock out its own authors. */
+  readonly breakGlassRole: iam.IRole;
+  /**
+   * Whether sessions, a shell on workers and the operators' roles require MFA. False with IAM Identity Center and SAML, whose
+   * sessions do not show MFA to AWS: require it where people sign on.
    * @default true
    */
-  readonly openSecurityGroups?: boolean | CfnCondition;
-  /** The network of endpoints in another VPC, in CIDR notation. @default - none */
-  readonly network?: { readonly cidr: string; readonly condition?: CfnCondition };
-  /** The other VPC: AWS sees calls through its endpoints as coming from there. @default - none */
-  readonly vpcId?: string;
-}
-
-export interface DomainMembershipProps extends SiteProps {
-  readonly vpcId: string;
-  /** Subnets for the workers, in two zones or more. They need no route to the internet. */
-  readonly subnetIds: string[];
-  /** The domain controllers' networks, in CIDR notation, of IPv4 or IPv6. */
-  readonly directoryCidrs: readonly (
-    | string
-    | { readonly cidr: string; readonly condition: CfnCondition }
-    | { readonly cidrIpv6: string; readonly condition: CfnCondition }
-  )[];
-  /** The CA of the domain controllers' LDAPS certificates: base64 of its PEM file. */
-  readonly directoryCaBase64: string;
-  /** The bundled agent; `agentAsset` uploads it with the stack. */
-  readonly agent: AgentFile;
-  /** Managed prefix lists of S3 and DynamoDB in this Region, for the worker's egress rules. */
-  readonly prefixListIds: readonly string[];
-  /** Endpoints that the stack makes. @default - none: those that are there are used */
-  readonly makeEndpoints?: MadeEndpoints;
-  /** For templates with parameters: whether any interface endpoint is made. @default - follows from `makeEndpoints` */
-  readonly anyInterfaceEndpoint?: CfnCondition;
-  /** Endpoints that are there. @default - none */
-  readonly endpoints?: ExistingEndpoints;
-  /** Route tables for the gateway endpoints that are made. @default - none */
-  readonly routeTableIds?: string[];
-  /** Security groups of nodes that may use the endpoints that are made. @default - none */
-  readonly nodeSecurityGroups?: readonly (
-    string | { readonly id: string; readonly condition: CfnCondition }
-  )[];
-  /** Who may start sessions, from where and when. */
-  readonly sessions: Omit<SessionsProps, 'site'>;
-  /** Lets the worker's administrator open a shell on it. @default false */
-  readonly workerShell?: boolean | CfnCondition;
-  /** @default - the newest Amazon Linux 2023 for arm64, looked up at each launch */
-  readonly workerImage?: string;
-  /** @default t4g.small */
-  readonly workerInstanceType?: string;
-  /** For templates with parameters: whether there is to be any worker. @default - `workerCount` is not 0 */
-  readonly workersWanted?: CfnCondition;
+  readonly requireMfa?: boolean;
   /** A permissions boundary for the roles of the system. @default - none */
-  readonly permissionsBoundary?: { readonly arn: string; readonly condition?: CfnCondition };
-  /** Where alarms are sent by mail. @default - nowhere; subscribe to the topic */
-  readonly alarmEmail?: { readonly address: string; readonly condition?: CfnCondition };
-  /** @default 2 */
-  readonly workerCount?: number | string;
-  /** @default 6 */
-  readonly workerMaximum?: number | string;
+  readonly permissionsBoundary?: iam.IManagedPolicy;
+  /** Path of the system's roles and of the workers' instance profile, with a slash at both ends. @default / */
+  readonly rolePath?: string;
+
+  /** The VPC of the workers. */
+  readonly vpc: ec2.IVpc;
+  /**
+   * Where workers and endpoints are: one subnet for each zone, in two zones or more. They need no route to the internet.
+   * @default - the private subnets
+   */
+  readonly vpcSubnets?: ec2.SubnetSelection;
+  /** Managed prefix lists of S3 and DynamoDB in this Region, for the workers' egress. @default - looked up by name */
+  readonly prefixLists?: readonly ec2.IPrefixList[];
+  /** Services to make endpoints of. @default - none: those that the VPC has are used */
+  readonly createEndpoints?: readonly EndpointService[];
+  /**
+   * The interface endpoint of Secrets Manager: the secret can be read only through it.
+   * @default - one of its own is made, which admits workers only
+   */
+  readonly secretsManagerEndpoint?: ec2.IInterfaceVpcEndpoint;
+  /** Security groups of interface endpoints that are there; workers may connect to them on 443. @default - none */
+  readonly endpointSecurityGroups?: readonly ec2.ISecurityGroup[];
+  /** Adds the rule to these groups that lets the workers in. With false, their owner adds it. @default true */
+  readonly openEndpointSecurityGroups?: boolean;
+  /** The network of endpoints in another VPC, such as a hub, in CIDR notation. With `endpointVpc`. @default - none */
+  readonly endpointCidr?: string;
+  /** The other VPC: AWS sees the calls of workers as coming from there. @default - none */
+  readonly endpointVpc?: ec2.IVpc;
+  /** Security groups of nodes that may use the endpoints that are made. @default - none */
+  readonly nodeSecurityGroups?: readonly ec2.ISecurityGroup[];
+
+  /** The domain controllers' networks, in CIDR notation, of IPv4 or IPv6. */
+  readonly directoryCidrs: readonly string[];
+  /** The CA of the domain controllers' LDAPS certificates: the text of its PEM file, which may hold a chain. */
+  readonly directoryCa: string;
+  /** Active Directory site of the workers: its controllers are tried first. @default - the site that they find by themselves */
+  readonly directorySite?: string;
+  /** Host names of domain controllers: no others are used. @default - those that DNS names and that prove to be controllers */
+  readonly directoryControllers?: readonly string[];
+
+  /** The bundled agent. @default - the package's own, uploaded with the stack, which needs a bootstrapped account and Region */
+  readonly agent?: AgentFile;
+  /** Workers at least. @default 2 */
+  readonly workerCount?: number;
+  /** Workers at most. @default 6 */
+  readonly workerMaximum?: number;
+  /** Its architecture is that of the image. @default t4g.small */
+  readonly workerInstanceType?: ec2.InstanceType;
+  /** An image of Amazon Linux 2023. @default - the newest for arm64, looked up at each launch */
+  readonly workerImage?: ec2.IMachineImage;
+  /** Lets the workers' administrator open a shell on them; without it, workers have no SSM agent. @default false */
+  readonly workerShell?: boolean;
+  /** Where alarms are sent by mail; the address has to confirm it. @default - nowhere; `alarmTopic` takes subscriptions */
+  readonly alarmEmail?: string;
   /** Receives before a message becomes a dead letter, 1,000 at most. @default 20 */
   readonly maxReceiveCount?: number;
   /**
@@ -97,303 +99,367 @@ export interface DomainMembershipProps extends SiteProps {
    * themselves. An EventBridge rule tells of every instance of the account, and no hook holds them.
    * @default false
    */
-  readonly standaloneInstances?: boolean | CfnCondition;
-  /** Settings of the agent. @default - the agent's own defaults */
-  readonly agentSettings?: AgentSettings;
-}
+  readonly standaloneInstances?: boolean;
 
-/** How workers reach the secret. */
-interface SecretWay {
-  /** ID of the endpoint that the secret's policy names. */
-  readonly id: string;
-  /** Where the worker calls Secrets Manager; empty where its usual name leads to the endpoint. */
-  readonly url: string;
-  readonly made?: SecretEndpoint;
-  readonly condition?: CfnCondition;
+  /** How long a launch is tried. @default 30 minutes */
+  readonly joinPatience?: Duration;
+  /** How long a termination is tried, before the sweep takes the removal over. @default 1 hour */
+  readonly unjoinPatience?: Duration;
+  /** How long a worker that stops may go on with what it works on. @default 1 minute */
+  readonly drainTime?: Duration;
+  /** Sweeps on a schedule. @default true */
+  readonly sweep?: boolean;
+  /** Time between two sweeps. @default - the agent's own */
+  readonly sweepInterval?: Duration;
+  /** How long the sweep keeps accounts disabled before it removes them, in whole days. @default - it removes them at once */
+  readonly sweepQuarantine?: Duration;
+  /** All other settings of the agent, as config/schema.json calls them. What a property above says goes before it. @default - none */
+  readonly agentSettings?: AgentSettings;
+
+  /** Networks, in CIDR notation, from which operators may start sessions, as AWS sees them. */
+  readonly operatorNetworks: readonly string[];
+  /** Operators start no session before. @default - at any time */
+  readonly sessionsNotBefore?: Date;
+  /** Operators start no session after. @default - at any time */
+  readonly sessionsNotAfter?: Date;
+  /** Operators reach only resources with the tag `adjoin:sessions` and this value. @default allowed */
+  readonly sessionTagValue?: string;
+  /** The Linux user that a session runs as, which must exist on the nodes. @default ssm-user, which the SSM agent makes */
+  readonly sessionUser?: string;
+  /** The one host that database sessions forward to, seen from the node. @default localhost */
+  readonly databaseHost?: string;
+  /** The one port that database sessions forward to. @default 5432 */
+  readonly databasePort?: number;
 }
 
 /**
  * The whole system in one account and Region: queue, ledger, credential, documents, workers, and all permissions.
  *
- *     const membership = new DomainMembership(this, 'Membership', { … });
- *     membership.attach(group, { join: true, unjoin: true });
+ *     const membership = new DomainMembership(this, 'Membership', { vpc, … });
+ *     membership.attach(group);
  *
- * After the deployment an administrator writes the service account into `secret`; until then, launches wait.
+ * After the deployment an administrator writes the service account into the secret; until then, launches wait.
  * Keys, secret, table and records are kept when the stack is deleted, except those of a failed first deployment.
  */
-export class DomainMembership extends Construct {
-  readonly queue: LifecycleQueue;
-  readonly table: CfnTable;
-  readonly credential: Credential;
-  readonly documents: CommandDocuments;
-  readonly sessions: Sessions;
-  readonly protection: Protection;
-  readonly worker: Worker;
-  readonly audit: Audit;
-  readonly monitoring: Monitoring;
-  /** Undefined without `standaloneInstances`. */
-  readonly stateChanges?: StateChanges;
-  readonly publisherRole: CfnRole;
-  /** Administrators assume it to send dead letters back, with MFA by default. */
-  readonly deadLetterOperatorRole: CfnRole;
-  /** Administrators assume it to join and unjoin by hand, with MFA by default. */
-  readonly membershipOperatorRole: CfnRole;
-  /** The agent's configuration file, as each worker has it. */
-  readonly agentConfig: string;
-  readonly #publisherReady: Construct;
+export class DomainMembership extends Construct implements ec2.IConnectable {
+  /** The parts: what they are made of, for what this construct does not offer. */
+  readonly system: MembershipSystem;
+  /** The workers, for rules of other security groups. Nothing may connect to them: they get no inbound rule. */
+  readonly connections: ec2.Connections;
+  readonly workerSecurityGroup: ec2.ISecurityGroup;
+  /** The workers' role. Its permissions are complete: it takes no others. */
+  readonly workerRole: iam.IRole;
+  /** The secret of the service account. Only workers can read it, whatever other policies say. */
+  readonly secretArn: string;
+  /** Alarms; subscribe the people on call. */
+  readonly alarmTopic: ITopic;
+  /** Calls that touch the system's security; subscribe chat, SIEM, ticketing. */
+  readonly auditTopic: ITopic;
+  /** What a managed node needs. `attach` and `grantNode` attach it. */
+  readonly nodePolicy: iam.IManagedPolicy;
+  readonly #deployment: string;
 
   constructor(scope: Construct, id: string, props: DomainMembershipProps) {
     super(scope, id);
-    const here = site(props);
-    Tags.of(this).add('adjoin:deployment', here.deployment, {
-      // CloudFormation does not support tags on dashboards.
-      excludeResourceTypes: ['AWS::CloudWatch::Dashboard'],
-    });
-
-    const systemKey: CfnKey = key(this, 'Key', here, 'system-key', 'adjoin: seals messages, logs and alarms');
-    this.queue = new LifecycleQueue(this, 'Lifecycle', {
-      site: here,
-      key: systemKey,
-      ...(props.maxReceiveCount === undefined ? {} : { maxReceiveCount: props.maxReceiveCount }),
-    });
-    this.table = memberships(this, 'Memberships', here);
-    this.credential = new Credential(this, 'Credential', here);
-    this.documents = new CommandDocuments(this, 'Documents', here);
-    this.sessions = new Sessions(this, 'Sessions', { ...props.sessions, site: here });
-
-    const logGroup = workerLogGroup(this, 'WorkerLogs', here, systemKey.attrArn);
-    const values = {
-      ...this.sessions.policyValues,
-      VpcId: props.vpcId,
-      SourceVpcIds: [props.vpcId, ...(props.endpoints?.vpcId === undefined ? [] : [props.endpoints.vpcId])],
-      QueueArn: this.queue.queue.attrArn,
-      DeadLetterQueueArn: this.queue.deadLetterQueue.attrArn,
-      SystemKeyArn: systemKey.attrArn,
-      SecretArn: this.credential.secret.ref,
-      SecretKeyArn: this.credential.key.attrArn,
-      TableArn: this.table.attrArn,
-      AgentBucketArn: agentBucketArn(props.agent),
-      AgentObjectArn: agentObjectArn(props.agent),
-      WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
-    };
-    this.protection = new Protection(this, 'Protection', {
-      deployment: here.deployment,
-      policyValues: values,
-    });
-    this.publisherRole = new CfnRole(this, 'HookPublisher', {
-      roleName: here.publisherRoleName,
-      description: 'adjoin: lifecycle hooks send as this role',
-      assumeRolePolicyDocument: fillPolicy('trust-hook-publisher', values),
-    });
-    this.#publisherReady = filePolicy(this, 'HookPublisherPolicy', {
-      file: 'hook-publisher',
-      description: 'adjoin: what lifecycle hooks do',
-      deployment: here.deployment,
-      values,
-      roles: [this.publisherRole.ref],
-    });
-    const operator = (id: string, file: string, roleName: string, does: string): CfnRole => {
-      const role = new CfnRole(this, id, {
-        roleName,
-        description: `adjoin: ${does}`,
-        assumeRolePolicyDocument: demandMfa(fillPolicy(`trust-${file}`, values), here.requireMfa ?? true),
-      });
-      filePolicy(this, `${id}Policy`, {
-        file,
-        description: `adjoin: what its operator needs, who ${does}`,
-        deployment: here.deployment,
-        values,
-        roles: [role.ref],
-      });
-      return role;
-    };
-    this.deadLetterOperatorRole = operator(
-      'DeadLetterOperator',
-      'dead-letter-operator',
-      here.deadLetterOperatorRoleName,
-      'sends dead letters back',
+    this.#deployment = props.deployment ?? 'adjoin';
+    // No part of a logical ID: a stack from before this construct keeps all of its resources.
+    this.system = new MembershipSystem(this, 'Default', systemProps(this, this.#deployment, props));
+    const { worker, monitoring, audit, credential, sessions } = this.system;
+    this.workerSecurityGroup = ec2.SecurityGroup.fromSecurityGroupId(
+      this,
+      'WorkerSecurityGroup',
+      worker.securityGroup.attrGroupId,
+      { mutable: false },
     );
-    this.membershipOperatorRole = operator(
-      'MembershipOperator',
-      'membership-operator',
-      here.membershipOperatorRoleName,
-      'joins and unjoins by hand',
+    this.connections = new ec2.Connections({ securityGroups: [this.workerSecurityGroup] });
+    this.workerRole = iam.Role.fromRoleArn(this, 'WorkerRole', worker.role.attrArn, { mutable: false });
+    this.secretArn = credential.secret.ref;
+    this.alarmTopic = Topic.fromTopicArn(this, 'AlarmTopic', monitoring.topic.ref);
+    this.auditTopic = Topic.fromTopicArn(this, 'AuditTopic', audit.topic.ref);
+    this.nodePolicy = iam.ManagedPolicy.fromManagedPolicyArn(
+      this,
+      'NodePolicy',
+      sessions.nodePolicy.attrPolicyArn,
     );
-
-    const made = new Endpoints(this, 'Endpoints', {
-      vpcId: props.vpcId,
-      subnetIds: props.subnetIds,
-      routeTableIds: props.routeTableIds ?? [],
-      policyValues: values,
-      make: props.makeEndpoints ?? {},
-      ...(props.anyInterfaceEndpoint && { anyInterface: props.anyInterfaceEndpoint }),
-    });
-    const secret = this.#secretEndpoint(props, values);
-    this.credential.lock(secret.id);
-    this.agentConfig = this.#configure(here.deployment, props);
-    this.worker = new Worker(this, 'Worker', {
-      site: here,
-      vpcId: props.vpcId,
-      subnetIds: props.subnetIds,
-      agent: props.agent,
-      agentConfig: this.agentConfig,
-      directoryCaBase64: props.directoryCaBase64,
-      ...(props.agentSettings?.drainSeconds !== undefined && {
-        drainSeconds: props.agentSettings.drainSeconds,
-      }),
-      logGroup,
-      queueName: this.queue.queue.attrQueueName,
-      policyValues: values,
-      secretsManagerUrl: secret.url,
-      prefixListIds: props.prefixListIds,
-      shell: props.workerShell ?? false,
-      ...(props.workerImage !== undefined && { imageId: props.workerImage }),
-      ...(props.workerInstanceType !== undefined && { instanceType: props.workerInstanceType }),
-      ...(props.workersWanted && { wanted: props.workersWanted }),
-      count: props.workerCount ?? 2,
-      maximum: props.workerMaximum ?? 6,
-    });
-    for (const [index, target] of props.directoryCidrs.entries()) {
-      const network =
-        typeof target !== 'string' ? target : target.includes(':') ? { cidrIpv6: target } : { cidr: target };
-      this.worker.reach(`Directory${index}`, network, 'condition' in network ? network.condition : undefined);
-    }
-    this.#connect(props, made, secret);
-
-    const standalone = props.standaloneInstances ?? false;
-    if (standalone !== false) {
-      this.stateChanges = new StateChanges(this, 'StateChanges', {
-        site: here,
-        queue: this.queue.queue,
-        ...(standalone !== true && { condition: standalone }),
-      });
-      this.stateChanges.node.addDependency(this.queue.policy);
-    }
-    this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
-    this.monitoring = new Monitoring(this, 'Monitoring', {
-      site: here,
-      key: systemKey,
-      queueName: this.queue.queue.attrQueueName,
-      deadLetterQueueName: this.queue.deadLetterQueue.attrQueueName,
-      workerGroupName: this.worker.group.ref,
-      logGroupName: logGroup.ref,
-      auditRuleNames: this.audit.ruleNames,
-      ...(this.stateChanges && { stateChanges: this.stateChanges }),
-      ...(props.agentSettings?.patience && { patience: props.agentSettings.patience }),
-    });
-    if (props.alarmEmail) this.#mail(props.alarmEmail);
-    if (props.permissionsBoundary) this.#bound(props.permissionsBoundary);
   }
 
   /**
    * Makes membership part of the lifecycle of a group's instances: join and unjoin, unjoin only (for instances that join by
    * other means), or join only.
+   * @throws Error where the instances' role is not made in this app, unless `nodePolicy` is false
    */
   attach(group: AttachableGroup, options: AttachOptions = {}): void {
-    attachGroup(
-      group,
-      {
-        queueArn: this.queue.queue.attrArn,
-        publisherRoleArn: this.publisherRole.attrArn,
-        readiness: [this.queue.policy, this.#publisherReady],
-        nodePolicy: this.sessions.nodePolicy,
-      },
-      options,
+    this.system.attach(group, options);
+  }
+
+  /** Gives a role what a managed node needs: for groups and instances whose role `attach` can't reach. */
+  grantNode(role: iam.IRole): void {
+    grantPolicy(this.system.sessions.nodePolicy, role);
+  }
+
+  /** Gives a task's role what operators need to reach it with ECS Exec. */
+  grantEcsExecTask(taskRole: iam.IRole): void {
+    grantPolicy(this.system.sessions.taskPolicy, taskRole);
+  }
+
+  /** Lets people open recorded sessions on nodes with the tag. */
+  grantSessions(identity: iam.IIdentity): void {
+    grantPolicy(this.system.sessions.operatorPolicies.session, identity);
+  }
+
+  /** Lets people forward RDP and the one database through nodes with the tag. */
+  grantPortForwarding(identity: iam.IIdentity): void {
+    grantPolicy(this.system.sessions.operatorPolicies.portForwarding, identity);
+  }
+
+  /** Lets people use ECS Exec in tasks with the tag. */
+  grantEcsExec(identity: iam.IIdentity): void {
+    grantPolicy(this.system.sessions.operatorPolicies.ecsExec, identity);
+  }
+
+  /** Lets one role open a shell on workers, with `workerShell`. */
+  grantWorkerShell(identity: iam.IIdentity): void {
+    grantPolicy(this.system.sessions.workerAdministratorPolicy, identity);
+  }
+
+  /** Lets people join and unjoin by hand: they may assume the operators' role, with MFA unless `requireMfa` is false. */
+  grantMembershipOperator(operator: iam.IRole | iam.IUser): iam.Grant {
+    return this.#grantRole(this.system.membershipOperatorRole, operator);
+  }
+
+  /** Lets people send dead letters back: they may assume the operators' role, with MFA unless `requireMfa` is false. */
+  grantDeadLetterOperator(operator: iam.IRole | iam.IUser): iam.Grant {
+    return this.#grantRole(this.system.deadLetterOperatorRole, operator);
+  }
+
+  /** Denies people the ways around the system: its workers, its parts, its records and its network. */
+  restrict(identity: iam.IIdentity): void {
+    for (const policy of Object.values(this.system.protection.policies)) grantPolicy(policy, identity);
+  }
+
+  /** Launches that were given up or are held. @default - sum over 5 minutes */
+  metricJoinFailures(options?: MetricOptions): Metric {
+    return this.#counted('AbandonedLaunches', options);
+  }
+
+  /** Removals that are left to the sweep. @default - sum over 5 minutes */
+  metricUnjoinFailures(options?: MetricOptions): Metric {
+    return this.#counted('FailedUnjoins', options);
+  }
+
+  /** Notices that launch after launch of a group fails. @default - sum over 5 minutes */
+  metricFailingGroups(options?: MetricOptions): Metric {
+    return this.#counted('FailingGroups', options);
+  }
+
+  /** Documents that a group runs after the join, and that failed. @default - sum over 5 minutes */
+  metricPostJoinFailures(options?: MetricOptions): Metric {
+    return this.#counted('FailedPostJoins', options);
+  }
+
+  /** Sweeps that removed nothing because far too much is missing. @default - sum over 5 minutes */
+  metricHaltedSweeps(options?: MetricOptions): Metric {
+    return this.#counted('HaltedSweeps', options);
+  }
+
+  /** Messages of groups that have the hooks and not the tag. @default - sum over 5 minutes */
+  metricNotOptedIn(options?: MetricOptions): Metric {
+    return this.#counted('NotOptedIn', options);
+  }
+
+  /** Age of the oldest lifecycle action, in seconds. @default - maximum over 5 minutes */
+  metricOldestMessage(options?: MetricOptions): Metric {
+    const { attrQueueName } = this.system.queue.queue;
+    return this.#ofQueue('ApproximateAgeOfOldestMessage', attrQueueName, options);
+  }
+
+  /** Messages that no worker could handle. @default - maximum over 5 minutes */
+  metricDeadLetters(options?: MetricOptions): Metric {
+    const { attrQueueName } = this.system.queue.deadLetterQueue;
+    return this.#ofQueue('ApproximateNumberOfMessagesVisible', attrQueueName, options);
+  }
+
+  /** Workers in service. @default - minimum over 5 minutes */
+  metricWorkers(options?: MetricOptions): Metric {
+    return this.#metric({
+      namespace: 'AWS/AutoScaling',
+      metricName: 'GroupInServiceInstances',
+      dimensionsMap: { AutoScalingGroupName: this.system.worker.group.ref },
+      statistic: 'Minimum',
+      ...options,
+    });
+  }
+
+  #counted(metricName: string, options?: MetricOptions): Metric {
+    return this.#metric({
+      namespace: `adjoin/${this.#deployment}`,
+      metricName,
+      statistic: 'Sum',
+      ...options,
+    });
+  }
+
+  #ofQueue(metricName: string, QueueName: string, options?: MetricOptions): Metric {
+    return this.#metric({
+      namespace: 'AWS/SQS',
+      metricName,
+      dimensionsMap: { QueueName },
+      statistic: 'Maximum',
+      ...options,
+    });
+  }
+
+  #metric(props: ConstructorParameters<typeof Metric>[0]): Metric {
+    return new Metric(props).attachTo(this);
+  }
+
+  #grantRole(role: iam.CfnRole, operator: iam.IRole | iam.IUser): iam.Grant {
+    this.system.trust(role, 'roleArn' in operator ? operator.roleArn : operator.userArn);
+    return iam.Grant.addToPrincipal({
+      grantee: operator,
+      actions: ['sts:AssumeRole'],
+      resourceArns: [role.attrArn],
+    });
+  }
+}
+
+/** The properties as the parts take them. @throws Error for properties that contradict each other */
+function systemProps(
+  self: Construct,
+  deployment: string,
+  props: DomainMembershipProps,
+): MembershipSystemProps {
+  const administratorArns = [
+    ...(props.administrators ?? []).map(({ roleArn }) => roleArn),
+    ...(props.administratorArns ?? []),
+  ];
+  if (administratorArns.length === 0)
+    throw new Error('administrators: give one at least, here or in administratorArns');
+  const hub = props.endpointVpc?.vpcId;
+  if ((props.endpointCidr === undefined) !== (hub === undefined))
+    throw new Error('endpointCidr: endpoints in another VPC need both endpointCidr and endpointVpc');
+  const { subnets, availabilityZones } = props.vpc.selectSubnets({ onePerAz: true, ...props.vpcSubnets });
+  if (subnets.length < 2 || new Set(availabilityZones).size < subnets.length) {
+    throw new Error('vpcSubnets: the workers need one subnet for each zone, in two zones or more');
+  }
+  const create = props.createEndpoints ?? [];
+  return {
+    deployment,
+    administratorArns,
+    breakGlassRoleArn: props.breakGlassRole.roleArn,
+    requireMfa: props.requireMfa ?? true,
+    vpcId: props.vpc.vpcId,
+    subnetIds: subnets.map(({ subnetId }) => subnetId),
+    directoryCidrs: props.directoryCidrs,
+    directoryCaBase64: base64Of(props.directoryCa),
+    agent: props.agent ?? agentAsset(self, 'Agent'),
+    prefixListIds: (props.prefixLists ?? prefixLists(self)).map(({ prefixListId }) => prefixListId),
+    makeEndpoints: Object.fromEntries(create.map((service) => [service, true])),
+    endpoints: {
+      ...(props.secretsManagerEndpoint && {
+        secretsManager: { id: props.secretsManagerEndpoint.vpcEndpointId },
+      }),
+      securityGroups: (props.endpointSecurityGroups ?? []).map(({ securityGroupId }) => securityGroupId),
+      openSecurityGroups: props.openEndpointSecurityGroups ?? true,
+      ...(props.endpointCidr !== undefined && { network: { cidr: props.endpointCidr } }),
+      ...(hub !== undefined && { vpcId: hub }),
+    },
+    routeTableIds: gatewayServices.some((service) => create.includes(service))
+      ? routeTables(props.vpc, subnets)
+      : [],
+    nodeSecurityGroups: (props.nodeSecurityGroups ?? []).map(({ securityGroupId }) => securityGroupId),
+    workerShell: props.workerShell ?? false,
+    ...(props.workerImage && { workerImage: props.workerImage.getImage(self).imageId }),
+    ...(props.workerInstanceType && { workerInstanceType: props.workerInstanceType.toString() }),
+    ...(props.rolePath !== undefined && { rolePath: props.rolePath }),
+    ...(props.permissionsBoundary && {
+      permissionsBoundary: { arn: props.permissionsBoundary.managedPolicyArn },
+    }),
+    ...(props.alarmEmail !== undefined && { alarmEmail: { address: props.alarmEmail } }),
+    ...(props.workerCount !== undefined && { workerCount: props.workerCount }),
+    ...(props.workerMaximum !== undefined && { workerMaximum: props.workerMaximum }),
+    ...(props.maxReceiveCount !== undefined && { maxReceiveCount: props.maxReceiveCount }),
+    standaloneInstances: props.standaloneInstances ?? false,
+    agentSettings: settingsOf(props),
+    sessions: {
+      operatorNetworks: [...props.operatorNetworks],
+      ...(props.sessionsNotBefore && { notBefore: secondsOnly(props.sessionsNotBefore) }),
+      ...(props.sessionsNotAfter && { notAfter: secondsOnly(props.sessionsNotAfter) }),
+      ...(props.sessionTagValue !== undefined && { tagValue: props.sessionTagValue }),
+      ...(props.sessionUser !== undefined && { runAsUser: props.sessionUser }),
+      ...(props.databaseHost !== undefined && { databaseHost: props.databaseHost }),
+      ...(props.databasePort !== undefined && { databasePort: String(props.databasePort) }),
+    },
+  };
+}
+
+/** Characters of PEM: 6,400 of base64, which with all other settings at their longest fit into the 16 KB of EC2. */
+const longestCa = 4800;
+
+/** @throws Error for a text that is no PEM: workers could not connect to any controller, and would only say so later */
+function base64Of(pem: string): string {
+  if (!Token.isUnresolved(pem) && /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(pem)) {
+    if (pem.length <= longestCa) return Buffer.from(pem).toString('base64');
+    throw new Error(
+      `directoryCa: it has ${pem.length} characters; workers get it in their user data, which has room for ${longestCa}`,
     );
   }
+  throw new Error('directoryCa: it must be the text of a PEM file, known when the template is made');
+}
 
-  #mail({ address, condition }: NonNullable<DomainMembershipProps['alarmEmail']>): void {
-    const subscription = new CfnSubscription(this, 'AlarmEmail', {
-      topicArn: this.monitoring.topic.ref,
-      protocol: 'email',
-      endpoint: address,
-    });
-    if (condition) subscription.cfnOptions.condition = condition;
-  }
+function settingsOf(props: DomainMembershipProps): AgentSettings {
+  const given = props.agentSettings ?? {};
+  const directory = {
+    ...(props.directorySite !== undefined && { site: props.directorySite }),
+    ...(props.directoryControllers && { controllers: props.directoryControllers }),
+  };
+  const patience = {
+    ...(props.joinPatience && { joinSeconds: props.joinPatience.toSeconds() }),
+    ...(props.unjoinPatience && { unjoinSeconds: props.unjoinPatience.toSeconds() }),
+  };
+  const sweep = {
+    ...(props.sweep !== undefined && { enabled: props.sweep }),
+    ...(props.sweepInterval && { intervalSeconds: props.sweepInterval.toSeconds() }),
+    ...(props.sweepQuarantine && { quarantineDays: props.sweepQuarantine.toDays() }),
+  };
+  return {
+    ...given,
+    ...(isGiven(directory) && { directory: { ...given.directory, ...directory } }),
+    ...(isGiven(patience) && { patience: { ...given.patience, ...patience } }),
+    ...(isGiven(sweep) && { sweep: { ...given.sweep, ...sweep } }),
+    ...(props.drainTime && { drainSeconds: props.drainTime.toSeconds() }),
+  };
+}
 
-  #bound({ arn, condition }: NonNullable<DomainMembershipProps['permissionsBoundary']>): void {
-    const boundary = condition ? Fn.conditionIf(condition.logicalId, arn, Aws.NO_VALUE).toString() : arn;
-    for (const each of this.node.findAll()) if (each instanceof CfnRole) each.permissionsBoundary = boundary;
-  }
+const isGiven = (part: object): boolean => Object.keys(part).length > 0;
 
-  #secretEndpoint(
-    { vpcId, subnetIds, endpoints }: DomainMembershipProps,
-    policyValues: PolicyValues,
-  ): SecretWay {
-    const existing = endpoints?.secretsManager;
-    if (existing && !existing.condition) return { id: existing.id, url: '' };
-    const without = existing?.condition;
-    const missing =
-      without && new CfnCondition(this, 'SecretEndpointMade', { expression: Fn.conditionNot(without) });
-    const made = new SecretEndpoint(this, 'SecretEndpoint', {
-      vpcId,
-      subnetIds,
-      policyValues,
-      ...(missing && { condition: missing }),
-    });
-    const either = (theirs: string, mine: string) =>
-      without ? Fn.conditionIf(without.logicalId, theirs, mine).toString() : mine;
-    return {
-      id: either(existing?.id ?? '', made.endpointId),
-      url: either('', made.url),
-      made,
-      ...(missing && { condition: missing }),
-    };
+/** @throws Error in a stack whose Region is not known when the template is made */
+function prefixLists(self: Construct): ec2.IPrefixList[] {
+  const { region } = Stack.of(self);
+  if (Token.isUnresolved(region)) {
+    throw new Error(
+      "prefixLists: they are looked up in the stack's Region. Give the stack an env, or the lists here.",
+    );
   }
+  return ['s3', 'dynamodb'].map((service) =>
+    ec2.PrefixList.fromLookup(self, `PrefixList-${service}`, {
+      prefixListName: `com.amazonaws.${region}.${service}`,
+    }),
+  );
+}
 
-  /** Who may connect to which endpoint. */
-  #connect(
-    { endpoints = {}, nodeSecurityGroups = [], ...props }: DomainMembershipProps,
-    made: Endpoints,
-    secret: SecretWay,
-  ): void {
-    const { worker } = this;
-    const workers = worker.securityGroup.attrGroupId;
-    if (secret.made) {
-      worker.reachEndpoints('Secret', { group: secret.made.securityGroupId }, secret.condition);
-      secret.made.admit(workers);
-    }
-    if (made.securityGroupId !== undefined) {
-      worker.reachEndpoints('Made', { group: made.securityGroupId }, props.anyInterfaceEndpoint);
-      made.admit('Worker', workers);
-      for (const [index, node] of nodeSecurityGroups.entries()) {
-        if (typeof node === 'string') made.admit(`Nodes${index}`, node);
-        else made.admit(`Nodes${index}`, node.id, node.condition);
-      }
-    }
-    const open = endpoints.openSecurityGroups ?? true;
-    for (const [index, each] of (endpoints.securityGroups ?? []).entries()) {
-      const { id: group, condition } = typeof each === 'string' ? { id: each, condition: undefined } : each;
-      worker.reachEndpoints(`Existing${index}`, { group }, condition);
-      if (open === false) continue;
-      admitHttps(this, `WorkerTo${index}`, group, workers, this.#both(`Open${index}`, open, condition));
-    }
-    const { network } = endpoints;
-    if (network) worker.reachEndpoints('Elsewhere', { cidr: network.cidr }, network.condition);
-  }
+/** Those of the workers' subnets and of all private ones, since nodes use the gateways, too. @throws Error if there is none */
+function routeTables(vpc: ec2.IVpc, subnets: readonly ec2.ISubnet[]): string[] {
+  const all = [...subnets, ...vpc.privateSubnets, ...vpc.isolatedSubnets];
+  // A VPC that is imported without its route tables says nothing here, whatever the types say.
+  const known = all.map(({ routeTable }): unknown => routeTable.routeTableId);
+  const ids = [...new Set(known.filter((each) => typeof each === 'string'))];
+  if (ids.length === 0)
+    throw new Error('createEndpoints: gateways need route tables, and the VPC was imported without them');
+  return ids;
+}
 
-  /** A condition that holds where both do. */
-  #both(id: string, one: true | CfnCondition, other: CfnCondition | undefined): CfnCondition | undefined {
-    if (one === true) return other;
-    if (!other) return one;
-    return new CfnCondition(this, id, { expression: Fn.conditionAnd(one, other) });
-  }
-
-  #configure(
-    deployment: string,
-    { agentSettings = {}, standaloneInstances = false }: DomainMembershipProps,
-  ): string {
-    const fixed = {
-      deployment,
-      region: Aws.REGION,
-      accountId: Aws.ACCOUNT_ID,
-      queueUrl: this.queue.queue.ref,
-      table: this.table.ref,
-      secretId: this.credential.secret.ref,
-      documents: this.documents.pinned,
-      operatorRoleId: this.membershipOperatorRole.attrRoleId,
-      directory: { caFile: '/etc/adjoin/directory-ca.pem' },
-    };
-    return agentConfig(this, fixed, agentSettings, standaloneInstances);
-  }
+/** As IAM compares dates in policies. */
+function secondsOnly(date: Date): string {
+  return date.toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,20 +1,18 @@
 /**
- * Writes the README's tables of error codes and of settings from the code, each between its markers.
+ * Writes the table of error codes in docs/troubleshooting.md from the code, between its markers.
  *
  *     node scripts/troubleshooting.ts [--check]
  */
 import { join } from 'node:path';
-import { configJsonSchema, overrides } from '../agent/config.ts';
 import { errorCodes } from '../agent/errors.ts';
 import { generate } from './generated.ts';
-import { between, renderErrors, renderSettings } from './render.ts';
+import { between, renderErrors } from './render.ts';
 
 process.exitCode = await generate(
-  join(import.meta.dirname, '../README.md'),
-  (readme) => {
-    if (readme === undefined) throw new Error('The file is not there.');
-    const withErrors = between(readme, 'errors', renderErrors(errorCodes));
-    return between(withErrors, 'config', renderSettings(configJsonSchema(), overrides()));
+  join(import.meta.dirname, '../docs/troubleshooting.md'),
+  (page) => {
+    if (page === undefined) throw new Error('The file is not there.');
+    return between(page, 'errors', renderErrors(errorCodes));
   },
   'node scripts/troubleshooting.ts',
 );

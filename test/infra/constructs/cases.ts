@@ -12,52 +12,66 @@ import { App, CfnParameter, Duration, Resource, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AutoScalingGroup, CfnAutoScalingGroup, LifecycleTransition } from 'aws-cdk-lib/aws-autoscaling';
 import {
+  AmazonLinuxCpuType,
   InstanceType,
+  InterfaceVpcEndpoint,
   type IVpc,
   LaunchTemplate,
   MachineImage,
+  Port,
+  PrefixList,
   SecurityGroup,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, Role, ServicePrincipal, User } from 'aws-cdk-lib/aws-iam';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
 import type { AttachOptions } from '../../../infra/attach.ts';
 import { DomainMembership, type DomainMembershipProps } from '../../../infra/domain-membership.ts';
-import { agentSettings, badDeployments, longestDeployment } from './given.ts';
+import { agentSettings, badDeployments, longestDeployment, pem } from './given.ts';
 
 const [, , synthesized = ''] = process.argv;
 const folder = mkdtempSync(join(tmpdir(), 'adjoin-constructs-'));
 
-const props: DomainMembershipProps = {
-  deployment: 'adjoin',
-  administratorArns: ['arn:aws:iam::123456789012:role/adjoin-administrator'],
-  breakGlassRoleArn: 'arn:aws:iam::123456789012:role/adjoin-break-glass',
-  vpcId: 'vpc-0123456789abcdef0',
-  subnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
-  directoryCidrs: ['10.77.0.0/24'],
-  directoryCaBase64: 'QUJD',
-  agent: { bucketName: 'artifacts', objectKey: 'agent.mjs', sha256: 'a'.repeat(64) },
-  prefixListIds: ['pl-0123456789abcdef0', 'pl-0123456789abcdef1'],
-  sessions: { operatorNetworks: ['192.0.2.0/24'] },
-};
+const account = 'arn:aws:iam::123456789012';
 
-function own(over: Partial<DomainMembershipProps> = {}): { stack: Stack; membership: DomainMembership } {
+const vpcIn = (stack: Stack, id = 'Vpc', zones = ['a', 'b']): IVpc =>
+  Vpc.fromVpcAttributes(stack, id, {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: zones,
+    privateSubnetIds: zones.map((_, index) => `subnet-0123456789abcdef${index}`),
+    privateSubnetRouteTableIds: zones.map((_, index) => `rtb-0123456789abcdef${index}`),
+  });
+
+const propsIn = (stack: Stack): DomainMembershipProps => ({
+  administrators: [Role.fromRoleArn(stack, 'Administrator', `${account}:role/adjoin-administrator`)],
+  breakGlassRole: Role.fromRoleArn(stack, 'BreakGlass', `${account}:role/adjoin-break-glass`),
+  vpc: vpcIn(stack, 'WorkersVpc'),
+  directoryCidrs: ['10.77.0.0/24'],
+  directoryCa: pem,
+  agent: { bucketName: 'artifacts', objectKey: 'agent.mjs', sha256: 'a'.repeat(64) },
+  prefixLists: ['pl-0123456789abcdef0', 'pl-0123456789abcdef1'].map((id) =>
+    PrefixList.fromPrefixListId(stack, id, id),
+  ),
+  operatorNetworks: ['192.0.2.0/24'],
+});
+
+type Over = Partial<DomainMembershipProps> | ((stack: Stack) => Partial<DomainMembershipProps>);
+
+function emptyStack(): Stack {
   const app = new App({
     outdir: mkdtempSync(join(folder, 'out-')),
     analyticsReporting: false,
     context: { '@aws-cdk/core:newStyleStackSynthesis': false },
   });
-  const stack = new Stack(app, 'own');
-  return { stack, membership: new DomainMembership(stack, 'Membership', { ...props, ...over }) };
+  return new Stack(app, 'own');
 }
 
-const vpcIn = (stack: Stack): IVpc =>
-  Vpc.fromVpcAttributes(stack, 'Vpc', {
-    vpcId: 'vpc-0123456789abcdef0',
-    availabilityZones: ['a', 'b'],
-    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
-  });
+function own(over: Over = {}): { stack: Stack; membership: DomainMembership } {
+  const stack = emptyStack();
+  const more = typeof over === 'function' ? over(stack) : over;
+  return { stack, membership: new DomainMembership(stack, 'Membership', { ...propsIn(stack), ...more }) };
+}
 
 /** A group that is no instance of this library's class, as one of another copy is none. */
 class ForeignGroup extends Resource {
@@ -107,11 +121,83 @@ const cases = {
   'with settings': () => own({ agentSettings }).stack,
   'with the longest name': () => own({ deployment: longestDeployment }).stack,
   'with endpoints of its own': () =>
-    own({
-      endpoints: { secretsManager: { id: 'vpce-0abc' }, securityGroups: ['sg-0123456789abcdef0'] },
-    }).stack,
-  'with a user for sessions': () =>
-    own({ sessions: { operatorNetworks: ['192.0.2.0/24'], runAsUser: 'reader' } }).stack,
+    own((stack) => ({
+      secretsManagerEndpoint: InterfaceVpcEndpoint.fromInterfaceVpcEndpointAttributes(stack, 'Secrets', {
+        vpcEndpointId: 'vpce-0abc',
+        port: 443,
+      }),
+      endpointSecurityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Theirs', 'sg-0123456789abcdef0')],
+    })).stack,
+  'with endpoints that are made': () =>
+    own((stack) => ({
+      createEndpoints: ['sqs', 's3'],
+      nodeSecurityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Nodes', 'sg-0123456789abcdef1')],
+    })).stack,
+  'with a user for sessions': () => own({ sessionUser: 'reader' }).stack,
+  'in terms of the construct library': () =>
+    own((stack) => ({
+      administratorArns: [`${account}:role/aws-reserved/sso.amazonaws.com/*Admin*`],
+      directoryCidrs: ['10.77.0.0/24', 'fd00:10:77::/64'],
+      directorySite: 'Branch',
+      directoryControllers: ['dc1.corp.example.test'],
+      endpointCidr: '10.9.0.0/24',
+      endpointVpc: Vpc.fromVpcAttributes(stack, 'Hub', {
+        vpcId: 'vpc-0123456789abcdef9',
+        availabilityZones: ['a'],
+      }),
+      workerCount: 3,
+      workerMaximum: 9,
+      workerInstanceType: new InstanceType('m7g.large'),
+      workerImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
+      permissionsBoundary: ManagedPolicy.fromManagedPolicyArn(stack, 'Bound', `${account}:policy/bound`),
+      rolePath: '/team/',
+      alarmEmail: 'ops@example.com',
+      joinPatience: Duration.minutes(20),
+      unjoinPatience: Duration.hours(2),
+      drainTime: Duration.minutes(3),
+      sweepInterval: Duration.minutes(30),
+      sweepQuarantine: Duration.days(7),
+      sweep: true,
+      agentSettings: { concurrency: 8, patience: { joinSeconds: 1, joinAttempts: 4 } },
+      sessionsNotBefore: new Date('2030-01-01T00:00:00.000Z'),
+      databasePort: 1433,
+    })).stack,
+  'granted and measured': () => {
+    const { stack, membership } = own();
+    const made = new Role(stack, 'Ops', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+    const theirs = Role.fromRoleName(stack, 'OpsOfOthers', 'ops-of-others');
+    membership.grantNode(theirs);
+    membership.grantNode(made);
+    membership.grantSessions(made);
+    membership.grantSessions(new User(stack, 'Person'));
+    membership.grantMembershipOperator(made);
+    membership.grantDeadLetterOperator(made);
+    membership.restrict(theirs);
+    new SecurityGroup(stack, 'Controllers', { vpc: vpcIn(stack) }).connections.allowFrom(
+      membership,
+      Port.tcp(636),
+    );
+    const watched = { threshold: 1, evaluationPeriods: 1 };
+    membership.metricJoinFailures({ period: Duration.hours(1) }).createAlarm(stack, 'Failures', watched);
+    membership.metricOldestMessage().createAlarm(stack, 'Oldest', watched);
+    return stack;
+  },
+  'without an administrator': () => own({ administrators: [] }).stack,
+  'with a CA that is none': () => own({ directoryCa: 'QUJD' }).stack,
+  'with a CA that is too long': () => own({ directoryCa: pem.replace('QUJD', 'A'.repeat(5000)) }).stack,
+  'in one zone': () => own((stack) => ({ vpc: vpcIn(stack, 'Narrow', ['a']) })).stack,
+  'in no known Region, without prefix lists': () => {
+    const stack = emptyStack();
+    const { prefixLists: _, ...others } = propsIn(stack);
+    return Stack.of(new DomainMembership(stack, 'Membership', others));
+  },
+  'with half of a path': () => own({ rolePath: 'team' }).stack,
+  'with half of a hub': () => own({ endpointCidr: '10.9.0.0/24' }).stack,
+  'in a clone, without an agent': () => {
+    const stack = emptyStack();
+    const { agent: _, ...others } = propsIn(stack);
+    return Stack.of(new DomainMembership(stack, 'Membership', others));
+  },
   'with MFA': () => own({ requireMfa: true }).stack,
   'without MFA': () => own({ requireMfa: false }).stack,
   attached: attached(),
@@ -161,6 +247,41 @@ const cases = {
         }),
       }),
     );
+    return stack;
+  },
+  'attached with a launch template without a role': () => {
+    const { stack, membership } = own();
+    const launchTemplate = new LaunchTemplate(stack, 'Template', {
+      instanceType: new InstanceType('t4g.nano'),
+      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+    });
+    membership.attach(new AutoScalingGroup(stack, 'Fleet', { vpc: vpcIn(stack), launchTemplate }));
+    return stack;
+  },
+  'attached, a resource of its own': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }), {
+      nodePolicy: false,
+      operatingSystem: 'RHEL',
+    });
+    return stack;
+  },
+  'attached, a resource of its own, whose role is not told': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }));
+    return stack;
+  },
+  'attached, imported, with tags': () => {
+    const { stack, membership } = own();
+    membership.attach(AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet'), {
+      onJoinFailure: 'HOLD',
+      sudoGroups: ['ops'],
+    });
+    return stack;
+  },
+  'attached, no group at all': () => {
+    const { stack, membership } = own();
+    membership.attach(new SecurityGroup(stack, 'Fleet', { vpc: vpcIn(stack) }));
     return stack;
   },
   'attached beside a hook of theirs': () => {

@@ -50,3 +50,6 @@ export const agentSettings: Required<AgentSettings> = {
 export const longestDeployment = 'a'.repeat(21);
 /** Names that some resource could not have. */
 export const badDeployments = ['Adjoin', 'a', 'ad_join', '2nd', 'a'.repeat(22)] as const;
+
+/** A text that is a PEM by its form, which is all that a template looks at. */
+export const pem = '-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n';

@@ -129,9 +129,7 @@ describe('nothing in a Deny is idle', () => {
       const lessApplies = condition.value !== undefined && !spares(condition);
       const asked = lessApplies
         ? answers.filter(alone(condition))
-        : answers.filter(
-            ({ expectation, decision }) => decision.allowed && concerns(condition, expectation),
-          );
+        : answers.filter(({ expectation, decision }) => decision.allowed && concerns(condition, expectation));
       if (!(await turned(asked, withoutCondition(condition)))) idle.push(condition);
     }
     expect(idle.filter((each) => !keptOnPurpose(each)).map(conditionName)).toEqual([]);

@@ -31,7 +31,8 @@ const longest = {
   SubnetB: 'subnet-0123456789abcdef1',
   DirectoryCidr: '255.255.255.255/32',
   SecondDirectoryCidr: '255.255.255.254/32',
-  DirectoryCaBase64: `${long('', 4000)}==`,
+  DirectoryCaBase64: long('', 4000),
+  DirectoryCaBase64More: `${long('', 2400)}==`,
   AdministratorArns: administrators(1500),
   BreakGlassRoleArn: signOnRole('BreakGlassOfTheWholeOrganization'),
   RequireMfa: 'true',
@@ -100,9 +101,9 @@ describe('the stack', () => {
     expect(Parameters['AdministratorArns']?.Description).toContain('At most 1,500 characters');
   });
 
-  test('has to be uploaded to S3, as the README does', () => {
+  test('has to be uploaded to S3, as docs/deploy.md does', () => {
     expect(beyond(templateQuotas.body, template)).toBeDefined();
-    expect(readFileSync('README.md', 'utf8')).toMatch(
+    expect(readFileSync('docs/deploy.md', 'utf8')).toMatch(
       /--template-file cdk\.out\/adjoin\.template\.json \\\n {2}--s3-bucket /,
     );
   });

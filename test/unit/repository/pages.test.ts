@@ -44,6 +44,11 @@ test.each(pages.filter(({ file }) => file !== 'CHANGELOG.md'))(
   },
 );
 
+test('the README is short: what, for whom, how to try and to deploy it, and where to read on', () => {
+  const text = pages.find(({ file }) => file === 'README.md')?.text ?? '';
+  expect(text.split('\n').length).toBeLessThanOrEqual(250);
+});
+
 test('the words of docs/architecture.md are those of agent/terms.ts', () => {
   const [terminology = ''] = readFileSync(join(root, 'agent/terms.ts'), 'utf8').split('*/');
   const terms = [...terminology.matchAll(/\*\*([^*]+)\*\*/g)].map(([, term]) => term);
