@@ -142,16 +142,16 @@ describe('cdk synth', () => {
     expect(texts.join('')).toContain(`:vpc/${told.vpc}"`);
     expect(texts.join('')).toContain(`"arn:*:s3:::${told['agent-file']}"`);
     rmSync(branch, { recursive: true });
-    for (const [option, value] of [
-      ['--deployment', 'Branch'],
-      ['--vpc', 'subnet-0123456789abcdef0'],
-      ['--agent-file', 'bucket'],
-      ['--exempt', 'Admin'],
+    for (const [option, value, why] of [
+      ['--deployment', 'Branch', 'It must match '],
+      ['--vpc', 'subnet-0123456789abcdef0', 'It must be the ID of a VPC.'],
+      ['--agent-file', 'bucket', 'It must be a bucket and a key'],
+      ['--exempt', 'Admin', 'It must be the ARN of a role.'],
     ] as const) {
       const refused = synth(option, value);
       expect([refused.status, refused.stderr]).toEqual([
         2,
-        expect.stringContaining(`argument '${value}' is invalid`),
+        expect.stringContaining(`argument '${value}' is invalid. ${why}`),
       ]);
     }
   }, 180_000);
