@@ -275,6 +275,7 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
     }
     if (command instanceof PutItemCommand) {
       count('units.dynamodb-write');
+      count('units.items-written');
       const { TableName, Item } = command.input;
       const one: Put = { ...command.input, TableName, Item };
       if (isRefused(one)) throw new ServiceError('ConditionalCheckFailedException');
@@ -283,8 +284,11 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
     }
     if (command instanceof TransactWriteItemsCommand) {
       const puts = (command.input.TransactItems ?? []).flatMap(({ Put }) => Put ?? []);
-      // Each item takes twice what it takes by itself.
-      for (const _ of puts) for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-write');
+      for (const _ of puts) {
+        count('units.items-written');
+        // Each item takes twice what it takes by itself.
+        for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-write');
+      }
       putAll(puts);
       return {};
     }
