@@ -131,6 +131,8 @@ function inBatch<Entry extends { readonly Id: string | undefined }>(
   return { Successful, Failed };
 }
 
+const keyOf = ({ Item }: Put): string => Item?.['instanceId']?.S ?? '';
+
 export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
   const items = new Map<string, Record<string, AttributeValue>>();
   const commands = new Map<string, Command>();
@@ -146,7 +148,6 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
     }
   }
 
-  const keyOf = ({ Item }: Put): string => Item?.['instanceId']?.S ?? '';
   const isRefused = (input: Put): boolean => !isMet(input, items.get(keyOf(input)));
 
   /** All or none. */

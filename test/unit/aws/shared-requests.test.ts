@@ -39,6 +39,7 @@ const put = (instanceId: string) => ({
   ConditionExpression: 'fencingToken = :expected',
   ExpressionAttributeValues: { ':expected': { N: '2' } },
 });
+const Key = (each: string) => ({ instanceId: { S: each } });
 const nameIn = ({ input }: Pick<AwsRequest, 'input'>): unknown =>
   Reflect.get(Object(input['Item']), 'instanceId');
 
@@ -69,7 +70,9 @@ test('when one condition is not met, the others are written all the same', async
   await expect(Promise.all(written)).resolves.toEqual([true, false, true]);
   expect(asked(endpoint).map(({ operation }) => operation)).toEqual([
     'TransactWriteItems',
-    ...['PutItem', 'PutItem', 'PutItem'],
+    'PutItem',
+    'PutItem',
+    'PutItem',
   ]);
 });
 
@@ -112,7 +115,6 @@ test('reads that come together share a request; one by itself is a strongly cons
     undefined,
   ]);
   await expect(table.read('i-3')).resolves.toBeUndefined();
-  const Key = (each: string) => ({ instanceId: { S: each } });
   expect(asked(endpoint)).toEqual([
     {
       operation: 'TransactGetItems',

@@ -39,6 +39,8 @@ export function partsOf(input: unknown, kind: 'Get' | 'Put'): Members[] {
 const errorOf = ({ body }: Answer): Members => membersOf(JSON.parse(String(body)));
 const codeOf = (answer: Answer): string => String(errorOf(answer)['__type']).replace(/^.*#/, '');
 
+const nameOf = (table: unknown, key: Members): string => JSON.stringify([table, key]);
+
 function cancelled(reasons: readonly Reason[]): Answer {
   const codes = reasons.map(({ Code }) => Code).join(', ');
   return {
@@ -89,8 +91,6 @@ export function withTransactions(answer: (request: SignedRequest) => Promise<Ans
       schema.map(({ AttributeName }) => [String(AttributeName), item[String(AttributeName)]]),
     );
   }
-
-  const nameOf = (table: unknown, key: Members): string => JSON.stringify([table, key]);
 
   async function transactGet(request: SignedRequest, input: unknown): Promise<Answer> {
     const responses: Members[] = [];
