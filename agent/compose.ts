@@ -100,7 +100,7 @@ function openAdapters(base: Base): Adapters {
   const leaseMs = config.receive.visibilitySeconds * 1000 * LEASE_SHARE;
   const processName = `${hostname()}/${process.pid}`;
   const nextOwner = (): string => `${processName}/${randomUUID()}`;
-  const table = createMembershipTable(clients.dynamodb, config.table);
+  const table = createMembershipTable(clients.dynamodb, config.table, clock);
   const store = createSweepLeaseStore(clients.dynamodb, config.table);
   return {
     ...base,

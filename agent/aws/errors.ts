@@ -2,8 +2,8 @@
 import { isThrottlingError } from '@smithy/core/retry';
 import { AdjoinError, reasonOf, type ErrorCode } from '../errors.ts';
 
-/** A service's name for throttling that the SDK's list does not have. */
-const ALSO_THROTTLED = 'RateExceeded';
+/** Services' names for "later" that the SDK's list does not have. The second one: a transaction has the same item in work. */
+const ALSO_THROTTLED: ReadonlySet<string> = new Set(['RateExceeded', 'TransactionConflictException']);
 const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation)$/;
 /** The credentials were not accepted, so the answer says nothing about what was asked for. */
 const UNAUTHENTICATED =
@@ -32,7 +32,7 @@ function codeOf(error: unknown): ErrorCode {
   const known = awsErrorOf(error);
   // A mistake in our own code is no outage.
   if (!known || error instanceof TypeError || error instanceof RangeError) return 'unexpected';
-  if ((isError(error) && isThrottlingError(error)) || known.name === ALSO_THROTTLED) return 'aws-throttled';
+  if ((isError(error) && isThrottlingError(error)) || ALSO_THROTTLED.has(known.name)) return 'aws-throttled';
   if (DENIED.test(known.name)) return 'aws-denied';
   if (UNAUTHENTICATED.test(known.name)) return 'aws-unauthenticated';
   if (known.status === undefined || known.status >= 500) return 'aws-unavailable';

@@ -8,7 +8,9 @@ import {
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { z } from 'zod';
 import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
+import { shareRequests, type ItemStore } from './shared-requests.ts';
 import { readItem } from './table-item.ts';
+import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
 import type { ActionRecord, Membership } from '../ledger/membership.ts';
@@ -81,10 +83,31 @@ function condition(expected: number | undefined, lease: SeenLease | undefined) {
   };
 }
 
-export function createMembershipTable(client: DynamoDBClient, tableName: string): MembershipTable {
+/**
+ * @param clock given where many memberships are worked on at once: those that are read, or written, within a few milliseconds
+ *   share a request
+ */
+export function createMembershipTable(
+  client: DynamoDBClient,
+  tableName: string,
+  clock?: Clock,
+): MembershipTable {
+  const alone: ItemStore = {
+    read: (instanceId) => readItem(client, tableName, instanceId),
+    async write(instanceId, put) {
+      try {
+        await client.send(new PutItemCommand(put));
+        return true;
+      } catch (error) {
+        if (awsErrorOf(error)?.name === 'ConditionalCheckFailedException') return false;
+        return callAws(`dynamodb:PutItem ${instanceId}`, undefined, () => Promise.reject(error));
+      }
+    },
+  };
+  const items = clock ? shareRequests(client, tableName, clock, alone) : alone;
   return {
     async read(instanceId) {
-      const item = await readItem(client, tableName, instanceId);
+      const item = await items.read(instanceId);
       if (!item) return undefined;
       try {
         return membershipOf(item);
@@ -93,21 +116,12 @@ export function createMembershipTable(client: DynamoDBClient, tableName: string)
         throw new AdjoinError('unexpected', message, { cause: error });
       }
     },
-    async write(membership, expected, lease) {
-      try {
-        await client.send(
-          new PutItemCommand({
-            TableName: tableName,
-            Item: itemOf(membership),
-            ...condition(expected, lease),
-          }),
-        );
-        return true;
-      } catch (error) {
-        if (awsErrorOf(error)?.name === 'ConditionalCheckFailedException') return false;
-        return callAws(`dynamodb:PutItem ${membership.instanceId}`, undefined, () => Promise.reject(error));
-      }
-    },
+    write: (membership, expected, lease) =>
+      items.write(membership.instanceId, {
+        TableName: tableName,
+        Item: itemOf(membership),
+        ...condition(expected, lease),
+      }),
   };
 }
 

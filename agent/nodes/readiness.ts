@@ -25,8 +25,11 @@ const WINDOW_MS = 100;
 const PARTS = 20;
 /** Milliseconds between two looks at most. */
 const LONGEST_PAUSE_MS = 30_000;
-/** Milliseconds for which a node that was seen counts as there: the wait for it and the work that follows share a look. */
-const SEEN_MS = 5_000;
+/**
+ * Milliseconds for which a node that was waited for counts as there: the wait for it and the work that follows share a look, also when
+ * the work has to wait for a slot. Should it be gone by then, Run Command refuses the command, and the next attempt looks.
+ */
+const SEEN_MS = 120_000;
 
 export function createReadiness(options: ReadinessOptions): Readiness {
   const look = createBatch<string, boolean>({

@@ -10,8 +10,9 @@ import { idsOf, newFleet, reach, SLOTS } from './scene.ts';
  */
 const PRICES: readonly (readonly [operation: RegExp, dollars: number])[] = [
   [/^sqs\./, 0.4e-6],
-  [/^dynamodb\.PutItem$/, 0.625e-6 * 2],
-  [/^dynamodb\.GetItem$/, 0.125e-6],
+  // A record takes up to 2 KB.
+  [/^units\.dynamodb-write$/, 0.625e-6 * 2],
+  [/^units\.dynamodb-read$/, 0.125e-6],
 ];
 
 const priceOf = (operation: string): number => PRICES.find(([of]) => of.test(operation))?.[1] ?? 0;
@@ -28,7 +29,11 @@ function since(fleet: Fleet, before: Counts): Counts {
   );
 }
 
-export const total = (counts: Counts): number => [...counts.values()].reduce((sum, count) => sum + count, 0);
+/** Capacity is paid for by the item, in however many calls. */
+const isCall = ([operation]: readonly [string, number]): boolean => !operation.startsWith('units.');
+
+export const total = (counts: Counts): number =>
+  [...counts].filter(isCall).reduce((sum, [, count]) => sum + count, 0);
 
 /** So many nodes launch at once, and later go at once. */
 export async function countCalls(nodes: number): Promise<{ readonly join: Counts; readonly unjoin: Counts }> {
@@ -69,7 +74,9 @@ export async function callFigures(sizes: readonly number[]): Promise<Figure[]> {
       });
       const dollars = [...counts].reduce((sum, [operation, count]) => sum + count * priceOf(operation), 0);
       figures.push({ section, name: `US dollars for 1,000`, value: (dollars / nodes) * 1_000, unit: '$' });
-      for (const [operation, count] of [...counts].toSorted(([, one], [, other]) => other - one))
+      for (const [operation, count] of [...counts]
+        .filter(isCall)
+        .toSorted(([, one], [, other]) => other - one))
         figures.push({ section, name: `  ${operation}`, value: count / nodes, unit: '' });
     }
   }

@@ -18,6 +18,8 @@ export interface AwsFailure {
   readonly error: string;
   readonly message?: string;
   readonly status?: number;
+  /** What the error says beside its message. */
+  readonly fields?: object;
   /** The code of the former query protocol, which SQS still sends beside the new name. */
   readonly queryError?: string;
 }
@@ -85,7 +87,7 @@ export async function startAwsEndpoint(answer: (request: AwsRequest) => AwsAnswe
         const type = { 'content-type': 'application/x-amz-json-1.1' };
         const query = said.queryError ? { 'x-amzn-query-error': `${said.queryError};Sender` } : {};
         outgoing.writeHead(said.status ?? 400, { ...type, ...query });
-        outgoing.end(JSON.stringify({ __type: said.error, message: said.message ?? '' }));
+        outgoing.end(JSON.stringify({ __type: said.error, message: said.message ?? '', ...said.fields }));
       } else {
         outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
         outgoing.end(JSON.stringify(said));

@@ -14,8 +14,11 @@ import {
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  TransactGetItemsCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
   type AttributeValue,
-  type PutItemCommandInput,
+  type Put,
 } from '@aws-sdk/client-dynamodb';
 import {
   ChangeMessageVisibilityBatchCommand,
@@ -83,15 +86,13 @@ interface Command {
 
 class ServiceError extends Error {
   readonly $metadata = { httpStatusCode: 400, attempts: 1 };
-  readonly Item: Record<string, AttributeValue> | undefined;
-  constructor(name: string, item?: Record<string, AttributeValue>) {
+  constructor(name: string) {
     super(name);
     this.name = name;
-    this.Item = item;
   }
 }
 
-function isMet(input: PutItemCommandInput, stored: Record<string, AttributeValue> | undefined): boolean {
+function isMet(input: Put, stored: Record<string, AttributeValue> | undefined): boolean {
   const { ConditionExpression = '', ExpressionAttributeValues: values = {} } = input;
   if (ConditionExpression === 'attribute_not_exists(instanceId)') return stored === undefined;
   if (ConditionExpression === '') return true;
@@ -130,6 +131,8 @@ function inBatch<Entry extends { readonly Id: string | undefined }>(
   return { Successful, Failed };
 }
 
+const keyOf = ({ Item }: Put): string => Item?.['instanceId']?.S ?? '';
+
 export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
   const items = new Map<string, Record<string, AttributeValue>>();
   const commands = new Map<string, Command>();
@@ -145,14 +148,19 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
     }
   }
 
-  function put(input: PutItemCommandInput): void {
-    const key = input.Item?.['instanceId']?.S ?? '';
-    const stored = items.get(key);
-    if (!isMet(input, stored)) {
-      const shown = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD' ? stored : undefined;
-      throw new ServiceError('ConditionalCheckFailedException', shown);
+  const isRefused = (input: Put): boolean => !isMet(input, items.get(keyOf(input)));
+
+  /** All or none. */
+  function putAll(puts: readonly Put[]): void {
+    if (puts.some(isRefused)) {
+      const reasons = puts.map((each) => ({ Code: isRefused(each) ? 'ConditionalCheckFailed' : 'None' }));
+      throw new TransactionCanceledException({
+        message: 'Transaction cancelled',
+        $metadata: { httpStatusCode: 400, attempts: 1 },
+        CancellationReasons: reasons,
+      });
     }
-    items.set(key, { ...input.Item });
+    for (const each of puts) items.set(keyOf(each), { ...each.Item });
   }
 
   function sendCommand(input: SendCommandCommandInput): string {
@@ -262,11 +270,33 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
       cloud.complete(command.input.LifecycleActionToken ?? '', result);
       return {};
     }
-    if (command instanceof GetItemCommand)
+    if (command instanceof GetItemCommand) {
+      count('units.dynamodb-read');
       return { Item: items.get(command.input.Key?.['instanceId']?.S ?? '') };
+    }
     if (command instanceof PutItemCommand) {
-      put(command.input);
+      count('units.dynamodb-write');
+      count('units.items-written');
+      const { TableName, Item } = command.input;
+      const one: Put = { ...command.input, TableName, Item };
+      if (isRefused(one)) throw new ServiceError('ConditionalCheckFailedException');
+      putAll([one]);
       return {};
+    }
+    if (command instanceof TransactWriteItemsCommand) {
+      const puts = (command.input.TransactItems ?? []).flatMap(({ Put }) => Put ?? []);
+      for (const _ of puts) {
+        count('units.items-written');
+        // Each item takes twice what it takes by itself.
+        for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-write');
+      }
+      putAll(puts);
+      return {};
+    }
+    if (command instanceof TransactGetItemsCommand) {
+      const gets = (command.input.TransactItems ?? []).flatMap(({ Get }) => Get ?? []);
+      for (const _ of gets) for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-read');
+      return { Responses: gets.map(({ Key }) => ({ Item: items.get(Key?.['instanceId']?.S ?? '') })) };
     }
     if (command instanceof SendCommandCommand) return { Command: { CommandId: sendCommand(command.input) } };
     if (command instanceof ListCommandInvocationsCommand) return listInvocations(command.input);

@@ -155,7 +155,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
         },
         completion: autoScaling,
         ledger: createLedger({
-          table: createMembershipTable(clients.dynamodb, 'table'),
+          table: createMembershipTable(clients.dynamodb, 'table', clock),
           clock,
           nextOwner: () => `${process.name}/${(owners += 1)}`,
           leaseMs: LEASE_MS,

@@ -7,15 +7,15 @@ import { isMissed, tableOf } from '../bench/figures.ts';
 describe('calls to AWS', () => {
   test.each([
     [1, { join: 39, unjoin: 16 }],
-    [50, { join: 9.4, unjoin: 7.5 }],
+    [50, { join: 5, unjoin: 2.7 }],
   ])('for each of %i nodes that come and go at once', async (nodes, most) => {
     const { join, unjoin } = await countCalls(nodes);
     expect(total(join) / nodes).toBeLessThanOrEqual(most.join);
     expect(total(unjoin) / nodes).toBeLessThanOrEqual(most.unjoin);
     // Takes the lease, intends to stage, staged, member, gives the lease back: a crash in between would lie.
-    expect(join.get('dynamodb.PutItem')).toBe(5 * nodes);
-    expect(join.get('dynamodb.GetItem')).toBeUndefined();
-    expect(unjoin.get('dynamodb.PutItem')).toBe(4 * nodes);
+    expect(join.get('units.items-written')).toBe(5 * nodes);
+    expect(join.get('units.dynamodb-read')).toBeUndefined();
+    expect(unjoin.get('units.items-written')).toBe(4 * nodes);
     expect(join.get('autoscaling.CompleteLifecycleAction')).toBe(nodes);
   });
 });

@@ -53,8 +53,9 @@ describe('the page of the sandbox lists', () => {
     expect([...operations.keys()].toSorted()).toEqual([...Object.keys(clients), 'dynamodb', 's3'].toSorted());
   });
 
-  test('the operations that are dynalite’s', () => {
-    expect(listed('dynamodb', 'dynalite').toSorted()).toEqual(operations.get('dynamodb')?.toSorted());
+  test('the operations that are dynalite’s, and the transactions beside them', () => {
+    const all = [...listed('dynamodb', 'dynalite'), ...listed('dynamodb', 'tests')];
+    expect(all.toSorted()).toEqual(operations.get('dynamodb')?.toSorted());
   });
 
   test('the operations of S3, which tests call without the SDK’s client', () => {

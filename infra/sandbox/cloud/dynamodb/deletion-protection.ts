@@ -3,6 +3,7 @@ import type { Answer } from '../service.ts';
 import type { SignedRequest } from '../signature.ts';
 import { membersOf } from '../wire/shape.ts';
 import type { Tables } from './tables.ts';
+import { withTransactions } from './transactions.ts';
 
 /**
  * Answers requests, and keeps tables that are protected against deletion, which dynalite does not know. The words are DynamoDB's:
@@ -10,6 +11,7 @@ import type { Tables } from './tables.ts';
  */
 export function deletionProtected(tables: Tables) {
   const kept = new Set<string>();
+  const transacted = withTransactions((request) => tables.answer(request));
   return async (operation: string, input: unknown, request: SignedRequest): Promise<Answer> => {
     const { TableName, DeletionProtectionEnabled: enabled, ...others } = membersOf(input);
     const table = String(TableName).replace(/^arn:.*:table\//, '');
@@ -21,7 +23,9 @@ export function deletionProtected(tables: Tables) {
     }
     // dynalite takes no update that changes nothing else.
     const alone = operation === 'UpdateTable' && enabled !== undefined && Object.keys(others).length === 0;
-    const answer = alone ? asUpdate(await tables.answer(describing(request))) : await tables.answer(request);
+    const answer = alone
+      ? asUpdate(await tables.answer(describing(request)))
+      : await transacted(operation, input, request);
     if (answer.status === 200 && enabled === true) kept.add(table);
     if (answer.status === 200 && enabled === false) kept.delete(table);
     return answer;

@@ -5,8 +5,9 @@ import type { Operation, Requirement, Service } from '../service.ts';
 import { isRecord, membersOf } from '../wire/shape.ts';
 import { deletionProtected } from './deletion-protection.ts';
 import { Tables } from './tables.ts';
+import { partsOf, TRANSACTIONS } from './transactions.ts';
 
-/** What dynalite can do. */
+/** What dynalite can do, and transactions. */
 const operations = [
   'BatchGetItem',
   'BatchWriteItem',
@@ -22,6 +23,8 @@ const operations = [
   'Query',
   'Scan',
   'TagResource',
+  'TransactGetItems',
+  'TransactWriteItems',
   'UntagResource',
   'UpdateItem',
   'UpdateTable',
@@ -39,7 +42,7 @@ export function dynamoDbService(place: Place): Service {
       operations.map((name): Operation => ({
         name,
         decode: (_service, body) => decode(body),
-        requires: (input) => [requirement(place, name, input)],
+        requires: (input) => requirements(place, name, input),
         carryOut: (_service, input, call) => answer(name, input, call.request),
       })),
     ),
@@ -54,6 +57,13 @@ function decode(body: string): unknown {
     // Falls through to the same refusal.
   }
   throw new ServiceFailure('SerializationException', 'The body is not a JSON object.');
+}
+
+/** A transaction asks for what each of its parts asks for by itself (developer guide, "Using IAM with DynamoDB transactions"). */
+function requirements(place: Place, operation: string, input: unknown): Requirement[] {
+  if (!TRANSACTIONS.has(operation)) return [requirement(place, operation, input)];
+  const kind = operation === 'TransactGetItems' ? 'Get' : 'Put';
+  return partsOf(input, kind).map((part) => requirement(place, `${kind}Item`, part));
 }
 
 function requirement(place: Place, operation: string, input: unknown): Requirement {
