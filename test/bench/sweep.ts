@@ -26,12 +26,13 @@ const DAY_MS = 86_400_000;
 const PAGE_RECORDS = 2_000;
 const PEAK_GOAL = 150;
 
+const times = (at: number): object => ({ M: { received: { N: String(at) }, complete: { N: String(at) } } });
+
 /** One record of the ledger, as the adapter writes it. */
 function itemOf(index: number, { accounts, records }: Deployment, now: number): object {
   const isMember = index < accounts;
   const share = (index - accounts) / Math.max(1, records - accounts);
   const received = isMember ? now - 2 * DAY_MS : now - 30 * DAY_MS * share;
-  const times = (at: number): object => ({ M: { received: { N: String(at) }, complete: { N: String(at) } } });
   const action = (hook: string, at: number): object => ({
     M: {
       actionToken: { S: '0d729f13-653e-420c-95eb-e033106355fa' },
