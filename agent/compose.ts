@@ -280,7 +280,7 @@ function sweeperOf(adapters: Adapters): Sweeper {
     isInAutoScaling: async (instanceId, signal) =>
       (await autoScaling.instance(instanceId, signal)) !== undefined,
     ledger: {
-      pages: (signal) => scanMemberships(clients.dynamodb, table, signal),
+      pages: (endedSince, signal) => scanMemberships(clients.dynamodb, table, endedSince, signal),
       find: (instanceId) => ledger.find(instanceId),
       claim: (instanceId, first) => ledger.claim(instanceId, first),
     },

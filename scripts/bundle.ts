@@ -8,11 +8,14 @@ import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
-/** Writes the bundled agent. The same sources give the same bytes. */
-export async function bundleAgent(outfile: string): Promise<void> {
+/**
+ * Writes the bundled agent. The same sources give the same bytes.
+ * @param entry another program of this repository, to be bundled as the agent is
+ */
+export async function bundleAgent(outfile: string, entry = 'agent/main.ts'): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: ['agent/main.ts'],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',

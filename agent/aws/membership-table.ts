@@ -13,7 +13,7 @@ import { readItem } from './table-item.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
-import type { ActionRecord, Membership } from '../ledger/membership.ts';
+import { expiryFrom, type ActionRecord, type Membership } from '../ledger/membership.ts';
 
 const step = z.number().optional();
 const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
@@ -128,15 +128,27 @@ export function createMembershipTable(
 /** The table's other items (the refused credentials, the sweep's lease) have keys that no instance could have. */
 const INSTANCE_ID = /^m?i-[0-9a-f]+$/;
 
-/** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
+/**
+ * All memberships that have not ended, or ended since then, page by page. Those that ended earlier stay readable for a month, and
+ * may be many times more: the table leaves them out. Eventually consistent, which costs half: a page may be a second old, as the
+ * first page is anyway when the last one is read. Before anything is done because of a record, its lease is taken, and that
+ * reads it again, consistently.
+ * @param endedSince milliseconds since the Unix epoch
+ * @throws AdjoinError `aws-*`
+ */
 export async function* scanMemberships(
   client: DynamoDBClient,
   tableName: string,
+  endedSince: number,
   signal: AbortSignal,
 ): AsyncGenerator<MembershipPage> {
   const pages = paginateScan(
     { client },
-    { TableName: tableName, ConsistentRead: true },
+    {
+      TableName: tableName,
+      FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt >= :since',
+      ExpressionAttributeValues: { ':since': { N: String(expiryFrom(endedSince)) } },
+    },
     { abortSignal: signal },
   );
   for await (const page of pagesOfAws(`dynamodb:Scan ${tableName}`, signal, pages)) {

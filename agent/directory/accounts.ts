@@ -118,8 +118,13 @@ function readAccount(row: Row, domainController: string): ComputerAccount {
   };
 }
 
+/** What a look at our organizational unit needs of a session. */
+interface UnitReader extends Pick<Session, 'organizationalUnit' | 'serviceAccount'> {
+  readonly connection: Pick<Session['connection'], 'pages' | 'controller' | 'close'>;
+}
+
 /** Closes the connection, which was opened for that unit: the next one looks for it again, or for a corrected one. */
-export function unitIsGone({ connection, organizationalUnit }: Session): AdjoinError {
+export function unitIsGone({ connection, organizationalUnit }: UnitReader): AdjoinError {
   connection.close();
   return new AdjoinError('organizational-unit-missing', `${organizationalUnit} is gone.`);
 }
@@ -131,19 +136,30 @@ const asBytes = { binary: ['objectGUID', 'objectSid', SECURITY_DESCRIPTOR] };
  * itself judges what does, however the unit is spelled.
  * @throws AdjoinError `organizational-unit-missing`
  */
-async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
+async function* pagesOfUnit(
+  session: UnitReader,
+  filter: Filter,
+  attributes: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<ComputerAccount[], void, undefined> {
   const { connection, organizationalUnit } = session;
-  const query = { base: organizationalUnit, scope: 'one', filter, attributes: READ, ...asBytes } as const;
+  const query = { base: organizationalUnit, scope: 'one', filter, attributes, ...asBytes } as const;
   try {
-    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
-    return rows.map((row) => readAccount(row, connection.controller));
+    for await (const rows of connection.pages({ ...query, controls: [ownerOnly()] }, signal))
+      yield rows.map((row) => readAccount(row, connection.controller));
   } catch (error) {
     throw isResult(error, Result.noSuchObject) ? unitIsGone(session) : error;
   }
 }
 
+async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
+  const found: ComputerAccount[] = [];
+  for await (const page of pagesOfUnit(session, filter, READ, signal)) found.push(...page);
+  return found;
+}
+
 /** Whether our service account made it, in our unit. */
-function isMade(account: ComputerAccount, { serviceAccount }: Session): boolean {
+function isMade(account: ComputerAccount, { serviceAccount }: Pick<Session, 'serviceAccount'>): boolean {
   return account.isPlain && account.owner === serviceAccount;
 }
 
@@ -201,23 +217,42 @@ export async function findOurs(
     .toSorted(byAge);
 }
 
-/** An account of ours, and whose it is. */
-export interface OwnedAccount extends ComputerAccount {
+/** An account of ours, and the instance that it belongs to. A unit may have tens of thousands: no more of each is kept. */
+export interface OwnedAccount extends Pick<
+  ComputerAccount,
+  'computerName' | 'objectGuid' | 'whenCreated' | 'owner' | 'stamp'
+> {
   readonly instanceId: string;
 }
 
+/** What of an account says whether it is ours, and whose. */
+const LISTED = [
+  'objectClass',
+  'objectSid',
+  SECURITY_DESCRIPTOR,
+  'objectGUID',
+  'sAMAccountName',
+  'whenCreated',
+  STAMP_ATTRIBUTE,
+];
+
 /** All accounts in our organizational unit that are this deployment's, whichever instance they belong to. */
 export async function findOwned(
-  session: Session,
+  session: UnitReader,
   owner: Owner,
   signal: AbortSignal,
 ): Promise<OwnedAccount[]> {
   // Not by the stamp alone, which may have been deleted.
-  const found = await inOurUnit(session, equals('objectCategory', 'computer'), signal);
-  return found.flatMap((account) => {
-    const instanceId = isMade(account, session) ? instanceOf(account, owner) : undefined;
-    return instanceId === undefined ? [] : [{ ...account, instanceId }];
-  });
+  const owned: OwnedAccount[] = [];
+  for await (const page of pagesOfUnit(session, equals('objectCategory', 'computer'), LISTED, signal)) {
+    for (const account of page) {
+      const instanceId = isMade(account, session) ? instanceOf(account, owner) : undefined;
+      if (instanceId === undefined) continue;
+      const { computerName, objectGuid, whenCreated, owner: maker, stamp } = account;
+      owned.push({ computerName, objectGuid, whenCreated, owner: maker, stamp, instanceId });
+    }
+  }
+  return owned;
 }
 
 /** The account with this GUID, if it is in our organizational unit. */

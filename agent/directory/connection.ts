@@ -30,6 +30,13 @@ interface Query {
   readonly controls?: readonly Control[];
 }
 
+const optionsOf = ({ scope, filter, attributes: names, binary = [] }: Query): SearchOptions => ({
+  scope,
+  attributes: [...names],
+  explicitBufferAttributes: [...binary],
+  ...(filter ? { filter } : {}),
+});
+
 /** ldapts throws a TypeError on an answer of another kind than a search's: a failure of the server that sent it. */
 async function searched<T>(controller: string, search: Promise<T>): Promise<T> {
   try {
@@ -162,35 +169,37 @@ export class Connection {
 
   /** @throws LdapResult, ControllerFailure */
   async search(query: Query, signal: AbortSignal): Promise<Row[]> {
-    const options: SearchOptions = {
-      scope: query.scope,
-      attributes: [...query.attributes],
-      explicitBufferAttributes: [...(query.binary ?? [])],
-      ...(query.filter ? { filter: query.filter } : {}),
-    };
-    const controls = [...(query.controls ?? [])];
-    if (query.scope === 'base') {
-      const found = await this.#request('search', signal, () =>
-        searched(this.name, this.#client.search(query.base, options, controls)),
-      );
-      return found.searchEntries.map((entry) => new Row(entry));
+    if (query.scope !== 'base') {
+      const rows: Row[] = [];
+      for await (const page of this.pages(query, signal)) rows.push(...page);
+      return rows;
     }
-    const rows: Row[] = [];
-    const paged = { ...options, paged: { pageSize: PAGE } };
-    const pages = this.#client.searchPaginated(query.base, paged, controls);
+    const options = optionsOf(query);
+    const controls = [...(query.controls ?? [])];
+    const found = await this.#request('search', signal, () =>
+      searched(this.name, this.#client.search(query.base, options, controls)),
+    );
+    return found.searchEntries.map((entry) => new Row(entry));
+  }
+
+  /**
+   * As `search`, page by page, each asked for when it is wanted: what is found may be more than memory should hold.
+   * @throws LdapResult, ControllerFailure
+   */
+  async *pages(query: Query, signal: AbortSignal): AsyncGenerator<Row[], void, undefined> {
+    const paged = { ...optionsOf(query), paged: { pageSize: PAGE } };
+    const pages = this.#client.searchPaginated(query.base, paged, [...(query.controls ?? [])]);
     for (const seen = new Set<string>(); ;) {
       const page = await this.#request('search', signal, () => searched(this.name, pages.next()));
-      if (page.done) return rows;
+      if (page.done) return;
       const { searchEntries } = page.value;
       const isNew = searchEntries.length === 0 || searchEntries.some(({ dn }) => !seen.has(dn));
-      if (!isNew || rows.length > MOST_ROWS) {
+      if (!isNew || seen.size > MOST_ROWS) {
         this.close();
         throw new ControllerFailure('lost', this.name, 'search: page after page without an end');
       }
-      for (const entry of searchEntries) {
-        seen.add(entry.dn);
-        rows.push(new Row(entry));
-      }
+      for (const { dn } of searchEntries) seen.add(dn);
+      yield searchEntries.map((entry) => new Row(entry));
     }
   }
 

@@ -48,8 +48,12 @@ export interface SweepPorts {
   /** Whether an Auto Scaling group counts the instance as its own. */
   readonly isInAutoScaling: (instanceId: string, signal: AbortSignal) => Promise<boolean>;
   readonly ledger: Pick<Ledger, 'find' | 'claim'> & {
-    /** All memberships, page by page, each as it stood when its page was read. @throws AdjoinError `aws-*` */
-    pages(signal: AbortSignal): AsyncIterable<MembershipPage>;
+    /**
+     * All memberships that have not ended, or ended since then (milliseconds since the Unix epoch), page by page, each as it stood
+     * about when its page was read.
+     * @throws AdjoinError `aws-*`
+     */
+    pages(endedSince: number, signal: AbortSignal): AsyncIterable<MembershipPage>;
   };
   readonly clock: Clock;
   readonly log: Log;

@@ -14,6 +14,7 @@
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
+import { knownOf, newest, type KnownMembership } from './known.ts';
 import { pay, type Debt } from './pay.ts';
 import { LOOK_TOGETHER, type OwnAccount, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
@@ -37,7 +38,7 @@ const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
 interface Candidate {
   readonly instanceId: string;
   readonly accounts: readonly OwnAccount[];
-  readonly membership: Membership | undefined;
+  readonly membership: KnownMembership | undefined;
 }
 
 /** What the sweep removes is old enough, so that an instance which EC2 does not know is one that it has forgotten. */
@@ -68,21 +69,10 @@ type Done = Exclude<Outcome, { readonly result: 'kept' }>;
 
 const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
 
-function newest(times: readonly (number | undefined)[]): number | undefined {
-  const known = times.filter((time) => time !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
-}
-
 /** When the candidate last changed, if that is known; one account without a time makes it unknown. */
 function changedAt({ accounts, membership }: Candidate): number | undefined {
   if (accounts.some((account) => account.whenCreated === undefined)) return undefined;
-  return newest([
-    ...accounts.map((account) => account.whenCreated?.getTime()),
-    membership?.stagingBegan,
-    membership?.launch?.times.received,
-    membership?.launch?.times.complete,
-    membership?.terminate?.times.received,
-  ]);
+  return newest([...accounts.map((account) => account.whenCreated?.getTime()), membership?.changedAt]);
 }
 
 function namesOf({ accounts, membership }: Candidate): string[] {
@@ -103,7 +93,9 @@ export async function sweep(
   const { ageGuardMs, dryRun, largestLoss, maximumRemovals, quarantineMs } = options;
   const findings: Finding[] = [];
   const errors: SweepError[] = [];
-  const memberships = new Map<string, Membership>();
+  /** All but those that ended longer ago than `endedSince`. */
+  const memberships = new Map<string, KnownMembership>();
+  const endedSince = clock.now() - STRAY_MS - ageGuardMs;
   const unreadable = new Set<string>();
   let accountCount = 0;
   let removals = 0;
@@ -162,14 +154,21 @@ export async function sweep(
   }
 
   async function readLedger(): Promise<void> {
-    for await (const page of ledger.pages(signal)) {
-      for (const membership of page.memberships) memberships.set(membership.instanceId, membership);
+    for await (const page of ledger.pages(endedSince, signal)) {
+      for (const membership of page.memberships) memberships.set(membership.instanceId, knownOf(membership));
       for (const instanceId of page.unreadable) {
-        unreadable.add(instanceId);
         const error = new AdjoinError('unexpected', `The ledger's record of ${instanceId} can't be read.`);
+        unreadable.add(instanceId);
         errors.push({ instanceId, error });
       }
     }
+  }
+
+  /** With the membership of an account that belongs to none of those that were read: it may have ended long ago. */
+  async function withMembership(candidate: Candidate): Promise<Candidate> {
+    if (candidate.membership !== undefined) return candidate;
+    const membership = await ledger.find(candidate.instanceId);
+    return membership === undefined ? candidate : { ...candidate, membership: knownOf(membership) };
   }
 
   async function payDebts(): Promise<void> {
@@ -186,8 +185,7 @@ export async function sweep(
     for (const membership of memberships.values()) {
       const { instanceId, state, computerName, objectSids = [] } = membership;
       if ((state !== 'removed' && state !== 'failed') || computerName === undefined) continue;
-      const endedAt = changedAt({ instanceId, accounts: [], membership });
-      if (endedAt === undefined || clock.now() - endedAt > STRAY_MS + ageGuardMs) continue;
+      if (membership.changedAt === undefined || membership.changedAt < endedSince) continue;
       byName.set(computerName.toUpperCase(), instanceId);
       ended.push({ computerName: computerName.toUpperCase(), objectSids });
     }
@@ -275,8 +273,17 @@ export async function sweep(
     find('vanished', candidate, { result: 'reported' });
   }
 
-  async function judgeGone(candidate: Candidate, isInAutoScaling: boolean): Promise<void> {
+  async function judgeGone(found: Candidate, isInAutoScaling: boolean): Promise<void> {
+    let candidate = found;
     const kind = kindOf(candidate);
+    try {
+      candidate = await withMembership(found);
+    } catch (error) {
+      const known = asAdjoinError(error);
+      if (!CODES_OF_ONE.has(known.code)) throw known;
+      errors.push({ instanceId: found.instanceId, error: known });
+      return find(kind, candidate, kept('unproven'));
+    }
     if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
     if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
     if (quarantineMs === 0 || kind === 'record') return settle(kind, candidate);

@@ -6,9 +6,14 @@ export interface Figure {
   readonly unit: string;
   /** The most that it may be; undefined where the figure only explains another. */
   readonly goal?: number;
+  /** Whether it is this machine's (a time, a memory), and no count that each machine has alike. */
+  readonly onMachine?: boolean;
 }
 
 export const isMissed = ({ value, goal }: Figure): boolean => goal !== undefined && value > goal;
+
+/** Whether the figure fails the command: a time or a memory of this machine doesn't, it may have other work. */
+export const isFailure = (figure: Figure): boolean => isMissed(figure) && figure.onMachine !== true;
 
 const shown = (value: number): string =>
   Number.isInteger(value) || !Number.isFinite(value)

@@ -1,13 +1,14 @@
 /**
- * `npm run bench`: goal and figure side by side. Calls and fairness are counted in virtual time, so they are the same on each
- * machine, and a goal that is missed fails the command.
+ * `npm run bench`: goal and figure side by side. What is counted, or passes in virtual time, is the same on each machine, and such a
+ * goal that is missed fails the command.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { callFigures } from './calls.ts';
 import { fairnessFigures } from './fairness.ts';
-import { isMissed, tableOf, type Figure } from './figures.ts';
+import { isFailure, isMissed, tableOf, type Figure } from './figures.ts';
 import { growthFigures } from './growth.ts';
+import { sweepFigures } from './sweep.ts';
 
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
@@ -19,6 +20,12 @@ const sections: Readonly<Record<string, () => Promise<Figure[]>>> = {
       { stuck: 4_000, broken: 1_000 },
     ]),
   growth: () => growthFigures([100, 1_000, 10_000]),
+  sweep: () =>
+    sweepFigures([
+      { accounts: 500, records: 3_000 },
+      { accounts: 5_000, records: 30_000 },
+      { accounts: 50_000, records: 300_000 },
+    ]),
 };
 
 const wanted = Object.entries(sections).filter(([name]) => (values.only ?? name) === name);
@@ -35,4 +42,4 @@ for (const [, measure] of wanted) {
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`);
 const missed = figures.filter(isMissed);
 console.log(missed.length === 0 ? '\nEvery goal is met.' : `\n${missed.length} goals are missed.`);
-process.exitCode = missed.length === 0 ? 0 : 1;
+process.exitCode = missed.some(isFailure) ? 1 : 0;

@@ -8,7 +8,7 @@
  */
 import type { RefusalStore } from '../../agent/directory/service-credential.ts';
 import type { MembershipTable } from '../../agent/ledger/ledger.ts';
-import type { Membership } from '../../agent/ledger/membership.ts';
+import { expiryFrom, type Membership } from '../../agent/ledger/membership.ts';
 import type { SweepLeaseRecord, SweepLeaseStore } from '../../agent/sweep/lease.ts';
 
 /** Strings, numbers, booleans, null, lists and maps are all that an item holds: no more than JSON does. */
@@ -22,8 +22,11 @@ export interface MemoryTable extends MembershipTable {
   readonly memberships: Map<string, Membership>;
   get(instanceId: string): Membership | undefined;
   put(...write: Parameters<MembershipTable['write']>): boolean;
-  /** At most `limit` memberships from a position on, in the order of their first writing: a page of a scan. */
-  page(from: number, limit: number): Membership[];
+  /**
+   * At most `limit` memberships from a position on, in the order of their first writing, without those that ended before
+   * `endedSince`: a page of a scan.
+   */
+  page(from: number, limit: number, endedSince: number): Membership[];
 }
 
 export function createMemoryTable(memberships = new Map<string, Membership>()): MemoryTable {
@@ -41,7 +44,11 @@ export function createMemoryTable(memberships = new Map<string, Membership>()): 
       memberships.set(membership.instanceId, copyOf(membership));
       return true;
     },
-    page: (from, limit) => [...memberships.values()].slice(from, from + limit).map(copyOf),
+    page: (from, limit, endedSince) =>
+      [...memberships.values()]
+        .filter(({ expiresAt }) => expiresAt === undefined || expiresAt >= expiryFrom(endedSince))
+        .slice(from, from + limit)
+        .map(copyOf),
     read: async (instanceId) => table.get(instanceId),
     write: async (...write) => table.put(...write),
   };

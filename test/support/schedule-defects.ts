@@ -236,8 +236,8 @@ export const defects = {
         ...ports.sweep,
         ledger: {
           ...ports.sweep.ledger,
-          async *pages(signal) {
-            for await (const page of ports.sweep.ledger.pages(signal)) {
+          async *pages(endedSince, signal) {
+            for await (const page of ports.sweep.ledger.pages(endedSince, signal)) {
               yield { ...page, memberships: page.memberships.map(unleased) };
             }
           },

@@ -16,10 +16,10 @@ export function createSweepPorts(
   directory: DirectoryPorts,
 ): Pick<Ports, 'sweep' | 'sweepLease' | 'sweepLimits'> {
   /** One membership a page. */
-  async function* pages(signal: AbortSignal): AsyncGenerator<MembershipPage> {
+  async function* pages(endedSince: number, signal: AbortSignal): AsyncGenerator<MembershipPage> {
     for (let at = 0; ; at += 1) {
       const scan = (): MembershipPage | undefined => {
-        const memberships = tables.memberships.page(at, 1);
+        const memberships = tables.memberships.page(at, 1, endedSince);
         return memberships.length > 0 ? { memberships, unreadable: [] } : undefined;
       };
       const page = await wire.call(worker, 'table.scan', `page ${at + 1}`, scan, signal);

@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { countCalls, total } from '../bench/calls.ts';
 import { besideTrouble } from '../bench/fairness.ts';
-import { isMissed, tableOf } from '../bench/figures.ts';
+import { isFailure, isMissed, tableOf } from '../bench/figures.ts';
+import { countSweeps } from '../bench/sweep.ts';
 
 describe('calls to AWS', () => {
   test.each([
@@ -30,6 +31,23 @@ test('launches that can’t succeed cost others nothing', async () => {
   expect(beside.failing).toEqual(['group-3']);
 });
 
+test('a sweep reads what has not ended, and asks EC2 for a hundred instances at once', async () => {
+  const [cost] = await countSweeps([{ accounts: 500, records: 3_000 }]);
+  expect(cost).toMatchObject({
+    accounts: 500,
+    findings: 0,
+    errors: 0,
+    // 2,000 records are a page of 1 MB.
+    scans: 2,
+    directoryPages: 1,
+    // The proof of the account, and five times a hundred.
+    describes: 6,
+    strayLooks: 1,
+  });
+  // Of the 2,500 that ended in a month, those of the last 25 hours.
+  expect(cost?.memberships).toBeLessThanOrEqual(500 + 2_500 / 28);
+});
+
 test('a figure beyond its goal is a missed one, and the table says so', () => {
   const section = 'Calls';
   const figures = [
@@ -39,6 +57,8 @@ test('a figure beyond its goal is a missed one, and the table says so', () => {
     { section, name: 'last', value: Infinity, unit: 's', goal: 1 },
   ];
   expect(figures.filter(isMissed).map(({ name }) => name)).toEqual(['a join', 'last']);
+  expect(figures.map((figure) => isFailure({ ...figure, onMachine: true }))).not.toContain(true);
+  expect(figures.filter(isFailure).map(({ name }) => name)).toEqual(['a join', 'last']);
   const lines = tableOf(figures).map((line) => line.replaceAll(/ +/g, ' ').trim());
   expect(lines.slice(3)).toEqual([
     'a join 4.10 ≤ 4 ✘',

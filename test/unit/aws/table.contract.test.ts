@@ -9,7 +9,7 @@ import { createRefusalStore } from '../../../agent/aws/refusal-store.ts';
 import { createSweepLeaseStore } from '../../../agent/aws/sweep-lease-store.ts';
 import type { RefusalStore } from '../../../agent/directory/service-credential.ts';
 import { createLedger, type MembershipTable } from '../../../agent/ledger/ledger.ts';
-import type { Membership } from '../../../agent/ledger/membership.ts';
+import { expiryFrom, type Membership } from '../../../agent/ledger/membership.ts';
 import type { SweepLeaseStore } from '../../../agent/sweep/lease.ts';
 import { startTable, TABLE } from '../../support/dynalite-table.ts';
 import {
@@ -24,8 +24,8 @@ interface Subject {
   readonly sweepLease: SweepLeaseStore;
   /** The store as each worker makes it for itself. */
   refusals(): RefusalStore;
-  /** All memberships, over as many pages as it takes. */
-  scan(): Promise<Membership[]>;
+  /** All memberships that have not ended before `endedSince`, over as many pages as it takes. */
+  scan(endedSince: number): Promise<Membership[]>;
   close(): void;
 }
 
@@ -36,9 +36,13 @@ function inMemory(): Subject {
     table,
     sweepLease: createMemorySweepLease(),
     refusals: () => refusals,
-    async scan() {
+    async scan(endedSince) {
       const found: Membership[] = [];
-      for (let page = table.page(0, 2); page.length > 0; page = table.page(found.length, 2)) {
+      for (
+        let page = table.page(0, 2, endedSince);
+        page.length > 0;
+        page = table.page(found.length, 2, endedSince)
+      ) {
         found.push(...page);
       }
       return found;
@@ -54,9 +58,9 @@ async function inDynamoDB(): Promise<Subject> {
     table: createMembershipTable(client, TABLE),
     sweepLease: createSweepLeaseStore(client, TABLE),
     refusals: () => createRefusalStore(client, TABLE),
-    async scan() {
+    async scan(endedSince) {
       const found: Membership[] = [];
-      for await (const page of scanMemberships(client, TABLE, new AbortController().signal)) {
+      for await (const page of scanMemberships(client, TABLE, endedSince, new AbortController().signal)) {
         found.push(...page.memberships);
       }
       return found;
@@ -173,7 +177,7 @@ describe.each([
 
     test('is a copy: what its reader does to it changes nothing', async () => {
       await table.write(full(), undefined);
-      const [scanned] = (await subject.scan()).filter((found) => found.instanceId === instanceId);
+      const [scanned] = (await subject.scan(0)).filter((found) => found.instanceId === instanceId);
       for (const found of [await table.read(instanceId), scanned]) {
         if (!found?.lastError) throw new Error('There is no record.');
         Object.assign(found.lastError, { code: 'another' });
@@ -273,13 +277,35 @@ describe.each([
       for (const id of ids) {
         await fresh.table.write({ ...full(), instanceId: id, leaseOwner: undefined }, undefined);
       }
-      const found = await fresh.scan();
+      const found = await fresh.scan(0);
       fresh.close();
       const { leaseOwner: _leaseOwner, ...rest } = full();
       expect(found.toSorted((a, b) => a.instanceId.localeCompare(b.instanceId))).toStrictEqual(
         ids.map((id) => ({ ...rest, instanceId: id })),
       );
     });
+  });
+
+  test('a scan leaves out what ended before a time, and nothing that has not ended', async () => {
+    const fresh = await start();
+    const day = 86_400_000;
+    const { expiresAt: _expiresAt, ...living } = full();
+    const write = (id: string, endedAt?: number): Promise<boolean> =>
+      fresh.table.write(
+        { ...living, instanceId: id, ...(endedAt !== undefined && { expiresAt: expiryFrom(endedAt) }) },
+        undefined,
+      );
+    await write('i-00000000000000001');
+    await write('i-00000000000000002', 9 * day);
+    await write('i-00000000000000003', 10 * day);
+    await write('i-00000000000000004', 11 * day);
+    const found = await fresh.scan(10 * day);
+    fresh.close();
+    expect(found.map((each) => each.instanceId).toSorted()).toEqual([
+      'i-00000000000000001',
+      'i-00000000000000003',
+      'i-00000000000000004',
+    ]);
   });
 
   test("the sweep's lease is written only over the fencing token that was read", async () => {

@@ -15,7 +15,7 @@ const signal = new AbortController().signal;
 
 async function allPages(stop = signal): Promise<MembershipPage[]> {
   const pages: MembershipPage[] = [];
-  for await (const page of scanMemberships(client, TABLE, stop)) pages.push(page);
+  for await (const page of scanMemberships(client, TABLE, 0, stop)) pages.push(page);
   return pages;
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
+import { expiryFrom } from '../../../agent/ledger/membership.ts';
 import { sidOf } from '../../support/memory-directory.ts';
 import { codesOf, HOUR, instanceOf, LEASE_MS, linesOf, nameOf, SweepWorld, UNSHOWN_GUID } from './world.ts';
 
@@ -50,6 +51,24 @@ describe('an orphan', () => {
     const orphan = world.account(1);
     world.membership(1, { state: 'removed' });
     expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} removed`]);
+  });
+
+  test('whose membership ended weeks ago goes, too, over the record that the look at the ledger left out', async () => {
+    const orphan = world.account(1);
+    const now = world.clock.now();
+    world.membership(1, { state: 'removed', fencingToken: 7, expiresAt: expiryFrom(now - 20 * 24 * HOUR) });
+    expect(linesOf(await world.sweep())).toEqual([`orphan ${orphan} removed`]);
+    expect(world.accounts.size).toBe(0);
+    expect(world.table.get(orphan)).toMatchObject({ state: 'removed', fencingToken: 8 });
+  });
+
+  test('whose membership, left out of that look, can’t be read is kept, and the others go', async () => {
+    const kept = world.account(1);
+    const orphan = world.account(2);
+    world.fault = failOn(new RegExp(`table.read ${kept}`), 'unexpected');
+    const report = await world.sweep();
+    expect(linesOf(report)).toEqual([`orphan ${kept} kept unproven`, `orphan ${orphan} removed`]);
+    expect(report.errors).toMatchObject([{ instanceId: kept, error: { code: 'unexpected' } }]);
   });
 
   test('and a hundred others are looked up together', async () => {

@@ -175,7 +175,7 @@ export class SweepWorld {
         return this.autoScaling.has(instanceId);
       },
       ledger: {
-        pages: () => this.#pages(),
+        pages: (endedSince) => this.#pages(endedSince),
         find: (instanceId) => this.ledger.find(instanceId),
         claim: (instanceId, first) => this.ledger.claim(instanceId, first),
       },
@@ -202,11 +202,11 @@ export class SweepWorld {
     return answer;
   }
 
-  async *#pages(): AsyncGenerator<MembershipPage> {
+  async *#pages(endedSince: number): AsyncGenerator<MembershipPage> {
     const count = this.table.size;
     for (let at = 0; at < count; at += this.pageSize) {
       await this.call('ledger.page');
-      yield { memberships: this.#memory.page(at, this.pageSize), unreadable: [] };
+      yield { memberships: this.#memory.page(at, this.pageSize, endedSince), unreadable: [] };
     }
     yield { memberships: [], unreadable: this.unreadable };
   }

@@ -71,7 +71,11 @@ function open(clock: IdleClock): Directory {
 }
 
 /** Ours is what our service account made: with our stamp, or, should the stamp be gone, with a name of ours. */
-const isOurs = ({ computerName, owner, stamp }: ComputerAccount): boolean =>
+const isOurs = ({
+  computerName,
+  owner,
+  stamp,
+}: Pick<ComputerAccount, 'computerName' | 'owner' | 'stamp'>): boolean =>
   owner === SERVICE_ACCOUNT &&
   (stamp === undefined
     ? NAMES.includes(computerName)
