@@ -15,6 +15,8 @@ export interface ServiceControlPolicyProps {
   readonly deployment: string;
   /** ARNs of exempt roles, `*` for any characters: the system's own roles, and those of the few people who run it. */
   readonly exempt: readonly string[];
+  /** Path of the system's roles. @default / */
+  readonly rolePath?: string;
   /** VPC of the workers. Its ID follows from no name; without it, what protects the VPC is left out. */
   readonly vpcId?: string;
   /** Where the agent's file is. Without it, what protects the file is left out. */
@@ -40,6 +42,7 @@ export function serviceControlPolicy(
     Region: '*',
     AccountId: '*',
     Deployment: props.deployment,
+    RolePath: props.rolePath ?? '/',
     ...(vpcId !== undefined && { VpcId: vpcId }),
     ...(agentFile && {
       AgentBucketArn: `arn:*:s3:::${agentFile.bucketName}`,
@@ -65,15 +68,12 @@ export function serviceControlPolicy(
   };
 }
 
-/** The roles that are exempt by default: the system's own, and the administrators' roles by their documented names. */
-export function defaultExemptions(deployment: string): string[] {
+/** The roles that are exempt by default: the system's own of every Region, and the administrators' by their documented names. */
+export function defaultExemptions(deployment: string, rolePath = '/'): string[] {
+  const own = ['worker', 'hook-publisher', 'dead-letter-operator', 'membership-operator'];
+  const people = ['administrator', 'worker-administrator', 'break-glass'];
   return [
-    'worker',
-    'hook-publisher',
-    'dead-letter-operator',
-    'membership-operator',
-    'administrator',
-    'worker-administrator',
-    'break-glass',
-  ].map((name) => `arn:*:iam::*:role/${deployment}-${name}`);
+    ...own.map((name) => `arn:*:iam::*:role${rolePath}${deployment}-*-${name}`),
+    ...people.map((name) => `arn:*:iam::*:role/${deployment}-${name}`),
+  ];
 }

@@ -32,7 +32,7 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
   mkdirSync(join(folder, 'policies'), { recursive: true });
   await bundleAgent(agentFile);
   createApp({ outdir: folder, agentFile }).synth();
-  const exempt = [...defaultExemptions(named.deployment), ...named.exempt];
+  const exempt = [...defaultExemptions(named.deployment, named.rolePath), ...named.exempt];
   const policies = denyPolicies.map((name) => {
     const file = join(folder, 'policies', `${name}.json`);
     const { document, leftOut } = serviceControlPolicy(name, { ...named, exempt });
