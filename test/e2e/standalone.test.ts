@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { placeChecks } from '../../agent/checks/place-checks.ts';
 import { IDENTITY } from '../../agent/operator/doctor/deployment-checks.ts';
 import { accountId, region } from '../../infra/sandbox/inside/sandbox.ts';
-import type { ClientConfig } from '../../infra/sandbox/stack/stack.ts';
+import type { ClientConfig } from '../../infra/sandbox/stack/client-config.ts';
 import { describeReal } from '../support/sandbox.ts';
 import {
   computerNames,

@@ -16,16 +16,10 @@ import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
 import { account } from '../stack/account.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
-import { cloudFormationService } from '../stack/cloudformation/service.ts';
-import { resourceTypes } from '../stack/resources/index.ts';
+import { cloudFormationOf } from '../stack/cloudformation/service.ts';
 import { Permissions } from '../stack/permissions.ts';
-import {
-  type ClientConfig,
-  deployStack,
-  type Stack,
-  type StackOptions,
-  unjoinOnlyTag,
-} from '../stack/stack.ts';
+import type { ClientConfig } from '../stack/client-config.ts';
+import { deployStack, type Stack, type StackOptions, unjoinOnlyTag } from '../stack/stack.ts';
 import { synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -209,18 +203,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
-      more: (parts) => [
-        cloudFormationService(parts, {
-          types: resourceTypes,
-          cloud: () => cloud,
-          remembered: new Set(),
-          onCreated: (resource) => permissions.add(resource),
-          onDeleted: (resource) => permissions.remove(resource),
-          ...(options.describeStacksWaitsMs === undefined
-            ? {}
-            : { describeWaitsMs: options.describeStacksWaitsMs }),
-        }),
-      ],
+      more: cloudFormationOf({
+        permissions,
+        cloud: () => cloud,
+        describeWaitsMs: options.describeStacksWaitsMs,
+      }),
     });
     undo.push(async () => cloud.close());
     const server = createServer((request, response) => cloud.handler(request, response));
@@ -235,7 +222,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const stack = await deployStack({
       place: { region, accountId },
       cloud,
-      permissions,
       account: people,
       synthesis: synthesized,
       deployment,

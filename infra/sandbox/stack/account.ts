@@ -15,7 +15,7 @@ export interface Account {
   readonly developerArn: string;
   /** The person at the sandbox, who stands where AWS itself stands: no policy binds this user. */
   readonly operatorArn: string;
-  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: string }>;
+  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: RegExp }>;
   /** The developer may assume the two roles. */
   readonly trust: ReadonlyMap<string, Policy>;
 }
@@ -44,7 +44,7 @@ export function account({ accountId }: Pick<Place, 'accountId'>, deployment: str
         {
           policies: [everything],
           // All there are: what a stack adds to them binds the developer as well.
-          attached: `${deployment}-deny-`,
+          attached: new RegExp(`^${deployment}-(?:[a-z0-9-]+-)?deny-[a-z-]+$`),
         },
       ],
     ]),

@@ -9,10 +9,10 @@ import { scalar } from './template.ts';
 export interface PermissionsOptions {
   readonly accountId: string;
   /**
-   * Who was in the account before the stack: users and roles, and how the names begin of the stack's managed policies that
+   * Who was in the account before the stack: users and roles, and what the names match of the stack's managed policies that
    * are attached to them.
    */
-  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: string }>;
+  readonly identities: ReadonlyMap<string, Identity & { readonly attached?: RegExp }>;
   /** Trust policies of those roles. */
   readonly trust: ReadonlyMap<string, Policy>;
   /** ARN of the person at the sandbox: no policy applies, and the calls prove nothing. */
@@ -106,11 +106,11 @@ export class Permissions {
   }
 
   /** None while the stack has not made it yet. */
-  #managed(prefix: string): Policy[] {
+  #managed(names: RegExp): Policy[] {
     return this.#resources
       .filter(({ type, properties }) => {
         const name = properties['ManagedPolicyName'];
-        return type === 'AWS::IAM::ManagedPolicy' && typeof name === 'string' && name.startsWith(prefix);
+        return type === 'AWS::IAM::ManagedPolicy' && typeof name === 'string' && names.test(name);
       })
       .map(({ logicalId, properties }) => policy(logicalId, properties['PolicyDocument']));
   }

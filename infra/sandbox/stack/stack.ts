@@ -4,37 +4,25 @@ import {
   CreateAutoScalingGroupCommand,
   CreateOrUpdateTagsCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  paginateListStackResources,
+} from '@aws-sdk/client-cloudformation';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { SQSClient } from '@aws-sdk/client-sqs';
-import { SSMClient } from '@aws-sdk/client-ssm';
-import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { Place } from '../cloud/place.ts';
 import type { Account } from './account.ts';
 import { merge, type AgentConfig } from './agent-config.ts';
+import type { ClientConfig } from './client-config.ts';
 import { network } from './network.ts';
-import { deploy, type DeployedStack } from './deploy.ts';
-import type { Permissions } from './permissions.ts';
-import type { Target } from './resource-type.ts';
+import { putStack } from './put-stack.ts';
 import type { Synthesis } from './synthesis.ts';
-
-/** What the SDK clients need to reach the endpoint as one principal. */
-export interface ClientConfig {
-  readonly endpoint: string;
-  readonly region: string;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
-}
 
 export interface StackOptions {
   readonly place: Place;
   readonly cloud: Cloud;
-  readonly permissions: Permissions;
   readonly account: Account;
   readonly synthesis: Synthesis;
   readonly deployment: string;
@@ -80,7 +68,6 @@ export interface Stack {
   readonly auditTopicArn: string;
   /** Names of the command documents. */
   readonly documents: Readonly<Record<'probe' | 'joinLinux' | 'joinWindows' | 'leave', string>>;
-  readonly resources: DeployedStack['resources'];
   /** What the agent's `--config` reads. */
   readonly agentConfig: AgentConfig;
   /** The bundled agent. */
@@ -106,107 +93,128 @@ export const unjoinOnlyTag = { Key: 'adjoin:UnjoinOnly', Value: 'true', Propagat
 
 /** Fails if any part of it exists already. */
 export async function deployStack(options: StackOptions): Promise<Stack> {
-  const { place, cloud, account, permissions, deployment } = options;
-  const administrator: ClientConfig = {
-    endpoint: options.deployer.endpoint,
-    region: place.region,
-    credentials: cloud.issue({ roleArn: account.administratorRoleArn, sessionName: 'deployment' }),
-  };
-  const clients = {
-    autoScaling: new AutoScalingClient(administrator),
-    dynamoDb: new DynamoDBClient(administrator),
-    secrets: new SecretsManagerClient(administrator),
-    sqs: new SQSClient(administrator),
-    ssm: new SSMClient(administrator),
-  };
-  const target: Target = {
-    ...place,
-    clients,
-    cloud,
-    remembered: new Set(),
-    hex: (digits) => randomBytes(digits).toString('hex').slice(0, digits),
-  };
-  const onCreated: Permissions['add'] = (resource) => permissions.add(resource);
-  const onDeleted: Permissions['remove'] = (resource) => permissions.remove(resource);
+  const { cloud, deployment } = options;
+  const administrator = administratorOf(options);
+  await putStack(
+    { name: deployment, template: options.synthesis.template, parameters: await parametersOf(options) },
+    administrator,
+    cloud.buckets,
+  );
+  const { outputs } = await deployedAs(deployment, administrator);
+  await createGroup(options);
+  const autoScaling = new AutoScalingClient(administrator);
+  const secrets = new SecretsManagerClient(administrator);
   try {
-    const stack = await deploy({
-      name: deployment,
-      template: options.synthesis.template,
-      parameters: await parametersOf(options),
-      target,
-      onCreated,
-      onDeleted,
-    });
-    const output = (name: string): string => {
-      const value = stack.outputs.get(name);
-      if (typeof value !== 'string') throw new Error(`The stack has no output ${name}.`);
-      return value;
-    };
-    const documentName = (purpose: string): string => {
-      const name = stack.resources.find(
-        ({ type, ref }) => type === 'AWS::SSM::Document' && ref.startsWith(`${deployment}-${purpose}-`),
-      )?.ref;
-      if (name === undefined) throw new Error(`The stack has no document to ${purpose}.`);
-      return name;
-    };
-    await createGroup(options);
     if (options.attach?.Join === 'false') {
       const tag = { ...unjoinOnlyTag, ResourceId: autoScalingGroup, ResourceType: 'auto-scaling-group' };
-      await clients.autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+      await autoScaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
     }
-    await deploy({
-      name: `${deployment}-attach`,
-      template: options.synthesis.attachTemplate,
-      parameters: {
-        AutoScalingGroupName: autoScalingGroup,
-        QueueArn: output('QueueArn'),
-        PublisherRoleArn: output('PublisherRoleArn'),
-        ...options.attach,
-        ...(options.heartbeatSeconds === undefined
-          ? {}
-          : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
+    await putStack(
+      {
+        name: `${deployment}-attach`,
+        template: options.synthesis.attachTemplate,
+        parameters: {
+          AutoScalingGroupName: autoScalingGroup,
+          QueueArn: outputOf(outputs, 'QueueArn'),
+          PublisherRoleArn: outputOf(outputs, 'PublisherRoleArn'),
+          ...options.attach,
+          ...(options.heartbeatSeconds === undefined
+            ? {}
+            : { HeartbeatSeconds: String(options.heartbeatSeconds) }),
+        },
       },
-      target,
-      onCreated,
-      onDeleted,
-    });
-    await clients.secrets.send(
+      administrator,
+      cloud.buckets,
+    );
+    await secrets.send(
       new PutSecretValueCommand({
-        SecretId: output('SecretArn'),
+        SecretId: outputOf(outputs, 'SecretArn'),
         SecretString: JSON.stringify(options.credential),
       }),
     );
-    const queueUrl = output('QueueUrl');
-    const deployed: AgentConfig = JSON.parse(output('AgentConfig'));
-    const here: AgentConfig = {
-      // As in a VPC with private DNS, the queue's address leads through the endpoint.
-      queueUrl: options.vpcEndpoint + new URL(queueUrl).pathname,
-      directory: { caFile: options.caFile },
-    };
-    return {
-      deployment,
-      autoScalingGroup,
-      queueUrl,
-      deadLetterQueueUrl: output('DeadLetterQueueUrl'),
-      table: output('TableName'),
-      secretId: output('SecretArn'),
-      workerRoleArn: output('WorkerRoleArn'),
-      publisherRoleArn: output('PublisherRoleArn'),
-      deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
-      membershipOperatorRoleArn: output('MembershipOperatorRoleArn'),
-      auditTopicArn: output('AuditTopicArn'),
-      documents: {
-        probe: documentName('probe'),
-        joinLinux: documentName('join-linux'),
-        joinWindows: documentName('join-windows'),
-        leave: documentName('leave'),
-      },
-      resources: stack.resources,
-      agentConfig: [here, intervals, options.agentConfig ?? {}].reduce(merge, deployed),
-      agentFile: options.synthesis.agentFile,
-    };
   } finally {
-    for (const client of Object.values(clients)) client.destroy();
+    autoScaling.destroy();
+    secrets.destroy();
+  }
+  return readStack(options, administrator);
+}
+
+/** Who deploys, puts the credential and attaches groups. */
+function administratorOf({ place, cloud, account, deployer }: StackOptions): ClientConfig {
+  return {
+    endpoint: deployer.endpoint,
+    region: place.region,
+    credentials: cloud.issue({ roleArn: account.administratorRoleArn, sessionName: 'deployment' }),
+  };
+}
+
+/** The stack as it was deployed, by whatever way, with the configuration that its agent has here. */
+export async function readStack(
+  options: StackOptions,
+  reader: ClientConfig = administratorOf(options),
+): Promise<Stack> {
+  const { deployment } = options;
+  const { outputs, documents } = await deployedAs(deployment, reader);
+  const output = (name: string) => outputOf(outputs, name);
+  const documentName = (purpose: string): string => {
+    const name = documents.find((each) => each.startsWith(`${deployment}-${purpose}-`));
+    if (name === undefined) throw new Error(`The stack has no document to ${purpose}.`);
+    return name;
+  };
+  const queueUrl = output('QueueUrl');
+  const deployed: AgentConfig = JSON.parse(output('AgentConfig'));
+  const here: AgentConfig = {
+    // As in a VPC with private DNS, the queue's address leads through the endpoint.
+    queueUrl: options.vpcEndpoint + new URL(queueUrl).pathname,
+    directory: { caFile: options.caFile },
+  };
+  return {
+    deployment,
+    autoScalingGroup,
+    queueUrl,
+    deadLetterQueueUrl: output('DeadLetterQueueUrl'),
+    table: output('TableName'),
+    secretId: output('SecretArn'),
+    workerRoleArn: output('WorkerRoleArn'),
+    publisherRoleArn: output('PublisherRoleArn'),
+    deadLetterOperatorRoleArn: output('DeadLetterOperatorRoleArn'),
+    membershipOperatorRoleArn: output('MembershipOperatorRoleArn'),
+    auditTopicArn: output('AuditTopicArn'),
+    documents: {
+      probe: documentName('probe'),
+      joinLinux: documentName('join-linux'),
+      joinWindows: documentName('join-windows'),
+      leave: documentName('leave'),
+    },
+    agentConfig: [here, intervals, options.agentConfig ?? {}].reduce(merge, deployed),
+    agentFile: options.synthesis.agentFile,
+  };
+}
+
+function outputOf(outputs: ReadonlyMap<string, string>, name: string): string {
+  const value = outputs.get(name);
+  if (value === undefined) throw new Error(`The stack has no output ${name}.`);
+  return value;
+}
+
+/** What CloudFormation shows of a stack: its outputs, and the names of its documents. */
+async function deployedAs(StackName: string, reader: ClientConfig) {
+  const client = new CloudFormationClient(reader);
+  try {
+    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName }));
+    const documents: string[] = [];
+    for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client }, { StackName }))
+      documents.push(
+        ...StackResourceSummaries.filter(({ ResourceType }) => ResourceType === 'AWS::SSM::Document').map(
+          ({ PhysicalResourceId = '' }) => PhysicalResourceId,
+        ),
+      );
+    const outputs = (Stacks?.[0]?.Outputs ?? []).map(
+      ({ OutputKey = '', OutputValue = '' }): [string, string] => [OutputKey, OutputValue],
+    );
+    return { outputs: new Map(outputs), documents };
+  } finally {
+    client.destroy();
   }
 }
 

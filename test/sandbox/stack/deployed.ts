@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { account, type Account } from '../../../infra/sandbox/stack/account.ts';
+import { cloudFormationOf } from '../../../infra/sandbox/stack/cloudformation/service.ts';
 import { Permissions } from '../../../infra/sandbox/stack/permissions.ts';
-import { deployStack, type ClientConfig, type Stack } from '../../../infra/sandbox/stack/stack.ts';
+import type { ClientConfig } from '../../../infra/sandbox/stack/client-config.ts';
+import { deployStack, type Stack } from '../../../infra/sandbox/stack/stack.ts';
 import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 
 export const place = { region: 'eu-central-1', accountId: '123456789012' };
@@ -45,7 +47,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     resourcePolicies: () => cloud.resourcePolicies(),
   });
   let booted = 0;
-  const cloud = createCloud({
+  const cloud: Cloud = createCloud({
     ...place,
     principals: [{ name: 'developer', ...key }],
     fleet: {
@@ -68,6 +70,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
         }),
     },
     authorize: permissions.authorize,
+    more: cloudFormationOf({ permissions, cloud: () => cloud }),
     endpointOf: (service) => permissions.endpointOf(service),
     registrationDelayMs: 0,
     transitionMs: 0,
@@ -78,7 +81,6 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
   const stack = await deployStack({
     place,
     cloud,
-    permissions,
     account: people,
     synthesis: await synthesis(),
     deployment: 'adjoin',

@@ -33,6 +33,7 @@ import { arn, type Place } from '../place.ts';
 import type { Requirement, Resource, Service } from '../service.ts';
 import { enforce } from '../limits/limit.ts';
 import * as limits from '../limits/ec2.ts';
+import { prefixListOperations } from './prefix-list-operations.ts';
 import { stateCodes, type Instance, type Instances } from './instances.ts';
 
 interface Ec2Parts {
@@ -51,6 +52,7 @@ export function ec2Service(parts: Ec2Parts): Service {
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     errors: errorTypeRegistries,
     operations: operationTable([
+      ...prefixListOperations(parts),
       on(DescribeInstances$, describeInstances),
       on(RunInstances$, runInstances, (_, input) => requiredToRun(parts, input)),
       on(StopInstances$, stopInstances, named),

@@ -24,7 +24,9 @@ export function execute(parts: CloudFormationParts, stack: Stack, changeSet: Cha
   changeSet.executionStatus = 'EXECUTE_IN_PROGRESS';
   // "CloudFormation deletes all change sets associated with the stack", but for this one.
   for (const name of stack.changeSets.keys()) if (name !== changeSet.name) stack.changeSets.delete(name);
-  stack.going = carryOut();
+  stack.going = carryOut().catch((error: unknown) =>
+    stacks.turn(stack, `${type === 'UPDATE' ? 'UPDATE' : 'CREATE'}_FAILED`, defect(error)),
+  );
 
   async function carryOut(): Promise<void> {
     const target = targetOf(parts, call);
@@ -78,7 +80,7 @@ export function destroy(
 ): void {
   const { stacks, engine } = parts;
   stacks.turn(stack, 'DELETE_IN_PROGRESS', userInitiated);
-  stack.going = carryOut();
+  stack.going = carryOut().catch((error: unknown) => stacks.turn(stack, 'DELETE_FAILED', defect(error)));
 
   async function carryOut(): Promise<void> {
     const target = targetOf(parts, call);
@@ -100,3 +102,7 @@ export function destroy(
     }
   }
 }
+
+/** The emulation failed, not the stack: the text is what finds it. */
+const defect = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

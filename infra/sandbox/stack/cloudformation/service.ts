@@ -1,7 +1,9 @@
 import { errorTypeRegistries } from '@aws-sdk/client-cloudformation';
-import type { ServiceParts } from '../../cloud/cloud.ts';
+import type { CloudOptions, ServiceParts } from '../../cloud/cloud.ts';
 import { operationTable } from '../../cloud/operations.ts';
 import type { Service } from '../../cloud/service.ts';
+import type { Permissions } from '../permissions.ts';
+import { resourceTypes } from '../resources/index.ts';
 import { changeSetOperations } from './change-set-operations.ts';
 import type { CloudFormationParts, Engine } from './parts.ts';
 import { stackOperations } from './stack-operations.ts';
@@ -18,4 +20,24 @@ export function cloudFormationService(parts: ServiceParts, engine: Engine): Serv
     errors: errorTypeRegistries,
     operations: operationTable([...changeSetOperations(all), ...stackOperations(all)]),
   };
+}
+
+/** For an account whose policies are those of its stacks. */
+export function cloudFormationOf(account: {
+  readonly permissions: Permissions;
+  readonly cloud: Engine['cloud'];
+  readonly describeWaitsMs?: number | undefined;
+}): NonNullable<CloudOptions['more']> {
+  const { permissions, cloud, describeWaitsMs } = account;
+  const remembered = new Set<string>();
+  return (parts) => [
+    cloudFormationService(parts, {
+      types: resourceTypes,
+      cloud,
+      remembered,
+      onCreated: (resource) => permissions.add(resource),
+      onDeleted: (resource) => permissions.remove(resource),
+      ...(describeWaitsMs === undefined ? {} : { describeWaitsMs }),
+    }),
+  ];
 }

@@ -117,11 +117,12 @@ export class Stacks {
     throw new ServiceFailure('ValidationError', `Stack with id ${nameOrId} does not exist`);
   }
 
-  /** The ARN that policies see: its ID, or one that any ID fits where there is none yet. */
+  /** The ARN that policies see: its ID, or one with an ID of its own where there is none yet. */
   arnOf(nameOrId: string | undefined): string {
     const { region, accountId } = this.#parts.place;
     return (
-      this.find(nameOrId ?? '')?.id ?? `arn:aws:cloudformation:${region}:${accountId}:stack/${nameOrId}/*`
+      this.find(nameOrId ?? '')?.id ??
+      `arn:aws:cloudformation:${region}:${accountId}:stack/${nameOrId}/00000000-0000-4000-8000-000000000000`
     );
   }
 

@@ -1,0 +1,70 @@
+/** Deploys a stack by the calls that `aws cloudformation deploy` makes, with the template in a bucket. */
+import {
+  CloudFormationClient,
+  CreateChangeSetCommand,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  ExecuteChangeSetCommand,
+} from '@aws-sdk/client-cloudformation';
+import type { Buckets } from '../cloud/s3/buckets.ts';
+import type { ClientConfig } from './client-config.ts';
+import { TemplateError } from './template.ts';
+
+export interface StackWish {
+  readonly name: string;
+  /** As text. */
+  readonly template: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+const bucket = 'sandbox-templates';
+/** A stack takes less than a second here. */
+const pollMs = 20;
+
+/** @throws TemplateError with the reason of the first resource that could not be made */
+export async function putStack(
+  { name, template, parameters }: StackWish,
+  deployer: ClientConfig,
+  buckets: Buckets,
+): Promise<void> {
+  if (!buckets.names().includes(bucket)) buckets.create(bucket);
+  const { key } = buckets.put(bucket, `${name}.json`, Buffer.from(template), 'application/json');
+  const client = new CloudFormationClient({ ...deployer, maxAttempts: 1 });
+  const at = { StackName: name, ChangeSetName: 'sandbox' };
+  try {
+    await client.send(
+      new CreateChangeSetCommand({
+        ...at,
+        ChangeSetType: 'CREATE',
+        TemplateURL: `${deployer.endpoint}/${bucket}/${key}`,
+        Capabilities: ['CAPABILITY_NAMED_IAM'],
+        Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
+          ParameterKey,
+          ParameterValue,
+        })),
+      }),
+    );
+    await client.send(new ExecuteChangeSetCommand(at));
+    for (;;) {
+      const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: name }));
+      const status = Stacks?.[0]?.StackStatus ?? '';
+      if (status === 'CREATE_COMPLETE') return;
+      if (!status.endsWith('_IN_PROGRESS')) throw await failure(client, name, status);
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+async function failure(
+  client: CloudFormationClient,
+  StackName: string,
+  status: string,
+): Promise<TemplateError> {
+  const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName }));
+  const failed = StackEvents.findLast(({ ResourceStatus }) => ResourceStatus === 'CREATE_FAILED');
+  return new TemplateError(
+    `${StackName} is ${status}: ${failed?.LogicalResourceId}: ${failed?.ResourceStatusReason}`,
+  );
+}
