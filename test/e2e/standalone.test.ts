@@ -6,7 +6,6 @@ import {
   TerminateInstancesCommand,
   waitUntilInstanceStopped,
 } from '@aws-sdk/client-ec2';
-import { AutoScalingClient, DeleteLifecycleHookCommand } from '@aws-sdk/client-auto-scaling';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -222,21 +221,6 @@ describeReal('instances of no group', (ground) => {
     expect(asked.passed).toEqual([IDENTITY, 'clock', ...placeChecks.map(({ id }) => id)]);
     // What it has tried is undone.
     expect(await computerNames(system)).toEqual([name, secondName].toSorted());
-
-    // And where something is wrong, it is seen.
-    const owner = new AutoScalingClient(system.developer);
-    const fleet = { AutoScalingGroupName: 'fleet' };
-    await owner.send(new DeleteLifecycleHookCommand({ ...fleet, LifecycleHookName: 'adjoin-launch' }));
-    await owner.send(new DeleteLifecycleHookCommand({ ...fleet, LifecycleHookName: 'adjoin-terminate' }));
-    owner.destroy();
-    const unhooked = await doctor(administrator, '--group', 'fleet');
-    expect(unhooked.failed).toEqual(['dead-letters', 'workers', 'group-hooks']);
-    await system.domain.stop();
-    const alone = await doctor(operator(), '--ask-worker');
-    await system.domain.start();
-    expect(alone.code).toBe(70);
-    expect(alone.failed).toContain('controllers');
-    expect(alone.skipped).toEqual(expect.arrayContaining(['log-on', 'right-create', 'right-delete']));
 
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [first] }));
     await reaches(first, 'removed');
