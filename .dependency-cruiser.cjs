@@ -5,6 +5,7 @@
 const agent = {
   ground: { path: '^agent/(batch|clock|config|errors|keep-alive|log|patience|redact|terms|version)\\.ts$', on: [] },
 
+  checks: { path: '^agent/checks/', on: ['ground'] },
   ledger: { path: '^agent/ledger/', on: ['ground'] },
   directory: { path: '^agent/directory/', on: ['ground'] },
   nodes: { path: '^agent/nodes/', on: ['ground'] },
@@ -13,16 +14,21 @@ const agent = {
   sweep: { path: '^agent/sweep/', on: ['ground', 'ledger', 'directory'] },
 
   // A port is declared by the room that calls it; the adapter that serves it stands above.
-  aws: { path: '^agent/aws/', on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep'] },
+  aws: { path: '^agent/aws/', on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep'] },
   worker: { path: '^agent/worker\\.ts$', on: ['ground', 'lifecycle'] },
 
   compose: {
-    path: '^agent/compose\\.ts$',
-    on: ['ground', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
+    path: '^agent/(compose|place)\\.ts$',
+    on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'worker'],
   },
   // The dead letters are read without a worker: these commands reach the adapters themselves.
-  cli: { path: '^agent/cli/', on: ['ground', 'ledger', 'nodes', 'lifecycle', 'sweep', 'aws', 'compose'] },
+  cli: { path: '^agent/cli/', on: ['ground', 'checks', 'ledger', 'nodes', 'lifecycle', 'sweep', 'aws', 'compose'] },
   main: { path: '^agent/main\\.ts$', on: ['cli'] },
+  // Commands of an operator's desk. Nothing stands on it, so a worker's bundle has none of it.
+  operator: {
+    path: '^agent/operator/',
+    on: ['ground', 'checks', 'ledger', 'directory', 'nodes', 'lifecycle', 'sweep', 'aws', 'cli'],
+  },
 };
 
 /** The AWS CDK part of infra. */
@@ -109,7 +115,7 @@ module.exports = {
     {
       name: 'only-the-aws-adapters-speak-to-aws',
       severity: 'error',
-      from: { path: '^agent/', pathNot: '^agent/aws/' },
+      from: { path: '^agent/', pathNot: '^agent/(operator/)?aws/' },
       to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
     },
   ],

@@ -8,6 +8,7 @@ import { createClients, destroyClients, type Clients } from './aws/clients.ts';
 import { createEc2Instances } from './aws/ec2-instance.ts';
 import { readInstanceTag } from './aws/instance-tags.ts';
 import { createInstances } from './aws/instances.ts';
+import { createAnswers } from './aws/inquiry-answers.ts';
 import { createMembershipTable, scanMemberships } from './aws/membership-table.ts';
 import { createQueue } from './aws/queue.ts';
 import { createRefusalStore } from './aws/refusal-store.ts';
@@ -15,6 +16,7 @@ import { createOutcomes } from './aws/request-outcomes.ts';
 import { createRunCommand } from './aws/run-command.ts';
 import { createSecretStore } from './aws/secret.ts';
 import { createSweepLeaseStore } from './aws/sweep-lease-store.ts';
+import { checkPlace, type PlacePorts } from './checks/place-checks.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { watchCredential } from './directory/credential-watch.ts';
@@ -28,12 +30,14 @@ import { createLedger, type Ledger } from './ledger/ledger.ts';
 import { firstVisibility } from './lifecycle/delivery.ts';
 import { expectationOf } from './lifecycle/envelope.ts';
 import { createHandler, LEASE_SHARE } from './lifecycle/handler.ts';
+import type { InquiryPort } from './lifecycle/inquiry.ts';
 import { documentOf } from './lifecycle/own-documents.ts';
 import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
 import type { Log } from './log.ts';
 import { createNodes, type Nodes } from './nodes/nodes.ts';
 import type { Pauses } from './patience.ts';
+import { createPlace } from './place.ts';
 import type { Redactor } from './redact.ts';
 import { createSweepLeases, type SweepLeases } from './sweep/lease.ts';
 import type { InstancesPort, SweepLimits, SweepPorts } from './sweep/ports.ts';
@@ -199,6 +203,20 @@ function workPortsOf(adapters: Adapters): WorkPorts {
 const instancesOf = ({ clients, config: { accountId, region } }: Adapters): InstancesPort =>
   createInstances({ ec2: clients.ec2, autoScaling: clients.autoScaling, accountId, region });
 
+function inquiriesOf(adapters: Adapters): InquiryPort {
+  const { clients, clock, config, redactor } = adapters;
+  const answers = createAnswers(clients.dynamodb, config.table);
+  return {
+    async answer(id, signal) {
+      if (await answers.find(id)) return;
+      const findings = await checkPlace(createPlace(adapters), { clock, signal });
+      await answers.note(id, { worker: hostname(), findings, at: clock.now() }, (text) =>
+        redactor.clean(text),
+      );
+    },
+  };
+}
+
 function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
   const slots = createSlots(config.concurrency);
@@ -222,6 +240,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     completion: autoScaling,
     ledger,
     outcomes: createOutcomes(clients.dynamodb, config.table),
+    inquiries: inquiriesOf(adapters),
     work: workPortsOf(adapters),
     slots,
     log,
@@ -285,6 +304,17 @@ function sweeperOf(adapters: Adapters): Sweeper {
 /** The sweep alone, for a person who wants one now. */
 export function createSweeper(config: Config, clock: Clock, redactor: Redactor, log: Log): Sweeper {
   return sweeperOf(openAdapters({ config, clock, redactor, log }));
+}
+
+/** What a worker can look at, for a person who is at its place. */
+export interface PlaceCheck {
+  readonly place: PlacePorts;
+  close(): Promise<void>;
+}
+
+export function createPlaceCheck(config: Config, clock: Clock, redactor: Redactor, log: Log): PlaceCheck {
+  const adapters = openAdapters({ config, clock, redactor, log });
+  return { place: createPlace(adapters), close: () => adapters.close() };
 }
 
 export interface Agent {

@@ -82,6 +82,8 @@ export const endings = [
   'void',
   'not-opted-in',
   'test-notification',
+  /** An operator's question, with no action to it. */
+  'answered',
   'malformed',
   'handed-back',
   /** The message stays in the queue, and comes back by itself. */

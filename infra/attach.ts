@@ -1,12 +1,15 @@
-import { Duration, Token } from 'aws-cdk-lib';
+import { Annotations, Duration, Token } from 'aws-cdk-lib';
 import { type CfnAutoScalingGroup, CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
 import { type CfnManagedPolicy, type IRole, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { IConstruct, IDependable } from 'constructs';
 import { Construct } from 'constructs';
 
-/** An Auto Scaling group, of this copy of the construct library or of another. */
+/**
+ * An Auto Scaling group, of this copy of the construct library or of another: an `AutoScalingGroup`, a `CfnAutoScalingGroup`, or one
+ * that is imported by its name.
+ */
 export interface AttachableGroup extends IConstruct {
-  readonly autoScalingGroupName: string;
+  readonly autoScalingGroupName?: string | undefined;
 }
 
 /** What adjoin does with the instances of one group. */
@@ -107,7 +110,8 @@ export function terminateHook(heartbeatTimeout: number): Hook {
  *
  * If the group is made in this app, its hooks are part of it, so that its very first instances join, too. If it is imported,
  * its hooks are resources of their own and apply to instances that are launched later; its owner adds the node policy and the
- * tag `JoinAD=true` (propagated to instances).
+ * tags (propagated to instances).
+ * @throws Error for what would have no effect, because the group, its tags or the role of its instances are out of reach here
  */
 export function attachGroup(group: AttachableGroup, target: HookTarget, options: AttachOptions = {}): void {
   const { unjoinOnly = false } = options;
@@ -125,14 +129,19 @@ export function attachGroup(group: AttachableGroup, target: HookTarget, options:
     throw new Error(`attach: heartbeat ${heartbeatBounds}`);
   }
   const hooks = [...(join ? [launchHook(seconds)] : []), ...(unjoin ? [terminateHook(seconds)] : [])];
-  const scope = new Construct(group, 'Adjoin');
-
-  const made = group.node.defaultChild;
+  const tags = tagsOf(options, unjoinOnly);
+  const made = isGroupResource(group) ? group : group.node.defaultChild;
   if (!isGroupResource(made)) {
+    const autoScalingGroupName = importedName(group, tags);
+    const scope = new Construct(group, 'Adjoin');
+    Annotations.of(scope).addWarningV2(
+      'adjoin:imported-group',
+      'The owner of this group tags it JoinAD=true, propagated to instances, and gives their role the node policy.',
+    );
     for (const hook of hooks) {
       const resource = new CfnLifecycleHook(scope, hook.lifecycleHookName, {
         ...hook,
-        autoScalingGroupName: group.autoScalingGroupName,
+        autoScalingGroupName,
         notificationTargetArn: target.queueArn,
         roleArn: target.publisherRoleArn,
       });
@@ -140,6 +149,8 @@ export function attachGroup(group: AttachableGroup, target: HookTarget, options:
     }
     return;
   }
+  // Found before anything is changed: a group that is refused stays as it was.
+  const role = target.nodePolicy && (options.nodePolicy ?? true) ? roleOf(group) : undefined;
   const present = made.lifecycleHookSpecificationList;
   made.lifecycleHookSpecificationList = [
     ...(Array.isArray(present) ? present : []),
@@ -150,32 +161,43 @@ export function attachGroup(group: AttachableGroup, target: HookTarget, options:
     })),
   ];
   made.node.addDependency(...target.readiness);
-  made.tags.setTag('JoinAD', 'true', tagPriority, true);
-  if (options.onJoinFailure)
-    made.tags.setTag('adjoin:OnJoinFailure', options.onJoinFailure, tagPriority, true);
-  if (unjoinOnly) made.tags.setTag('adjoin:UnjoinOnly', 'true', tagPriority, true);
-  if (options.operatingSystem)
-    made.tags.setTag('Operating_System', options.operatingSystem, tagPriority, true);
-  if (options.logInGroups)
-    made.tags.setTag('adjoin:LogInGroups', options.logInGroups.join(':'), tagPriority, true);
-  if (options.sudoGroups)
-    made.tags.setTag('adjoin:SudoGroups', options.sudoGroups.join(':'), tagPriority, true);
-  for (const [key, value] of Object.entries(ownTags(options)))
-    if (value !== undefined) made.tags.setTag(key, value, tagPriority, true);
-  if (target.nodePolicy && (options.nodePolicy ?? true)) {
-    roleOf(group).addManagedPolicy(
+  for (const [key, value] of Object.entries({ JoinAD: 'true', ...tags }))
+    made.tags.setTag(key, value, tagPriority, true);
+  if (role && target.nodePolicy) {
+    const scope = new Construct(group, 'Adjoin');
+    role.addManagedPolicy(
       ManagedPolicy.fromManagedPolicyArn(scope, 'NodePolicy', target.nodePolicy.attrPolicyArn),
     );
   }
 }
 
-function ownTags({ ownDocuments: own = {} }: AttachOptions): Record<string, string | undefined> {
-  return {
+/** What the agent reads of a group, besides that it opted in. */
+function tagsOf(options: AttachOptions, unjoinOnly: boolean): Record<string, string> {
+  const { ownDocuments: own = {} } = options;
+  const tags = {
+    'adjoin:OnJoinFailure': options.onJoinFailure,
+    'adjoin:UnjoinOnly': unjoinOnly ? 'true' : undefined,
+    Operating_System: options.operatingSystem,
+    'adjoin:LogInGroups': options.logInGroups?.join(':'),
+    'adjoin:SudoGroups': options.sudoGroups?.join(':'),
     'adjoin:JoinDocument': own.join,
     'adjoin:LeaveDocument': own.leave,
     'adjoin:PostJoinDocument': own.postJoin,
     'adjoin:OnPostJoinFailure': own.onPostJoinFailure,
   };
+  return Object.fromEntries(Object.entries(tags).flatMap(([key, value]) => (value ? [[key, value]] : [])));
+}
+
+/** @throws Error for a group without a name, and for tags that would be set nowhere */
+function importedName(group: AttachableGroup, tags: Readonly<Record<string, string>>): string {
+  if (!group.autoScalingGroupName) throw new Error(`attach: ${group.node.path} is no Auto Scaling group`);
+  const names = Object.keys(tags);
+  if (names.length > 0) {
+    throw new Error(
+      `attach: ${group.node.path} is not made in this app, so it can't be tagged here. Its owner sets ${names.join(', ')}, propagated to instances.`,
+    );
+  }
+  return group.autoScalingGroupName;
 }
 
 /** Above that of tags that an app gives to all that it makes. */
@@ -204,7 +226,7 @@ function roleOf(group: AttachableGroup): IRole {
   if (isRole(role) && isResource(role.node.defaultChild, 'AWS::IAM::Role')) return role;
   throw new Error(
     `attach: the role of the instances of ${group.node.path} is not made in this app, so the node policy can't be attached to it. ` +
-      'Attach it where the role is made, and say nodePolicy: false here.',
+      'Give it to the role with grantNode, or where the role is made, and say nodePolicy: false here.',
   );
 }
 

@@ -2,40 +2,16 @@ import { CfnRule } from 'aws-cdk-lib/aws-events';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { auditedChanges, denied, type Owned } from './audited-changes.ts';
 import { fillPolicy } from './policy-file.ts';
 import type { Site } from './site.ts';
 
 export interface AuditProps {
   readonly site: Site;
   readonly key: CfnKey;
+  /** What belongs to this deployment, besides what its name says. */
+  readonly owned: Omit<Owned, 'deployment'>;
 }
-
-/** Error codes of a denied call. Which one it is depends on the service's protocol. */
-const denied = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'];
-
-/**
- * Calls that change permissions, behaviour or records. CreateGrant is left out on purpose: the keys' policies allow it to no
- * one, so that an attacker needs PutKeyPolicy first, and the grants of other keys (one for each encrypted volume) would be
- * most of the notices.
- */
-const changes = `
-  AttachRolePolicy CreatePolicyVersion DeleteRolePolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutRolePolicy
-  SetDefaultPolicyVersion UpdateAssumeRolePolicy
-  DeleteResourcePolicy DeleteSecret PutResourcePolicy PutSecretValue UpdateSecret
-  DisableKey PutKeyPolicy ScheduleKeyDeletion
-  DeleteQueue PurgeQueue SetQueueAttributes
-  DeleteTopic SetTopicAttributes Unsubscribe
-  DeleteTable UpdateContinuousBackups UpdateTable
-  DeleteBucketPolicy PutBucketPolicy
-  DeleteDocument ModifyDocumentPermission UpdateDocument
-  CreateOrUpdateTags DeleteLifecycleHook DeleteTags PutLifecycleHook UpdateAutoScalingGroup
-  AuthorizeSecurityGroupIngress CreateLaunchTemplateVersion DeleteVpcEndpoints ModifyVpcEndpoint
-  DeleteLogGroup DeleteMetricFilter PutMetricFilter PutRetentionPolicy
-  DeleteRule DisableRule PutRule PutTargets RemoveTargets
-  DeleteAlarms DisableAlarmActions PutMetricAlarm
-  DeleteTrail StopLogging`
-  .trim()
-  .split(/\s+/);
 
 /**
  * Rules that send security-relevant CloudTrail events to a topic for chat, SIEM or ticketing. They need a trail that records
@@ -48,8 +24,9 @@ export class Audit extends Construct {
   /** Names of the rules. */
   readonly ruleNames: readonly string[];
 
-  constructor(scope: Construct, id: string, { site, key }: AuditProps) {
+  constructor(scope: Construct, id: string, { site, key, ...props }: AuditProps) {
     super(scope, id);
+    const owned = { ...props.owned, deployment: site.deployment };
     this.topic = topic(this, 'Topic', site, key, 'audit');
     const ruleNames: string[] = [];
     const rule = (name: string, description: string, detail: Record<string, unknown>): void => {
@@ -109,25 +86,7 @@ export class Audit extends Construct {
       eventName: ['SendCommand', 'CreateAssociation', 'StartAutomationExecution'],
       $or: byOthers,
     });
-    rule('policy', 'a change of policies, keys, hooks, documents, or of the records themselves', {
-      eventSource: [
-        'iam.amazonaws.com',
-        'secretsmanager.amazonaws.com',
-        'kms.amazonaws.com',
-        'sqs.amazonaws.com',
-        'sns.amazonaws.com',
-        'dynamodb.amazonaws.com',
-        's3.amazonaws.com',
-        'ssm.amazonaws.com',
-        'autoscaling.amazonaws.com',
-        'ec2.amazonaws.com',
-        'logs.amazonaws.com',
-        'events.amazonaws.com',
-        'monitoring.amazonaws.com',
-        'cloudtrail.amazonaws.com',
-      ],
-      eventName: changes,
-    });
+    for (const { name, description, detail } of auditedChanges(owned)) rule(name, description, detail);
     // Who runs an instance of his own as the worker has the credential. Auto Scaling runs the workers themselves.
     const byPeople = [
       issuer([{ 'anything-but': { wildcard: '*/AWSServiceRoleForAutoScaling*' } }]),

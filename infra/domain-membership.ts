@@ -39,6 +39,8 @@ export interface DomainMembershipProps {
   readonly requireMfa?: boolean;
   /** A permissions boundary for the roles of the system. @default - none */
   readonly permissionsBoundary?: iam.IManagedPolicy;
+  /** Path of the system's roles and of the workers' instance profile, with a slash at both ends. @default / */
+  readonly rolePath?: string;
 
   /** The VPC of the workers. */
   readonly vpc: ec2.IVpc;
@@ -369,6 +371,7 @@ function systemProps(
     workerShell: props.workerShell ?? false,
     ...(props.workerImage && { workerImage: props.workerImage.getImage(self).imageId }),
     ...(props.workerInstanceType && { workerInstanceType: props.workerInstanceType.toString() }),
+    ...(props.rolePath !== undefined && { rolePath: props.rolePath }),
     ...(props.permissionsBoundary && {
       permissionsBoundary: { arn: props.permissionsBoundary.managedPolicyArn },
     }),
@@ -390,14 +393,19 @@ function systemProps(
   };
 }
 
+/** Characters of PEM: 6,400 of base64, which with all other settings at their longest fit into the 16 KB of EC2. */
+const longestCa = 4800;
+
 /** @throws Error for a text that is no PEM: workers could not connect to any controller, and would only say so later */
 function base64Of(pem: string): string {
-  if (!Token.isUnresolved(pem) && /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(pem))
-    return Buffer.from(pem).toString('base64');
+  if (!Token.isUnresolved(pem) && /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(pem)) {
+    if (pem.length <= longestCa) return Buffer.from(pem).toString('base64');
+    throw new Error(
+      `directoryCa: it has ${pem.length} characters; workers get it in their user data, which has room for ${longestCa}`,
+    );
+  }
   throw new Error('directoryCa: it must be the text of a PEM file, known when the template is made');
 }
-
-const isGiven = (part: object): boolean => Object.keys(part).length > 0;
 
 function settingsOf(props: DomainMembershipProps): AgentSettings {
   const given = props.agentSettings ?? {};
@@ -422,6 +430,8 @@ function settingsOf(props: DomainMembershipProps): AgentSettings {
     ...(props.drainTime && { drainSeconds: props.drainTime.toSeconds() }),
   };
 }
+
+const isGiven = (part: object): boolean => Object.keys(part).length > 0;
 
 /** @throws Error in a stack whose Region is not known when the template is made */
 function prefixLists(self: Construct): ec2.IPrefixList[] {

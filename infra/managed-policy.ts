@@ -7,7 +7,8 @@ import { fillPolicy, type PolicyValues } from './policy-file.ts';
 export interface FilePolicyProps {
   /** The file in policies/, without its extension; also the end of the policy's name. */
   readonly file: string;
-  readonly deployment: string;
+  /** What the policy's name begins with. */
+  readonly globalName: string;
   readonly description: string;
   readonly values: PolicyValues;
   /** Names of the roles that it is attached to. @default - none: administrators attach it */
@@ -19,7 +20,7 @@ export interface FilePolicyProps {
 /** A managed policy, made from a file. */
 export function filePolicy(scope: Construct, id: string, props: FilePolicyProps): CfnManagedPolicy {
   return new CfnManagedPolicy(scope, id, {
-    managedPolicyName: `${props.deployment}-${props.file}`,
+    managedPolicyName: `${props.globalName}-${props.file}`,
     description: props.description,
     policyDocument: demandMfa(fillPolicy(props.file, props.values), props.requireMfa ?? true),
     ...(props.roles ? { roles: props.roles } : {}),

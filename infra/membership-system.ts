@@ -82,6 +82,8 @@ export interface MembershipSystemProps extends SiteProps {
   readonly workerInstanceType?: string;
   /** For templates with parameters: whether there is to be any worker. @default - `workerCount` is not 0 */
   readonly workersWanted?: CfnCondition;
+  /** For templates with parameters: whose turn it is to wait for a worker. @default - follows from what a worker is made of */
+  readonly secondTurn?: CfnCondition;
   /** A permissions boundary for the roles of the system. @default - none */
   readonly permissionsBoundary?: { readonly arn: string; readonly condition?: CfnCondition };
   /** Where alarms are sent by mail. @default - nowhere; subscribe to the topic */
@@ -109,6 +111,8 @@ interface SecretWay {
   /** Where the worker calls Secrets Manager; empty where its usual name leads to the endpoint. */
   readonly url: string;
   readonly made?: SecretEndpoint;
+  /** Security group of the endpoint that is made; the template's null where none is. */
+  readonly group?: string;
   readonly condition?: CfnCondition;
 }
 
@@ -177,10 +181,11 @@ export class MembershipSystem extends Construct {
       WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
     };
     this.protection = new Protection(this, 'Protection', {
-      deployment: here.deployment,
+      globalName: here.globalName,
       policyValues: values,
     });
     this.publisherRole = new CfnRole(this, 'HookPublisher', {
+      path: here.rolePath,
       roleName: here.publisherRoleName,
       description: 'adjoin: lifecycle hooks send as this role',
       assumeRolePolicyDocument: fillPolicy('trust-hook-publisher', values),
@@ -188,7 +193,7 @@ export class MembershipSystem extends Construct {
     this.#publisherReady = filePolicy(this, 'HookPublisherPolicy', {
       file: 'hook-publisher',
       description: 'adjoin: what lifecycle hooks do',
-      deployment: here.deployment,
+      globalName: here.globalName,
       values,
       roles: [this.publisherRole.ref],
     });
@@ -199,6 +204,7 @@ export class MembershipSystem extends Construct {
           others.length === 0 ? here.administratorArns : [...here.administratorArns, ...others],
       });
       const role = new CfnRole(this, id, {
+        path: here.rolePath,
         roleName,
         description: `adjoin: ${does}`,
         assumeRolePolicyDocument: demandMfa(
@@ -210,7 +216,7 @@ export class MembershipSystem extends Construct {
       filePolicy(this, `${id}Policy`, {
         file,
         description: `adjoin: what its operator needs, who ${does}`,
-        deployment: here.deployment,
+        globalName: here.globalName,
         values,
         roles: [role.ref],
       });
@@ -259,6 +265,7 @@ export class MembershipSystem extends Construct {
       ...(props.workerImage !== undefined && { imageId: props.workerImage }),
       ...(props.workerInstanceType !== undefined && { instanceType: props.workerInstanceType }),
       ...(props.workersWanted && { wanted: props.workersWanted }),
+      ...(props.secondTurn && { secondTurn: props.secondTurn }),
       count: props.workerCount ?? 2,
       maximum: props.workerMaximum ?? 6,
     });
@@ -278,7 +285,20 @@ export class MembershipSystem extends Construct {
       });
       this.stateChanges.node.addDependency(this.queue.policy);
     }
-    this.audit = new Audit(this, 'Audit', { site: here, key: systemKey });
+    this.audit = new Audit(this, 'Audit', {
+      site: here,
+      key: systemKey,
+      owned: {
+        keyIds: [systemKey, this.credential.key, this.sessions.key].map(({ attrKeyId }) => attrKeyId),
+        securityGroupIds: [
+          this.worker.securityGroup.attrGroupId,
+          ...(secret.group === undefined ? [] : [secret.group]),
+        ],
+        secretEndpointId: secret.id,
+        launchTemplateId: this.worker.launchTemplate.ref,
+        agentBucketName: props.agent.bucketName,
+      },
+    });
     this.monitoring = new Monitoring(this, 'Monitoring', {
       site: here,
       key: systemKey,
@@ -353,6 +373,7 @@ export class MembershipSystem extends Construct {
       id: either(existing?.id ?? '', made.endpointId),
       url: either('', made.url),
       made,
+      group: either(Aws.NO_VALUE, made.securityGroupId),
       ...(missing && { condition: missing }),
     };
   }

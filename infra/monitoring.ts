@@ -223,7 +223,8 @@ export class Monitoring extends Construct {
       properties: { title, stat, period, region: Aws.REGION, metrics: metrics.map(row) },
     });
     new CfnDashboard(this, 'Dashboard', {
-      dashboardName: props.site.deployment,
+      // Dashboards have no Region of their own: in a second one, the same name would replace the first.
+      dashboardName: props.site.globalName,
       dashboardBody: Stack.of(this).toJsonString({
         widgets: [
           graph('Waiting and in progress', 'Maximum', [

@@ -59,7 +59,14 @@ export function parameterRules(stack: Stack, given: EndpointParameters): void {
 const groups: readonly (readonly [label: string, parameters: readonly string[]])[] = [
   [
     'The deployment',
-    ['Deployment', 'AdministratorArns', 'BreakGlassRoleArn', 'RequireMfa', 'PermissionsBoundaryArn'],
+    [
+      'Deployment',
+      'AdministratorArns',
+      'BreakGlassRoleArn',
+      'RequireMfa',
+      'PermissionsBoundaryArn',
+      'RolePath',
+    ],
   ],
   ['Network of the workers', ['VpcId', 'SubnetA', 'SubnetB', 'S3PrefixListId', 'DynamoDbPrefixListId']],
   [
@@ -71,6 +78,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'FourthDirectoryCidr',
       'DirectoryCidrIpv6',
       'DirectoryCaBase64',
+      'DirectoryCaBase64More',
       'DirectorySite',
       'DirectoryControllers',
     ],
@@ -87,7 +95,10 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'StandaloneInstances',
     ],
   ],
-  ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
+  [
+    'Workers',
+    ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'UpdateTurn', 'WorkerShell', 'AlarmEmail'],
+  ],
   [
     'Endpoints that are there',
     [

@@ -5,7 +5,7 @@ import type { PolicyValues } from './policy-file.ts';
 import type { DenyPolicy } from './service-control.ts';
 
 export interface ProtectionProps {
-  readonly deployment: string;
+  readonly globalName: string;
   /** Values for the placeholders in the policy files. */
   readonly policyValues: PolicyValues;
 }
@@ -17,10 +17,10 @@ export interface ProtectionProps {
 export class Protection extends Construct {
   readonly policies: Readonly<Record<DenyPolicy, CfnManagedPolicy>>;
 
-  constructor(scope: Construct, id: string, { deployment, policyValues: values }: ProtectionProps) {
+  constructor(scope: Construct, id: string, { globalName, policyValues: values }: ProtectionProps) {
     super(scope, id);
     const policy = (file: DenyPolicy, description: string) =>
-      filePolicy(this, file, { file, description, deployment, values });
+      filePolicy(this, file, { file, description, globalName, values });
     this.policies = {
       'deny-worker-access': policy('deny-worker-access', 'adjoin: keeps people off the worker'),
       'deny-tampering': policy('deny-tampering', 'adjoin: keeps people off the parts that work'),

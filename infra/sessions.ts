@@ -94,7 +94,7 @@ export class Sessions extends Construct {
       filePolicy(this, policyId, {
         file,
         description,
-        deployment: site.deployment,
+        globalName: site.globalName,
         values: this.policyValues,
         requireMfa: site.requireMfa ?? true,
       });

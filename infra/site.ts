@@ -22,10 +22,15 @@ export interface SiteProps {
    * @default true
    */
   readonly requireMfa?: boolean | CfnCondition;
+  /** Path of the system's roles and of the instance profile, with a slash at both ends. @default / */
+  readonly rolePath?: string;
 }
 
 /** Names and ARNs that follow from the deployment's name, so that policies can name resources that are not made yet. */
 export interface Site extends SiteProps {
+  readonly rolePath: string;
+  /** Begins the names of what an account has once for all Regions: roles, policies, dashboards. */
+  readonly globalName: string;
   readonly workerRoleName: string;
   readonly publisherRoleName: string;
   readonly deadLetterOperatorRoleName: string;
@@ -37,6 +42,9 @@ export interface Site extends SiteProps {
 /** Valid names of a deployment. */
 export const deploymentPattern = '^[a-z][a-z0-9-]{1,20}$';
 
+/** Paths of IAM: 512 characters at most, here fewer, so that they fit into policies. */
+export const pathPattern = '^/([A-Za-z0-9_.,+@=-]{1,64}/){0,4}$';
+
 /** @throws Error when a resource could not have a name that begins with the deployment's name. */
 export function site(props: SiteProps): Site {
   const { deployment, administratorArns, breakGlassRoleArn } = props;
@@ -45,13 +53,19 @@ export function site(props: SiteProps): Site {
       `deployment: "${deployment}" must be 2 to 21 lower-case letters, digits or hyphens, a letter first`,
     );
   }
-  const workerRoleName = `${deployment}-worker`;
-  const publisherRoleName = `${deployment}-hook-publisher`;
-  const deadLetterOperatorRoleName = `${deployment}-dead-letter-operator`;
-  const membershipOperatorRoleName = `${deployment}-membership-operator`;
-  const role = (name: string) => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${name}`;
+  const rolePath = props.rolePath ?? '/';
+  if (!Token.isUnresolved(rolePath) && !new RegExp(pathPattern).test(rolePath))
+    throw new Error(`rolePath: "${rolePath}" must begin and end with a slash`);
+  const globalName = `${deployment}-${Aws.REGION}`;
+  const workerRoleName = `${globalName}-worker`;
+  const publisherRoleName = `${globalName}-hook-publisher`;
+  const deadLetterOperatorRoleName = `${globalName}-dead-letter-operator`;
+  const membershipOperatorRoleName = `${globalName}-membership-operator`;
+  const role = (name: string) => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role${rolePath}${name}`;
   return {
     ...props,
+    rolePath,
+    globalName,
     workerRoleName,
     publisherRoleName,
     deadLetterOperatorRoleName,
@@ -61,6 +75,7 @@ export function site(props: SiteProps): Site {
       Region: Aws.REGION,
       AccountId: Aws.ACCOUNT_ID,
       Deployment: deployment,
+      RolePath: rolePath,
       WorkerRoleArn: role(workerRoleName),
       PublisherRoleArn: role(publisherRoleName),
       DeadLetterOperatorRoleArn: role(deadLetterOperatorRoleName),

@@ -16,7 +16,7 @@ export async function bundleAgent(outfile: string): Promise<void> {
     outfile,
     bundle: true,
     platform: 'node',
-    target: 'node24',
+    target: 'node22',
     // The agent awaits at the top level, so the bundle is a module; some of its dependencies still ask for `require`.
     format: 'esm',
     banner: {

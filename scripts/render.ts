@@ -1,4 +1,5 @@
 /** What the pages and the JSON schema show of the code, as pure functions. */
+import type { CheckFacts } from '../agent/checks/check.ts';
 import type { Disposition } from '../agent/errors.ts';
 
 /** What the agent does about an error, in words for an operator. */
@@ -37,6 +38,26 @@ export function renderErrors(codes: Readonly<Record<string, ErrorEntry>>): strin
       conduct[disposition],
     ]),
   );
+}
+
+/** A section for each check, with its ID as the heading, so that a link can lead there; categories are headings above. */
+export function renderChecks(checks: readonly CheckFacts[]): string {
+  let category = '';
+  const sections = checks.map((check) => {
+    const heading =
+      check.category === category
+        ? ''
+        : `## ${check.category[0]?.toUpperCase()}${check.category.slice(1)}\n\n`;
+    category = check.category;
+    const actions = check.actions.map((action) => `\`${action}\``).join(', ');
+    const lines = [
+      `Should be: ${check.title}. ${check.severity === 'fatal' ? 'Fatal.' : 'A warning.'}`,
+      `What to do: ${check.todo}`,
+      ...(actions === '' ? [] : [`Needs: ${actions}.`]),
+    ];
+    return `${heading}### ${check.id}\n\n${lines.join('\n\n')}`;
+  });
+  return sections.join('\n\n');
 }
 
 interface SettingOverride {

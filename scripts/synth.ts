@@ -1,23 +1,24 @@
 /**
  * Writes everything that is deployed into a folder, offline and without an AWS account:
  *
- *     node scripts/synth.ts [--deployment NAME] [--vpc ID] [--agent-file BUCKET/KEY] [--exempt ARN …] [--output FOLDER]
+ *     node scripts/synth.ts [--deployment NAME] [--role-path PATH] [--vpc ID] [--agent-file BUCKET/KEY] [--exempt ARN …] [--output FOLDER]
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
  *     prepare-image.sh                      prepares an image, where Run Command does not
  *     prepare-image.sh                      prepares an image, where Run Command does not
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
- *     policies/*.json                       service control policies, for the deployment of this name (adjoin); without a
+ *     policies/*.json                       service control policies and a resource control policy, for the deployment of this name (adjoin); without a
  *                                           VPC and the place of the agent's file, they say nothing about these two
  */
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { deploymentPattern } from '../infra/site.ts';
+import { deploymentPattern, pathPattern } from '../infra/site.ts';
 
 const command = new Command('npm run synth --')
   .description('Writes everything that is deployed into a folder, offline and without an AWS account.')
   .option('--deployment <name>', 'what the service control policies name', deploymentOf, 'adjoin')
+  .option('--role-path <path>', "the stack's RolePath, for the service control policies", pathOf, '/')
   .option('--vpc <id>', 'the VPC of the workers, for the service control policies', vpcOf)
   .option('--agent-file <bucket/key>', 'where the agent is, for the service control policies', agentFileOf)
   .option(
@@ -37,6 +38,11 @@ const command = new Command('npm run synth --')
 function deploymentOf(text: string): string {
   if (new RegExp(deploymentPattern).test(text)) return text;
   throw new InvalidArgumentError(`It must match ${deploymentPattern}.`);
+}
+
+function pathOf(text: string): string {
+  if (new RegExp(pathPattern).test(text)) return text;
+  throw new InvalidArgumentError('It must begin and end with a slash.');
 }
 
 function vpcOf(text: string): string {
@@ -62,17 +68,19 @@ function agentFileOf(text: string): AgentFileOption {
 
 interface Options {
   readonly deployment: string;
+  readonly rolePath: string;
   readonly output: string;
   readonly exempt: readonly string[];
   readonly vpc?: string;
   readonly agentFile?: AgentFileOption;
 }
 
-const { deployment, output, exempt, vpc, agentFile } = command.parse().opts<Options>();
+const { deployment, rolePath, output, exempt, vpc, agentFile } = command.parse().opts<Options>();
 // The construct library takes a second to load: help and complaints come before.
 const { synthesize } = await import('./synthesize.ts');
 const written = await synthesize(resolve(output), {
   deployment,
+  rolePath,
   exempt,
   ...(vpc !== undefined && { vpcId: vpc }),
   ...(agentFile && { agentFile }),

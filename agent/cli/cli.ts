@@ -5,6 +5,7 @@ import { AdjoinError } from '../errors.ts';
 import { NODE_ID, type Verb } from '../lifecycle/request.ts';
 import { type OwnPurpose, ownPurposes } from '../nodes/contract.ts';
 import { VERSION } from '../version.ts';
+import { check } from './check.ts';
 import { readConfig } from './config.ts';
 import { deadLetters, type DeadLetterRequest } from './dead-letters.ts';
 import { checkDocumentFile } from './document.ts';
@@ -24,7 +25,8 @@ interface QueueOptions extends ConfigOption {
   readonly message?: string;
 }
 
-type Perform = (options: ConfigOption, work: (config: Config) => Promise<number>) => Promise<void>;
+/** Reads the configuration, and does the work with it. */
+export type Perform = (options: ConfigOption, work: (config: Config) => Promise<number>) => Promise<void>;
 
 const withConfig = (command: Command): Command =>
   command.requiredOption('--config <file>', 'the configuration, a JSON file');
@@ -130,7 +132,21 @@ function addDocument(program: Command, terminal: Terminal, end: (code: number) =
     );
 }
 
-function createProgram(terminal: Terminal, end: (code: number) => void): Command {
+/** What the commands of another room are given to be added with. */
+export interface Extension {
+  readonly program: Command;
+  readonly terminal: Terminal;
+  /** Says the exit code. */
+  readonly end: (code: number) => void;
+  readonly perform: Perform;
+  readonly withConfig: typeof withConfig;
+}
+
+function createProgram(
+  terminal: Terminal,
+  end: (code: number) => void,
+  extend?: (extension: Extension) => void,
+): Command {
   const perform: Perform = async (options, work) => {
     const config = readConfig(options.config, terminal);
     end(config ? await work(config) : EXIT.config);
@@ -162,10 +178,24 @@ function createProgram(terminal: Terminal, end: (code: number) => void): Command
     .action((options: ConfigOption & { readonly dryRun?: true }) =>
       perform(options, (config) => sweepNow(config, { dryRun: options.dryRun ?? false }, terminal)),
     );
+  withConfig(
+    program
+      .command('check')
+      .description(
+        'On a worker: look at what only a worker can look at. It makes an account in the\nunit, to try the rights, and removes it.',
+      ),
+  )
+    .option('-o, --output <form>', 'json: for machines')
+    .action((options: ConfigOption & { readonly output?: string }) =>
+      perform(options, (config) =>
+        check(config, { json: options.output === 'json', colors: terminal.colors ?? false }, terminal),
+      ),
+    );
   addRequest(program, 'join', terminal, perform);
   addRequest(program, 'unjoin', terminal, perform);
   addDeadLetters(program, terminal, perform);
   addDocument(program, terminal, end);
+  extend?.({ program, terminal, end, perform, withConfig });
   return program;
 }
 
@@ -175,12 +205,24 @@ const OF_PROGRAM = ['-h', '--help', '-V', '--version'];
 const namesCommand = ([first]: readonly string[]): boolean =>
   first !== undefined && (!first.startsWith('-') || OF_PROGRAM.includes(first));
 
-/** Runs the command that the arguments name; without one, the agent. @returns the exit code */
-export async function cli(argv: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+/**
+ * Runs the command that the arguments name; without one, the agent.
+ * @param extend adds commands that a worker does not have
+ * @returns the exit code
+ */
+export async function cli(
+  argv: readonly string[],
+  terminal: Terminal = processTerminal,
+  extend?: (extension: Extension) => void,
+): Promise<number> {
   let code: number = EXIT.ok;
-  const program = createProgram(terminal, (result) => {
-    code = result;
-  });
+  const program = createProgram(
+    terminal,
+    (result) => {
+      code = result;
+    },
+    extend,
+  );
   try {
     await program.parseAsync(namesCommand(argv) ? argv : ['run', ...argv], { from: 'user' });
     return code;

@@ -63,7 +63,12 @@ async function judge(message: DeadLetter, ports: DeadLetterPorts): Promise<Judge
   try {
     const parsed = parseMessage(message.body, ports.expected, message.sentAt ?? ports.now());
     if (parsed.kind !== 'action') {
-      const what = parsed.kind === 'nothing' ? parsed.what : `test notification of ${parsed.group}`;
+      const what =
+        parsed.kind === 'inquiry'
+          ? `inquiry of an operator, ${parsed.inquiry.id}`
+          : parsed.kind === 'nothing'
+            ? parsed.what
+            : `test notification of ${parsed.group}`;
       return { message, isAction: true, what, reason: 'it can be read' };
     }
     const { instanceId, transition, group } = parsed.action;

@@ -27,6 +27,7 @@ import {
 import { Controllers } from './controllers.ts';
 import type { CredentialSource } from './credential.ts';
 import { namesTaken, namesWithRecords, removeRecords, type NamedAccounts } from './dns-records.ts';
+import { missingDnsRights } from './dns-rights.ts';
 import { ControllerFailure } from './failures.ts';
 import { candidateNames, instanceIdOf } from './names.ts';
 import type { RandomBytes } from './one-time-password.ts';
@@ -127,6 +128,12 @@ export interface Directory {
     beforeWrite: (account: FoundAccount) => Promise<void>,
     signal: AbortSignal,
   ): Promise<string[]>;
+
+  /**
+   * The rights on DNS records that a removal needs and the service account does not have, asked of the records of our own accounts;
+   * nothing when none of them has any.
+   */
+  missingDnsRights(signal: AbortSignal): Promise<string[] | undefined>;
 
   /**
    * Tries this version of the credential by a bind of its own, unless it is in use already. Connections that are open go
@@ -349,6 +356,18 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async setEnabled(instanceId, known, what, beforeWrite, signal) {
       const traces = { stamp: stampOf(instanceId), names: namesOf(instanceId), ...known };
       return controllers.onAny((session) => setEnabled(session, traces, what, beforeWrite, signal), signal);
+    },
+
+    async missingDnsRights(signal) {
+      const owner = { deployment, accountId, region };
+      return controllers.onAny(async (session) => {
+        const accounts = await findOwned(session, owner, signal);
+        return missingDnsRights(
+          session,
+          accounts.map(({ computerName }) => computerName),
+          signal,
+        );
+      }, signal);
     },
 
     tryCredential: (versionId, signal) => controllers.tryCredential(versionId, signal),

@@ -15,7 +15,7 @@ import { guidToString } from './values.ts';
  * 2000, in the domain itself. A controller answers only for partitions that it holds. No zone at all is no error: DNS
  * is then run by others.
  */
-function zones(session: Session): string[] {
+export function zones(session: Session): string[] {
   const { partitions, baseDn } = session.connection;
   const zone = new DN({ DC: session.domain }).toString();
   const application = partitions.filter((partition) => /^DC=(Domain|Forest)DnsZones,/i.test(partition));

@@ -22,6 +22,7 @@ import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
 import type { Expectation } from './envelope.ts';
+import { INQUIRY_MS, type Inquiry, type InquiryPort } from './inquiry.ts';
 import { parseMessage } from './parse.ts';
 import type { Outcome, OutcomePort } from './request.ts';
 import type { Place, Slots } from './slots.ts';
@@ -37,6 +38,7 @@ export interface HandlerOptions {
   readonly completion: CompletionPort;
   readonly ledger: Ledger;
   readonly outcomes: OutcomePort;
+  readonly inquiries: InquiryPort;
   readonly work: WorkPorts;
   readonly slots: Slots;
   readonly log: Log;
@@ -126,6 +128,7 @@ export function createHandler(options: HandlerOptions): Handler {
       await delivery.remove();
       return 'void';
     }
+    if (message.kind === 'inquiry') return inquired(message.inquiry, delivery, keepAlive, log);
     const { action } = message;
     const place = options.slots.enter(action);
     if (!place) {
@@ -138,6 +141,23 @@ export function createHandler(options: HandlerOptions): Handler {
     } finally {
       place.leave();
     }
+  }
+
+  /** Answers a question, which costs no slot: it takes seconds, and few are asked. */
+  async function inquired(
+    { id, askedAt }: Inquiry,
+    delivery: Delivery,
+    keepAlive: KeepAlive,
+    log: Log,
+  ): Promise<Ending> {
+    const isAwaited = clock.now() - askedAt <= INQUIRY_MS;
+    if (isAwaited) {
+      log.info('inquiry received', { correlationId: id });
+      await options.inquiries.answer(id, keepAlive.signal);
+    }
+    await keepAlive.stop();
+    await delivery.remove();
+    return isAwaited ? 'answered' : 'void';
   }
 
   /**

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 import { clip, mustMatch, parseJson, unwrap, type Expectation } from './envelope.ts';
+import { type Inquiry, isInquiry, parseInquiry } from './inquiry.ts';
 import { isRequest, parseRequest } from './request.ts';
 import { isStateChange, parseStateChange } from './state-change.ts';
 
@@ -14,6 +15,8 @@ export type Message =
   | { readonly kind: 'action'; readonly action: LifecycleAction }
   /** Auto Scaling sends one when a hook is made, to see whether it may send. */
   | { readonly kind: 'test-notification'; readonly group: string }
+  /** An operator asks how things are at the worker's place. */
+  | { readonly kind: 'inquiry'; readonly inquiry: Inquiry }
   /** It asks for nothing. `what` says what it is. */
   | { readonly kind: 'nothing'; readonly what: string };
 
@@ -41,7 +44,7 @@ const fields = z.object({
 
 /**
  * Parses the body of an SQS message.
- * @param sender as SQS names it; only a request's counts
+ * @param sender as SQS names it; only that of a request or an inquiry counts
  * @param receivedAt stands in for the time of a message that carries none; milliseconds since the Unix epoch.
  * @throws AdjoinError `message-malformed` or `message-foreign`
  */
@@ -53,6 +56,7 @@ export function parseMessage(text: string, expected: Expectation, receivedAt: nu
     return { kind: 'test-notification', group: typeof group === 'string' ? group.slice(0, 255) : '' };
   }
   if (isRequest(body)) return { kind: 'action', action: parseRequest(body, expected, sender, receivedAt) };
+  if (isInquiry(body)) return { kind: 'inquiry', inquiry: parseInquiry(body, expected, sender, receivedAt) };
   if (isStateChange(body)) {
     const found = parseStateChange(body, expected, receivedAt);
     return typeof found === 'string' ? { kind: 'nothing', what: found } : { kind: 'action', action: found };

@@ -57,6 +57,15 @@ export function formatRequest({ id, verb, instanceId, askedAt }: Request, expect
 /** The unique ID of a role, and the name of its session: what SQS says of a sender that is a role. */
 const isSessionOf = (sender: string, roleId: string): boolean => sender.startsWith(`${roleId}:`);
 
+/** @param sender as SQS names it @throws AdjoinError `message-foreign` */
+export function mustBeOperators(sender: string, { operatorRoleId }: Expectation): void {
+  if (operatorRoleId !== undefined && isSessionOf(sender, operatorRoleId)) return;
+  throw new AdjoinError(
+    'message-foreign',
+    `A request was sent by ${clip(sender)}, which is no session of the operators' role.`,
+  );
+}
+
 /**
  * @param sender as SQS names it
  * @param receivedAt milliseconds since the Unix epoch
@@ -68,13 +77,7 @@ export function parseRequest(
   sender: string,
   receivedAt: number,
 ): LifecycleAction {
-  const { operatorRoleId } = expected;
-  if (operatorRoleId === undefined || !isSessionOf(sender, operatorRoleId)) {
-    throw new AdjoinError(
-      'message-foreign',
-      `A request was sent by ${clip(sender)}, which is no session of the operators' role.`,
-    );
-  }
+  mustBeOperators(sender, expected);
   const result = fields.safeParse(body);
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);

@@ -195,6 +195,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
           seal,
         },
         outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
+        inquiries: { answer: () => Promise.resolve() },
         slots,
         log,
         count: () => undefined,

@@ -182,6 +182,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
       completion: ports.completion,
       ledger: ports.ledger,
       outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
+      inquiries: { answer: () => Promise.resolve() },
       work: {
         directory: ports.directory,
         nodes: ports.nodes,

@@ -65,6 +65,8 @@ export interface World {
   readonly machines: Map<string, Ec2Instance>;
   /** Of operators' requests. */
   readonly outcomes: Map<string, Outcome>;
+  /** IDs of inquiries that were answered. */
+  readonly answered: string[];
   /** What EC2 says, if that is not what Auto Scaling says. */
   existence: Existence | undefined;
   group: Group;
@@ -139,6 +141,7 @@ export function createWorld(each = 64): World {
     instances: new Map(),
     machines: new Map(),
     outcomes: new Map(),
+    answered: [],
     existence: undefined,
     group: {
       tags: new Map([['JoinAD', 'true']]),
@@ -425,6 +428,12 @@ export function createWorld(each = 64): World {
           return { value, forget: () => void world.secrets.delete(value) };
         },
         seal: (key, password) => world.seal(key, password),
+      },
+      inquiries: {
+        async answer(id) {
+          await call('dynamodb.answer');
+          world.answered.push(id);
+        },
       },
       outcomes: {
         async find(id) {

@@ -1,5 +1,5 @@
 /** The directory's own database, read past LDAP and its access control, on the controller's machine: also while it is down. */
-import { database } from '../domain/controller.ts';
+import { database } from '../domain/database.ts';
 import { parseLdif, type Entry } from '../domain/ldif.ts';
 import type { Machine } from '../machine/machine.ts';
 import { filetimeToMs } from '../story/auditor.ts';

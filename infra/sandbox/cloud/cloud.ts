@@ -14,6 +14,8 @@ import { FrontDoor } from './front-door.ts';
 import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './key-ring.ts';
 import { Keys } from './kms/keys.ts';
 import type { Place } from './place.ts';
+import { Buckets } from './s3/buckets.ts';
+import { s3Service } from './s3/service.ts';
 import { systemRandom, type Random } from './random.ts';
 import type { Authorize, CallCount, Faults, Witness } from './seams.ts';
 import { Secrets } from './secrets-manager/secrets.ts';
@@ -45,6 +47,8 @@ export interface CloudOptions {
   scripts: ScriptRunner;
   clock: Clock;
   random?: Random;
+  /** Services above these. */
+  more?: (parts: ServiceParts) => readonly Service[];
   /** Decides on every call; all are allowed without it. */
   authorize?: Authorize;
   /** The VPC's endpoint of a service, such as `sqs`. Without it, the VPC has no endpoints. */
@@ -69,6 +73,16 @@ export interface CloudOptions {
   terminateHookAfterAbandon?: boolean;
 }
 
+/** What a service is made of that stands above the others, such as CloudFormation. */
+export interface ServiceParts {
+  readonly place: Place;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Whose keys it calls the other services with. */
+  readonly keys: KeyRing;
+  readonly buckets: Buckets;
+}
+
 export interface Cloud {
   /** Mount it on an HTTP server; all services answer on it, as they do on the internet. */
   readonly handler: RequestListener;
@@ -78,6 +92,7 @@ export interface Cloud {
   readonly keys: Keys;
   readonly topics: Topics;
   readonly bus: Bus;
+  readonly buckets: Buckets;
   /** The names of the emulated operations, by service. */
   readonly operations: ReadonlyMap<string, readonly string[]>;
   /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
@@ -110,6 +125,7 @@ export function createCloud(options: CloudOptions): Cloud {
   });
   const keys = new Keys(place, random);
   const topics = new Topics(place);
+  const buckets = new Buckets(timers);
   const witness = options.witness ?? (() => undefined);
   const queues = new Queues({ place, timers, random, witness });
   const secrets = new Secrets(place, timers, random);
@@ -174,6 +190,8 @@ export function createCloud(options: CloudOptions): Cloud {
     secretsManagerService({ place, secrets, keys }),
     stsService({ place, keys: keyRing, timers }),
     dynamoDbService(place),
+    s3Service(buckets),
+    ...(options.more?.({ place, timers, random, keys: keyRing, buckets }) ?? []),
   ];
   const door = new FrontDoor({
     place,
@@ -200,6 +218,7 @@ export function createCloud(options: CloudOptions): Cloud {
     keys,
     topics,
     bus,
+    buckets,
     operations: new Map(services.map(({ name, operations }) => [name, [...operations.keys()]])),
     resourcePolicies: () =>
       new Map([

@@ -5,7 +5,8 @@ import { uuid, type Random } from './random.ts';
 import type { KeyHolder, KeyRing } from './key-ring.ts';
 import type { AnsweredCall, Authorize, CallCount, Fault, Faults } from './seams.ts';
 import type { Answer, Call, Door, Operation, Principal, Requirement, Service } from './service.ts';
-import { verifySignature, type SignatureProblem, type SignedRequest } from './signature.ts';
+import { s3Operation } from './s3/service.ts';
+import { scopedService, verifySignature, type SignatureProblem, type SignedRequest } from './signature.ts';
 import type { Timers } from './timers.ts';
 import { encodeFailure } from './wire/answer.ts';
 
@@ -83,8 +84,8 @@ export class FrontDoor {
     }
     if (outgoing.destroyed) return;
     outgoing.writeHead(answer.status, {
-      ...answer.headers,
       'content-length': Buffer.byteLength(answer.body),
+      ...answer.headers,
       // The SDK and the CLI correct their clock by this when a signature is refused for its time.
       date: this.#parts.timers.date().toUTCString(),
     });
@@ -148,7 +149,7 @@ export class FrontDoor {
     let fault: Fault | undefined;
     let answer: Answer;
     try {
-      input = route.operation?.decode(service, request.body.toString()) ?? {};
+      input = route.operation?.decode(service, request.body.toString(), request) ?? {};
       fault = await this.#parts.faults({ principal, service: service.name, operation: route.name, input });
       if (fault?.delayBeforeMs) await this.#parts.timers.pause(fault.delayBeforeMs, signal);
       if (fault?.throttle) throw throttled(service);
@@ -229,6 +230,13 @@ export class FrontDoor {
       const name = target.slice(dot + 1);
       return service && { service, name, operation: service.operations.get(name) };
     }
+    const rest = this.#parts.services.find(
+      ({ protocol, selector }) => protocol === 'rest-xml' && selector === scopedService(request),
+    );
+    if (rest) {
+      const name = s3Operation(request);
+      return { service: rest, name, operation: rest.operations.get(name) };
+    }
     if (request.method !== 'POST') return undefined;
     const form = new URLSearchParams(request.body.toString());
     const service = this.#parts.services.find((each) => each.selector === form.get('Version'));
@@ -280,6 +288,7 @@ function tokenProblem(
 function expired(service: Service): ServiceFailure {
   const message = 'The security token included in the request is expired';
   if (service.protocol === 'ec2') return new ServiceFailure('RequestExpired', message, 400);
+  if (service.protocol === 'rest-xml') return new ServiceFailure('ExpiredToken', message, 400);
   return service.protocol === 'query'
     ? new ServiceFailure('ExpiredToken', message, 403)
     : new ServiceFailure('ExpiredTokenException', message, 400);
@@ -302,6 +311,14 @@ function unsigned(service: Service, problem: SignatureProblem, message: string):
       401,
     );
   }
+  if (service.protocol === 'rest-xml') {
+    const codes: Partial<Record<SignatureProblem, string>> = {
+      missing: 'AccessDenied',
+      'unknown-key': 'InvalidAccessKeyId',
+      expired: 'RequestTimeTooSkewed',
+    };
+    return new ServiceFailure(codes[problem] ?? 'SignatureDoesNotMatch', message, 403);
+  }
   const [missing, unknown, other] =
     service.protocol === 'query'
       ? ['MissingAuthenticationToken', 'InvalidClientTokenId', 'SignatureDoesNotMatch']
@@ -313,18 +330,23 @@ function unsigned(service: Service, problem: SignatureProblem, message: string):
 
 function denied(service: Service, message: string): ServiceFailure {
   if (service.protocol === 'ec2') return new ServiceFailure('UnauthorizedOperation', message, 403);
-  if (service.protocol === 'query') return new ServiceFailure('AccessDenied', message, 403);
+  if (service.protocol === 'query' || service.protocol === 'rest-xml')
+    return new ServiceFailure('AccessDenied', message, 403);
   return new ServiceFailure('AccessDeniedException', message, 400);
 }
 
 function throttled(service: Service): ServiceFailure {
   if (service.protocol === 'ec2')
     return new ServiceFailure('RequestLimitExceeded', 'Request limit exceeded.', 503);
+  if (service.protocol === 'rest-xml')
+    return new ServiceFailure('SlowDown', 'Please reduce your request rate.', 503);
   if (service.protocol === 'query') return new ServiceFailure('Throttling', 'Rate exceeded', 400);
   return new ServiceFailure('ThrottlingException', 'Rate exceeded', 400);
 }
 
 function unknownOperation(service: Service, name: string): ServiceFailure {
+  if (service.protocol === 'rest-xml')
+    return new ServiceFailure('NotImplemented', `The sandbox does not emulate s3: ${name}.`, 501);
   const code = service.protocol.startsWith('json') ? 'UnknownOperationException' : 'InvalidAction';
   return new ServiceFailure(code, `The sandbox does not emulate ${service.name}:${name}.`);
 }

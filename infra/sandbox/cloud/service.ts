@@ -2,7 +2,7 @@ import type { TypeRegistry } from '@smithy/core/schema';
 import type { SignedRequest } from './signature.ts';
 
 /** How a service writes its requests and answers. */
-export type Protocol = 'json1.0' | 'json1.1' | 'query' | 'ec2';
+export type Protocol = 'json1.0' | 'json1.1' | 'query' | 'ec2' | 'rest-xml';
 
 /** Who calls: the holder of the key that signed the request. */
 export interface Principal {
@@ -59,7 +59,7 @@ export interface Answer {
 export interface Operation {
   readonly name: string;
   /** The body of a request as the operation's input. @throws ServiceFailure when it is none */
-  decode(service: Service, body: string): unknown;
+  decode(service: Service, body: string, request: SignedRequest): unknown;
   requires(input: unknown): readonly Requirement[];
   /** Carries the operation out. @throws ServiceFailure */
   carryOut(service: Service, input: unknown, call: Call): Promise<Answer>;
@@ -69,7 +69,7 @@ export interface Service {
   /** The prefix of its actions in policies and the name in a signature's credential scope. */
   readonly name: string;
   readonly protocol: Protocol;
-  /** What is before the dot of `x-amz-target` (JSON), or the `Version` parameter (query). */
+  /** What is before the dot of `x-amz-target` (JSON), the `Version` parameter (query), or its name in the signature's scope (REST). */
   readonly selector: string;
   /** XML namespace of answers; JSON has none. */
   readonly namespace?: string;

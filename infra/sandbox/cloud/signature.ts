@@ -74,6 +74,11 @@ export async function verifySignature(
   return { ok: true, scope: { accessKeyId, date, region, service } };
 }
 
+/** The service in the scope of a request's signature, before anything is proven. */
+export function scopedService({ headers }: SignedRequest): string | undefined {
+  return headers.authorization === undefined ? undefined : readClaim(headers.authorization)?.service;
+}
+
 function readClaim(authorization: string): Claim | undefined {
   const [, credential = '', signedHeaders = '', signature = ''] =
     /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(
@@ -104,19 +109,24 @@ async function signatureOf(
   const query = queryOf(queryString ?? '');
   // The signer believes a declared hash of the body.
   const declaredHash = single(request.headers['x-amz-content-sha256']);
-  if (query === undefined || (declaredHash !== undefined && declaredHash !== sha256(request.body)))
+  const isUnsigned = service === 's3' && declaredHash === 'UNSIGNED-PAYLOAD';
+  if (
+    query === undefined ||
+    (declaredHash !== undefined && !isUnsigned && declaredHash !== sha256(request.body))
+  )
     return undefined;
   // A header that is listed and was not sent counts as an empty one.
   const headers = Object.fromEntries(
     signedHeaders.map((name) => [name, [request.headers[name] ?? ''].flat().join(',')]),
   );
-  // Every service here but S3 has the path encoded once more for signing, as this signer does unless told otherwise.
+  // Every service but S3 has the path encoded once more for signing.
   const signer = new SignatureV4({
     region,
     service,
     credentials: { accessKeyId, secretAccessKey },
     sha256: Sha256,
     applyChecksum: false,
+    uriEscapePath: service !== 's3',
   });
   const signed = await signer.sign(
     new HttpRequest({ method: request.method, path, query, headers, body: request.body }),

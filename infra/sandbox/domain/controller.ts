@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { Machine } from '../machine/machine.ts';
 import type { ProcessOptions } from '../machine/process.ts';
+import { database } from './database.ts';
 import { parseLdif } from './ldif.ts';
 
 /**
@@ -34,14 +35,18 @@ export interface Controller {
   replicateFrom(sources: readonly Controller[], partition?: string): Promise<void>;
 }
 
-/** Where a controller keeps the directory. */
-export const database = '/var/lib/samba/private/sam.ldb';
-
 /**
  * There is no name server to forward queries to, so names of other zones fail at once instead of timing out. A password that was
- * replaced is refused at once, and not only after the hour for which NTLM allows it.
+ * replaced is refused at once, and not only after the hour for which NTLM allows it. What Samba runs by itself after each start
+ * is run where it is needed, once: registration in DNS and in Kerberos, and who replicates from whom.
  */
-export const smbConfEdits = '/dns forwarder/d; /^.global/a old password allowed period = 0';
+const settings = [
+  'old password allowed period = 0',
+  'dns update command = /bin/true',
+  'spn update command = /bin/true',
+  'kccsrv:periodic_startup_interval = 300',
+];
+export const smbConfEdits = `/dns forwarder/d; /^.global/a ${settings.join('\\\n')}`;
 
 const commandLimitMs = 30_000;
 /** Samba binds its ports 1–2 s after it starts, and half a minute later on a machine that has ten things to do at once. */
@@ -113,14 +118,9 @@ export function controllerIn(machine: Machine, hostName: string, caFile: string)
 /** Takes a second, and a machine with ten things to do at once. */
 const nameLimitMs = 60_000;
 
-/**
- * Gives a controller that runs the names under which Kerberos knows its services: without that of LDAP nobody joins. Samba does
- * it by itself soon after its first start; when that takes longer than 10 s, on a busy machine, again ten minutes later. Who of
- * two comes second fails, because the names that it adds are there meanwhile: then it looks again, and finds nothing to add.
- */
+/** Gives a writable controller the names under which Kerberos knows its services: without that of LDAP nobody joins. */
 export async function nameServices(machine: Machine): Promise<void> {
-  const { code } = await machine.exec(['samba_spnupdate'], { timeoutMs: nameLimitMs });
-  if (code !== 0) await must(machine, ['samba_spnupdate'], { timeoutMs: nameLimitMs });
+  await must(machine, ['samba_spnupdate'], { timeoutMs: nameLimitMs });
 }
 
 /** Asks, and after two seconds insists. */

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { resolverConfiguration, startMachine, type Machine } from '../machine/machine.ts';
 import { ensureBridge } from '../machine/network.ts';
 import { issueCertificate, makeAuthority } from './authority.ts';
-import { controllerIn, database, must, nameServices, smbConfEdits, type Controller } from './controller.ts';
+import { controllerIn, must, nameServices, smbConfEdits, type Controller } from './controller.ts';
+import { database, withOpenDatabase } from './database.ts';
 import { joinController, type JoinOptions } from './join.ts';
 import { parseLdif, type Entry } from './ldif.ts';
 import { randomPassword } from './password.ts';
@@ -136,7 +137,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
 
   await ensureBridge();
   const domains = provisionedDomains(runtime);
-  const controller = await startMachine({
+  const started = await startMachine({
     image,
     runtime,
     name: hostName,
@@ -146,6 +147,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     searchDomain: domainName,
     shares: domains === undefined ? [] : [domains],
   });
+  const controller = withOpenDatabase(started);
 
   const first = controllerIn(controller, fullHostName, caFile);
   const controllers: Controller[] = [first];
@@ -177,6 +179,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
       { timeoutMs: provisionLimitMs },
     );
     await must(controller, ['sed', '-i', smbConfEdits, '/etc/samba/smb.conf']);
+    await nameServices(controller);
   };
   const furnished = async () => {
     await provisionOnce(domains, `${hostName}.${domainName}-${address}`, controller, provision);
@@ -194,7 +197,7 @@ export async function startDomain(options: DomainOptions): Promise<Domain> {
     try {
       const [made] = await Promise.all([certify(), furnished()]);
       await first.start();
-      await Promise.all([nameServices(controller), writeNameServers()]);
+      await writeNameServers();
       return made;
     } catch (error) {
       await controller.destroy();

@@ -5,6 +5,7 @@ import { Client, InvalidCredentialsError } from 'ldapts';
 import { startMachine, type Machine } from '../machine/machine.ts';
 import { issueCertificate, type Authority } from './authority.ts';
 import { controllerIn, must, nameServices, smbConfEdits, type Controller } from './controller.ts';
+import { withOpenDatabase } from './database.ts';
 import { randomPassword } from './password.ts';
 
 /** The domain that a controller joins. */
@@ -54,7 +55,7 @@ const admitScript = join(import.meta.dirname, 'admit.py');
 export async function joinController(domain: JoinedDomain, options: JoinOptions): Promise<Controller> {
   const { image, runtime, domainName, first } = domain;
   const { hostName = 'dc2', address = '10.77.0.11' } = options;
-  const machine = await startMachine({
+  const started = await startMachine({
     image,
     runtime,
     name: hostName,
@@ -63,6 +64,7 @@ export async function joinController(domain: JoinedDomain, options: JoinOptions)
     nameServers: [first.address],
     searchDomain: domainName,
   });
+  const machine = withOpenDatabase(started);
   const fullHostName = `${hostName}.${domainName}`;
   try {
     await Promise.all([
@@ -182,7 +184,7 @@ async function acquaint(controller: Controller, domain: JoinedDomain, options: J
   await first.replicateFrom([controller]);
 }
 
-/** Samba registers a controller by itself once; when that takes longer than 10 s it tries again ten minutes later. */
+/** Registers a controller in DNS, until it is found there. */
 async function isFound(controller: Controller, first: Controller, record: string): Promise<void> {
   const deadline = performance.now() + registerLimitMs;
   for (;;) {

@@ -16,6 +16,8 @@ import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
 import { account } from '../stack/account.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
+import { cloudFormationService } from '../stack/cloudformation/service.ts';
+import { resourceTypes } from '../stack/resources/index.ts';
 import { Permissions } from '../stack/permissions.ts';
 import {
   type ClientConfig,
@@ -72,6 +74,8 @@ export interface SandboxOptions {
   readonly registers?: (instanceId: string) => boolean;
   /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
   readonly launchBackoffMs?: number;
+  /** How long DescribeStacks may wait for a stack in progress. Default: not at all, as in AWS. */
+  readonly describeStacksWaitsMs?: number;
   /** Told what is being waited for. */
   readonly progress?: (step: string) => void;
 }
@@ -205,6 +209,18 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
+      more: (parts) => [
+        cloudFormationService(parts, {
+          types: resourceTypes,
+          cloud: () => cloud,
+          remembered: new Set(),
+          onCreated: (resource) => permissions.add(resource),
+          onDeleted: (resource) => permissions.remove(resource),
+          ...(options.describeStacksWaitsMs === undefined
+            ? {}
+            : { describeWaitsMs: options.describeStacksWaitsMs }),
+        }),
+      ],
     });
     undo.push(async () => cloud.close());
     const server = createServer((request, response) => cloud.handler(request, response));

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ export interface Machine {
    * has a shebang, no standard input. Time-out and abort kill its process group hard; a daemon that it left behind lives.
    */
   run(script: Script, signal?: AbortSignal): Promise<Outcome>;
+  /** Starts a program in the machine to talk to, as root. It ends with the machine, if not before. */
+  spawn(argv: readonly string[]): ChildProcessWithoutNullStreams;
   /** Ends every process and boots again from the same disk. */
   reboot(): Promise<void>;
   /** Ends every process; the disk stays. */
@@ -113,8 +115,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     if (running !== undefined) await end(running);
   };
   const enter = (argv: readonly string[], processOptions: ProcessOptions = {}) => {
-    if (current === undefined)
-      return Promise.reject(new Error(`${options.name}: the machine is not running`));
+    if (current === undefined) return Promise.reject(new Error(notRunning(options.name)));
     return runProcess([...entrance(current.pid), ...argv], processOptions);
   };
 
@@ -141,6 +142,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         timeoutMs: script.timeoutMs,
         ...(signal === undefined ? {} : { signal }),
       });
+    },
+    spawn(argv) {
+      if (current === undefined) throw new Error(notRunning(options.name));
+      const [program = '', ...rest] = [...entrance(current.pid), ...argv];
+      return spawn(program, rest, { detached: true, stdio: 'pipe', env: { PATH: systemPath } });
     },
     async reboot() {
       await halt();
@@ -177,6 +183,8 @@ cat >"$1"
 chmod 0700 "$1"
 exec </dev/null
 exec \${2:+"$2"} "$1"`;
+
+const notRunning = (name: string): string => `${name}: the machine is not running`;
 
 interface Running {
   /** The machine's own cgroup, if it has one. */

@@ -22,6 +22,7 @@ export interface Created {
 export interface Scope {
   readonly place: { readonly region: string; readonly accountId: string };
   readonly stackName: string;
+  readonly stackId?: string;
   readonly parameters: ReadonlyMap<string, Json>;
   readonly mappings: JsonMap;
   /** Logical ID to what was created; absent while it is not created, and when its condition is false. */
@@ -171,7 +172,10 @@ function reference(name: string, scope: Scope): Evaluated {
     case 'AWS::StackName':
       return scope.stackName;
     case 'AWS::StackId':
-      return `arn:aws:cloudformation:${scope.place.region}:${scope.place.accountId}:stack/${scope.stackName}/${scope.stackName}`;
+      return (
+        scope.stackId ??
+        `arn:aws:cloudformation:${scope.place.region}:${scope.place.accountId}:stack/${scope.stackName}/${scope.stackName}`
+      );
     default: {
       const value = scope.parameters.get(name) ?? scope.created.get(name)?.ref;
       if (value === undefined) throw new TemplateError(`Ref ${name} leads nowhere.`);

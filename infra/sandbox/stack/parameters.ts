@@ -3,32 +3,32 @@ import { TemplateError, type Json, type ParameterDefinition } from './template.t
 const publicParameter = /^AWS::SSM::Parameter::Value<(.+)>$/;
 
 /**
- * The values of a template's parameters: given ones, else defaults, each checked as CloudFormation checks it.
+ * The values of a template's parameters: given ones, else defaults, each checked as CloudFormation checks it, in its words.
  * `publicParameters` answers for parameters that name an entry of the SSM parameter store.
- * @throws TemplateError that names every problem
+ * @throws TemplateError for the first kind of problem
  */
 export function resolveParameters(
   definitions: ReadonlyMap<string, ParameterDefinition>,
   given: Readonly<Record<string, string>>,
   publicParameters: Readonly<Record<string, string>> = {},
 ): Map<string, Json> {
+  const strangers = Object.keys(given).filter((name) => !definitions.has(name));
+  if (strangers.length > 0)
+    throw new TemplateError(`Parameters: [${strangers.join(', ')}] do not exist in the template`);
+  const empty = [...definitions].filter(([name, each]) => (given[name] ?? each.default) === undefined);
+  if (empty.length > 0)
+    throw new TemplateError(`Parameters: [${empty.map(([name]) => name).join(', ')}] must have values`);
   const values = new Map<string, Json>();
-  const problems = Object.keys(given)
-    .filter((name) => !definitions.has(name))
-    .map((name) => `${name} is no parameter of the template`);
   for (const [name, definition] of definitions) {
-    const text = given[name] ?? definition.default;
-    if (text === undefined) {
-      problems.push(`${name} has no value`);
-      continue;
-    }
-    problems.push(...problemsOf(definition, text).map((problem) => `${name} ${problem}`));
+    const text = given[name] ?? definition.default ?? '';
+    const problem = problemOf(name, definition, text);
+    if (problem !== undefined) throw new TemplateError(problem);
     const inStore = publicParameter.exec(definition.type)?.[1];
     const value = inStore === undefined ? text : publicParameters[text];
-    if (value === undefined) problems.push(`${name} names ${text}, which the parameter store does not hold`);
-    else values.set(name, isListType(inStore ?? definition.type) ? listOf(value) : value);
+    if (value === undefined)
+      throw new TemplateError(`Unable to fetch parameters [${text}] from parameter store for this account.`);
+    values.set(name, isListType(inStore ?? definition.type) ? listOf(value) : value);
   }
-  if (problems.length > 0) throw new TemplateError(`The parameters don't fit: ${problems.join('; ')}.`);
   return values;
 }
 
@@ -40,28 +40,39 @@ function listOf(text: string): string[] {
   return text === '' ? [] : text.split(',').map((each) => each.trim());
 }
 
-function problemsOf(definition: ParameterDefinition, text: string): string[] {
+/**
+ * What AWS-specific types take. That a network is there is not asked: the sandbox's has no IDs.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+ */
+const specific: Readonly<Record<string, RegExp>> = {
+  'AWS::EC2::VPC::Id': /^vpc-[0-9a-f]{8,17}$/,
+  'AWS::EC2::Subnet::Id': /^subnet-[0-9a-f]{8,17}$/,
+  'AWS::EC2::SecurityGroup::Id': /^sg-[0-9a-f]{8,17}$/,
+};
+
+/** CloudFormation names one problem, not all. */
+function problemOf(name: string, definition: ParameterDefinition, text: string): string | undefined {
   const { type, allowedPattern, allowedValues, minLength, maxLength, minValue, maxValue } = definition;
   const items = isListType(type) ? listOf(text) : [text];
-  const problems: string[] = [];
-  const refuse = (isWrong: boolean, problem: string) => {
-    if (isWrong) problems.push(problem);
-  };
   // CloudFormation wants the whole value to match.
   const pattern = allowedPattern === undefined ? undefined : new RegExp(`^(?:${allowedPattern})$`);
-  for (const item of items) {
-    refuse(pattern !== undefined && !pattern.test(item), `must match ${allowedPattern}`);
-    refuse(
-      allowedValues !== undefined && !allowedValues.includes(item),
-      `must be one of ${allowedValues?.join(', ')}`,
-    );
-    const number = Number(item);
-    if (type === 'Number' || type === 'List<Number>')
-      refuse(item === '' || Number.isNaN(number), 'must be a number');
-    refuse(minValue !== undefined && number < minValue, `must be at least ${minValue}`);
-    refuse(maxValue !== undefined && number > maxValue, `must be at most ${maxValue}`);
-  }
-  refuse(minLength !== undefined && text.length < minLength, `must have at least ${minLength} characters`);
-  refuse(maxLength !== undefined && text.length > maxLength, `must have at most ${maxLength} characters`);
-  return problems;
+  const isNumber = type === 'Number' || type === 'List<Number>';
+  const known = specific[/^List<(.+)>$/.exec(type)?.[1] ?? type];
+  const checks: readonly (readonly [isWrong: boolean, words: string])[] = [
+    ...items.flatMap((item): (readonly [boolean, string])[] => [
+      [isNumber && (item === '' || Number.isNaN(Number(item))), 'must be a number'],
+      [known !== undefined && !known.test(item), `must be of type ${type}: '${item}' does not exist`],
+      [minValue !== undefined && Number(item) < minValue, `must be a number not less than ${minValue}`],
+      [maxValue !== undefined && Number(item) > maxValue, `must be a number not greater than ${maxValue}`],
+      [allowedValues !== undefined && !allowedValues.includes(item), 'must be one of AllowedValues'],
+      [pattern !== undefined && !pattern.test(item), `must match pattern ${allowedPattern}`],
+    ]),
+    [minLength !== undefined && text.length < minLength, `must contain at least ${minLength} characters`],
+    [maxLength !== undefined && text.length > maxLength, `must contain at most ${maxLength} characters`],
+  ];
+  const [, words] = checks.find(([isWrong]) => isWrong) ?? [];
+  if (words === undefined) return undefined;
+  return definition.constraintDescription === undefined
+    ? `Parameter '${name}' ${words}`
+    : `Parameter ${name} failed to satisfy constraint: ${definition.constraintDescription}`;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -22,7 +23,7 @@ export interface Target {
   readonly accountId: string;
   readonly clients: DeployerClients;
   /** Services that take no calls here. */
-  readonly cloud: Pick<Cloud, 'keys' | 'topics' | 'bus'>;
+  readonly cloud: Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets'>;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
   /** Lower-case hexadecimal digits, as IDs end in. */
@@ -39,10 +40,7 @@ export interface Wanted {
 }
 
 /** A resource that was made. */
-export interface Made extends Wanted {
-  /** What `Ref` answers. */
-  readonly ref: string;
-}
+export interface Made extends Wanted, Created {}
 
 export interface ResourceType {
   /** Properties that are carried out; `all` for a type that is only remembered: policies and tests look at it. */
@@ -50,8 +48,23 @@ export interface ResourceType {
   /** Properties that change nothing in the sandbox. */
   readonly inert?: readonly string[];
   create(wanted: Wanted, target: Target): Created | Promise<Created>;
+  /** Properties that only a creation can set: when one changes, another resource is made. `all`: any of them. */
+  readonly fixed?: readonly string[] | 'all';
+  /** Absent where it can't be changed. @throws Error where the service refuses */
+  update?(made: Made, wanted: Wanted, target: Target): Created | Promise<Created>;
   /** @throws Error where the service keeps it */
   delete(made: Made, target: Target): void | Promise<unknown>;
+}
+
+/** Whether another resource has to be made in its place. */
+export function replacesIt({ fixed = [] }: ResourceType, made: Made, wanted: Wanted): boolean {
+  if (fixed === 'all') return true;
+  return fixed.some((name) => !isDeepStrictEqual(made.properties[name], wanted.properties[name]));
+}
+
+/** An update that leaves to `Ref` and `Fn::GetAtt` what they answer. */
+export function asBefore({ ref, attributes, lists }: Made): Created {
+  return { ref, attributes, ...(lists && { lists }) };
 }
 
 export type ResourceTypes = Readonly<Record<string, ResourceType>>;

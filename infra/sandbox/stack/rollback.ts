@@ -10,12 +10,14 @@
  */
 import type { DeployedResource } from './deployed-resource.ts';
 import type { ResourceTypes, Target } from './resource-type.ts';
-import { TemplateError, type DeletionPolicy } from './template.ts';
+import { TemplateError, type DeletionPolicy, type UpdateReplacePolicy } from './template.ts';
 
 /** A deployed resource, and what becomes of it. */
 export interface Deletable extends DeployedResource {
   readonly madeUpName: string;
   readonly deletionPolicy: DeletionPolicy;
+  /** What becomes of it when an update puts another one in its place. */
+  readonly updateReplacePolicy: UpdateReplacePolicy;
 }
 
 /** A stack that was not created. */
@@ -50,33 +52,42 @@ export interface RollbackEnd {
   readonly undeleted: readonly { readonly resource: Deletable; readonly reason: string }[];
 }
 
+export interface DeletionEvent {
+  readonly resource: Deletable;
+  readonly status: `DELETE_${'IN_PROGRESS' | 'COMPLETE' | 'FAILED' | 'SKIPPED'}`;
+  readonly reason?: string;
+}
+
 /**
  * Deletes what the failed creation made, the last first. One that can't be deleted does not keep the others.
- * @param onDeleted told each resource when it is gone
+ * @param told what becomes of each resource
  */
 export async function rollBack(
   made: readonly Deletable[],
   types: ResourceTypes,
   target: Target,
-  onDeleted: (resource: DeployedResource) => void,
+  told: (event: DeletionEvent) => void,
 ): Promise<RollbackEnd> {
   const retained: Deletable[] = [];
   const undeleted: { resource: Deletable; reason: string }[] = [];
   for (const resource of made.toReversed()) {
     if (resource.deletionPolicy === 'Retain') {
       retained.push(resource);
+      told({ resource, status: 'DELETE_SKIPPED' });
       continue;
     }
+    told({ resource, status: 'DELETE_IN_PROGRESS' });
     try {
       await types[resource.type]?.delete(resource, target);
-      onDeleted(resource);
+      told({ resource, status: 'DELETE_COMPLETE' });
     } catch (error) {
       undeleted.push({ resource, reason: reasonOf(error) });
+      told({ resource, status: 'DELETE_FAILED', reason: reasonOf(error) });
     }
   }
   return { retained, undeleted };
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

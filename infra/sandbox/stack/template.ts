@@ -8,6 +8,10 @@ export interface JsonMap {
 export interface ParameterDefinition {
   readonly type: string;
   readonly default: string | undefined;
+  readonly description: string | undefined;
+  /** What a refusal says in place of the pattern. */
+  readonly constraintDescription: string | undefined;
+  readonly noEcho: boolean;
   readonly allowedPattern: string | undefined;
   readonly allowedValues: readonly string[] | undefined;
   readonly minLength: number | undefined;
@@ -22,10 +26,12 @@ export interface ResourceDefinition {
   readonly condition: string | undefined;
   readonly dependsOn: readonly string[];
   readonly deletionPolicy: DeletionPolicy;
+  readonly updateReplacePolicy: UpdateReplacePolicy;
 }
 
 /** `RetainExceptOnCreate` retains, except when the operation that made the resource is rolled back. */
 export type DeletionPolicy = 'Delete' | 'Retain' | 'RetainExceptOnCreate';
+export type UpdateReplacePolicy = 'Delete' | 'Retain';
 
 export interface Output {
   readonly value: Json;
@@ -67,9 +73,16 @@ const sections = new Set([
   'Outputs',
 ]);
 
-/** What a resource may have besides. None of it matters while creating, or when that is rolled back. */
-const inert = new Set(['Metadata', 'UpdateReplacePolicy', 'UpdatePolicy', 'CreationPolicy']);
-const applied = new Set(['Type', 'Properties', 'Condition', 'DependsOn', 'DeletionPolicy']);
+/** What a resource may have besides. Instances are not replaced, and nothing is waited for. */
+const inert = new Set(['Metadata', 'UpdatePolicy', 'CreationPolicy']);
+const applied = new Set([
+  'Type',
+  'Properties',
+  'Condition',
+  'DependsOn',
+  'DeletionPolicy',
+  'UpdateReplacePolicy',
+]);
 
 /** @throws TemplateError */
 export function parseTemplate(text: string): Template {
@@ -104,14 +117,16 @@ function parameter(value: Json, name: string): ParameterDefinition {
   const given = mapAt(value, `parameter ${name}`);
   const number = (key: string) => (given[key] === undefined ? undefined : Number(given[key]));
   const allowed = given['AllowedValues'];
+  const textOf = (key: string) =>
+    given[key] === undefined ? undefined : textAt(given[key], `parameter ${name}'s ${key}`);
   return {
     type: textAt(given['Type'], `parameter ${name}'s Type`),
     default:
       given['Default'] === undefined ? undefined : scalar(given['Default'], `parameter ${name}'s Default`),
-    allowedPattern:
-      given['AllowedPattern'] === undefined
-        ? undefined
-        : textAt(given['AllowedPattern'], `parameter ${name}'s AllowedPattern`),
+    description: textOf('Description'),
+    constraintDescription: textOf('ConstraintDescription'),
+    noEcho: given['NoEcho'] === true || given['NoEcho'] === 'true',
+    allowedPattern: textOf('AllowedPattern'),
     allowedValues: isList(allowed) ? allowed.map((each) => scalar(each, `parameter ${name}`)) : undefined,
     minLength: number('MinLength'),
     maxLength: number('MaxLength'),
@@ -137,6 +152,7 @@ function resource(value: Json, name: string): ResourceDefinition {
       textAt(each, `resource ${name}'s DependsOn`),
     ),
     deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
+    updateReplacePolicy: updateReplacePolicy(given['UpdateReplacePolicy'] ?? 'Delete', name),
   };
 }
 
@@ -155,6 +171,13 @@ function rule(value: Json, name: string): Rule {
 function deletionPolicy(value: Json, name: string): DeletionPolicy {
   if (value === 'Delete' || value === 'Retain' || value === 'RetainExceptOnCreate') return value;
   throw new TemplateError(`Resource ${name}'s DeletionPolicy ${JSON.stringify(value)} is not supported.`);
+}
+
+function updateReplacePolicy(value: Json, name: string): UpdateReplacePolicy {
+  if (value === 'Delete' || value === 'Retain') return value;
+  throw new TemplateError(
+    `Resource ${name}'s UpdateReplacePolicy ${JSON.stringify(value)} is not supported.`,
+  );
 }
 
 function output(value: Json, name: string): Output {

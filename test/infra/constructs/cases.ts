@@ -150,6 +150,7 @@ const cases = {
       workerInstanceType: new InstanceType('m7g.large'),
       workerImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
       permissionsBoundary: ManagedPolicy.fromManagedPolicyArn(stack, 'Bound', `${account}:policy/bound`),
+      rolePath: '/team/',
       alarmEmail: 'ops@example.com',
       joinPatience: Duration.minutes(20),
       unjoinPatience: Duration.hours(2),
@@ -176,22 +177,21 @@ const cases = {
       membership,
       Port.tcp(636),
     );
-    for (const [id, metric] of Object.entries({
-      failures: membership.metricJoinFailures({ period: Duration.hours(1) }),
-      oldest: membership.metricOldestMessage(),
-    })) {
-      metric.createAlarm(stack, id, { threshold: 1, evaluationPeriods: 1 });
-    }
+    const watched = { threshold: 1, evaluationPeriods: 1 };
+    membership.metricJoinFailures({ period: Duration.hours(1) }).createAlarm(stack, 'Failures', watched);
+    membership.metricOldestMessage().createAlarm(stack, 'Oldest', watched);
     return stack;
   },
   'without an administrator': () => own({ administrators: [] }).stack,
   'with a CA that is none': () => own({ directoryCa: 'QUJD' }).stack,
+  'with a CA that is too long': () => own({ directoryCa: pem.replace('QUJD', 'A'.repeat(5000)) }).stack,
   'in one zone': () => own((stack) => ({ vpc: vpcIn(stack, 'Narrow', ['a']) })).stack,
   'in no known Region, without prefix lists': () => {
     const stack = emptyStack();
     const { prefixLists: _, ...others } = propsIn(stack);
     return Stack.of(new DomainMembership(stack, 'Membership', others));
   },
+  'with half of a path': () => own({ rolePath: 'team' }).stack,
   'with half of a hub': () => own({ endpointCidr: '10.9.0.0/24' }).stack,
   'in a clone, without an agent': () => {
     const stack = emptyStack();
@@ -247,6 +247,41 @@ const cases = {
         }),
       }),
     );
+    return stack;
+  },
+  'attached with a launch template without a role': () => {
+    const { stack, membership } = own();
+    const launchTemplate = new LaunchTemplate(stack, 'Template', {
+      instanceType: new InstanceType('t4g.nano'),
+      machineImage: MachineImage.genericLinux({ 'us-east-1': 'ami-0123456789abcdef0' }, {}),
+    });
+    membership.attach(new AutoScalingGroup(stack, 'Fleet', { vpc: vpcIn(stack), launchTemplate }));
+    return stack;
+  },
+  'attached, a resource of its own': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }), {
+      nodePolicy: false,
+      operatingSystem: 'RHEL',
+    });
+    return stack;
+  },
+  'attached, a resource of its own, whose role is not told': () => {
+    const { stack, membership } = own();
+    membership.attach(new CfnAutoScalingGroup(stack, 'Fleet', { minSize: '0', maxSize: '1' }));
+    return stack;
+  },
+  'attached, imported, with tags': () => {
+    const { stack, membership } = own();
+    membership.attach(AutoScalingGroup.fromAutoScalingGroupName(stack, 'Fleet', 'fleet'), {
+      onJoinFailure: 'HOLD',
+      sudoGroups: ['ops'],
+    });
+    return stack;
+  },
+  'attached, no group at all': () => {
+    const { stack, membership } = own();
+    membership.attach(new SecurityGroup(stack, 'Fleet', { vpc: vpcIn(stack) }));
     return stack;
   },
   'attached beside a hook of theirs': () => {

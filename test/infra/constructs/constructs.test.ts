@@ -86,6 +86,8 @@ describe('attach', () => {
   test.each([
     'attached with a role that is not made here',
     'attached with a launch template that is not made here',
+    'attached with a launch template without a role',
+    'attached, a resource of its own, whose role is not told',
   ] as const)('%s: the policy would reach nobody, and that is said', (name) => {
     expect(made.errorOf(name)).toContain("the node policy can't be attached to it");
   });
@@ -93,6 +95,23 @@ describe('attach', () => {
   test('a role that is not made here is left to its owner, if that is said', () => {
     const template = made.template('attached with a role that is not made here, whose owner is told');
     expect(fleets(template)[0]?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+  });
+
+  test('a group that is a resource without a construct around it has hooks and tags in it, too', () => {
+    const template = made.template('attached, a resource of its own');
+    expect(ofType(template, 'AWS::AutoScaling::LifecycleHook')).toEqual([]);
+    const [fleet] = fleets(template);
+    expect(fleet?.Properties['LifecycleHookSpecificationList']).toHaveLength(2);
+    expect(fleet?.Properties['Tags']).toEqual(
+      expect.arrayContaining([tag, { Key: 'Operating_System', Value: 'RHEL', PropagateAtLaunch: true }]),
+    );
+  });
+
+  test('what would be set nowhere is refused: tags of a group of others, and what is no group', () => {
+    expect(made.errorOf('attached, imported, with tags')).toContain(
+      "it can't be tagged here. Its owner sets adjoin:OnJoinFailure, adjoin:SudoGroups",
+    );
+    expect(made.errorOf('attached, no group at all')).toContain('is no Auto Scaling group');
   });
 
   test('a heartbeat that is known at deployment only is passed on', () => {
@@ -238,6 +257,18 @@ test('workers have no SSM agent unless a shell was asked for', () => {
   expect(JSON.stringify(closed.Resources)).not.toContain('worker-shell');
 });
 
+test('the stack waits for a worker anew when anything of what a worker is made of changes', () => {
+  const waits = (name: CaseName) =>
+    Object.entries(made.template(name).Resources).flatMap(([id, { Type, Condition }]) =>
+      Type === 'AWS::CloudFormation::WaitCondition' ? [[id, Condition]] : [],
+    );
+  expect(waits('plain')).toEqual([[expect.stringMatching(/^MembershipWorkerWorks[0-9a-f]{8}/), undefined]]);
+  expect(waits('with settings')).not.toEqual(waits('plain'));
+  expect(waits('with endpoints of its own')).not.toEqual(waits('plain'));
+  // The same workers: nothing to wait for.
+  expect(waits('with a user for sessions')).toEqual(waits('plain'));
+});
+
 test('VPC endpoints are not made for a VPC that has its own', () => {
   const template = made.template('with endpoints of its own');
   expect(ofType(template, 'AWS::EC2::VPCEndpoint')).toEqual([]);
@@ -280,6 +311,12 @@ describe('what a CDK app says in its own terms', () => {
     expect(text).toMatch(/"ImageId":\{"Ref":"SsmParameterValue\w*al2023\w*"\}/);
     expect(text).toContain('"PermissionsBoundary":"arn:aws:iam::123456789012:policy/bound"');
     expect(text).toContain('"Endpoint":"ops@example.com"');
+    expect(propertiesOf(template, 'AWS::IAM::InstanceProfile')).toMatchObject([{ Path: '/team/' }]);
+    const named = propertiesOf(template, 'AWS::IAM::Role').filter(({ RoleName }) => RoleName !== undefined);
+    expect(named.map(({ Path }) => Path)).toEqual(Array(4).fill('/team/'));
+    // Whatever names these roles names them with their path.
+    for (const type of ['AWS::SecretsManager::ResourcePolicy', 'AWS::SQS::QueuePolicy', 'AWS::KMS::Key'])
+      expect(JSON.stringify(ofType(template, type))).toContain(':role/team/adjoin-');
     expect(text).toContain('"CidrIpv6":"fd00:10:77::/64"');
     expect(text).toContain('"aws:SourceVpc":["vpc-0123456789abcdef0","vpc-0123456789abcdef9"]');
     expect(text).toContain('"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}');
@@ -291,7 +328,7 @@ describe('what a CDK app says in its own terms', () => {
 
   const given = (template: Template, name: string) =>
     propertiesOf(template, 'AWS::IAM::ManagedPolicy').find(
-      ({ ManagedPolicyName }) => ManagedPolicyName === `adjoin-${name}`,
+      ({ ManagedPolicyName }) => flat(ManagedPolicyName) === `adjoin-<AWS::Region>-${name}`,
     );
 
   test('grants reach roles that are made here and roles that are not, once each', () => {
@@ -318,7 +355,7 @@ describe('what a CDK app says in its own terms', () => {
     const arn = { 'Fn::GetAtt': [expect.stringMatching(/^Ops/), 'Arn'] };
     for (const name of ['membership-operator', 'dead-letter-operator']) {
       const role = propertiesOf(template, 'AWS::IAM::Role').find(
-        ({ RoleName }) => RoleName === `adjoin-${name}`,
+        ({ RoleName }) => RoleName !== undefined && flat(RoleName) === `adjoin-<AWS::Region>-${name}`,
       );
       expect(role).toMatchObject({
         AssumeRolePolicyDocument: {
@@ -385,8 +422,10 @@ describe('what a CDK app says in its own terms', () => {
   test.each<[CaseName, string]>([
     ['without an administrator', 'administrators: give one at least'],
     ['with a CA that is none', 'directoryCa: it must be the text of a PEM file'],
+    ['with a CA that is too long', 'directoryCa: it has 5055 characters; workers get it in their user data'],
     ['in one zone', 'vpcSubnets: the workers need one subnet for each zone'],
     ['in no known Region, without prefix lists', "prefixLists: they are looked up in the stack's Region"],
+    ['with half of a path', 'rolePath: "team" must begin and end with a slash'],
     ['with half of a hub', 'endpointCidr: endpoints in another VPC need both'],
     ['in a clone, without an agent', 'in a clone, `npm run synth` makes it'],
   ])('%s: that is said', (name, words) => {
@@ -418,4 +457,20 @@ test("cdk-nag's rules are heard: a bucket that has no justification is found", (
   const { error, rules } = made.unjustified;
   expect(error).toContain('validation-report.json');
   expect(rules).toEqual(expect.arrayContaining(['AwsSolutions-S1', 'AwsSolutions-S10']));
+});
+
+test('what an account has once for all Regions has the Region in its name, so that a second one can be deployed', () => {
+  const names = {
+    'AWS::IAM::Role': 'RoleName',
+    'AWS::IAM::ManagedPolicy': 'ManagedPolicyName',
+    'AWS::IAM::InstanceProfile': 'InstanceProfileName',
+    'AWS::CloudWatch::Dashboard': 'DashboardName',
+    'AWS::S3::Bucket': 'BucketName',
+  };
+  const template = made.template('plain');
+  for (const [type, property] of Object.entries(names)) {
+    const given = propertiesOf(template, type).map((properties) => flat(properties[property]));
+    expect([type, given]).not.toEqual([type, []]);
+    for (const name of given) expect(name).toMatch(/^adjoin-.*<AWS::Region>/);
+  }
 });

@@ -100,9 +100,9 @@ export function deployedStack({ template }: Synthesized, over: Readonly<Record<s
   const arns = arnsOf(resources);
   const own = (file: string) => {
     const found = resources.find(
-      ({ properties }) => properties['ManagedPolicyName'] === `${deployment}-${file}`,
+      ({ properties }) => properties['ManagedPolicyName'] === `${deployment}-${region}-${file}`,
     );
-    return policy(`${deployment}-${file}`, found?.properties['PolicyDocument']);
+    return policy(`${deployment}-${region}-${file}`, found?.properties['PolicyDocument']);
   };
   return {
     arns,
@@ -117,8 +117,8 @@ export function deployedStack({ template }: Synthesized, over: Readonly<Record<s
     operatorEcsExec: own('operator-ecs-exec'),
     denyPolicies: resources
       .map(({ properties }) => String(properties['ManagedPolicyName']))
-      .filter((name) => name.startsWith(`${deployment}-deny-`))
-      .map((name) => own(name.slice(deployment.length + 1))),
+      .filter((name) => name.startsWith(`${deployment}-${region}-deny-`))
+      .map((name) => own(name.slice(`${deployment}-${region}-`.length))),
     serviceControlPolicies: denyPolicies.map((name) =>
       policy(`${name} of the organization`, serviceControlPolicy(name, named).document),
     ),

@@ -95,7 +95,7 @@ function named(type: string, logicalId: string, properties: JsonMap, { region, a
         TopicName: name('TopicName'),
       });
     case 'AWS::IAM::Role':
-      return withArn(name('RoleName'), `arn:aws:iam::${accountId}:role/${name('RoleName')}`, {
+      return withArn(name('RoleName'), `arn:aws:iam::${accountId}:role${name('Path')}${name('RoleName')}`, {
         RoleId: `AROA${hash.slice(0, 17).toUpperCase()}`,
       });
     case 'AWS::IAM::InstanceProfile':

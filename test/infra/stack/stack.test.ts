@@ -184,7 +184,7 @@ describe('command documents', () => {
 
 function policyNamed(file: string): PolicyDocument {
   const found = ofType(template, 'AWS::IAM::ManagedPolicy').find(
-    ({ Properties }) => flat(Properties['ManagedPolicyName']) === `<Deployment>-${file}`,
+    ({ Properties }) => flat(Properties['ManagedPolicyName']) === `<Deployment>-<AWS::Region>-${file}`,
   );
   return JSON.parse(JSON.stringify(found?.Properties['PolicyDocument']));
 }
@@ -362,15 +362,29 @@ describe('workers', () => {
     );
   });
 
-  test('tell the stack that they work, and it waits for the first; a new agent or set-up makes another wait', () => {
-    const wait = only(template, 'AWS::CloudFormation::WaitCondition');
-    expect(wait.Condition).toBe('WorkersWanted');
-    expect(wait.Properties['Count']).toBe(1);
-    const [handle] = Object.entries(resources).filter(
+  test('tell the stack that they work, and it waits for the first; each turn has a pair of its own, of which one is made', () => {
+    const waits = ofType(template, 'AWS::CloudFormation::WaitCondition');
+    const handles = Object.entries(resources).filter(
       ([, { Type }]) => Type === 'AWS::CloudFormation::WaitConditionHandle',
     );
-    expect(said('SIGNAL_URL')).toBe(`<${handle?.[0] ?? ''}>`);
-    expect(handle?.[0]).toMatch(/^MembershipWorkerStarted[0-9a-f]{8}/);
+    expect(waits).toHaveLength(2);
+    expect(handles).toHaveLength(2);
+    const script = (SecondTurn: boolean): string => flat(launchDataOf(template)['UserData'], { SecondTurn });
+    for (const [index, [id, { Condition }]] of handles.entries()) {
+      const isSecond = index === 1;
+      expect(id).toMatch(
+        isSecond ? /^MembershipWorkerStartedSecond[0-9a-f]{8}/ : /^MembershipWorkerStartedFirst[0-9a-f]{8}/,
+      );
+      expect(script(isSecond)).toContain(`SIGNAL_URL='<${id}>'`);
+      const wait = waits.find(({ Properties }) => flat(Properties['Handle']) === `<${id}>`);
+      expect(wait?.Properties['Count']).toBe(1);
+      expect(wait?.DependsOn).toEqual([expect.stringMatching(/^MembershipWorkerGroup/)]);
+      const turn = isSecond ? 'SecondTurn' : expect.stringMatching(/^MembershipWorkerFirstTurn/);
+      expect(Condition).toEqual(turn);
+      expect(template.Conditions[wait?.Condition ?? '']).toEqual({
+        'Fn::And': [{ Condition: turn }, { Condition: 'WorkersWanted' }],
+      });
+    }
   });
 
   test('are replaced within a week, so that none runs an old image', () => {
@@ -469,7 +483,7 @@ describe('workers', () => {
   ])('the service is hardened: %s', (setting) => {
     const unit = readFileSync(join(import.meta.dirname, '../../../infra/worker/adjoin.service'), 'utf8');
     expect(unit.split('\n')).toContain(setting);
-    expect(userData()).toContain(unit);
+    expect(userData()).toContain(unit.replaceAll(/^#.*\n/gm, ''));
   });
 
   test('a replaced worker needs no policy change: no policy and no rule names an instance', () => {
@@ -556,16 +570,19 @@ describe('the audit rule of the role of the workers', () => {
   const pattern: unknown = JSON.parse(
     JSON.stringify(rule?.['EventPattern']).replaceAll(
       /\{"Fn::Join":\["",(\["[^\]]*\])\]\}|\{"Ref":"Deployment"\}/g,
-      (whole) => JSON.stringify(flat(JSON.parse(whole)).replace('<Deployment>', 'adjoin')),
+      (whole) =>
+        JSON.stringify(
+          flat(JSON.parse(whole)).replace('<Deployment>', 'adjoin').replace('<AWS::Region>', 'eu-central-1'),
+        ),
     ),
   );
-  const theWorkers = { arn: 'arn:aws:iam::1:instance-profile/adjoin-worker' };
+  const theWorkers = { arn: 'arn:aws:iam::1:instance-profile/team/adjoin-eu-central-1-worker' };
 
   test.each([
     ['an instance with the profile', runInstances(theWorkers, issuedBy('developer')), true],
     [
       'by its name, by a user',
-      runInstances({ name: 'adjoin-worker' }, { arn: 'arn:aws:iam::1:user/one' }),
+      runInstances({ name: 'adjoin-eu-central-1-worker' }, { arn: 'arn:aws:iam::1:user/one' }),
       true,
     ],
     [
@@ -660,7 +677,7 @@ describe('notices', () => {
     .filter(({ Name }) => flat(Name).startsWith('<Deployment>-audit-'));
 
   test('every audit rule sees reads as well, and goes to the topic', () => {
-    expect(rules).toHaveLength(5);
+    expect(rules).toHaveLength(8);
     for (const rule of rules) {
       expect(rule['State']).toBe('ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS');
       expect(rule['Targets']).toMatchObject([

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:tls';
-import { database, type Controller } from '../../../infra/sandbox/domain/controller.ts';
+import { database } from '../../../infra/sandbox/domain/database.ts';
+import type { Controller } from '../../../infra/sandbox/domain/controller.ts';
 import { dnsZoneDn, type Account, type Domain } from '../../../infra/sandbox/domain/domain.ts';
+import { parseLdif } from '../../../infra/sandbox/domain/ldif.ts';
 import { randomPassword } from '../../../infra/sandbox/domain/password.ts';
 import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
 import type { Machine } from '../../../infra/sandbox/machine/machine.ts';
@@ -180,6 +182,38 @@ describeReal('The domain', (ground) => {
     expect((await add(domain.auditor, computer('WEB4', domain.organizationalUnit))).code).toBe(
       insufficientAccess,
     );
+  });
+
+  test('answers what its tools are asked as the tools would, from a database that is open', async () => {
+    // Through a shell it is the tool itself.
+    const tool = ['sh', '-c', 'exec "$@"', 'tool'];
+    const both = async (argv: readonly string[], input = '') => {
+      const outcomes = [];
+      for (const how of [[], tool])
+        outcomes.push(
+          await domain.controller.exec([...how, argv[0] ?? '', '-H', database, ...argv.slice(1)], { input }),
+        );
+      return outcomes.map(({ code, stdout }) => ({ code, found: parseLdif(stdout) }));
+    };
+    const dn = `CN=WEB4,${domain.organizationalUnit}`;
+    const asked = ['objectGUID', 'objectSid', 'whenCreated', 'nTSecurityDescriptor', 'unicodePwd'];
+    await domain.controller.exec(['ldbadd', '-H', database], {
+      input: computer('WEB4', domain.organizationalUnit),
+    });
+    for (const argv of [
+      ['-b', domain.baseDn, '(sAMAccountName=svc-adjoin)', ...asked],
+      ['-b', domain.organizationalUnit, '-s', 'one', ...asked],
+      ['-b', dn, '-s', 'base'],
+      ['-b', dnsZoneDn(domain.domainName), '(objectClass=dnsNode)', 'dnsRecord'],
+    ]) {
+      const [open, itself] = await both(['ldbsearch', ...argv]);
+      expect(itself?.found.length).toBeGreaterThan(0);
+      expect(open).toEqual(itself);
+    }
+    const [open, itself] = await both(['ldbadd'], computer('WEB4', domain.organizationalUnit));
+    expect(itself?.code).not.toBe(0);
+    expect(open).toEqual(itself);
+    expect(await domain.controller.exec(['ldbdel', '-H', database, dn])).toMatchObject({ code: 0 });
   });
 
   test('takes a machine that joins with a staged password, and its DNS record, which the service account can delete', async () => {

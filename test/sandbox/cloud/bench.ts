@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -16,6 +17,9 @@ import {
   type ScriptRunner,
   type Witness,
 } from '../../../infra/sandbox/cloud/cloud.ts';
+import { cloudFormationService } from '../../../infra/sandbox/stack/cloudformation/service.ts';
+import type { DeployedResource } from '../../../infra/sandbox/stack/deployed-resource.ts';
+import { resourceTypes } from '../../../infra/sandbox/stack/resources/index.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 export const region = 'eu-central-1';
@@ -48,6 +52,9 @@ export async function startBench(
     terminateHookAfterAbandon?: boolean;
     witness?: Witness;
     registers?: (instanceId: string) => boolean;
+    /** Told of the resources of stacks. */
+    onCreated?: (resource: DeployedResource) => void;
+    onDeleted?: (resource: DeployedResource) => void;
   } = {},
 ): Promise<Bench> {
   const clock = createVirtualClock();
@@ -59,7 +66,7 @@ export async function startBench(
     operator: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: 'the operator’s' },
     worker: { accessKeyId: 'AKIAWORKER', secretAccessKey: 'the worker’s' },
   };
-  const cloud = createCloud({
+  const cloud: Cloud = createCloud({
     region,
     accountId,
     principals: [
@@ -92,6 +99,16 @@ export async function startBench(
       run: options.runScript ?? (async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false })),
     },
     clock,
+    more: (parts) => [
+      cloudFormationService(parts, {
+        types: resourceTypes,
+        cloud: () => cloud,
+        remembered: new Set(),
+        onCreated: options.onCreated ?? (() => undefined),
+        onDeleted: options.onDeleted ?? (() => undefined),
+        describeWaitsMs: 60_000,
+      }),
+    ],
     ...(options.authorize ? { authorize: options.authorize } : {}),
     ...(options.faults ? { faults: options.faults } : {}),
     ...(options.witness ? { witness: options.witness } : {}),
@@ -140,6 +157,7 @@ export function clients(
   const configuration = { endpoint, region, credentials, maxAttempts: 1 };
   const made = {
     autoScaling: new AutoScalingClient(configuration),
+    cloudFormation: new CloudFormationClient(configuration),
     dynamoDb: new DynamoDBClient(configuration),
     ec2: new EC2Client(configuration),
     secrets: new SecretsManagerClient(configuration),

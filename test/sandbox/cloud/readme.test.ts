@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '../../..');
 /** The SDK's client of each service that is checked by calls. DynamoDB's operations are dynalite's, which has tests of its own. */
 const clients = {
   autoscaling: 'auto-scaling',
+  cloudformation: 'cloudformation',
   ec2: 'ec2',
   secretsmanager: 'secrets-manager',
   sqs: 'sqs',
@@ -49,11 +50,15 @@ describe('the page of the sandbox lists', () => {
   });
 
   test('every service', () => {
-    expect([...operations.keys()].toSorted()).toEqual([...Object.keys(clients), 'dynamodb'].toSorted());
+    expect([...operations.keys()].toSorted()).toEqual([...Object.keys(clients), 'dynamodb', 's3'].toSorted());
   });
 
   test('the operations that are dynalite’s', () => {
     expect(listed('dynamodb', 'dynalite').toSorted()).toEqual(operations.get('dynamodb')?.toSorted());
+  });
+
+  test('the operations of S3, which tests call without the SDK’s client', () => {
+    expect(listed('s3', 'tests').toSorted()).toEqual(operations.get('s3')?.toSorted());
   });
 
   test.each(Object.entries(clients))(

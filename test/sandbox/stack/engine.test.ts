@@ -256,12 +256,19 @@ describe('parameters', () => {
     expect(await values({ Name: 'abc' })).toEqual({ Arns: [], Image: 'ami-1' });
   });
 
-  test('that do not fit are all named at once', async () => {
-    const problems = values({ Name: 'Abcd', Count: '9', Mode: 'maybe', Stranger: 'x', Image: '/elsewhere' });
-    await expect(problems).rejects.toThrow(
-      /Stranger is no parameter.*Name must match.*Name must have at most 3.*Count must be at most 6.*Mode must be one of.*Image names \/elsewhere/s,
-    );
-    await expect(values({})).rejects.toThrow('Name has no value');
+  test('that do not fit are refused in CloudFormation’s words', async () => {
+    const refusals: [Record<string, string>, string][] = [
+      [{ Stranger: 'x' }, 'Parameters: [Stranger] do not exist in the template'],
+      [{ Name: 'A' }, "Parameter 'Name' must match pattern [a-z]+"],
+      [{ Name: 'abcd' }, "Parameter 'Name' must contain at most 3 characters"],
+      [{ Name: 'a', Count: '9' }, "Parameter 'Count' must be a number not greater than 6"],
+      [{ Name: 'a', Count: '0' }, "Parameter 'Count' must be a number not less than 1"],
+      [{ Name: 'a', Count: 'many' }, "Parameter 'Count' must be a number"],
+      [{ Name: 'a', Mode: 'maybe' }, "Parameter 'Mode' must be one of AllowedValues"],
+      [{ Name: 'a', Image: '/elsewhere' }, 'Unable to fetch parameters [/elsewhere] from parameter store'],
+    ];
+    for (const [given, words] of refusals) await expect(values(given)).rejects.toThrow(words);
+    await expect(values({})).rejects.toThrow('Parameters: [Name] must have values');
   });
 });
 

@@ -1,6 +1,7 @@
 /** What operators ask for by hand, from the message to its removal. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
+import { formatInquiry } from '../../../agent/lifecycle/inquiry.ts';
 import { formatRequest, type Verb } from '../../../agent/lifecycle/request.ts';
 import { ACCOUNT, createWorld, GROUP, INSTANCE, REGION, type World } from '../../support/world.ts';
 
@@ -269,4 +270,46 @@ describe('a hybrid node', () => {
     expect(outcome()).toMatchObject({ ending: 'void' });
     expect(record(HYBRID)).toBeUndefined();
   });
+});
+
+describe('an inquiry', () => {
+  const inquire = (senderId = OPERATOR, askedAt = world.clock.now()) => {
+    asked += 1;
+    const body = formatInquiry({ id: uuid(asked), askedAt }, { accountId: ACCOUNT, region: REGION });
+    return { messageId: `inquiry ${asked}`, body, receiveCount: 1, senderId };
+  };
+
+  test('is answered before its message is deleted', async () => {
+    const calls: string[] = [];
+    world.fault = (name) => void calls.push(name);
+    await handle(inquire());
+    expect(world.answered).toEqual([uuid(1)]);
+    expect(world.endings).toEqual(['answered']);
+    expect(calls.indexOf('dynamodb.answer')).toBeLessThan(calls.indexOf('queue.remove'));
+    expect(world.removed).toEqual(['inquiry 1']);
+  });
+
+  test('that could not be answered comes back', async () => {
+    world.fault = (name) => {
+      if (name === 'dynamodb.answer') throw new AdjoinError('aws-unavailable', 'down');
+    };
+    await handle(inquire());
+    expect(world.removed).toEqual([]);
+  });
+
+  test('that nobody waits for any more makes no account', async () => {
+    await handle(inquire(OPERATOR, world.clock.now() - 601_000));
+    expect(world.answered).toEqual([]);
+    expect(world.removed).toEqual(['inquiry 1']);
+  });
+
+  test.each(['AROAPUBLISHER:AutoScaling', 'AROAOPERATORS:alice', ''])(
+    'of another sender (%s) is left',
+    async (sender) => {
+      await handle(inquire(sender));
+      expect(world.answered).toEqual([]);
+      expect(world.endings).toEqual(['malformed']);
+      expect(world.removed).toEqual([]);
+    },
+  );
 });

@@ -5,7 +5,14 @@ import { dirname, join } from 'node:path';
 export const root = join(import.meta.dirname, '../../..');
 
 /** Installed, built or made by a run: not this repository's own. */
-const foreign: ReadonlySet<string> = new Set(['node_modules', '.cache', '.sandbox', 'cdk.out', 'coverage']);
+const foreign: ReadonlySet<string> = new Set([
+  'node_modules',
+  '.cache',
+  '.sandbox',
+  'cdk.out',
+  'coverage',
+  'dist',
+]);
 
 /** Every file of these names, as paths from the root. A folder whose name begins with a dot is searched only if it is named. */
 export const filesOf = (...patterns: readonly string[]): string[] =>

@@ -58,6 +58,7 @@ test.each([
   ['config/schema.json', 'schema.ts'],
   ['docs/troubleshooting.md', 'troubleshooting.ts'],
   ['docs/configuration.md', 'settings.ts'],
+  ['docs/doctor.md', 'doctor.ts'],
 ])('%s has not drifted from the code (scripts/%s)', (_file, name) => {
   const script = join(root, 'scripts', name);
   expect(spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' })).toMatchObject({

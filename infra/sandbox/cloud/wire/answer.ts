@@ -56,6 +56,10 @@ export function encodeFailure(service: Service, failure: ServiceFailure, request
     const inner = element('Errors', element('Error', details)) + element('RequestID', requestId);
     return xml(status, element('Response', inner), requestId);
   }
+  if (service.protocol === 'rest-xml') {
+    const answer = xml(status, element('Error', details + element('RequestId', requestId)), requestId);
+    return { ...answer, headers: { ...answer.headers, 'x-amz-request-id': requestId } };
+  }
   if (service.protocol === 'query') {
     const inner = element('Error', element('Type', type) + details) + element('RequestId', requestId);
     return xml(

@@ -4,14 +4,17 @@ import {
   DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
   PutLifecycleHookCommand,
+  UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import {
+  asBefore,
   maps,
   optionalText,
   present,
   text,
   texts,
   type ResourceTypes,
+  type Target,
   type Wanted,
 } from '../resource-type.ts';
 import { isMap, scalar } from '../template.ts';
@@ -35,6 +38,22 @@ export const autoScaling: ResourceTypes = {
       'MetricsCollection',
       'NewInstancesProtectedFromScaleIn',
     ],
+    fixed: ['AutoScalingGroupName'],
+    // Its instances stay as they are: the sandbox rolls no update over them.
+    async update(made, wanted, { clients }) {
+      const desired = optionalText(wanted, 'DesiredCapacity');
+      await clients.autoScaling.send(
+        new UpdateAutoScalingGroupCommand({
+          AutoScalingGroupName: made.ref,
+          MinSize: Number(text(wanted, 'MinSize')),
+          MaxSize: Number(text(wanted, 'MaxSize')),
+          ...(desired === undefined ? {} : { DesiredCapacity: Number(desired) }),
+          LaunchTemplate: launchTemplateOf(wanted),
+          VPCZoneIdentifier: texts(wanted, 'VPCZoneIdentifier').join(','),
+        }),
+      );
+      return asBefore(made);
+    },
     async create(wanted, { clients }) {
       const AutoScalingGroupName = optionalText(wanted, 'AutoScalingGroupName') ?? wanted.madeUpName;
       const desired = optionalText(wanted, 'DesiredCapacity');
@@ -75,24 +94,15 @@ export const autoScaling: ResourceTypes = {
       'NotificationTargetARN',
       'RoleARN',
     ],
-    async create(wanted, { clients }) {
+    fixed: ['AutoScalingGroupName', 'LifecycleHookName', 'LifecycleTransition'],
+    async create(wanted, target) {
       const LifecycleHookName = optionalText(wanted, 'LifecycleHookName') ?? wanted.madeUpName;
-      const heartbeat = optionalText(wanted, 'HeartbeatTimeout');
-      await clients.autoScaling.send(
-        new PutLifecycleHookCommand({
-          AutoScalingGroupName: text(wanted, 'AutoScalingGroupName'),
-          LifecycleHookName,
-          LifecycleTransition: text(wanted, 'LifecycleTransition'),
-          ...(heartbeat === undefined ? {} : { HeartbeatTimeout: Number(heartbeat) }),
-          ...present({
-            DefaultResult: optionalText(wanted, 'DefaultResult'),
-            NotificationMetadata: optionalText(wanted, 'NotificationMetadata'),
-            NotificationTargetARN: optionalText(wanted, 'NotificationTargetARN'),
-            RoleARN: optionalText(wanted, 'RoleARN'),
-          }),
-        }),
-      );
+      await putHook(LifecycleHookName, wanted, target);
       return { ref: LifecycleHookName, attributes: {} };
+    },
+    async update(made, wanted, target) {
+      await putHook(made.ref, wanted, target);
+      return asBefore(made);
     },
     delete: (made, { clients }) =>
       clients.autoScaling.send(
@@ -111,4 +121,22 @@ function launchTemplateOf(wanted: Wanted) {
     LaunchTemplateId: scalar(given['LaunchTemplateId'], 'LaunchTemplateId'),
     ...(given['Version'] === undefined ? {} : { Version: scalar(given['Version'], 'Version') }),
   };
+}
+
+async function putHook(LifecycleHookName: string, wanted: Wanted, { clients }: Target): Promise<void> {
+  const heartbeat = optionalText(wanted, 'HeartbeatTimeout');
+  await clients.autoScaling.send(
+    new PutLifecycleHookCommand({
+      AutoScalingGroupName: text(wanted, 'AutoScalingGroupName'),
+      LifecycleHookName,
+      LifecycleTransition: text(wanted, 'LifecycleTransition'),
+      ...(heartbeat === undefined ? {} : { HeartbeatTimeout: Number(heartbeat) }),
+      ...present({
+        DefaultResult: optionalText(wanted, 'DefaultResult'),
+        NotificationMetadata: optionalText(wanted, 'NotificationMetadata'),
+        NotificationTargetARN: optionalText(wanted, 'NotificationTargetARN'),
+        RoleARN: optionalText(wanted, 'RoleARN'),
+      }),
+    }),
+  );
 }

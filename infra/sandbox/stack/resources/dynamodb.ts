@@ -1,5 +1,10 @@
-import { CreateTableCommand, DeleteTableCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
-import { maps, optionalText, text, type ResourceTypes, type Wanted } from '../resource-type.ts';
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  UpdateTableCommand,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb';
+import { asBefore, maps, optionalText, text, type ResourceTypes, type Wanted } from '../resource-type.ts';
 import { scalar } from '../template.ts';
 
 const keyType = (value: unknown): 'HASH' | 'RANGE' => (value === 'RANGE' ? 'RANGE' : 'HASH');
@@ -32,6 +37,16 @@ export const dynamoDb: ResourceTypes = {
     ],
     // A table here lives in memory, for as long as the sandbox: nothing to seal, to restore or to let expire.
     inert: ['PointInTimeRecoverySpecification', 'SSESpecification', 'Tags', 'TimeToLiveSpecification'],
+    fixed: ['TableName', 'KeySchema', 'AttributeDefinitions', 'BillingMode'],
+    async update(made, wanted, { clients }) {
+      await clients.dynamoDb.send(
+        new UpdateTableCommand({
+          TableName: made.ref,
+          DeletionProtectionEnabled: optionalText(wanted, 'DeletionProtectionEnabled') === 'true',
+        }),
+      );
+      return asBefore(made);
+    },
     async create(wanted, { region, accountId, clients }) {
       if (text(wanted, 'BillingMode') !== 'PAY_PER_REQUEST')
         throw new Error('Only PAY_PER_REQUEST is emulated.');

@@ -4,6 +4,7 @@ import { dynamoDb } from './dynamodb.ts';
 import { events } from './events.ts';
 import { kms } from './kms.ts';
 import { remembered } from './remembered.ts';
+import { s3 } from './s3.ts';
 import { secretsManager } from './secrets-manager.ts';
 import { sns } from './sns.ts';
 import { sqs } from './sqs.ts';
@@ -16,6 +17,7 @@ export const resourceTypes: ResourceTypes = {
   ...events,
   ...kms,
   ...remembered,
+  ...s3,
   ...secretsManager,
   ...sns,
   ...sqs,

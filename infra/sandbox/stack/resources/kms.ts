@@ -1,10 +1,11 @@
-import { text, type ResourceTypes } from '../resource-type.ts';
+import { asBefore, text, type ResourceTypes } from '../resource-type.ts';
 
 export const kms: ResourceTypes = {
   'AWS::KMS::Key': {
     // Its policy is what counts, and the authorizer reads that. Nothing is encrypted here.
     applied: ['KeyPolicy'],
     inert: ['Description', 'EnableKeyRotation', 'PendingWindowInDays', 'Tags'],
+    update: asBefore,
     create(_wanted, { cloud }) {
       const { id, arn } = cloud.keys.create();
       return { ref: id, attributes: { Arn: arn, KeyId: id } };
@@ -15,6 +16,12 @@ export const kms: ResourceTypes = {
   },
   'AWS::KMS::Alias': {
     applied: ['AliasName', 'TargetKeyId'],
+    fixed: ['AliasName'],
+    update(made, wanted, { cloud }) {
+      cloud.keys.deleteAlias(made.ref);
+      cloud.keys.alias(made.ref, text(wanted, 'TargetKeyId'));
+      return asBefore(made);
+    },
     create(wanted, { cloud }) {
       cloud.keys.alias(text(wanted, 'AliasName'), text(wanted, 'TargetKeyId'));
       return { ref: text(wanted, 'AliasName'), attributes: {} };

@@ -5,6 +5,7 @@
 import { uniqueId } from '../../cloud/key-ring.ts';
 import type { Created } from '../evaluate.ts';
 import {
+  asBefore,
   optionalText,
   type Target,
   type ResourceType,
@@ -18,9 +19,15 @@ function entry({ type }: Wanted, ref: string): string {
 }
 
 /** CloudFormation makes none whose name another has; the handlers of resource types answer so with `AlreadyExists`. */
-function remember(answer: (wanted: Wanted, target: Target) => Created): ResourceType {
+function remember(
+  answer: (wanted: Wanted, target: Target) => Created,
+  fixed: ResourceType['fixed'] = [],
+  update: ResourceType['update'] = asBefore,
+): ResourceType {
   return {
     applied: 'all',
+    fixed,
+    update,
     create(wanted, target) {
       const created = answer(wanted, target);
       if (target.remembered.has(entry(wanted, created.ref)))
@@ -42,94 +49,116 @@ function nameOf(wanted: Wanted, property: string): string {
 }
 
 /** A resource that nothing refers to by more than its name. */
-const named = (property: string) => remember((wanted) => ({ ref: nameOf(wanted, property), attributes: {} }));
+const named = (property: string, fixed: ResourceType['fixed'] = [property]) =>
+  remember((wanted) => ({ ref: nameOf(wanted, property), attributes: {} }), fixed);
 
 /** A resource with an ID that EC2 makes. */
-const numbered = (prefix: string, attribute: string) =>
+const numbered = (prefix: string, attribute: string, fixed: ResourceType['fixed']) =>
   remember((_wanted, { hex }) => {
     const id = `${prefix}-${hex(17)}`;
     return { ref: id, attributes: { [attribute]: id } };
-  });
+  }, fixed);
 
 /** A global resource of IAM, with its path. */
 const iam = (kind: string, property: string) =>
-  remember((wanted, { accountId }) => {
-    const name = nameOf(wanted, property);
-    const path = optionalText(wanted, 'Path') ?? '/';
-    const roleArn = `arn:aws:iam::${accountId}:${kind}${path}${name}`;
-    return {
-      ref: name,
-      attributes: {
-        Arn: roleArn,
-        RoleId: uniqueId('AROA', roleArn),
-      },
-    };
-  });
+  remember(
+    (wanted, { accountId }) => {
+      const name = nameOf(wanted, property);
+      const path = optionalText(wanted, 'Path') ?? '/';
+      const roleArn = `arn:aws:iam::${accountId}:${kind}${path}${name}`;
+      return {
+        ref: name,
+        attributes: {
+          Arn: roleArn,
+          RoleId: uniqueId('AROA', roleArn),
+        },
+      };
+    },
+    [property, 'Path'],
+  );
 
 export const remembered: ResourceTypes = {
   'AWS::IAM::Role': iam('role', 'RoleName'),
   'AWS::IAM::InstanceProfile': iam('instance-profile', 'InstanceProfileName'),
   'AWS::IAM::Policy': named('PolicyName'),
   'AWS::IAM::RolePolicy': named('PolicyName'),
-  'AWS::IAM::ManagedPolicy': remember((wanted, { accountId }) => {
-    const path = optionalText(wanted, 'Path') ?? '/';
-    const policyArn = `arn:aws:iam::${accountId}:policy${path}${nameOf(wanted, 'ManagedPolicyName')}`;
-    return { ref: policyArn, attributes: { PolicyArn: policyArn } };
-  }),
+  'AWS::IAM::ManagedPolicy': remember(
+    (wanted, { accountId }) => {
+      const path = optionalText(wanted, 'Path') ?? '/';
+      const policyArn = `arn:aws:iam::${accountId}:policy${path}${nameOf(wanted, 'ManagedPolicyName')}`;
+      return { ref: policyArn, attributes: { PolicyArn: policyArn } };
+    },
+    ['ManagedPolicyName', 'Path', 'Description'],
+  ),
   'AWS::SNS::TopicPolicy': named('Id'),
-  'AWS::SNS::Subscription': named('Id'),
-  'AWS::S3::Bucket': remember((wanted, { region }) => {
-    const name = optionalText(wanted, 'BucketName') ?? wanted.madeUpName.toLowerCase();
-    return {
-      ref: name,
-      attributes: {
-        Arn: `arn:aws:s3:::${name}`,
-        DomainName: `${name}.s3.amazonaws.com`,
-        RegionalDomainName: `${name}.s3.${region}.amazonaws.com`,
-      },
-    };
-  }),
-  'AWS::S3::BucketPolicy': named('Bucket'),
+  'AWS::SNS::Subscription': named('Id', ['Endpoint', 'Protocol', 'TopicArn']),
   'AWS::CloudFormation::WaitConditionHandle': remember(({ madeUpName }, { region }) => ({
     ref: `https://cloudformation-waitcondition-${region}.s3.${region}.amazonaws.com/${madeUpName}?Signature=emulated`,
     attributes: {},
   })),
   // Workers of the launch template don't boot here: what waits for one to report waits no time.
-  'AWS::CloudFormation::WaitCondition': named('Handle'),
-  'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId'),
-  'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id'),
-  'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id'),
-  'AWS::EC2::VPCEndpoint': remember((wanted, { hex, region }) => {
-    const id = `vpce-${hex(17)}`;
-    // The zone and the name of an interface endpoint as a whole; the entries of its zones follow.
-    const service = optionalText(wanted, 'ServiceName')?.split('.').at(-1) ?? '';
-    const name = `${id}-${hex(8)}.${service}.${region}.vpce.amazonaws.com`;
-    const isInterface = optionalText(wanted, 'VpcEndpointType') === 'Interface';
-    return {
-      ref: id,
-      attributes: { Id: id },
-      lists: { DnsEntries: isInterface ? [`Z${hex(13).toUpperCase()}:${name}`] : [] },
-    };
-  }),
-  'AWS::EC2::LaunchTemplate': remember((_wanted, { hex }) => {
-    const id = `lt-${hex(17)}`;
-    return {
-      ref: id,
-      attributes: { LaunchTemplateId: id, LatestVersionNumber: '1', DefaultVersionNumber: '1' },
-    };
-  }),
-  'AWS::AutoScaling::ScalingPolicy': remember((wanted, { region, accountId }) => {
-    const policyArn = `arn:aws:autoscaling:${region}:${accountId}:scalingPolicy:${wanted.madeUpName}`;
-    return { ref: policyArn, attributes: { Arn: policyArn, PolicyName: wanted.madeUpName } };
-  }),
-  'AWS::Logs::LogGroup': remember((wanted, { region, accountId }) => {
-    const name = nameOf(wanted, 'LogGroupName');
-    return { ref: name, attributes: { Arn: `arn:aws:logs:${region}:${accountId}:log-group:${name}:*` } };
-  }),
-  'AWS::Logs::MetricFilter': named('FilterName'),
-  'AWS::CloudWatch::Alarm': remember((wanted, { region, accountId }) => {
-    const name = nameOf(wanted, 'AlarmName');
-    return { ref: name, attributes: { Arn: `arn:aws:cloudwatch:${region}:${accountId}:alarm:${name}` } };
-  }),
+  'AWS::CloudFormation::WaitCondition': remember(
+    (wanted) => ({ ref: nameOf(wanted, 'Handle'), attributes: {} }),
+    [],
+    // "Update requires: Updates are not supported.", of each of its properties.
+    () => {
+      throw new TemplateError('Update to resource type AWS::CloudFormation::WaitCondition is not supported.');
+    },
+  ),
+  'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId', ['GroupDescription', 'GroupName', 'VpcId']),
+  'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id', 'all'),
+  'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id', 'all'),
+  'AWS::EC2::VPCEndpoint': remember(
+    (wanted, { hex, region }) => {
+      const id = `vpce-${hex(17)}`;
+      // The zone and the name of an interface endpoint as a whole; the entries of its zones follow.
+      const service = optionalText(wanted, 'ServiceName')?.split('.').at(-1) ?? '';
+      const name = `${id}-${hex(8)}.${service}.${region}.vpce.amazonaws.com`;
+      const isInterface = optionalText(wanted, 'VpcEndpointType') === 'Interface';
+      return {
+        ref: id,
+        attributes: { Id: id },
+        lists: { DnsEntries: isInterface ? [`Z${hex(13).toUpperCase()}:${name}`] : [] },
+      };
+    },
+    ['ServiceName', 'VpcEndpointType', 'VpcId'],
+  ),
+  'AWS::EC2::LaunchTemplate': remember(
+    (_wanted, { hex }) => {
+      const id = `lt-${hex(17)}`;
+      return {
+        ref: id,
+        attributes: { LaunchTemplateId: id, LatestVersionNumber: '1', DefaultVersionNumber: '1' },
+      };
+    },
+    ['LaunchTemplateName'],
+    // Its update makes another version of it.
+    ({ ref, attributes }) => {
+      const version = Number(attributes['LatestVersionNumber']) + 1;
+      return { ref, attributes: { ...attributes, LatestVersionNumber: String(version) } };
+    },
+  ),
+  'AWS::AutoScaling::ScalingPolicy': remember(
+    (wanted, { region, accountId }) => {
+      const policyArn = `arn:aws:autoscaling:${region}:${accountId}:scalingPolicy:${wanted.madeUpName}`;
+      return { ref: policyArn, attributes: { Arn: policyArn, PolicyName: wanted.madeUpName } };
+    },
+    ['AutoScalingGroupName'],
+  ),
+  'AWS::Logs::LogGroup': remember(
+    (wanted, { region, accountId }) => {
+      const name = nameOf(wanted, 'LogGroupName');
+      return { ref: name, attributes: { Arn: `arn:aws:logs:${region}:${accountId}:log-group:${name}:*` } };
+    },
+    ['LogGroupName'],
+  ),
+  'AWS::Logs::MetricFilter': named('FilterName', ['FilterName', 'LogGroupName']),
+  'AWS::CloudWatch::Alarm': remember(
+    (wanted, { region, accountId }) => {
+      const name = nameOf(wanted, 'AlarmName');
+      return { ref: name, attributes: { Arn: `arn:aws:cloudwatch:${region}:${accountId}:alarm:${name}` } };
+    },
+    ['AlarmName'],
+  ),
   'AWS::CloudWatch::Dashboard': named('DashboardName'),
 };

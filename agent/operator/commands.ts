@@ -1,0 +1,126 @@
+/** What can be typed at an operator's desk, beside the commands that a worker has as well. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Extension } from '../cli/cli.ts';
+import { NODE_ID } from '../lifecycle/request.ts';
+import { HEARTBEAT } from './attach/attach.ts';
+import { runAttach } from './attach/command.ts';
+import { runDoctor } from './doctor/command.ts';
+
+interface ConfigOption {
+  readonly config: string;
+}
+
+interface DoctorArguments extends ConfigOption {
+  readonly group?: readonly string[];
+  readonly node?: readonly string[];
+  readonly wait?: number;
+  readonly output?: string;
+  readonly askWorker?: true;
+}
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+function node(value: string, before: readonly string[] = []): string[] {
+  if (!NODE_ID.test(value)) throw new InvalidArgumentError('It must be i- or mi- and 17 hexadecimal digits.');
+  return [...before, value];
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError('It must be a whole number of seconds.');
+}
+
+function addDoctor({ program, terminal, perform, withConfig }: Extension): void {
+  withConfig(
+    program
+      .command('doctor')
+      .description(
+        'Look at all that must be so, and say what to do where it is not. It only reads;\nwith --ask-worker, a worker also tries the service account’s rights, and undoes it.',
+      ),
+  )
+    .option('--group <name>', 'a group to look at; may be repeated', collect)
+    .option('--node <id>', 'an instance or hybrid node to look at; may be repeated', node)
+    .option('--ask-worker', 'have a worker look at what only a worker can (see docs/doctor.md)')
+    .option('--wait <seconds>', 'look again for so long while something fatal is wrong', seconds)
+    .addOption(new Option('-o, --output <form>', 'for machines').choices(['json']))
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 well, 70 something fatal is wrong, 64 and 78 nothing was looked at.',
+    )
+    .action((options: DoctorArguments) =>
+      perform(options, (config) =>
+        runDoctor(
+          config,
+          {
+            groups: options.group ?? [],
+            nodes: options.node ?? [],
+            waitMs: (options.wait ?? 0) * 1000,
+            json: options.output === 'json',
+            colors: terminal.colors ?? false,
+            asksWorker: options.askWorker ?? false,
+          },
+          terminal,
+        ),
+      ),
+    );
+}
+
+interface AttachArguments extends ConfigOption {
+  readonly join?: boolean;
+  readonly unjoin?: boolean;
+  readonly heartbeat?: number;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+function heartbeat(text: string): number {
+  const value = seconds(text);
+  if (value >= HEARTBEAT.shortest && value <= HEARTBEAT.longest) return value;
+  throw new InvalidArgumentError(`It must be from ${HEARTBEAT.shortest} to ${HEARTBEAT.longest} seconds.`);
+}
+
+const ATTACH = {
+  attach:
+    'Make the hooks of an Auto Scaling group, and set its tag JoinAD=true. What is as it\nshould be stays; what is changed is shown. It applies to instances that are\nlaunched from then on.',
+  detach:
+    'Remove the hooks of an Auto Scaling group. Members stay members; what waits for\nan answer goes on as the hook says: a launch is ended, a termination goes on.',
+} as const;
+
+function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 'attach' | 'detach'): void {
+  const command = withConfig(program.command(verb).description(ATTACH[verb]).argument('<group>', 'its name'));
+  if (verb === 'attach') {
+    command
+      .option('--no-join', 'instances are joined by other means')
+      .option('--no-unjoin', 'accounts stay until the sweep')
+      .option('--heartbeat <seconds>', 'time-out of both hooks; default 300', heartbeat);
+  }
+  command
+    .option('--dry-run', 'only say what would be changed')
+    .option('--json', 'for machines')
+    .action((group: string, options: AttachArguments) => {
+      const { join = true, unjoin = true } = options;
+      if (!join && !unjoin) command.error('error: with --no-join and --no-unjoin nothing is attached');
+      return perform(options, (config) =>
+        runAttach(
+          config,
+          {
+            verb,
+            group,
+            join,
+            unjoin,
+            heartbeat: options.heartbeat ?? HEARTBEAT.usual,
+            dryRun: options.dryRun ?? false,
+            json: options.json ?? false,
+          },
+          terminal,
+        ),
+      );
+    });
+}
+
+export function addOperatorCommands(extension: Extension): void {
+  addDoctor(extension);
+  addAttach(extension, 'attach');
+  addAttach(extension, 'detach');
+}
