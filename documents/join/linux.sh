@@ -190,11 +190,13 @@ complaint() {
   { grep -E '^( ! |adcli: )' "$journal" || tail -n 1 "$journal"; } | head -n 1
 }
 
+# Enabling reads all units three times on Debian, which takes many seconds on a node that is still booting: a start that is given up
+# after them would fail a join that has worked. sssd's own unit gives up in time.
 # Without systemd, sssd is started as a daemon in a session of its own, with none of the command's files open.
 start_sssd() {
   started=$(now)
   if has_systemd; then
-    timeout --foreground -k 1 15 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
+    timeout --foreground -k 1 60 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
   elif ! sssd_pid >/dev/null; then
     rm -f /run/sssd.pid /run/sssd/sssd.pid
     (cd / && umask 0022 && exec setsid sssd -D --logger=files </dev/null >/dev/null 2>&1 9>&-) || return 1

@@ -124,9 +124,9 @@ describeReal('the documents on a real machine in a real domain', (ground) => {
     await domain.destroy();
   }, 180_000);
 
-  async function newMachine(): Promise<Machine> {
+  async function newMachine(init: 'shell' | 'systemd' = 'shell'): Promise<Machine> {
     count += 1;
-    const machine = await testMachine(ground, domain, count);
+    const machine = await testMachine(ground, domain, count, init);
     machines.push(machine);
     return machine;
   }
@@ -1044,8 +1044,12 @@ exec "$tool" "$@"
     );
   });
 
-  test('a Debian node lets in the groups that are named, with home directories and sudo; an image is prepared from it', async () => {
-    const machine = await newMachine();
+  /** What systemd says of the services; sssd's own sockets are no services. */
+  const failedUnits = (machine: Machine) =>
+    inShell(machine, 'systemctl --failed --plain --no-legend --type=service || :');
+
+  test('a Debian node with systemd lets in the groups that are named, with home directories and sudo, also after a reboot; an image is prepared from it', async () => {
+    const machine = await newMachine('systemd');
     const { values } = await prepare(machine, nameOf(machine));
     const wrong = await run(machine, 'join', { ...values, logInGroups: 'Nobodies' });
     expect(wrong).toMatchObject({ result: 'failed', code: 'group-unknown' });
@@ -1069,6 +1073,15 @@ exec "$tool" "$@"
     expect(await inShell(machine, 'stat -c %a /etc/sudoers.d/adjoin')).toBe('440');
     expect(await inShell(machine, 'cat /etc/pam.d/common-session')).toContain('pam_mkhomedir.so');
     expect(session).toContain('pam_mkhomedir.so');
+    // systemd has the new name, and starts sssd by itself at the next boot.
+    const host = nameOf(machine).toLowerCase();
+    expect(
+      await inShell(machine, 'hostnamectl hostname; systemctl is-enabled sssd; systemctl is-active sssd'),
+    ).toBe(`${host}\nenabled\nactive`);
+    expect(await failedUnits(machine)).toBe('');
+    await machine.reboot();
+    expect(await inShell(machine, 'hostname; systemctl is-active sssd')).toBe(`${host}\nactive`);
+    expect(await run(machine, 'join', { ...values, ...access })).toMatchObject({ result: 'already' });
     // An image is prepared from the member: the agent is there, and apt has one repository, with the package that is missing.
     await inShell(machine, `ln -s /bin/true /usr/bin/amazon-ssm-agent; ${hostKey}`);
     await inShell(
@@ -1091,6 +1104,9 @@ exec "$tool" "$@"
     expect(await run(machine, 'prepare-image')).toMatchObject({ ...image, installed: '' });
     await expectImage(machine);
     expect(await inShell(machine, 'cat /etc/pam.d/common-session')).not.toContain('pam_mkhomedir.so');
+    expect(await inShell(machine, 'systemctl is-enabled sssd || :; systemctl is-active sssd || :')).toBe(
+      'disabled\ninactive',
+    );
   });
 });
 

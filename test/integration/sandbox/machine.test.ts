@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
 import { startMachine, type Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { ensureBridge } from '../../../infra/sandbox/machine/network.ts';
@@ -16,7 +16,11 @@ const script = (text: string, env: Record<string, string> = {}, timeoutMs = 10_0
 describeReal('A machine', (ground) => {
   const machines: Machine[] = [];
   const deaths: string[] = [];
-  const boot = async (number: number, init: 'shell' | 'systemd' = 'shell') => {
+  const boot = async (
+    number: number,
+    init: 'shell' | 'systemd' = 'shell',
+    shares: readonly string[] = [],
+  ) => {
     const name = `i-${number.toString().padStart(17, '0')}`;
     const machine = await startMachine({
       image: ground.image,
@@ -26,6 +30,7 @@ describeReal('A machine', (ground) => {
       nameServers: ['10.77.0.10'],
       searchDomain: 'corp.example.test',
       init,
+      shares,
       onDeath: () => deaths.push(name),
     });
     machines.push(machine);
@@ -176,6 +181,58 @@ describeReal('A machine', (ground) => {
     await machine.destroy();
     expect(await leftovers(ground.runtime, [])).toEqual([]);
   }, 60_000);
+
+  test('with systemd runs Node under the unit of the worker, with all that it forbids', async () => {
+    const machine = await boot(5, 'systemd', [dirname(process.execPath)]);
+    const must = async (command: string, input = '') => {
+      const outcome = await machine.exec(['sh', '-c', command], { input, timeoutMs: 60_000 });
+      expect({ command, ...outcome }).toMatchObject({ code: 0, stderr: '' });
+      return outcome.stdout;
+    };
+    // What it may do, and what it may not, written to its log; then it stays.
+    const agent = `
+      import { spawnSync } from 'node:child_process';
+      import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+      const denied = (act) => { try { act(); return 'no'; } catch (error) { return error.code; } };
+      const status = readFileSync('/proc/self/status', 'utf8');
+      console.log(JSON.stringify({
+        user: process.getuid() !== 0,
+        capabilities: /^CapBnd:\\s*(\\w+)/m.exec(status)[1],
+        etc: denied(() => writeFileSync('/etc/adjoin/config.json', '')),
+        home: denied(() => readdirSync('/root')),
+        others: readdirSync('/proc').filter((name) => Number(name) > 0).length,
+        temporary: readdirSync('/tmp').length,
+        namespace: spawnSync('unshare', ['--user', 'true']).status !== 0,
+      }));
+      setInterval(() => {}, 60_000);`;
+    await must(
+      `mkdir -p /opt/adjoin /etc/adjoin && useradd --system --no-create-home adjoin &&
+      install -d -m 0750 -o adjoin -g adjoin /var/log/adjoin && touch /tmp/theirs &&
+      cp '${process.execPath}' /usr/bin/node-24 && cat >/opt/adjoin/agent.mjs`,
+      agent,
+    );
+    const unit = join(import.meta.dirname, '..', '..', '..', 'infra', 'worker', 'adjoin.service');
+    await must('cat >/etc/systemd/system/adjoin.service', await readFile(unit, 'utf8'));
+    await must('systemctl daemon-reload && systemctl enable --quiet --now adjoin');
+    const said = await must(
+      'for i in $(seq 100); do [ ! -s /var/log/adjoin/agent.log ] || break; sleep 0.1; done; cat /var/log/adjoin/agent.log',
+    );
+    expect(JSON.parse(said)).toEqual({
+      user: true,
+      capabilities: '0000000000000000',
+      etc: 'EROFS',
+      home: 'EACCES',
+      others: 1,
+      temporary: 0,
+      namespace: true,
+    });
+    expect(await must('systemctl show --property=ActiveState,NRestarts --value adjoin')).toBe('0\nactive\n');
+    // Nothing of the unit is unknown to systemd.
+    expect((await machine.exec(['systemd-analyze', 'verify', 'adjoin.service'])).stderr).toBe('');
+    const stopped = performance.now();
+    await must('systemctl stop adjoin');
+    expect(performance.now() - stopped).toBeLessThan(10_000);
+  }, 120_000);
 
   test('reports its death when its init is killed, and then refuses work', async () => {
     const machine = await boot(5);
