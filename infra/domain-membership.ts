@@ -393,10 +393,17 @@ function systemProps(
   };
 }
 
+/** Characters of PEM: 6,400 of base64, which with all other settings at their longest fit into the 16 KB of EC2. */
+const longestCa = 4800;
+
 /** @throws Error for a text that is no PEM: workers could not connect to any controller, and would only say so later */
 function base64Of(pem: string): string {
-  if (!Token.isUnresolved(pem) && /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(pem))
-    return Buffer.from(pem).toString('base64');
+  if (!Token.isUnresolved(pem) && /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----/.test(pem)) {
+    if (pem.length <= longestCa) return Buffer.from(pem).toString('base64');
+    throw new Error(
+      `directoryCa: it has ${pem.length} characters; workers get it in their user data, which has room for ${longestCa}`,
+    );
+  }
   throw new Error('directoryCa: it must be the text of a PEM file, known when the template is made');
 }
 

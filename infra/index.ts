@@ -8,6 +8,7 @@ export {
   defaultExemptions,
   denyPolicies,
   type DenyPolicy,
+  resourceControlPolicy,
   type ServiceControlPolicy,
   serviceControlPolicy,
   type ServiceControlPolicyProps,

@@ -82,6 +82,8 @@ export interface MembershipSystemProps extends SiteProps {
   readonly workerInstanceType?: string;
   /** For templates with parameters: whether there is to be any worker. @default - `workerCount` is not 0 */
   readonly workersWanted?: CfnCondition;
+  /** For templates with parameters: whose turn it is to wait for a worker. @default - follows from what a worker is made of */
+  readonly secondTurn?: CfnCondition;
   /** A permissions boundary for the roles of the system. @default - none */
   readonly permissionsBoundary?: { readonly arn: string; readonly condition?: CfnCondition };
   /** Where alarms are sent by mail. @default - nowhere; subscribe to the topic */
@@ -263,6 +265,7 @@ export class MembershipSystem extends Construct {
       ...(props.workerImage !== undefined && { imageId: props.workerImage }),
       ...(props.workerInstanceType !== undefined && { instanceType: props.workerInstanceType }),
       ...(props.workersWanted && { wanted: props.workersWanted }),
+      ...(props.secondTurn && { secondTurn: props.secondTurn }),
       count: props.workerCount ?? 2,
       maximum: props.workerMaximum ?? 6,
     });

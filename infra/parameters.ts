@@ -78,6 +78,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'FourthDirectoryCidr',
       'DirectoryCidrIpv6',
       'DirectoryCaBase64',
+      'DirectoryCaBase64More',
       'DirectorySite',
       'DirectoryControllers',
     ],
@@ -94,7 +95,10 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'StandaloneInstances',
     ],
   ],
-  ['Workers', ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'WorkerShell', 'AlarmEmail']],
+  [
+    'Workers',
+    ['WorkerCount', 'WorkerMaximum', 'ImageId', 'InstanceType', 'UpdateTurn', 'WorkerShell', 'AlarmEmail'],
+  ],
   [
     'Endpoints that are there',
     [

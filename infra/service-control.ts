@@ -1,4 +1,7 @@
-/** The deny policies as service control policies: for every principal of every account below, except the exempt roles. */
+/**
+ * Policies of an organization. The deny policies as service control policies: for every principal of every account below, except the
+ * exempt roles. And one resource control policy, which binds principals of other organizations as well.
+ */
 import { fillPolicy, placeholdersOf, type PolicyDocument, type PolicyValues } from './policy-file.ts';
 
 /** The files in policies/ that deny rights to people. */
@@ -30,12 +33,24 @@ export interface ServiceControlPolicy {
 }
 
 /**
+ * What binds the resources themselves, whoever calls: Organizations' answer to a resource policy that was widened. AWS's own services
+ * are not bound; nothing in it names an action of a service that resource control policies don't know.
+ */
+export function resourceControlPolicy(props: ServiceControlPolicyProps): ServiceControlPolicy {
+  return forOrganization('resource-control', props);
+}
+
+/**
  * The same denials as in the file. Service-linked roles (Auto Scaling's own, for one) are never subject to such policies.
  */
 export function serviceControlPolicy(
   file: DenyPolicy,
   props: ServiceControlPolicyProps,
 ): ServiceControlPolicy {
+  return forOrganization(file, props);
+}
+
+function forOrganization(file: string, props: ServiceControlPolicyProps): ServiceControlPolicy {
   const { agentFile, vpcId } = props;
   const values: PolicyValues = {
     Partition: '*',

@@ -103,8 +103,14 @@ export class MembershipStack extends Stack {
     );
     const directoryCa = text(
       'DirectoryCaBase64',
-      'Base64 of the PEM file with the CA of the LDAPS certificates, in one line (base64 -w0 ca.pem)',
+      'Base64 of the PEM file with the CA of the LDAPS certificates, in one line (base64 -w0 ca.pem). A value has 4,096 characters at most: the rest goes into DirectoryCaBase64More',
       '^[A-Za-z0-9+/]{100,4000}={0,2}$',
+    );
+    const moreDirectoryCa = text(
+      'DirectoryCaBase64More',
+      'What of the base64 is beyond 4,000 characters, for a chain of certificates; may be empty',
+      '^[A-Za-z0-9+/]{0,2400}={0,2}$',
+      '',
     );
     const administrators = list(
       'AdministratorArns',
@@ -242,6 +248,13 @@ export class MembershipStack extends Stack {
       '^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+$',
       '',
     );
+    const updateTurn = new CfnParameter(this, 'UpdateTurn', {
+      type: 'String',
+      description:
+        'Change it with any update that changes other parameters of workers: the update then waits until a worker works with them',
+      allowedValues: ['first', 'second'],
+      default: 'first',
+    });
     const rolePath = text(
       'RolePath',
       'Path of the roles and of the instance profile, with a slash at both ends',
@@ -364,7 +377,7 @@ export class MembershipStack extends Stack {
         })),
         { cidrIpv6: directoryCidrIpv6.valueAsString, condition: given(directoryCidrIpv6) },
       ],
-      directoryCaBase64: directoryCa.valueAsString,
+      directoryCaBase64: Fn.join('', [directoryCa.valueAsString, moreDirectoryCa.valueAsString]),
       agent: {
         bucketName: agentBucket.valueAsString,
         objectKey: agentKey.valueAsString,
@@ -393,6 +406,9 @@ export class MembershipStack extends Stack {
         expression: Fn.conditionNot(Fn.conditionEquals(count, '0')),
       }),
       rolePath: rolePath.valueAsString,
+      secondTurn: new CfnCondition(this, 'SecondTurn', {
+        expression: Fn.conditionEquals(updateTurn, 'second'),
+      }),
       permissionsBoundary: { arn: boundary.valueAsString, condition: given(boundary) },
       alarmEmail: { address: alarmEmail.valueAsString, condition: given(alarmEmail) },
       workerCount: count.valueAsString,

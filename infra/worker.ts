@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import {
   Aws,
-  type CfnCondition,
+  CfnCondition,
   CfnWaitCondition,
   CfnWaitConditionHandle,
   Fn,
   RemovalPolicy,
+  Stack,
 } from 'aws-cdk-lib';
 import { CfnAutoScalingGroup, CfnScalingPolicy } from 'aws-cdk-lib/aws-autoscaling';
 import { CfnLaunchTemplate, CfnSecurityGroup, CfnSecurityGroupEgress } from 'aws-cdk-lib/aws-ec2';
@@ -20,8 +21,10 @@ import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import type { Site } from './site.ts';
 
 const file = (name: string): string => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
-const setUp = file('setup.sh');
-const unit = file('adjoin.service');
+/** Without its comments: EC2 has 16 KB for all of it, and the CA should have as much of that as there is. */
+const withoutComments = (text: string): string => text.replace(/^ *#(?!!).*\n/gm, '');
+const setUp = withoutComments(file('setup.sh'));
+const unit = withoutComments(file('adjoin.service'));
 
 /** Seconds in which the first worker has to work: ten minutes for endpoints that are not ready yet, and the boot. */
 const startLimit = 1800;
@@ -65,6 +68,8 @@ export interface WorkerProps {
   readonly imageId?: string;
   /** Whether there is to be any worker: without one, the stack waits for none. @default - `count` is not 0 */
   readonly wanted?: CfnCondition;
+  /** For templates with parameters: whose turn it is to wait for a worker. @default - one pair serves */
+  readonly secondTurn?: CfnCondition;
   /** Lets the worker be managed by Systems Manager, so that its administrator can open a shell. @default false */
   readonly shell?: boolean | CfnCondition;
 }
@@ -94,13 +99,8 @@ export class Worker extends Construct {
     });
     this.#policies(props);
     this.securityGroup = this.#securityGroup(props);
-    // A new agent or a changed set-up makes another pair, so that an update waits as the creation does. A pair works once.
-    const release = createHash('sha256')
-      .update(`${props.agent.sha256}\n${setUp}\n${unit}`)
-      .digest('hex')
-      .slice(0, 8);
-    const handle = new CfnWaitConditionHandle(this, `Started${release}`);
-    const template = this.#launchTemplate(props, handle);
+    const signals = this.#signals(props);
+    const template = this.#launchTemplate(props, signals.url);
     this.launchTemplate = template;
     const count = String(props.count ?? 2);
     this.group = new CfnAutoScalingGroup(this, 'Group', {
@@ -128,15 +128,7 @@ export class Worker extends Construct {
         suspendProcesses: ['AlarmNotification'],
       },
     };
-    if (props.wanted || count !== '0') {
-      const working = new CfnWaitCondition(this, `Works${release}`, {
-        handle: handle.ref,
-        timeout: String(startLimit),
-        count: 1,
-      });
-      working.addResourceDependency(this.group);
-      if (props.wanted) working.cfnOptions.condition = props.wanted;
-    }
+    if (props.wanted || count !== '0') signals.await(this.group);
     this.#scaling(props);
   }
 
@@ -182,6 +174,48 @@ export class Worker extends Construct {
     rule.addMetadata('cfn-lint', { config: { ignore_checks: ['W1030'] } });
   }
 
+  /**
+   * What the stack waits for. A pair of handle and condition works once: whatever a worker is made of is part of its name, so that an
+   * update of it waits as the creation does. Values of parameters are not known here; for those there are two pairs, which take turns.
+   */
+  #signals(props: WorkerProps): { readonly url: string; await(group: CfnAutoScalingGroup): void } {
+    const { agent, agentConfig, directoryCaBase64, imageId, instanceType, secretsManagerUrl } = props;
+    const made = Stack.of(this).resolve([
+      { sha256: agent.sha256, agentConfig, directoryCaBase64, imageId, instanceType, secretsManagerUrl },
+      [setUp, unit],
+    ]);
+    const release = createHash('sha256').update(JSON.stringify(made)).digest('hex').slice(0, 8);
+    const both = (id: string, one: CfnCondition, other?: CfnCondition): CfnCondition =>
+      other ? new CfnCondition(this, id, { expression: Fn.conditionAnd(one, other) }) : one;
+    const pair = (name: string, condition?: CfnCondition) => {
+      const handle = new CfnWaitConditionHandle(this, `Started${name}${release}`);
+      if (condition) handle.cfnOptions.condition = condition;
+      return {
+        url: handle.ref,
+        await: (group: CfnAutoScalingGroup): void => {
+          const working = new CfnWaitCondition(this, `Works${name}${release}`, {
+            handle: handle.ref,
+            timeout: String(startLimit),
+            count: 1,
+          });
+          working.addResourceDependency(group);
+          const when = condition ? both(`Wait${name}`, condition, props.wanted) : props.wanted;
+          if (when) working.cfnOptions.condition = when;
+        },
+      };
+    };
+    if (!props.secondTurn) return pair('');
+    const firstTurn = new CfnCondition(this, 'FirstTurn', {
+      expression: Fn.conditionNot(props.secondTurn),
+    });
+    const pairs = [pair('First', firstTurn), pair('Second', props.secondTurn)] as const;
+    const [first, second] = pairs;
+    return {
+      url: Fn.conditionIf(props.secondTurn.logicalId, second.url, first.url).toString(),
+      await: (group) => pairs.forEach((each) => each.await(group)),
+    };
+  }
+
   #policies({ site, policyValues, shell }: WorkerProps): void {
     const attach = (policyId: string, file: string, description: string) =>
       filePolicy(this, policyId, {
@@ -217,7 +251,7 @@ export class Worker extends Construct {
     });
   }
 
-  #launchTemplate(props: WorkerProps, handle: CfnWaitConditionHandle): CfnLaunchTemplate {
+  #launchTemplate(props: WorkerProps, signalUrl: string): CfnLaunchTemplate {
     const { site } = props;
     const profile = new CfnInstanceProfile(this, 'Profile', {
       path: site.rolePath,
@@ -254,7 +288,7 @@ export class Worker extends Construct {
           resourceType,
           tags,
         })),
-        userData: Fn.base64(userData(props, handle.ref)),
+        userData: Fn.base64(userData(props, signalUrl)),
       },
     });
   }

@@ -163,8 +163,14 @@ async function makePackage(folder: string): Promise<void> {
     declare(work, folder);
     const made = await synthesize(work, { deployment: 'adjoin', exempt: [] });
     cpSync(made.agentFile, join(folder, 'agent/agent.mjs'));
-    const { template, attachTemplate, prepareImage, serviceControlPolicies } = made;
-    for (const file of [template, attachTemplate, prepareImage, ...serviceControlPolicies])
+    const { template, attachTemplate, prepareImage, resourceControlPolicy, serviceControlPolicies } = made;
+    for (const file of [
+      template,
+      attachTemplate,
+      prepareImage,
+      resourceControlPolicy,
+      ...serviceControlPolicies,
+    ])
       cpSync(file, join(folder, 'templates', relative(work, file)));
     const command = join(folder, 'bin/adjoin.mjs');
     writeFileSync(command, "#!/usr/bin/env node\nimport '../agent/agent.mjs';\n");

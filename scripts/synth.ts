@@ -8,7 +8,7 @@
  *     prepare-image.sh                      prepares an image, where Run Command does not
  *     prepare-image.sh                      prepares an image, where Run Command does not
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
- *     policies/*.json                       service control policies, for the deployment of this name (adjoin); without a
+ *     policies/*.json                       service control policies and a resource control policy, for the deployment of this name (adjoin); without a
  *                                           VPC and the place of the agent's file, they say nothing about these two
  */
 import { resolve } from 'node:path';

@@ -4,7 +4,9 @@ import { createApp } from '../infra/app.ts';
 import {
   defaultExemptions,
   denyPolicies,
+  resourceControlPolicy,
   serviceControlPolicy,
+  type ServiceControlPolicy,
   type ServiceControlPolicyProps,
 } from '../infra/service-control.ts';
 import { prepareImageScript } from '../documents/index.ts';
@@ -16,6 +18,8 @@ export interface Synthesized {
   readonly agentFile: string;
   /** The script of the document `prepare-image`, for builders of images. */
   readonly prepareImage: string;
+  /** For the organization's management account: binds secret, queues, keys, records and the agent's file. */
+  readonly resourceControlPolicy: string;
   /** One file for each deny policy, for the organization's management account. */
   readonly serviceControlPolicies: readonly string[];
   /** Statements of these files that are left out, because what they name was not given. */
@@ -33,13 +37,14 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
   await bundleAgent(agentFile);
   createApp({ outdir: folder, agentFile }).synth();
   const exempt = [...defaultExemptions(named.deployment, named.rolePath), ...named.exempt];
-  const policies = denyPolicies.map((name) => {
+  const write = (name: string, { document, leftOut }: ServiceControlPolicy) => {
     const file = join(folder, 'policies', `${name}.json`);
-    const { document, leftOut } = serviceControlPolicy(name, { ...named, exempt });
     // Written as it counts: Organizations' limit of 5,120 characters includes white space.
     writeFileSync(file, `${JSON.stringify(document)}\n`);
     return { file, leftOut: leftOut.map((sid) => `${name} ${sid}`) };
-  });
+  };
+  const policies = denyPolicies.map((name) => write(name, serviceControlPolicy(name, { ...named, exempt })));
+  const resources = write('resource-control', resourceControlPolicy({ ...named, exempt }));
   const prepareImage = join(folder, 'prepare-image.sh');
   writeFileSync(prepareImage, prepareImageScript());
   return {
@@ -47,7 +52,8 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
     template: join(folder, 'adjoin.template.json'),
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
     agentFile,
+    resourceControlPolicy: resources.file,
     serviceControlPolicies: policies.map(({ file }) => file),
-    leftOut: policies.flatMap(({ leftOut }) => leftOut),
+    leftOut: [...policies, resources].flatMap(({ leftOut }) => leftOut),
   };
 }

@@ -2,6 +2,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Extension } from '../cli/cli.ts';
 import { NODE_ID } from '../lifecycle/request.ts';
+import { HEARTBEAT } from './attach/attach.ts';
+import { runAttach } from './attach/command.ts';
 import { runDoctor } from './doctor/command.ts';
 
 interface ConfigOption {
@@ -64,6 +66,61 @@ function addDoctor({ program, terminal, perform, withConfig }: Extension): void 
     );
 }
 
+interface AttachArguments extends ConfigOption {
+  readonly join?: boolean;
+  readonly unjoin?: boolean;
+  readonly heartbeat?: number;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+function heartbeat(text: string): number {
+  const value = seconds(text);
+  if (value >= HEARTBEAT.shortest && value <= HEARTBEAT.longest) return value;
+  throw new InvalidArgumentError(`It must be from ${HEARTBEAT.shortest} to ${HEARTBEAT.longest} seconds.`);
+}
+
+const ATTACH = {
+  attach:
+    'Make the hooks of an Auto Scaling group, and set its tag JoinAD=true. What is as it\nshould be stays; what is changed is shown. It applies to instances that are\nlaunched from then on.',
+  detach:
+    'Remove the hooks of an Auto Scaling group. Members stay members; what waits for\nan answer goes on as the hook says: a launch is ended, a termination goes on.',
+} as const;
+
+function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 'attach' | 'detach'): void {
+  const command = withConfig(program.command(verb).description(ATTACH[verb]).argument('<group>', 'its name'));
+  if (verb === 'attach') {
+    command
+      .option('--no-join', 'instances are joined by other means')
+      .option('--no-unjoin', 'accounts stay until the sweep')
+      .option('--heartbeat <seconds>', 'time-out of both hooks; default 300', heartbeat);
+  }
+  command
+    .option('--dry-run', 'only say what would be changed')
+    .option('--json', 'for machines')
+    .action((group: string, options: AttachArguments) => {
+      const { join = true, unjoin = true } = options;
+      if (!join && !unjoin) command.error('error: with --no-join and --no-unjoin nothing is attached');
+      return perform(options, (config) =>
+        runAttach(
+          config,
+          {
+            verb,
+            group,
+            join,
+            unjoin,
+            heartbeat: options.heartbeat ?? HEARTBEAT.usual,
+            dryRun: options.dryRun ?? false,
+            json: options.json ?? false,
+          },
+          terminal,
+        ),
+      );
+    });
+}
+
 export function addOperatorCommands(extension: Extension): void {
   addDoctor(extension);
+  addAttach(extension, 'attach');
+  addAttach(extension, 'detach');
 }

@@ -6,9 +6,14 @@ import {
   TerminateInstancesCommand,
   waitUntilInstanceStopped,
 } from '@aws-sdk/client-ec2';
+import { AutoScalingClient, DeleteLifecycleHookCommand } from '@aws-sdk/client-auto-scaling';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { placeChecks } from '../../agent/checks/place-checks.ts';
+import { IDENTITY } from '../../agent/operator/doctor/deployment-checks.ts';
 import { accountId, region } from '../../infra/sandbox/inside/sandbox.ts';
+import type { ClientConfig } from '../../infra/sandbox/stack/stack.ts';
 import { describeReal } from '../support/sandbox.ts';
 import {
   computerNames,
@@ -80,10 +85,19 @@ describeReal('instances of no group', (ground) => {
     return found?.attributes.get('pwdLastSet') ?? [];
   };
 
+  interface Ended {
+    readonly code: number;
+    readonly text: string;
+    readonly out: string;
+  }
+
   /** The command line as an operator has it, from outside the VPC. */
-  function byHand(verb: 'join' | 'unjoin', instanceId: string): Promise<{ code: number; text: string }> {
-    const [node, agent] = system.agentCommand;
-    const { credentials } = system.session(system.stack.membershipOperatorRoleArn, 'me');
+  function command(
+    program: string,
+    argv: readonly string[],
+    { credentials }: { readonly credentials: ClientConfig['credentials'] },
+  ): Promise<Ended> {
+    const [node] = system.agentCommand;
     const env = {
       ...system.agentEnvironment,
       AWS_ENDPOINT_URL: system.endpoint,
@@ -92,13 +106,43 @@ describeReal('instances of no group', (ground) => {
       AWS_SESSION_TOKEN: credentials.sessionToken ?? '',
       ADJOIN_QUEUE_URL: system.stack.queueUrl,
     };
-    const argv = [String(agent), verb, '--instance', instanceId, '--config', system.agentConfigFile];
     return new Promise((resolve) => {
-      execFile(node, argv, { env }, (error, stdout, stderr) => {
-        const code = typeof error?.code === 'number' ? error.code : error ? 1 : 0;
-        resolve({ code, text: stdout + stderr });
-      });
+      execFile(
+        node,
+        [program, ...argv, '--config', system.agentConfigFile],
+        { env },
+        (error, stdout, stderr) => {
+          const code = typeof error?.code === 'number' ? error.code : error ? 1 : 0;
+          resolve({ code, text: stdout + stderr, out: stdout });
+        },
+      );
     });
+  }
+
+  const operator = () => system.session(system.stack.membershipOperatorRoleArn, 'me');
+
+  const byHand = (verb: 'join' | 'unjoin', instanceId: string): Promise<Ended> =>
+    command(system.stack.agentFile, [verb, '--instance', instanceId], operator());
+
+  /** What `adjoin doctor` found, as `id: state`. */
+  async function doctor(
+    as: { readonly credentials: ClientConfig['credentials'] },
+    ...options: readonly string[]
+  ) {
+    const ended = await command(
+      join(process.cwd(), 'agent/operator/main.ts'),
+      ['doctor', '-o', 'json', ...options],
+      as,
+    );
+    const { checks }: { checks: { id: string; state: string; text?: string }[] } = JSON.parse(ended.out);
+    const of = (state: string): string[] => checks.filter((each) => each.state === state).map(({ id }) => id);
+    return {
+      code: ended.code,
+      passed: of('passed'),
+      failed: of('failed'),
+      skipped: of('skipped'),
+      text: ended.text,
+    };
   }
 
   test('join when they run, stay members through a stop and a start, and go from the directory with their end', async () => {
@@ -156,6 +200,43 @@ describeReal('instances of no group', (ground) => {
     const back = await byHand('join', second);
     expect(back).toMatchObject({ code: 0, text: expect.stringContaining('the directory shows the join') });
     expect(await computerNames(system)).toEqual([name, secondName].toSorted());
+
+    // The doctor: at the desk of an administrator, who may read, and of the operator, who may ask a worker.
+    const administrator = { credentials: system.keys.administrator };
+    const desk = await doctor(administrator, '--node', second, '--group', 'fleet');
+    // The sandbox's worker is a process of no group, and one message was forged.
+    expect(desk).toMatchObject({ code: 70, failed: ['dead-letters', 'workers'] });
+    expect(desk.passed).toEqual(
+      expect.arrayContaining([
+        'queue',
+        'ledger',
+        'documents',
+        'secret-readers',
+        'group-hooks',
+        'group-tag',
+        'node-member',
+      ]),
+    );
+    const asked = await doctor(operator(), '--ask-worker');
+    expect(asked).toMatchObject({ code: 0, failed: [] });
+    expect(asked.passed).toEqual([IDENTITY, 'clock', ...placeChecks.map(({ id }) => id)]);
+    // What it has tried is undone.
+    expect(await computerNames(system)).toEqual([name, secondName].toSorted());
+
+    // And where something is wrong, it is seen.
+    const owner = new AutoScalingClient(system.developer);
+    const fleet = { AutoScalingGroupName: 'fleet' };
+    await owner.send(new DeleteLifecycleHookCommand({ ...fleet, LifecycleHookName: 'adjoin-launch' }));
+    await owner.send(new DeleteLifecycleHookCommand({ ...fleet, LifecycleHookName: 'adjoin-terminate' }));
+    owner.destroy();
+    const unhooked = await doctor(administrator, '--group', 'fleet');
+    expect(unhooked.failed).toEqual(['dead-letters', 'workers', 'group-hooks']);
+    await system.domain.stop();
+    const alone = await doctor(operator(), '--ask-worker');
+    await system.domain.start();
+    expect(alone.code).toBe(70);
+    expect(alone.failed).toContain('controllers');
+    expect(alone.skipped).toEqual(expect.arrayContaining(['log-on', 'right-create', 'right-delete']));
 
     await ec2.send(new TerminateInstancesCommand({ InstanceIds: [first] }));
     await reaches(first, 'removed');

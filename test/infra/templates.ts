@@ -23,6 +23,7 @@ export interface Parameter {
 export interface Template {
   readonly Resources: Resources;
   readonly Parameters: Record<string, Parameter>;
+  readonly Conditions: Record<string, Json>;
   readonly Outputs: Record<string, { readonly Value: Json }>;
 }
 

@@ -33,7 +33,12 @@ export function testDomain(ground: Ground): Promise<Domain> {
 }
 
 /** A machine that resolves names by the domain's controller. `number` tells machines of one test file apart: 1 to 250. */
-export function testMachine(ground: Ground, domain: Domain, number: number): Promise<Machine> {
+export function testMachine(
+  ground: Ground,
+  domain: Domain,
+  number: number,
+  init: 'shell' | 'systemd' = 'shell',
+): Promise<Machine> {
   return startMachine({
     image: ground.image,
     runtime: ground.runtime,
@@ -41,5 +46,6 @@ export function testMachine(ground: Ground, domain: Domain, number: number): Pro
     address: `10.77.1.${number}`,
     nameServers: domain.nameServers,
     searchDomain: domain.domainName,
+    init,
   });
 }

@@ -24,6 +24,9 @@ const packages = [
   'procps',
   'bind9-dnsutils',
   'sudo',
+  // so that a machine can boot as a server does; without it, a shell is its first process
+  'dbus',
+  'systemd',
   // so that a machine can be one of an RPM system as well, with packages that a key has signed
   'createrepo-c',
   'dnf',

@@ -2,14 +2,15 @@
 # The first process of a machine, in new mount, network, UTS, IPC and PID namespaces; the current directory is the
 # machine's own: `upper` and `work` are its disk and outlive a reboot.
 #
-#   boot.sh IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN [DIRECTORY…]
+#   boot.sh INIT IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN [DIRECTORY…]
 #
+# INIT is `shell` or `systemd`; for systemd there is a cgroup namespace as well, whose root is the machine's own cgroup.
 # The directories of the host that are named can be read in the machine, at the same places.
 #
 # Says `namespaces` when its network namespace exists, waits for one line (the cable is in), says `up`, and stays as PID 1.
 set -eu
-image=$1 host_name=$2 address=$3 gateway=$4 resolver=$5 search=$6
-shift 6
+init=$1 image=$2 host_name=$3 address=$4 gateway=$5 resolver=$6 search=$7
+shift 7
 
 echo namespaces
 
@@ -37,6 +38,30 @@ ln -s /proc/self/fd root/dev/fd
 ln -s /proc/self/fd/0 root/dev/stdin
 ln -s /proc/self/fd/1 root/dev/stdout
 ln -s /proc/self/fd/2 root/dev/stderr
+if [ "$init" = systemd ]; then
+  mount -t sysfs -o nosuid,nodev,noexec,ro sysfs root/sys
+  mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 root/sys/fs/cgroup
+  # A unit with PrivateDevices gets copies of these.
+  mkdir root/dev/pts
+  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts root/dev/pts
+  ln -s pts/ptmx root/dev/ptmx
+  # Units for hardware, consoles and housekeeping, and servers of the image that only the controller is: a machine that lives for
+  # minutes has no use for them, and each costs processor time. `/run` is empty at each boot, so the disk knows nothing of it.
+  mkdir -p root/run/systemd/system root/run/systemd/journald.conf.d
+  for unit in getty.target systemd-logind.service cron.service e2scrub_reap.service e2scrub_all.timer fstrim.timer \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer logrotate.timer systemd-tmpfiles-clean.timer \
+    nmbd.service samba-ad-dc.service smbd.service winbind.service cryptsetup.target integritysetup.target veritysetup.target \
+    dev-hugepages.mount dev-mqueue.mount proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount \
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount kmod-static-nodes.service \
+    modprobe@.service systemd-binfmt.service systemd-firstboot.service systemd-journal-flush.service systemd-modules-load.service \
+    systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-pstore.service systemd-random-seed.service \
+    systemd-remount-fs.service systemd-repart.service systemd-sysctl.service systemd-sysusers.service \
+    systemd-tmpfiles-setup-dev.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+    systemd-ask-password-console.path systemd-ask-password-wall.path; do
+    ln -s /dev/null "root/run/systemd/system/$unit"
+  done
+  printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=4M\nCompress=no\n' >root/run/systemd/journald.conf.d/machine.conf
+fi
 
 # A disk that was booted before keeps its name: a join sets the host name, and a reboot must not undo it.
 if [ ! -e upper/etc/machine-id ]; then
@@ -58,6 +83,14 @@ ip route add default via "$gateway"
 
 cd root
 pivot_root . mnt
+if [ "$init" = systemd ]; then
+  # shellcheck disable=SC2016
+  exec chroot . /bin/sh -c '
+    umount -l /mnt
+    echo up
+    exec </dev/null >/dev/null 2>&1
+    exec env -i container=adjoin PATH="$PATH" /lib/systemd/systemd --system --unit=multi-user.target'
+fi
 # A shell that waits for ever is enough of an init: `wait` also reaps the orphans that daemons leave to PID 1.
 # shellcheck disable=SC2016
 exec chroot . /bin/sh -c '

@@ -2,11 +2,13 @@ import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'n
 import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createCgroup, removeCgroup } from './cgroup.ts';
 import { connectCable, network, removeCable } from './network.ts';
-import { runProcess, systemPath, type Outcome, type ProcessOptions } from './process.ts';
+import { mustRun, runProcess, systemPath, type Outcome, type ProcessOptions } from './process.ts';
 
 /**
- * A light Linux machine: an overlay over the image as its root, its own mount, network, UTS, IPC and PID namespaces.
+ * A light Linux machine: an overlay over the image as its root, its own mount, network, UTS, IPC and PID namespaces;
+ * where systemd is its first process, a cgroup namespace as well.
  *
  *   off ── boot ──▶ up ── reboot ──▶ up           caller
  *                   up ── stop ──▶ off            caller; `start` boots it again
@@ -63,6 +65,11 @@ export interface MachineOptions {
   /** Addresses, in the order in which they are asked. */
   readonly nameServers: readonly string[];
   readonly searchDomain: string;
+  /**
+   * The first process: a shell that waits, or systemd, which starts services as on a server. The machine counts as booted then when
+   * all of them are started. Default: shell.
+   */
+  readonly init?: 'shell' | 'systemd';
   /** Directories of the host that the machine can read, at the same places. Default: none. */
   readonly shares?: readonly string[];
   /** Called when the machine ends by itself. */
@@ -98,6 +105,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     running.supervisor.once('exit', () => {
       if (current !== running) return;
       current = undefined;
+      if (running.cgroup !== undefined) removeCgroup(running.cgroup).catch(() => {});
       if (wanted) options.onDeath?.();
     });
   };
@@ -179,6 +187,8 @@ exec \${2:+"$2"} "$1"`;
 const notRunning = (name: string): string => `${name}: the machine is not running`;
 
 interface Running {
+  /** The machine's own cgroup, if it has one. */
+  readonly cgroup: string | undefined;
   /** `unshare`, which waits for the machine's init and takes it along when it dies. */
   readonly supervisor: ChildProcess;
   readonly pid: number;
@@ -199,10 +209,26 @@ function entrance(pid: number): string[] {
   ];
 }
 
+/** Returns when the services are started; one that failed keeps no machine from being up. */
+const servicesStarted = `
+until [ -S /run/systemd/private ]; do sleep 0.05; done
+systemctl is-system-running --wait >/dev/null || :`;
+
+/** Enters the cgroup first, so that a new cgroup namespace begins there. */
+const enterCgroup = 'cgroup=$1; shift; echo $$ >"$cgroup/cgroup.procs" && exec "$@"';
+
 async function boot(directory: string, options: MachineOptions): Promise<Running> {
+  const init = options.init ?? 'shell';
+  const cgroup = init === 'systemd' ? await createCgroup(options.runtime, options.name) : undefined;
   const supervisor = spawn(
-    'unshare',
+    'sh',
     [
+      '-c',
+      cgroup === undefined ? 'shift; exec "$@"' : enterCgroup,
+      'enter',
+      cgroup ?? '',
+      'unshare',
+      ...(cgroup === undefined ? [] : ['--cgroup']),
       '--mount',
       '--uts',
       '--ipc',
@@ -213,6 +239,7 @@ async function boot(directory: string, options: MachineOptions): Promise<Running
       '--propagation=private',
       'sh',
       bootScript,
+      init,
       options.image,
       options.hostName ?? defaultHostName(options.address),
       `${options.address}/${network.prefixLength}`,
@@ -237,9 +264,14 @@ async function boot(directory: string, options: MachineOptions): Promise<Running
     const pid = await onlyChild(supervisorPid);
     supervisor.stdout.destroy();
     supervisor.stderr.destroy();
-    return { supervisor, pid };
+    if (init === 'systemd') await mustRun([...entrance(pid), 'sh', '-c', servicesStarted]);
+    return { supervisor, pid, cgroup };
   } catch (error) {
     supervisor.kill('SIGKILL');
+    if (cgroup !== undefined) {
+      if (supervisor.exitCode === null && supervisor.signalCode === null) await once(supervisor, 'exit');
+      await removeCgroup(cgroup);
+    }
     throw new Error(`${options.name}: the machine does not boot: ${complaint.trim() || String(error)}`, {
       cause: error,
     });
@@ -274,13 +306,15 @@ async function onlyChild(pid: number): Promise<number> {
 }
 
 /** Kills the machine's init, and with it everything in its PID namespace, and waits until all of it is gone. */
-async function end({ supervisor, pid }: Running): Promise<void> {
-  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return;
-  const gone = once(supervisor, 'exit');
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it went by itself; the exit event follows
+async function end({ supervisor, pid, cgroup }: Running): Promise<void> {
+  if (supervisor.exitCode === null && supervisor.signalCode === null) {
+    const gone = once(supervisor, 'exit');
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it went by itself; the exit event follows
+    }
+    await gone;
   }
-  await gone;
+  if (cgroup !== undefined) await removeCgroup(cgroup);
 }

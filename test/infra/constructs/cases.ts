@@ -184,6 +184,7 @@ const cases = {
   },
   'without an administrator': () => own({ administrators: [] }).stack,
   'with a CA that is none': () => own({ directoryCa: 'QUJD' }).stack,
+  'with a CA that is too long': () => own({ directoryCa: pem.replace('QUJD', 'A'.repeat(5000)) }).stack,
   'in one zone': () => own((stack) => ({ vpc: vpcIn(stack, 'Narrow', ['a']) })).stack,
   'in no known Region, without prefix lists': () => {
     const stack = emptyStack();

@@ -257,6 +257,18 @@ test('workers have no SSM agent unless a shell was asked for', () => {
   expect(JSON.stringify(closed.Resources)).not.toContain('worker-shell');
 });
 
+test('the stack waits for a worker anew when anything of what a worker is made of changes', () => {
+  const waits = (name: CaseName) =>
+    Object.entries(made.template(name).Resources).flatMap(([id, { Type, Condition }]) =>
+      Type === 'AWS::CloudFormation::WaitCondition' ? [[id, Condition]] : [],
+    );
+  expect(waits('plain')).toEqual([[expect.stringMatching(/^MembershipWorkerWorks[0-9a-f]{8}/), undefined]]);
+  expect(waits('with settings')).not.toEqual(waits('plain'));
+  expect(waits('with endpoints of its own')).not.toEqual(waits('plain'));
+  // The same workers: nothing to wait for.
+  expect(waits('with a user for sessions')).toEqual(waits('plain'));
+});
+
 test('VPC endpoints are not made for a VPC that has its own', () => {
   const template = made.template('with endpoints of its own');
   expect(ofType(template, 'AWS::EC2::VPCEndpoint')).toEqual([]);
@@ -410,6 +422,7 @@ describe('what a CDK app says in its own terms', () => {
   test.each<[CaseName, string]>([
     ['without an administrator', 'administrators: give one at least'],
     ['with a CA that is none', 'directoryCa: it must be the text of a PEM file'],
+    ['with a CA that is too long', 'directoryCa: it has 5055 characters; workers get it in their user data'],
     ['in one zone', 'vpcSubnets: the workers need one subnet for each zone'],
     ['in no known Region, without prefix lists', "prefixLists: they are looked up in the stack's Region"],
     ['with half of a path', 'rolePath: "team" must begin and end with a slash'],

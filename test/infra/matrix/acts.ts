@@ -384,12 +384,12 @@ const things = (arns: Arns) =>
       actions: ['PassRole', 'sts:AssumeRole', ...roleActions],
     },
     'deny policy': {
-      arn: `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering`,
+      arn: `arn:aws:iam::${accountId}:policy/${deployment}-${region}-deny-tampering`,
       actions: ['CreatePolicyVersion', 'DeletePolicyVersion', 'SetDefaultPolicyVersion', 'DeletePolicy'],
     },
     'attached deny policy': {
       arn: roleArn('somebody'),
-      context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering` },
+      context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/${deployment}-${region}-deny-tampering` },
       actions: ['DetachRolePolicy'],
     },
     'secret key': { arn: arns.secretKey, tags: ours, actions: ['Decrypt', ...keyActions] },

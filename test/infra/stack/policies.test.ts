@@ -2,8 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { fillPolicy, policyFolder, type PolicyStatement } from '../../../infra/policy-file.ts';
-import { defaultExemptions, denyPolicies, serviceControlPolicy } from '../../../infra/service-control.ts';
-import { iamPolicies, serviceControlPolicy as scpSize } from '../../../infra/sandbox/cloud/limits/iam.ts';
+import {
+  defaultExemptions,
+  denyPolicies,
+  resourceControlPolicy,
+  serviceControlPolicy,
+} from '../../../infra/service-control.ts';
+import {
+  iamPolicies,
+  resourceControl,
+  serviceControlPolicy as scpSize,
+} from '../../../infra/sandbox/cloud/limits/iam.ts';
 import { beyond, type Limit } from '../../../infra/sandbox/cloud/limits/limit.ts';
 import {
   bucketPolicy,
@@ -149,6 +158,23 @@ describe('as service control policies', () => {
       const whole = serviceControlPolicy(name, placed).document.Statement;
       expect(document.Statement).toEqual(whole.filter(({ Sid }) => !leftOut.includes(Sid)));
     }
+  });
+
+  test('the resource control policy spares them and the services of AWS, and has nothing that Organizations refuses', () => {
+    const { document, leftOut } = resourceControlPolicy(placed);
+    expect(leftOut).toEqual([]);
+    expect(beyond(resourceControl.size, JSON.stringify(document))).toBeUndefined();
+    for (const statement of document.Statement) {
+      for (const element of Object.keys(statement)) expect(resourceControl.elements).toContain(element);
+      expect(statement).toMatchObject({ Effect: 'Deny', Principal: '*' });
+      for (const action of [statement['Action']].flat())
+        expect(resourceControl.services).toContain(String(action).split(':')[0]);
+      expect(statement.Condition).toMatchObject({
+        ArnNotLike: { 'aws:PrincipalArn': exempt },
+        BoolIfExists: { 'aws:PrincipalIsAWSService': 'false' },
+      });
+    }
+    expect(resourceControlPolicy(named).leftOut).toEqual(['TheAgentStaysAsItIs']);
   });
 
   test('a statement keeps its own conditions beside the exemption', () => {

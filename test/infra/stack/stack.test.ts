@@ -361,15 +361,29 @@ describe('workers', () => {
     );
   });
 
-  test('tell the stack that they work, and it waits for the first; a new agent or set-up makes another wait', () => {
-    const wait = only(template, 'AWS::CloudFormation::WaitCondition');
-    expect(wait.Condition).toBe('WorkersWanted');
-    expect(wait.Properties['Count']).toBe(1);
-    const [handle] = Object.entries(resources).filter(
+  test('tell the stack that they work, and it waits for the first; each turn has a pair of its own, of which one is made', () => {
+    const waits = ofType(template, 'AWS::CloudFormation::WaitCondition');
+    const handles = Object.entries(resources).filter(
       ([, { Type }]) => Type === 'AWS::CloudFormation::WaitConditionHandle',
     );
-    expect(said('SIGNAL_URL')).toBe(`<${handle?.[0] ?? ''}>`);
-    expect(handle?.[0]).toMatch(/^MembershipWorkerStarted[0-9a-f]{8}/);
+    expect(waits).toHaveLength(2);
+    expect(handles).toHaveLength(2);
+    const script = (SecondTurn: boolean): string => flat(launchDataOf(template)['UserData'], { SecondTurn });
+    for (const [index, [id, { Condition }]] of handles.entries()) {
+      const isSecond = index === 1;
+      expect(id).toMatch(
+        isSecond ? /^MembershipWorkerStartedSecond[0-9a-f]{8}/ : /^MembershipWorkerStartedFirst[0-9a-f]{8}/,
+      );
+      expect(script(isSecond)).toContain(`SIGNAL_URL='<${id}>'`);
+      const wait = waits.find(({ Properties }) => flat(Properties['Handle']) === `<${id}>`);
+      expect(wait?.Properties['Count']).toBe(1);
+      expect(wait?.DependsOn).toEqual([expect.stringMatching(/^MembershipWorkerGroup/)]);
+      const turn = isSecond ? 'SecondTurn' : expect.stringMatching(/^MembershipWorkerFirstTurn/);
+      expect(Condition).toEqual(turn);
+      expect(template.Conditions[wait?.Condition ?? '']).toEqual({
+        'Fn::And': [{ Condition: turn }, { Condition: 'WorkersWanted' }],
+      });
+    }
   });
 
   test('are replaced within a week, so that none runs an old image', () => {
@@ -468,7 +482,7 @@ describe('workers', () => {
   ])('the service is hardened: %s', (setting) => {
     const unit = readFileSync(join(import.meta.dirname, '../../../infra/worker/adjoin.service'), 'utf8');
     expect(unit.split('\n')).toContain(setting);
-    expect(userData()).toContain(unit);
+    expect(userData()).toContain(unit.replaceAll(/^#.*\n/gm, ''));
   });
 
   test('a replaced worker needs no policy change: no policy and no rule names an instance', () => {

@@ -16,7 +16,7 @@ const script = (text: string, env: Record<string, string> = {}, timeoutMs = 10_0
 describeReal('A machine', (ground) => {
   const machines: Machine[] = [];
   const deaths: string[] = [];
-  const boot = async (number: number) => {
+  const boot = async (number: number, init: 'shell' | 'systemd' = 'shell') => {
     const name = `i-${number.toString().padStart(17, '0')}`;
     const machine = await startMachine({
       image: ground.image,
@@ -25,6 +25,7 @@ describeReal('A machine', (ground) => {
       address: `10.77.1.${number}`,
       nameServers: ['10.77.0.10'],
       searchDomain: 'corp.example.test',
+      init,
       onDeath: () => deaths.push(name),
     });
     machines.push(machine);
@@ -140,6 +141,41 @@ describeReal('A machine', (ground) => {
     expect(stdout).toBe('kept\nrenamed\n');
     expect(deaths).toEqual([]);
   });
+
+  test('with systemd starts services, also hardened ones, renames itself by D-Bus, and powers itself off', async () => {
+    const machine = await boot(5, 'systemd');
+    const unit = [
+      '[Service]',
+      'User=nobody',
+      'PrivateDevices=yes',
+      'ProtectSystem=strict',
+      'ExecStart=sleep infinity',
+      '[Install]',
+      'WantedBy=multi-user.target',
+    ];
+    const { code, stdout, stderr } = await machine.exec(
+      [
+        'sh',
+        '-c',
+        `cat >/etc/systemd/system/own.service && systemctl enable --now own 2>&1 && hostnamectl --no-ask-password set-hostname renamed &&
+       cat /etc/hostname && hostname && cat /proc/1/comm && systemctl --failed --plain --no-legend`,
+      ],
+      { input: `${unit.join('\n')}\n` },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.split('\n').slice(1)).toEqual(['renamed', 'renamed', 'systemd', '']);
+    // The service has namespaces of its own, and they are the machine's.
+    expect(await leftovers(ground.runtime, [machine])).toEqual([]);
+    await machine.reboot();
+    expect((await machine.exec(['systemctl', 'is-active', 'own'])).stdout).toBe('active\n');
+    await machine.exec(['systemctl', 'poweroff']);
+    const deadline = performance.now() + 10_000;
+    while (machine.pid !== undefined && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(deaths).toEqual(['i-00000000000000005']);
+    await machine.destroy();
+    expect(await leftovers(ground.runtime, [])).toEqual([]);
+  }, 60_000);
 
   test('reports its death when its init is killed, and then refuses work', async () => {
     const machine = await boot(5);

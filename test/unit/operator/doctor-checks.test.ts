@@ -270,7 +270,7 @@ describe('doctor', () => {
     expect(out).toMatch(/- sqs answers the worker \(only a worker can look: [^)]+\)\n/);
     expect(out).toContain('\n- domain controllers are found\n');
     expect(out).toMatch(/\n\d+ passed, 2 failed, 1 warned, 15 not looked at\n$/);
-    expect(out.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
+    expect(out.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);
   });
 
   test('is silent about colours without a terminal that has them, and uses them where it has', async () => {

@@ -87,3 +87,15 @@ export const serviceControlPolicy: Limit = {
     words: () => 'You have exceeded the maximum policy size.',
   },
 };
+
+/** Likewise. What such a policy may be made of: the page's table names no NotAction and no NotPrincipal. */
+export const resourceControl = {
+  size: { ...serviceControlPolicy, what: 'characters of a resource control policy' },
+  elements: ['Sid', 'Effect', 'Principal', 'Action', 'Resource', 'NotResource', 'Condition'],
+  /** Those that every partition with such policies has had from the first day on. */
+  services: ['kms', 's3', 'secretsmanager', 'sqs', 'sts'],
+  source: {
+    title: 'RCP syntax, AWS Organizations User Guide',
+    url: 'https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_syntax.html',
+  },
+} as const;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a machine of the sandbox look like one of an RPM system: all that a join needs is in packages of a local repository, with the
 # files that Debian has for it, and not on the disk until they are installed. A path that RPM systems have elsewhere is a link there.
-# The log-in tool and systemctl are stubs, which note in /root/calls how they are called.
+# The log-in tool is a stub, which notes in /root/calls how it is called. So is systemctl; where systemd runs, it then does its work.
 #
 #   rpm-system.sh authselect | authconfig | pam-config [installed]
 #
@@ -12,6 +12,8 @@ top=/root/rpm
 files=$top/files
 modules=$(dirname /usr/lib/*/sssd/libsss_ad.so)
 library=$(echo /usr/lib/*/libnss_sss.so.2)
+systemd=
+if [ "$(cat /proc/1/comm)" = systemd ]; then systemd=yes; fi
 mkdir -p $files $top/SPECS /run/systemd/system /usr/local/sbin /etc/yum.repos.d /etc/rpm
 # Debian's rpm keeps a database for each user; where RPM is the system's own, there is one.
 echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
@@ -26,7 +28,19 @@ case "${0##*/} $1" in
 'authconfig --savebackup=adjoin') mkdir -p /var/lib/authconfig/backup-adjoin ;;
 esac
 END
-cat >/usr/local/sbin/systemctl <<'END'
+if [ -n "$systemd" ]; then
+  # systemd would start one whose program is in no package yet.
+  systemctl --quiet disable sssd
+  cat >/usr/local/sbin/systemctl <<'END'
+#!/bin/sh
+case $* in
+*' sssd') ;;
+*) echo "systemctl $*" >>/root/calls ;;
+esac
+exec /usr/bin/systemctl "$@"
+END
+else
+  cat >/usr/local/sbin/systemctl <<'END'
 #!/bin/sh
 case $* in
 *' enable --now sssd')
@@ -39,6 +53,7 @@ esac
 echo "systemctl $*" >>/root/calls
 [ "$1" != is-enabled ]
 END
+fi
 chmod 0755 $top/stub /usr/local/sbin/systemctl
 ln -s /usr/bin/dnf /usr/local/sbin/yum
 
@@ -46,6 +61,12 @@ ln -s /usr/bin/dnf /usr/local/sbin/yum
 copy() { mkdir -p "$files$(dirname "$1")" && cp -a "$1" "$files$1"; }
 link() { mkdir -p "$files$(dirname "$2")" && ln -sf "$1" "$files$2"; }
 stub() { mkdir -p "$files$(dirname "$1")" && cp $top/stub "$files$1"; }
+# The service of a stub, which stays until it is stopped.
+service() {
+  mkdir -p $files/usr/lib/systemd/system
+  printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
+    >"$files/usr/lib/systemd/system/$1.service"
+}
 package() {
   printf '%%package -n %s\nSummary: %s\nAutoReqProv: no\n%%description -n %s\n%s\n%%files -n %s\n' "$1" "$1" "$1" "$1" "$1"
   echo "$1" >>/root/names
@@ -62,7 +83,8 @@ package() {
   copy "$modules/libsss_ad.so" && link "$modules/libsss_ad.so" /usr/lib64/sssd/libsss_ad.so &&
     package sssd-ad "$modules/libsss_ad.so" /usr/lib64/sssd/libsss_ad.so
   stub "/usr/bin/$tool" && package "$tool" "/usr/bin/$tool"
-  stub /usr/bin/amazon-ssm-agent && package amazon-ssm-agent /usr/bin/amazon-ssm-agent
+  stub /usr/bin/amazon-ssm-agent && service amazon-ssm-agent &&
+    package amazon-ssm-agent /usr/bin/amazon-ssm-agent /usr/lib/systemd/system/amazon-ssm-agent.service
   copy /usr/bin/klist
   copy /usr/sbin/sssd
   if [ "$tool" = pam-config ]; then
@@ -72,7 +94,7 @@ package() {
     package krb5-workstation /usr/bin/klist
     package sssd-common /usr/sbin/sssd
     copy "$library" && link "$library" /usr/lib64/libnss_sss.so.2 && package sssd-client "$library" /usr/lib64/libnss_sss.so.2
-    stub /usr/sbin/oddjobd && package oddjob /usr/sbin/oddjobd
+    stub /usr/sbin/oddjobd && service oddjobd && package oddjob /usr/sbin/oddjobd /usr/lib/systemd/system/oddjobd.service
     stub /usr/libexec/oddjob/mkhomedir && package oddjob-mkhomedir /usr/libexec/oddjob/mkhomedir
   fi
 } >$top/SPECS/fleet.spec

@@ -1,5 +1,5 @@
 /** The parts that work: queues, ledger, credential, documents, files, roles. */
-import { accountId, deployment, roleArn, type Arns } from '../stack.ts';
+import { accountId, deployment, region, roleArn, type Arns } from '../stack.ts';
 import { looking, ours, own, type Asset } from './asset.ts';
 
 export const parts = (arns: Arns): Asset[] => [
@@ -156,8 +156,8 @@ export const parts = (arns: Arns): Asset[] => [
   {
     name: 'policies, profile and groups of the deployment',
     arns: {
-      'iam:policy': `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering`,
-      'iam:instance-profile': `arn:aws:iam::${accountId}:instance-profile/${deployment}-worker`,
+      'iam:policy': `arn:aws:iam::${accountId}:policy/${deployment}-${region}-deny-tampering`,
+      'iam:instance-profile': `arn:aws:iam::${accountId}:instance-profile/${deployment}-${region}-worker`,
       'iam:group': `arn:aws:iam::${accountId}:group/${deployment}-developers`,
     },
     allowed: [looking('iam')],
@@ -165,7 +165,7 @@ export const parts = (arns: Arns): Asset[] => [
   {
     name: 'a principal that a deny policy is attached to',
     arns: { 'iam:role': roleArn('somebody'), 'iam:group': `arn:aws:iam::${accountId}:group/developers` },
-    context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/${deployment}-deny-tampering` },
+    context: { 'iam:PolicyARN': `arn:aws:iam::${accountId}:policy/${deployment}-${region}-deny-tampering` },
     allowed: [
       {
         actions: ['iam:*'],

@@ -1,0 +1,84 @@
+/** Hooks and tags of a group, as an administrator changes them. */
+import {
+  CreateOrUpdateTagsCommand,
+  DeleteLifecycleHookCommand,
+  DescribeAutoScalingGroupsCommand,
+  DescribeLifecycleHooksCommand,
+  PutLifecycleHookCommand,
+  type AutoScalingClient,
+} from '@aws-sdk/client-auto-scaling';
+import { callAws } from '../../aws/errors.ts';
+import type { AttachedHook, AttachPorts } from '../attach/attach.ts';
+
+export function createHooks(client: AutoScalingClient): Omit<AttachPorts, 'queueArn' | 'publisherRoleArn'> {
+  return {
+    async tags(group) {
+      const { AutoScalingGroups = [] } = await callAws(
+        `autoscaling:DescribeAutoScalingGroups of ${group}`,
+        undefined,
+        () =>
+          client.send(
+            new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group], IncludeInstances: false }),
+          ),
+      );
+      const [found] = AutoScalingGroups;
+      return (
+        found &&
+        new Map(
+          (found.Tags ?? []).map(({ Key = '', Value = '', PropagateAtLaunch = false }) => [
+            Key,
+            { value: Value, propagates: PropagateAtLaunch },
+          ]),
+        )
+      );
+    },
+    async hooks(group) {
+      const { LifecycleHooks = [] } = await callAws(
+        `autoscaling:DescribeLifecycleHooks of ${group}`,
+        undefined,
+        () => client.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: group })),
+      );
+      return LifecycleHooks.map((hook): AttachedHook => ({
+        name: hook.LifecycleHookName ?? '',
+        transition: hook.LifecycleTransition ?? '',
+        targetArn: hook.NotificationTargetARN ?? '',
+        roleArn: hook.RoleARN ?? '',
+        defaultResult: hook.DefaultResult ?? '',
+        heartbeat: hook.HeartbeatTimeout ?? 0,
+        ...(hook.NotificationMetadata !== undefined && { metadata: hook.NotificationMetadata }),
+      }));
+    },
+    async setTag(group, Key, Value) {
+      await callAws(`autoscaling:CreateOrUpdateTags of ${group}`, undefined, () =>
+        client.send(
+          new CreateOrUpdateTagsCommand({
+            Tags: [
+              { ResourceId: group, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: true },
+            ],
+          }),
+        ),
+      );
+    },
+    async putHook(group, hook) {
+      await callAws(`autoscaling:PutLifecycleHook ${hook.name} of ${group}`, undefined, () =>
+        client.send(
+          new PutLifecycleHookCommand({
+            AutoScalingGroupName: group,
+            LifecycleHookName: hook.name,
+            LifecycleTransition: hook.transition,
+            NotificationTargetARN: hook.targetArn,
+            RoleARN: hook.roleArn,
+            DefaultResult: hook.defaultResult,
+            HeartbeatTimeout: hook.heartbeat,
+            ...(hook.metadata !== undefined && { NotificationMetadata: hook.metadata }),
+          }),
+        ),
+      );
+    },
+    async deleteHook(group, name) {
+      await callAws(`autoscaling:DeleteLifecycleHook ${name} of ${group}`, undefined, () =>
+        client.send(new DeleteLifecycleHookCommand({ AutoScalingGroupName: group, LifecycleHookName: name })),
+      );
+    },
+  };
+}

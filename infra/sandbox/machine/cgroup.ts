@@ -1,0 +1,79 @@
+import { access, mkdir, readdir, readFile, readlink, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mustRun } from './process.ts';
+
+/** All cgroups of machines begin with it; a number that tells outer namespaces apart follows. */
+const prefix = 'adjoin-machine-';
+
+/** By directory: the tree is mounted once in an outer namespace, and ends with it. */
+const mounted = new Map<string, Promise<string>>();
+
+/**
+ * A cgroup for a machine with systemd, which makes one for each service below it. The tree is mounted here whatever the host
+ * shows at /sys/fs/cgroup: a container's is often read-only. Kernels have it beside cgroups of version 1, without controllers.
+ *
+ * Unlike everything else of a machine, a cgroup does not end with its namespaces. What a run that was killed left is empty, and is
+ * removed by the next run that boots such a machine.
+ */
+export async function createCgroup(runtime: string, name: string): Promise<string> {
+  const parent = await ensureMounted(runtime);
+  const cgroup = join(parent, `${await ownPrefix()}-${name}`);
+  await mkdir(cgroup, { recursive: true });
+  return cgroup;
+}
+
+/** Removes it with those of its services, when all its processes have ended. */
+export async function removeCgroup(cgroup: string): Promise<void> {
+  for (const entry of await readdir(cgroup, { withFileTypes: true }).catch(() => [])) {
+    if (entry.isDirectory()) await removeCgroup(join(cgroup, entry.name));
+  }
+  await rmdir(cgroup).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  });
+}
+
+/** Those of this outer namespace, by the machine's name. */
+export async function cgroups(runtime: string): Promise<string[]> {
+  const parent = await mounted.get(runtime);
+  if (parent === undefined) return [];
+  const own = `${await ownPrefix()}-`;
+  return (await readdir(parent)).filter((name) => name.startsWith(own)).map((name) => name.slice(own.length));
+}
+
+function ensureMounted(runtime: string): Promise<string> {
+  let parent = mounted.get(runtime);
+  if (parent === undefined) {
+    parent = mountTree(join(runtime, 'cgroup'));
+    parent.catch(() => mounted.delete(runtime));
+    mounted.set(runtime, parent);
+  }
+  return parent;
+}
+
+/** Where this process is in the tree: a container may not go above it. */
+async function mountTree(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  // another process of this outer namespace may have mounted it
+  if (!(await exists(join(directory, 'cgroup.procs'))))
+    await mustRun(['mount', '-t', 'cgroup2', '-o', 'nosuid,nodev,noexec', 'cgroup2', directory]);
+  const own = /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  const parent = join(directory, own);
+  for (const name of await readdir(parent)) {
+    // One with a process in it belongs to a sandbox that runs, and stays: the kernel does not remove it.
+    if (name.startsWith(prefix) && !name.startsWith(`${await ownPrefix()}-`))
+      await removeCgroup(join(parent, name)).catch(() => {});
+  }
+  return parent;
+}
+
+async function ownPrefix(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/mnt');
+  return prefix + namespace.replaceAll(/\D/g, '');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
