@@ -110,7 +110,6 @@ export class Audit extends Construct {
         ]),
       ],
     });
-    const names = (call: string, request: object) => ({ eventName: [call], requestParameters: request });
     rule('worker-template', "a launch template or configuration has the worker's role", {
       eventSource: ['ec2.amazonaws.com', 'autoscaling.amazonaws.com'],
       $or: [
@@ -126,6 +125,8 @@ export class Audit extends Construct {
     this.ruleNames = ruleNames;
   }
 }
+
+const names = (call: string, request: object) => ({ eventName: [call], requestParameters: request });
 
 /** Matches the role behind a session. */
 function issuer(match: readonly unknown[]) {

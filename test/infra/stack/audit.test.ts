@@ -188,6 +188,12 @@ const calls: readonly (readonly [string, string, string, object, object])[] = [
   ['records', 'monitoring', 'PutMetricAlarm', { alarmName: 'adjoin-no-worker' }, { alarmName: 'web-5xx' }],
 ];
 
+const refusal = (of: string) => ({
+  errorCode: 'AccessDenied',
+  errorMessage: `User: u is not authorized to perform: x on resource: ${of} with an explicit deny`,
+  requestParameters: null,
+});
+
 describe('changes', () => {
   test.each(calls)(
     'are heard by the rule %s if they are ours: %s %s %j, not %j',
@@ -211,11 +217,6 @@ describe('changes', () => {
   ])(
     'that are denied are heard by %s by their message, which has the resource: %s %s',
     (rule, service, call, resource) => {
-      const refusal = (of: string) => ({
-        errorCode: 'AccessDenied',
-        errorMessage: `User: u is not authorized to perform: x on resource: ${of} with an explicit deny`,
-        requestParameters: null,
-      });
       expect(heardBy(service, call, refusal(resource))).toEqual([rule]);
       expect(heardBy(service, call, refusal(resource.replaceAll(/adjoin|[0-9a-f]{8}-/g, 'web')))).toEqual([]);
     },
@@ -228,24 +229,24 @@ describe('changes', () => {
   });
 });
 
-describe('the role of the workers', () => {
-  const role = `adjoin-${region}-worker`;
-  const profile = { arn: `arn:aws:iam::${accountId}:instance-profile/team/${role}` };
-  const other = { arn: `arn:aws:iam::${accountId}:instance-profile/web` };
-  const by = (name: string) => ({
-    userIdentity: { sessionContext: { sessionIssuer: { arn: `arn:aws:iam::${accountId}:role/${name}` } } },
-  });
-  const user = { userIdentity: { arn: `arn:aws:iam::${accountId}:user/one` } };
-  const autoScaling = by('aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling');
-  const started = (given: object) => ({
-    requestParameters: { launchTemplate: { launchTemplateId: 'lt-0a' } },
-    responseElements: { instancesSet: { items: [{ instanceId: 'i-0a', iamInstanceProfile: given }] } },
-  });
-  const asked = (given: object) => ({ requestParameters: { iamInstanceProfile: given } });
-  const made = (call: string, given: object) => ({
-    requestParameters: { [`${call}Request`]: { LaunchTemplateData: { IamInstanceProfile: given } } },
-  });
+const role = `adjoin-${region}-worker`;
+const profile = { arn: `arn:aws:iam::${accountId}:instance-profile/team/${role}` };
+const other = { arn: `arn:aws:iam::${accountId}:instance-profile/web` };
+const by = (name: string) => ({
+  userIdentity: { sessionContext: { sessionIssuer: { arn: `arn:aws:iam::${accountId}:role/${name}` } } },
+});
+const user = { userIdentity: { arn: `arn:aws:iam::${accountId}:user/one` } };
+const autoScaling = by('aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling');
+const started = (given: object) => ({
+  requestParameters: { launchTemplate: { launchTemplateId: 'lt-0a' } },
+  responseElements: { instancesSet: { items: [{ instanceId: 'i-0a', iamInstanceProfile: given }] } },
+});
+const asked = (given: object) => ({ requestParameters: { iamInstanceProfile: given } });
+const made = (call: string, given: object) => ({
+  requestParameters: { [`${call}Request`]: { LaunchTemplateData: { IamInstanceProfile: given } } },
+});
 
+describe('the role of the workers', () => {
   test.each([
     ['RunInstances with the profile', 'ec2', 'RunInstances', { ...asked(profile), ...by('developer') }],
     ['its name, by a user', 'ec2', 'RunInstances', { ...asked({ name: role }), ...user }],
