@@ -93,23 +93,40 @@ export class Audit extends Construct {
       issuer([{ exists: false }]),
     ];
     const asWorker = [{ wildcard: `*${site.workerRoleName}*` }];
+    // A launch template brings the profile without a word in the request: the answer has it.
+    const runsAsWorker = { instancesSet: { items: { iamInstanceProfile: { arn: asWorker } } } };
     rule('worker-role', "an instance was given the worker's role", {
       eventSource: ['ec2.amazonaws.com', 'iam.amazonaws.com'],
       $or: [
         { eventName: ['AssociateIamInstanceProfile', 'ReplaceIamInstanceProfileAssociation'] },
         { eventName: ['AddRoleToInstanceProfile'], requestParameters: { roleName: [site.workerRoleName] } },
-        ...byPeople.flatMap((who) =>
-          ['arn', 'name'].map((key) => ({
+        ...byPeople.flatMap((who) => [
+          ...['arn', 'name'].map((by) => ({
             eventName: ['RunInstances'],
-            requestParameters: { iamInstanceProfile: { [key]: asWorker } },
+            requestParameters: { iamInstanceProfile: { [by]: asWorker } },
             ...who,
           })),
-        ),
+          { eventName: ['RunInstances'], responseElements: runsAsWorker, ...who },
+        ]),
+      ],
+    });
+    rule('worker-template', "a launch template or configuration has the worker's role", {
+      eventSource: ['ec2.amazonaws.com', 'autoscaling.amazonaws.com'],
+      $or: [
+        names('CreateLaunchConfiguration', { iamInstanceProfile: asWorker }),
+        ...['Arn', 'Name'].flatMap((by) => {
+          const request = { LaunchTemplateData: { IamInstanceProfile: { [by]: asWorker } } };
+          return ['CreateLaunchTemplate', 'CreateLaunchTemplateVersion'].map((call) =>
+            names(call, { [`${call}Request`]: request }),
+          );
+        }),
       ],
     });
     this.ruleNames = ruleNames;
   }
 }
+
+const names = (call: string, request: object) => ({ eventName: [call], requestParameters: request });
 
 /** Matches the role behind a session. */
 function issuer(match: readonly unknown[]) {

@@ -13,7 +13,7 @@ export interface Owned {
   readonly agentBucketName: string;
 }
 
-export interface AuditedChanges {
+interface AuditedChanges {
   /** End of the rule's name. */
   readonly name: string;
   readonly description: string;

@@ -7,24 +7,21 @@ import { resolved } from '../matrix/synthesized.ts';
 const { template } = await synthesis();
 const accountId = '123456789012';
 const region = 'eu-central-1';
-const resources = resolved(
-  template,
-  {
-    VpcId: 'vpc-0a',
-    SubnetA: 'subnet-0a',
-    SubnetB: 'subnet-0b',
-    DirectoryCidr: '10.0.0.0/24',
-    DirectoryCaBase64: 'A'.repeat(100),
-    AdministratorArns: `arn:aws:iam::${accountId}:role/adjoin-administrator`,
-    BreakGlassRoleArn: `arn:aws:iam::${accountId}:role/adjoin-break-glass`,
-    AgentBucket: 'agent-files',
-    EndpointSecurityGroupId: 'sg-0c',
-    S3PrefixListId: 'pl-0a',
-    DynamoDbPrefixListId: 'pl-0b',
-    OperatorNetworks: '198.51.100.0/24',
-  },
-  { region, accountId },
-);
+const parameters = {
+  VpcId: 'vpc-0123456789abcdef0',
+  SubnetA: 'subnet-0123456789abcdefa',
+  SubnetB: 'subnet-0123456789abcdefb',
+  DirectoryCidr: '10.0.0.0/24',
+  DirectoryCaBase64: 'A'.repeat(100),
+  AdministratorArns: `arn:aws:iam::${accountId}:role/adjoin-administrator`,
+  BreakGlassRoleArn: `arn:aws:iam::${accountId}:role/adjoin-break-glass`,
+  AgentBucket: 'agent-files',
+  EndpointSecurityGroupId: 'sg-0123456789abcdefc',
+  S3PrefixListId: 'pl-0123456789abcdefa',
+  DynamoDbPrefixListId: 'pl-0123456789abcdefb',
+  OperatorNetworks: '198.51.100.0/24',
+};
+const resources = resolved(template, parameters, { region, accountId });
 const find = (type: string, like: RegExp) => {
   const found = resources.find((each) => each.type === type && like.test(each.logicalId));
   if (!found) throw new Error(`no ${type} like ${like.source}`);
@@ -191,6 +188,12 @@ const calls: readonly (readonly [string, string, string, object, object])[] = [
   ['records', 'monitoring', 'PutMetricAlarm', { alarmName: 'adjoin-no-worker' }, { alarmName: 'web-5xx' }],
 ];
 
+const refusal = (of: string) => ({
+  errorCode: 'AccessDenied',
+  errorMessage: `User: u is not authorized to perform: x on resource: ${of} with an explicit deny`,
+  requestParameters: null,
+});
+
 describe('changes', () => {
   test.each(calls)(
     'are heard by the rule %s if they are ours: %s %s %j, not %j',
@@ -214,11 +217,6 @@ describe('changes', () => {
   ])(
     'that are denied are heard by %s by their message, which has the resource: %s %s',
     (rule, service, call, resource) => {
-      const refusal = (of: string) => ({
-        errorCode: 'AccessDenied',
-        errorMessage: `User: u is not authorized to perform: x on resource: ${of} with an explicit deny`,
-        requestParameters: null,
-      });
       expect(heardBy(service, call, refusal(resource))).toEqual([rule]);
       expect(heardBy(service, call, refusal(resource.replaceAll(/adjoin|[0-9a-f]{8}-/g, 'web')))).toEqual([]);
     },
@@ -229,6 +227,102 @@ describe('changes', () => {
       'trail',
     ]);
   });
+});
+
+const role = `adjoin-${region}-worker`;
+const profile = { arn: `arn:aws:iam::${accountId}:instance-profile/team/${role}` };
+const other = { arn: `arn:aws:iam::${accountId}:instance-profile/web` };
+const by = (name: string) => ({
+  userIdentity: { sessionContext: { sessionIssuer: { arn: `arn:aws:iam::${accountId}:role/${name}` } } },
+});
+const user = { userIdentity: { arn: `arn:aws:iam::${accountId}:user/one` } };
+const autoScaling = by('aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling');
+const started = (given: object) => ({
+  requestParameters: { launchTemplate: { launchTemplateId: 'lt-0a' } },
+  responseElements: { instancesSet: { items: [{ instanceId: 'i-0a', iamInstanceProfile: given }] } },
+});
+const asked = (given: object) => ({ requestParameters: { iamInstanceProfile: given } });
+const made = (call: string, given: object) => ({
+  requestParameters: { [`${call}Request`]: { LaunchTemplateData: { IamInstanceProfile: given } } },
+});
+
+describe('the role of the workers', () => {
+  test.each([
+    ['RunInstances with the profile', 'ec2', 'RunInstances', { ...asked(profile), ...by('developer') }],
+    ['its name, by a user', 'ec2', 'RunInstances', { ...asked({ name: role }), ...user }],
+    [
+      'a launch template that has the profile',
+      'ec2',
+      'RunInstances',
+      { ...started(profile), ...by('developer') },
+    ],
+    ['a launch template, by a user', 'ec2', 'RunInstances', { ...started(profile), ...user }],
+    ['a new template', 'ec2', 'CreateLaunchTemplate', made('CreateLaunchTemplate', { Name: role })],
+    [
+      'a new version',
+      'ec2',
+      'CreateLaunchTemplateVersion',
+      made('CreateLaunchTemplateVersion', { Arn: profile.arn }),
+    ],
+    [
+      'a launch configuration',
+      'autoscaling',
+      'CreateLaunchConfiguration',
+      { requestParameters: { iamInstanceProfile: role } },
+    ],
+    [
+      'another profile that gets the role',
+      'iam',
+      'AddRoleToInstanceProfile',
+      { requestParameters: { roleName: role } },
+    ],
+    ['an association, whose parameters differ', 'ec2', 'AssociateIamInstanceProfile', {}],
+    ['a replaced association', 'ec2', 'ReplaceIamInstanceProfileAssociation', {}],
+  ])('is heard of: %s', (_, service, call, event) => {
+    expect(heardBy(service, call, event)).toContainEqual(expect.stringMatching(/^worker-(role|template)$/));
+  });
+
+  test.each([
+    ['a worker that Auto Scaling starts', 'ec2', 'RunInstances', { ...started(profile), ...autoScaling }],
+    ['another profile', 'ec2', 'RunInstances', { ...asked(other), ...started(other), ...by('developer') }],
+    [
+      'a template with another profile',
+      'ec2',
+      'CreateLaunchTemplate',
+      made('CreateLaunchTemplate', { Name: 'web' }),
+    ],
+    [
+      'a profile with another role',
+      'iam',
+      'AddRoleToInstanceProfile',
+      { requestParameters: { roleName: 'web' } },
+    ],
+  ])('is not heard of: %s', (_, service, call, event) => {
+    expect(heardBy(service, call, event)).toEqual([]);
+  });
+
+  test.each(['AttachRolePolicy', 'AttachUserPolicy', 'AttachGroupPolicy'])(
+    'is not the only way: %s of its policy to others is heard of, too',
+    (call) => {
+      const requestParameters = { policyArn: policyArn(`adjoin-${region}-worker`), roleName: 'web' };
+      expect(heardBy('iam', call, { requestParameters })).toEqual(['policy']);
+    },
+  );
+});
+
+test("with the longest name and Region, patterns stay below EventBridge's 2,048 characters", () => {
+  const longest = resolved(
+    template,
+    { ...parameters, Deployment: 'twenty-one-characters', AgentBucket: 'b'.repeat(63) },
+    { region: 'ap-southeast-1', accountId },
+  );
+  const lengths = longest
+    .filter(({ type }) => type === 'AWS::Events::Rule')
+    .map(({ properties }): [unknown, number] => [
+      properties['Name'],
+      JSON.stringify(properties['EventPattern']).length,
+    ]);
+  expect(lengths.filter(([, length]) => length > 2048)).toEqual([]);
 });
 
 test('no pattern has a path both beside $or and inside of it, nor more than 1,000 combinations', () => {
