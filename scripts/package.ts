@@ -28,6 +28,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import { build, type Plugin } from 'esbuild';
+import { bundleAgent } from './bundle.ts';
 import { synthesize } from './synthesize.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -173,7 +174,8 @@ async function makePackage(folder: string): Promise<void> {
     ])
       cpSync(file, join(folder, 'templates', relative(work, file)));
     const command = join(folder, 'bin/adjoin.mjs');
-    writeFileSync(command, "#!/usr/bin/env node\nimport '../agent/agent.mjs';\n");
+    await bundleAgent(command, 'agent/operator/main.ts');
+    writeFileSync(command, `#!/usr/bin/env node\n${readFileSync(command, 'utf8')}`);
     chmodSync(command, 0o755);
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(), undefined, 2)}\n`);
   } finally {

@@ -61,21 +61,6 @@ const groupOf = (group: AutoScalingGroup): GroupFacts => ({
 const isMissing = (error: unknown, ...names: readonly string[]): boolean =>
   names.includes(awsErrorOf(error)?.name ?? '');
 
-/** The groups of the account, as Auto Scaling lists them. */
-export async function* groupNames(
-  { autoScaling }: Pick<Clients, 'autoScaling'>,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  const pages = pagesOfAws(
-    'autoscaling:DescribeAutoScalingGroups',
-    signal,
-    paginateDescribeAutoScalingGroups({ client: autoScaling }, {}, { abortSignal: signal }),
-  );
-  for await (const { AutoScalingGroups = [] } of pages)
-    for (const { AutoScalingGroupName } of AutoScalingGroups)
-      if (AutoScalingGroupName !== undefined) yield AutoScalingGroupName;
-}
-
 export interface DeskOptions {
   readonly config: Config;
   readonly clients: Clients;

@@ -139,7 +139,7 @@ const credentialChecks: readonly DeskCheck[] = [
     category: 'credential',
     title: 'the secret has a value',
     severity: 'fatal',
-    todo: 'Put it: `adjoin secret put`.',
+    todo: 'Put it, as docs/deploy.md shows (Put the credential).',
     actions: ['secretsmanager:DescribeSecret'],
     needs: [IDENTITY],
     async look({ secret }, signal) {
@@ -171,7 +171,7 @@ const credentialChecks: readonly DeskCheck[] = [
     category: 'credential',
     title: 'no worker was refused with the value that the secret has',
     severity: 'fatal',
-    todo: 'Put the right value: `adjoin secret put`. A refused one is not tried again.',
+    todo: 'Put the right value, as docs/deploy.md shows (Put the credential). A refused one is not tried again.',
     actions: ['dynamodb:GetItem'],
     needs: ['secret', 'ledger'],
     async look({ secret, refusal }, signal) {
