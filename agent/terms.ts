@@ -5,6 +5,8 @@
  * - **lifecycle hook**: what makes Auto Scaling wait before it puts an instance into service, or ends it.
  * - **lifecycle action**: one such wait, of one instance. Its **token** names it; a **heartbeat** prolongs it; the answer
  *   `CONTINUE` or `ABANDON` completes it. An action is **void** when Auto Scaling no longer waits for it.
+ * - **inquiry**: an operator's question to a worker, which looks and writes down what it found. A **finding** is what one
+ *   check found.
  * - **delivery**: one received SQS message: when it was received, and how to hide it or remove it.
  * - **handler**: takes a delivery from parsing to removal. To **dispose** of a message is to decide, after an error, what
  *   becomes of it. The **ending** says how the work on a delivery ended.
