@@ -16,7 +16,7 @@ import {
 import { createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
-import { callAws } from './errors.ts';
+import { awsErrorOf, callAws } from './errors.ts';
 
 /** A record; undefined where there is none. */
 export type Item = Record<string, AttributeValue> | undefined;
@@ -31,16 +31,24 @@ export interface ItemStore {
 const WINDOW_MS = 25;
 /** Items of a request at most. DynamoDB takes 100; fewer are written again when one is refused. */
 const MAXIMUM = 25;
-/** Why a transaction was taken back although each of its items may go through by itself. */
-const OF_ONE_ITEM = new Set(['None', 'ConditionalCheckFailed', 'TransactionConflict']);
+/** Why a transaction was taken back that would be no better off as single requests. */
+const THROTTLED: ReadonlySet<string> = new Set([
+  'ProvisionedThroughputExceeded',
+  'RequestLimitExceeded',
+  'ThrottlingError',
+]);
 
-/** Whether the transaction failed for the sake of some of its items, and nothing of it was carried out. */
+/**
+ * Whether the transaction failed for the sake of some of its items, and nothing of it was carried out. An item that the table
+ * can't take must fail by itself, or all that are written beside it would fail with it again and again.
+ */
 function mayGoAlone(error: unknown): boolean {
+  if (awsErrorOf(error)?.name === 'ValidationException') return true;
   if (!(error instanceof TransactionCanceledException)) return false;
-  const codes = (error.CancellationReasons ?? []).map(({ Code = 'None' }) => Code);
-  const other = codes.find((code) => !OF_ONE_ITEM.has(code));
-  if (other === undefined) return true;
-  throw new AdjoinError('aws-throttled', `dynamodb: a transaction was cancelled: ${other}`, { cause: error });
+  const throttled = error.CancellationReasons?.find(({ Code = 'None' }) => THROTTLED.has(Code));
+  if (!throttled) return true;
+  const message = `dynamodb: a transaction was cancelled: ${throttled.Code}`;
+  throw new AdjoinError('aws-throttled', message, { cause: error });
 }
 
 /** One answer for each, and an error for each that fails by itself. */
