@@ -103,16 +103,19 @@ const invalid: AwsAnswer = { error: 'com.amazon.coral.validate#ValidationExcepti
 test.each([
   ['for the sake of that item', cancelled('None', 'ValidationError')],
   ['as a whole', invalid],
-])('an item that the table can not take fails alone: the transaction is refused %s', async (_how, refused) => {
-  const { endpoint, table } = await start((request) => {
-    if (request.operation === 'TransactWriteItems') return refused;
-    return JSON.stringify(nameIn(request)).includes('i-2') ? invalid : {};
-  });
-  await using _ = endpoint;
-  const [first, second] = ['i-1', 'i-2'].map((instanceId) => table.write(memberOf(instanceId), 2));
-  await expect(first).resolves.toBe(true);
-  await expect(second).rejects.toMatchObject({ code: 'aws-refused' });
-});
+])(
+  'an item that the table can not take fails alone: the transaction is refused %s',
+  async (_how, refused) => {
+    const { endpoint, table } = await start((request) => {
+      if (request.operation === 'TransactWriteItems') return refused;
+      return JSON.stringify(nameIn(request)).includes('i-2') ? invalid : {};
+    });
+    await using _ = endpoint;
+    const [first, second] = ['i-1', 'i-2'].map((instanceId) => table.write(memberOf(instanceId), 2));
+    await expect(first).resolves.toBe(true);
+    await expect(second).rejects.toMatchObject({ code: 'aws-refused' });
+  },
+);
 
 test('two writes of one membership are no transaction, which DynamoDB would refuse', async () => {
   const { endpoint, table } = await start(() => ({}));
