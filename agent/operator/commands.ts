@@ -16,7 +16,19 @@ interface DoctorArguments extends ConfigOption {
   readonly wait?: number;
   readonly output?: string;
   readonly askWorker?: true;
+  readonly rolePath: string;
 }
+
+/** As the template takes it. */
+const PATH = /^\/([A-Za-z0-9_.,+@=-]{1,64}\/){0,4}$/;
+
+function path(text: string): string {
+  if (PATH.test(text)) return text;
+  throw new InvalidArgumentError('It must begin and end with a slash, such as /adjoin/.');
+}
+
+const rolePath = () =>
+  new Option('--role-path <path>', 'the parameter RolePath of the stack').default('/').argParser(path);
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
@@ -43,6 +55,7 @@ function addDoctor({ program, terminal, perform, withConfig }: Extension): void 
     .option('--node <id>', 'an instance or hybrid node to look at; may be repeated', node)
     .option('--ask-worker', 'have a worker look at what only a worker can (see docs/doctor.md)')
     .option('--wait <seconds>', 'look again for so long while something fatal is wrong', seconds)
+    .addOption(rolePath())
     .addOption(new Option('-o, --output <form>', 'for machines').choices(['json']))
     .addHelpText(
       'after',
@@ -59,6 +72,7 @@ function addDoctor({ program, terminal, perform, withConfig }: Extension): void 
             json: options.output === 'json',
             colors: terminal.colors ?? false,
             asksWorker: options.askWorker ?? false,
+            rolePath: options.rolePath,
           },
           terminal,
         ),
@@ -72,6 +86,7 @@ interface AttachArguments extends ConfigOption {
   readonly heartbeat?: number;
   readonly dryRun?: true;
   readonly json?: true;
+  readonly rolePath: string;
 }
 
 function heartbeat(text: string): number {
@@ -96,6 +111,7 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
       .option('--heartbeat <seconds>', 'time-out of both hooks; default 300', heartbeat);
   }
   command
+    .addOption(rolePath())
     .option('--dry-run', 'only say what would be changed')
     .option('--json', 'for machines')
     .action((group: string, options: AttachArguments) => {
@@ -112,6 +128,7 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
             heartbeat: options.heartbeat ?? HEARTBEAT.usual,
             dryRun: options.dryRun ?? false,
             json: options.json ?? false,
+            rolePath: options.rolePath,
           },
           terminal,
         ),

@@ -7,11 +7,16 @@ import type { Config } from '../../config.ts';
 import { createCaller } from '../aws/caller.ts';
 import { createHooks } from '../aws/hooks.ts';
 import { queueArnEnd } from '../doctor/group-checks.ts';
+import { roleArnOf } from '../roles.ts';
 import { attach, type AttachOptions } from './attach.ts';
 
 /** @returns the exit code */
-export async function runAttach(config: Config, options: AttachOptions, terminal: Terminal): Promise<number> {
-  const { accountId, deployment, region } = config;
+export async function runAttach(
+  config: Config,
+  options: AttachOptions & { readonly rolePath: string },
+  terminal: Terminal,
+): Promise<number> {
+  const { accountId, region } = config;
   const clients = createClients(region);
   const caller = createCaller(region, systemClock);
   try {
@@ -24,7 +29,7 @@ export async function runAttach(config: Config, options: AttachOptions, terminal
     const ports = {
       ...createHooks(clients.autoScaling),
       queueArn: `arn:${partition}${queueArnEnd(config)}`,
-      publisherRoleArn: `arn:${partition}:iam::${accountId}:role/${deployment}-hook-publisher`,
+      publisherRoleArn: roleArnOf(config, 'hook-publisher', arn, options.rolePath),
     };
     return await attach(options, ports, terminal);
   } finally {

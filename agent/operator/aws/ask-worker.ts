@@ -9,11 +9,14 @@ import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
 import { expectationOf } from '../../lifecycle/envelope.ts';
 import { formatInquiry } from '../../lifecycle/inquiry.ts';
+import { roleArnOf, roleNameOf } from '../roles.ts';
 
 export interface AskOptions {
   readonly config: Config;
   /** ARN of the caller: a session of the operators' role asks as it is, anybody else takes the role. */
   readonly callerArn: string;
+  /** Path of the system's roles. */
+  readonly rolePath: string;
   readonly clock: Clock;
   readonly newId: () => string;
 }
@@ -23,17 +26,13 @@ const PATIENCE_MS = 180_000;
 /** Milliseconds between two looks at the table. */
 const LOOK_MS = 1_000;
 
-export const operatorRoleOf = (deployment: string): string => `${deployment}-membership-operator`;
-
 /** @returns the answer, or why there is none */
 export async function askWorker(options: AskOptions, signal: AbortSignal): Promise<Answer | string> {
   const { config, callerArn, clock } = options;
-  const { region, accountId, deployment } = config;
-  const role = operatorRoleOf(deployment);
-  const isOperator = callerArn.includes(`:assumed-role/${role}/`);
+  const { region } = config;
+  const isOperator = callerArn.includes(`:assumed-role/${roleNameOf(config, 'membership-operator')}/`);
   const sts = new STSClient({ region });
-  const partition = callerArn.split(':')[1] ?? 'aws';
-  const RoleArn = `arn:${partition}:iam::${accountId}:role/${role}`;
+  const RoleArn = roleArnOf(config, 'membership-operator', callerArn, options.rolePath);
   const taken = isOperator
     ? undefined
     : (

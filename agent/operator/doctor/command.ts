@@ -14,7 +14,7 @@ import { doctor, type DoctorOptions } from './doctor.ts';
 /** @returns the exit code */
 export async function runDoctor(
   config: Config,
-  options: DoctorOptions & { readonly asksWorker: boolean },
+  options: DoctorOptions & { readonly asksWorker: boolean; readonly rolePath: string },
   terminal: Terminal,
 ): Promise<number> {
   const clock = systemClock;
@@ -26,7 +26,10 @@ export async function runDoctor(
   const ask = async (signal: AbortSignal): Promise<readonly Finding[] | string> => {
     try {
       const { arn } = await caller.identity(signal);
-      const answer = await askWorker({ config, callerArn: arn, clock, newId: randomUUID }, signal);
+      const answer = await askWorker(
+        { config, callerArn: arn, rolePath: options.rolePath, clock, newId: randomUUID },
+        signal,
+      );
       return typeof answer === 'string' ? answer : answer.findings;
     } catch (error) {
       signal.throwIfAborted();

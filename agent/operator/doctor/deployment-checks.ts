@@ -1,4 +1,5 @@
 /** What must be there for any group: the deployment, its credential and its workers. */
+import { roleNameOf } from '../roles.ts';
 import { type Check, failed, passed, skipped } from '../../checks/check.ts';
 import { readersOf } from './secret-policy.ts';
 import type { DeskPorts, GroupInstance } from './ports.ts';
@@ -159,7 +160,7 @@ const credentialChecks: readonly DeskCheck[] = [
       const { policy } = await secret(signal);
       const { readers, endpoint } = readersOf(policy);
       if (readers === undefined) return failed('No statement of its policy denies reading to all others.');
-      const worker = readers.filter((arn) => arn.endsWith(`/${config.deployment}-worker`));
+      const worker = readers.filter((arn) => arn.endsWith(`/${roleNameOf(config, 'worker')}`));
       if (worker.length !== 1 || readers.length > 2 || readers.some((arn) => /[*?]/.test(arn)))
         return failed(`Its policy lets these read: ${readers.join(', ')}.`);
       if (endpoint === undefined) return failed('No statement of its policy demands its VPC endpoint.');

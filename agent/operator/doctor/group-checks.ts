@@ -1,4 +1,5 @@
 /** What must be so for one attached group. */
+import { roleNameOf } from '../roles.ts';
 import { type Check, failed, passed, skipped } from '../../checks/check.ts';
 import { asksFor, OPT_IN_TAG } from '../../lifecycle/admission.ts';
 import type { DeskPorts, HookFacts } from './ports.ts';
@@ -62,7 +63,7 @@ export function groupChecks(name: string): readonly Check<DeskPorts>[] {
           return failed(
             `${wrong.map((hook) => `${hook.name} answers ${hook.defaultResult}`).join(', ')} when no worker does.`,
           );
-        const publisher = `${ports.config.deployment}-hook-publisher`;
+        const publisher = roleNameOf(ports.config, 'hook-publisher');
         const stranger = found.find(({ roleArn }) => !roleArn.endsWith(`/${publisher}`));
         if (stranger)
           return failed(`${stranger.name} sends as ${stranger.roleArn}, which the queue refuses.`);

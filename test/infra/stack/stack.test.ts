@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../../../agent/config.ts';
+import { roleNameOf } from '../../../agent/operator/roles.ts';
 import { commandDocuments } from '../../../documents/index.ts';
 import type { PolicyDocument } from '../../../infra/policy-file.ts';
 import { deploymentPattern } from '../../../infra/site.ts';
@@ -189,6 +190,15 @@ function policyNamed(file: string): PolicyDocument {
 }
 
 const listOf = (value: unknown): Json[] => JSON.parse(JSON.stringify(Array.isArray(value) ? value : [value]));
+
+test.each(['hook-publisher', 'membership-operator', 'worker'] as const)(
+  'the role %s has the name that an operator’s desk knows',
+  (role) => {
+    const names = propertiesOf(template, 'AWS::IAM::Role').map(({ RoleName }) => flat(RoleName));
+    const deployment = '<Deployment>';
+    expect(names).toContain(roleNameOf({ deployment, region: '<AWS::Region>' }, role));
+  },
+);
 
 test('state changes of instances go to the queue if a parameter asks for them, by a rule that its policy lets in', () => {
   const rules = ofType(template, 'AWS::Events::Rule');

@@ -42,13 +42,13 @@ const policyFor = (readers: readonly string[]) => ({
     deny({ StringNotEquals: { 'aws:SourceVpce': 'vpce-1' } }),
   ],
 });
-const readers = [role('adjoin-worker'), role('adjoin-break-glass')];
+const readers = [role('adjoin-eu-central-1-worker'), role('adjoin-break-glass')];
 
 const hook = (transition: string, defaultResult: string) => ({
   name: `adjoin-${transition}`,
   transition: `autoscaling:EC2_INSTANCE_${transition}`,
   targetArn: `arn:aws:sqs:eu-central-1:${ACCOUNT}:adjoin-lifecycle`,
-  roleArn: role('adjoin-hook-publisher'),
+  roleArn: role('adjoin-eu-central-1-hook-publisher'),
   defaultResult,
 });
 const hooks = [hook('LAUNCHING', 'ABANDON'), hook('TERMINATING', 'CONTINUE')];
@@ -236,7 +236,7 @@ describe('the readers of the secret', () => {
       'a denial with a second condition',
       { Statement: [deny({ ArnNotEquals: { 'aws:PrincipalArn': readers }, Bool: { x: 'true' } })] },
     ],
-    ['a denial that names a wildcard', policyFor([role('adjoin-worker'), role('*')])],
+    ['a denial that names a wildcard', policyFor([role('adjoin-eu-central-1-worker'), role('*')])],
     [
       'a policy without the endpoint',
       { Statement: [deny({ ArnNotEquals: { 'aws:PrincipalArn': readers } })] },
