@@ -73,7 +73,7 @@ describe('the stack', () => {
       'Cannot exceed quota for ACLSizePerRole: 2048',
     );
     await expect(deployNothing(template, { ...longest, MaxReceiveCount: '1001' })).rejects.toThrow(
-      'MaxReceiveCount must be at most 1000',
+      "Parameter 'MaxReceiveCount' must be a number not greater than 1000",
     );
   });
 
