@@ -201,6 +201,9 @@ describeReal('instances of no group', (ground) => {
     expect(await computerNames(system)).toEqual([name, secondName].toSorted());
 
     // The doctor: at the desk of an administrator, who may read, and of the operator, who may ask a worker.
+    await eventually('the forged request among the dead letters', 90_000, async () =>
+      (await queues.depth(system.stack.deadLetterQueueUrl)) === 1 ? true : undefined,
+    );
     const administrator = { credentials: system.keys.administrator };
     const desk = await doctor(administrator, '--node', second, '--group', 'fleet');
     // The sandbox's worker is a process of no group, and one message was forged.
