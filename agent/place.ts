@@ -12,7 +12,7 @@ import { createReach } from './directory/reach.ts';
 import { parseSecret } from './directory/secret-format.ts';
 import { AdjoinError } from './errors.ts';
 import type { Redactor } from './redact.ts';
-import type { StagedAccount } from './terms.ts';
+import type { StagedAccount, StagingWrite } from './terms.ts';
 
 export interface PlaceOptions {
   readonly config: Config;
@@ -22,22 +22,45 @@ export interface PlaceOptions {
   readonly directory: Directory;
 }
 
-/** Nothing is to be remembered of a trial: what a crash leaves of it is found by its stamp, as an orphan. */
+/** The ledger remembers nothing of a trial: what a crash leaves of it is found by its stamp, as an orphan. */
 const unrecorded = async (): Promise<void> => undefined;
 
 /** An account for an instance that does not exist, so that the sweep takes what is left of it for an orphan. */
-export function createTrial(directory: Directory, redactor: Redactor): Trial {
+export function createTrial(
+  directory: Pick<Directory, 'stage' | 'setEnabled' | 'remove'>,
+  redactor: Redactor,
+): Trial {
   const instanceId = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
   let account: StagedAccount | undefined;
+  /** What was begun to be written: the account may be there although no answer said so. */
+  let begun: StagingWrite | undefined;
+
+  const begin = async (write: StagingWrite): Promise<void> => {
+    begun = write;
+  };
 
   async function stage(signal: AbortSignal): Promise<StagedAccount> {
     const password = oneTimePassword(randomBytes);
     redactor.hide(password);
     try {
-      return await directory.stage(instanceId, password, { ...account }, unrecorded, signal);
+      return await directory.stage(instanceId, password, { ...account }, begin, signal);
     } finally {
       redactor.forget(password);
     }
+  }
+
+  async function forget(signal: AbortSignal): Promise<void> {
+    const { computerName, domainController } = account ?? begun ?? {};
+    if (computerName === undefined) return;
+    const known = account && { objectGuid: account.objectGuid, objectSids: [account.objectSid] };
+    await directory.remove(
+      instanceId,
+      { names: [computerName], domainController, ...known },
+      unrecorded,
+      signal,
+    );
+    account = undefined;
+    begun = undefined;
   }
 
   const made = (): StagedAccount => {
@@ -64,19 +87,12 @@ export function createTrial(directory: Directory, redactor: Redactor): Trial {
         throw new AdjoinError('directory-refused', `${computerName} was not disabled.`);
     },
     async remove(signal) {
-      const { objectGuid, objectSid, computerName, domainController } = made();
-      await directory.remove(
-        instanceId,
-        { names: [computerName], objectGuid, objectSids: [objectSid], domainController },
-        unrecorded,
-        signal,
-      );
-      account = undefined;
+      made();
+      await forget(signal);
     },
     async undo() {
-      if (account === undefined) return;
       try {
-        await this.remove(new AbortController().signal);
+        await forget(new AbortController().signal);
       } catch {
         // It carries the stamp of an instance that does not exist: an orphan.
       }

@@ -4,9 +4,9 @@ import { checkPlace, type PlacePorts } from '../checks/place-checks.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { createPlaceCheck } from '../compose.ts';
 import type { Config } from '../config.ts';
-import { createLog } from '../log.ts';
+import { AdjoinError } from '../errors.ts';
 import { createRedactor } from '../redact.ts';
-import { sweepStops } from '../sweep/schedule.ts';
+import { logBeside, untilInterrupted } from './attended.ts';
 import { createReport } from './check-report.ts';
 import { EXIT } from './exit.ts';
 import type { Terminal } from './terminal.ts';
@@ -39,23 +39,18 @@ export async function showPlace(
   return isWell ? EXIT.ok : EXIT.failed;
 }
 
+const checkStops = (): AdjoinError => new AdjoinError('draining', 'The check was stopped.');
+
 /** @returns the exit code */
 export async function check(config: Config, options: CheckOptions, terminal: Terminal): Promise<number> {
   const redactor = createRedactor();
-  const log = createLog({
-    level: config.logLevel === 'info' ? 'error' : config.logLevel,
-    redactor,
-    write: (line) => terminal.err(line),
-    now: () => systemClock.now(),
-  });
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(sweepStops());
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const log = logBeside(config.logLevel === 'info' ? 'error' : config.logLevel, redactor, terminal);
   const opened = createPlaceCheck(config, systemClock, redactor, log);
   try {
-    return await showPlace(opened.place, options, systemClock, terminal, stopping.signal);
+    return await untilInterrupted(checkStops, (signal) =>
+      showPlace(opened.place, options, systemClock, terminal, signal),
+    );
   } finally {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
     await opened.close();
   }
 }

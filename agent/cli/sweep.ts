@@ -2,10 +2,10 @@
 import { systemClock } from '../clock.ts';
 import { createSweeper, type Sweeper } from '../compose.ts';
 import type { Config } from '../config.ts';
-import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
 import type { SweepReport } from '../sweep/report.ts';
 import { sweepUnderLease, sweepStops } from '../sweep/schedule.ts';
+import { logBeside, untilInterrupted } from './attended.ts';
 import { EXIT } from './exit.ts';
 import { renderSweep } from './sweep-table.ts';
 import type { Terminal } from './terminal.ts';
@@ -30,19 +30,10 @@ export async function sweepNow(
   terminal: Terminal,
 ): Promise<number> {
   const redactor = createRedactor();
-  // The table is the answer, so the log goes to the error output.
-  const log = createLog({
-    level: config.logLevel,
-    redactor,
-    write: (line) => terminal.err(line),
-    now: () => systemClock.now(),
-  });
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(sweepStops());
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const log = logBeside(config.logLevel, redactor, terminal);
   const sweeper = createSweeper(config, systemClock, redactor, log);
   try {
-    const report = await sweepOnce(sweeper, dryRun, log, stopping.signal);
+    const report = await untilInterrupted(sweepStops, (signal) => sweepOnce(sweeper, dryRun, log, signal));
     if (typeof report === 'string') {
       terminal.err(`${report}\n`);
       return EXIT.busy;
@@ -50,7 +41,6 @@ export async function sweepNow(
     terminal.out(redactor.clean(renderSweep(report, systemClock.now())));
     return report.complete && report.errors.length === 0 ? EXIT.ok : EXIT.failed;
   } finally {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
     await sweeper.close();
   }
 }

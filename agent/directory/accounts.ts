@@ -154,7 +154,8 @@ async function* pagesOfUnit(
 
 async function inOurUnit(session: Session, filter: Filter, signal: AbortSignal): Promise<ComputerAccount[]> {
   const found: ComputerAccount[] = [];
-  for await (const page of pagesOfUnit(session, filter, READ, signal)) found.push(...page);
+  for await (const page of pagesOfUnit(session, filter, READ, signal))
+    for (const account of page) found.push(account);
   return found;
 }
 

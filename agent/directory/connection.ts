@@ -171,7 +171,7 @@ export class Connection {
   async search(query: Query, signal: AbortSignal): Promise<Row[]> {
     if (query.scope !== 'base') {
       const rows: Row[] = [];
-      for await (const page of this.pages(query, signal)) rows.push(...page);
+      for await (const page of this.pages(query, signal)) for (const row of page) rows.push(row);
       return rows;
     }
     const options = optionsOf(query);
@@ -189,12 +189,15 @@ export class Connection {
   async *pages(query: Query, signal: AbortSignal): AsyncGenerator<Row[], void, undefined> {
     const paged = { ...optionsOf(query), paged: { pageSize: PAGE } };
     const pages = this.#client.searchPaginated(query.base, paged, [...(query.controls ?? [])]);
-    for (const seen = new Set<string>(); ;) {
+    const seen = new Set<string>();
+    for (let rows = 0; ;) {
       const page = await this.#request('search', signal, () => searched(this.name, pages.next()));
       if (page.done) return;
       const { searchEntries } = page.value;
       const isNew = searchEntries.length === 0 || searchEntries.some(({ dn }) => !seen.has(dn));
-      if (!isNew || seen.size > MOST_ROWS) {
+      // An empty page counts, too: there could be one after the other.
+      rows += Math.max(searchEntries.length, 1);
+      if (!isNew || rows - searchEntries.length > MOST_ROWS) {
         this.close();
         throw new ControllerFailure('lost', this.name, 'search: page after page without an end');
       }

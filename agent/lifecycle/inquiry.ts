@@ -4,10 +4,8 @@
  *
  * As with requests, the sender counts: a look makes and removes an account in the directory.
  */
-import { z } from 'zod';
-import { AdjoinError } from '../errors.ts';
-import { mustMatch, type Expectation } from './envelope.ts';
-import { mustBeOperators } from './request.ts';
+import type { Expectation } from './envelope.ts';
+import { fieldsOfOperators, parseOperators } from './request.ts';
 
 export interface Inquiry {
   /** 36 characters. */
@@ -18,13 +16,6 @@ export interface Inquiry {
 
 /** Milliseconds after which nobody waits for the answer any more. */
 export const INQUIRY_MS = 600_000;
-
-const fields = z.object({
-  id: z.string().regex(/^[0-9a-fA-F-]{36}$/, 'is not the ID of an inquiry'),
-  account: z.string(),
-  region: z.string(),
-  time: z.iso.datetime({ offset: true }),
-});
 
 const KIND = 'inquiry';
 
@@ -47,15 +38,7 @@ export function parseInquiry(
   sender: string,
   receivedAt: number,
 ): Inquiry {
-  mustBeOperators(sender, expected);
-  const result = fields.safeParse(body);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AdjoinError('message-malformed', `The message is no inquiry. ${problems.join('; ')}`);
-  }
-  const { id, account, region, time } = result.data;
-  mustMatch('account', account, expected.accountId);
-  mustMatch('Region', region, expected.region);
+  const { id, time } = parseOperators(KIND, fieldsOfOperators, body, expected, sender);
   return { id, askedAt: Math.min(Date.parse(time), receivedAt) };
 }
 

@@ -27,13 +27,17 @@ export const NODE_ID = /^m?i-[0-9a-f]{17}$/;
 
 export const isHybrid = (instanceId: string): boolean => instanceId.startsWith('mi-');
 
-const fields = z.object({
-  id: z.string().regex(/^[0-9a-fA-F-]{36}$/, 'is not the ID of a request'),
-  verb: z.enum(['join', 'unjoin']),
-  instanceId: z.string().regex(NODE_ID, 'is not the ID of an instance or of a hybrid node'),
+/** What all messages of operators say. */
+export const fieldsOfOperators = z.object({
+  id: z.string().regex(/^[0-9a-fA-F-]{36}$/, 'is no ID'),
   account: z.string(),
   region: z.string(),
   time: z.iso.datetime({ offset: true }),
+});
+
+const fields = fieldsOfOperators.extend({
+  verb: z.enum(['join', 'unjoin']),
+  instanceId: z.string().regex(NODE_ID, 'is not the ID of an instance or of a hybrid node'),
 });
 
 const KIND = 'request';
@@ -57,13 +61,34 @@ export function formatRequest({ id, verb, instanceId, askedAt }: Request, expect
 /** The unique ID of a role, and the name of its session: what SQS says of a sender that is a role. */
 const isSessionOf = (sender: string, roleId: string): boolean => sender.startsWith(`${roleId}:`);
 
-/** @param sender as SQS names it @throws AdjoinError `message-foreign` */
-export function mustBeOperators(sender: string, { operatorRoleId }: Expectation): void {
-  if (operatorRoleId !== undefined && isSessionOf(sender, operatorRoleId)) return;
-  throw new AdjoinError(
-    'message-foreign',
-    `A request was sent by ${clip(sender)}, which is no session of the operators' role.`,
-  );
+/**
+ * What an operator's message says, once its sender has proven to be one.
+ * @param kind for messages of errors
+ * @param sender as SQS names it
+ * @throws AdjoinError `message-malformed` or `message-foreign`
+ */
+export function parseOperators<Said extends z.infer<typeof fieldsOfOperators>>(
+  kind: string,
+  schema: z.ZodType<Said>,
+  body: Readonly<Record<string, unknown>>,
+  expected: Expectation,
+  sender: string,
+): Said {
+  const { operatorRoleId } = expected;
+  if (operatorRoleId === undefined || !isSessionOf(sender, operatorRoleId)) {
+    throw new AdjoinError(
+      'message-foreign',
+      `A message (${kind}) was sent by ${clip(sender)}, which is no session of the operators' role.`,
+    );
+  }
+  const result = schema.safeParse(body);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new AdjoinError('message-malformed', `The message is no ${kind}. ${problems.join('; ')}`);
+  }
+  mustMatch('account', result.data.account, expected.accountId);
+  mustMatch('Region', result.data.region, expected.region);
+  return result.data;
 }
 
 /**
@@ -77,15 +102,7 @@ export function parseRequest(
   sender: string,
   receivedAt: number,
 ): LifecycleAction {
-  mustBeOperators(sender, expected);
-  const result = fields.safeParse(body);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AdjoinError('message-malformed', `The message is no request. ${problems.join('; ')}`);
-  }
-  const { id, verb, instanceId, account, region, time } = result.data;
-  mustMatch('account', account, expected.accountId);
-  mustMatch('Region', region, expected.region);
+  const { id, verb, instanceId, time } = parseOperators(KIND, fields, body, expected, sender);
   return {
     source: 'request',
     token: id,

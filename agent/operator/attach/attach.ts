@@ -9,13 +9,9 @@ import { EXIT } from '../../cli/exit.ts';
 import { wrap } from '../../cli/table.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { asksFor, OPT_IN_TAG } from '../../lifecycle/admission.ts';
+import type { GroupTag, HookFacts } from '../doctor/ports.ts';
 
-export interface AttachedHook {
-  readonly name: string;
-  readonly transition: string;
-  readonly targetArn: string;
-  readonly roleArn: string;
-  readonly defaultResult: string;
+export interface AttachedHook extends HookFacts {
   /** Seconds. */
   readonly heartbeat: number;
   /** Not ours to change. */
@@ -24,9 +20,7 @@ export interface AttachedHook {
 
 export interface AttachPorts {
   /** The group's tags, with whether instances get them; nothing when there is no such group. */
-  readonly tags: (
-    group: string,
-  ) => Promise<ReadonlyMap<string, { readonly value: string; readonly propagates: boolean }> | undefined>;
+  readonly tags: (group: string) => Promise<ReadonlyMap<string, GroupTag> | undefined>;
   readonly hooks: (group: string) => Promise<readonly AttachedHook[]>;
   /** Sets the tag, propagated to instances. */
   readonly setTag: (group: string, key: string, value: string) => Promise<void>;
@@ -88,10 +82,8 @@ function hookStep(
   ports: AttachPorts,
 ): Step {
   const { transition, name, defaultResult } = HOOKS[kind];
-  // Whoever attached it, by this name or by the queue, it is the same hook: two would wait for one answer each.
-  const found =
-    present.find((hook) => hook.name === name) ??
-    present.find((hook) => hook.transition === transition && hook.targetArn === ports.queueArn);
+  // Whatever its name, it is the same hook: two would wait for one answer each.
+  const found = present.find((hook) => hook.transition === transition && hook.targetArn === ports.queueArn);
   const what = `hook ${found?.name ?? name}`;
   if (!isWanted) {
     if (!found) return { what };
@@ -112,12 +104,30 @@ function hookStep(
   return differing.length === 0 ? { what } : { what, change: `changed: ${differing.join(', ')}`, perform };
 }
 
-async function plan(options: AttachOptions, ports: AttachPorts): Promise<Step[] | undefined> {
+/** A hook that has one of our names, and sends elsewhere: another deployment's, which would be overwritten. */
+function foreignHook(present: readonly AttachedHook[], options: AttachOptions, queueArn: string) {
+  const wanted = [...(options.join ? [HOOKS.launch] : []), ...(options.unjoin ? [HOOKS.terminate] : [])];
+  const taken = new Set(
+    wanted
+      .filter(({ transition }) =>
+        present.every((hook) => hook.transition !== transition || hook.targetArn !== queueArn),
+      )
+      .map(({ name }) => name),
+  );
+  return present.find(({ name }) => taken.has(name));
+}
+
+/** @returns the steps, or why there are none */
+async function plan(options: AttachOptions, ports: AttachPorts): Promise<Step[] | string> {
   const { group, verb } = options;
   const tags = await ports.tags(group);
-  if (!tags) return undefined;
+  if (!tags) return `There is no Auto Scaling group ${group} in this account and Region.`;
   const present = await ports.hooks(group);
   const attaches = verb === 'attach';
+  const foreign = attaches ? foreignHook(present, options, ports.queueArn) : undefined;
+  if (foreign) {
+    return `The hook ${foreign.name} of ${group} sends to ${foreign.targetArn}, which is not this deployment's queue. Nothing was changed: detach the group from the other deployment, or delete that hook, and try again.`;
+  }
   const hooks = [
     hookStep('launch', attaches && options.join, present, options, ports),
     hookStep('terminate', attaches && options.unjoin, present, options, ports),
@@ -153,8 +163,8 @@ export async function attach(
 ): Promise<number> {
   const { verb, group, dryRun, json } = options;
   const steps = await plan(options, ports);
-  if (!steps) {
-    terminal.err(`There is no Auto Scaling group ${group} in this account and Region.\n`);
+  if (typeof steps === 'string') {
+    terminal.err(wrap(steps));
     return EXIT.failed;
   }
   const shown: { readonly what: string; readonly change: string | null }[] = [];

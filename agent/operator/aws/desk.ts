@@ -1,9 +1,5 @@
 /** The reads of `adjoin doctor`, each an AWS call as the operator. */
-import {
-  DescribeLifecycleHooksCommand,
-  paginateDescribeAutoScalingGroups,
-  type AutoScalingGroup,
-} from '@aws-sdk/client-auto-scaling';
+import { paginateDescribeAutoScalingGroups, type AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import { DescribeSecretCommand, GetResourcePolicyCommand } from '@aws-sdk/client-secrets-manager';
@@ -22,15 +18,9 @@ import { createSweepLeaseStore } from '../../aws/sweep-lease-store.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
 import { NODES_PER_LOOK } from '../../nodes/readiness.ts';
-import type {
-  DeskPorts,
-  GroupFacts,
-  GroupInstance,
-  GroupTag,
-  HookFacts,
-  ManagedFacts,
-} from '../doctor/ports.ts';
+import type { DeskPorts, GroupFacts, GroupInstance, ManagedFacts } from '../doctor/ports.ts';
 import type { Caller } from './caller.ts';
+import { hooksOf, tagsOf } from './groups.ts';
 
 const templateOf = (template: AutoScalingGroup['LaunchTemplate']): string =>
   template
@@ -49,12 +39,7 @@ const groupOf = (group: AutoScalingGroup): GroupFacts => ({
     isHealthy: instance.HealthStatus?.toLowerCase() === 'healthy',
     template: templateOf(instance.LaunchTemplate),
   })),
-  tags: new Map(
-    (group.Tags ?? []).map(({ Key = '', Value = '', PropagateAtLaunch = false }): [string, GroupTag] => [
-      Key,
-      { value: Value, propagates: PropagateAtLaunch },
-    ]),
-  ),
+  tags: tagsOf(group),
 });
 
 /** What the service says when there is no such thing, in its own words. */
@@ -164,23 +149,7 @@ export function createDesk({ config, clients, caller, clock }: DeskOptions): Des
         for (const group of AutoScalingGroups) if (group.AutoScalingGroupName === name) return groupOf(group);
       return undefined;
     },
-    async hooks(name, signal) {
-      const { LifecycleHooks = [] } = await callAws(
-        `autoscaling:DescribeLifecycleHooks of ${name}`,
-        signal,
-        () =>
-          autoScaling.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name }), {
-            abortSignal: signal,
-          }),
-      );
-      return LifecycleHooks.map((hook): HookFacts => ({
-        name: hook.LifecycleHookName ?? '',
-        transition: hook.LifecycleTransition ?? '',
-        targetArn: hook.NotificationTargetARN ?? '',
-        roleArn: hook.RoleARN ?? '',
-        defaultResult: hook.DefaultResult ?? '',
-      }));
-    },
+    hooks: (name, signal) => hooksOf(autoScaling, name, signal),
     async instance(instanceId, signal) {
       const { Reservations = [] } = await callAws(`ec2:DescribeInstances of ${instanceId}`, signal, () =>
         // Named as an instance, an ID that EC2 does not know would fail the call.

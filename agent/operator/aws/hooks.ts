@@ -3,12 +3,12 @@ import {
   CreateOrUpdateTagsCommand,
   DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
-  DescribeLifecycleHooksCommand,
   PutLifecycleHookCommand,
   type AutoScalingClient,
 } from '@aws-sdk/client-auto-scaling';
 import { callAws } from '../../aws/errors.ts';
-import type { AttachedHook, AttachPorts } from '../attach/attach.ts';
+import type { AttachPorts } from '../attach/attach.ts';
+import { hooksOf, tagsOf } from './groups.ts';
 
 export function createHooks(client: AutoScalingClient): Omit<AttachPorts, 'queueArn' | 'publisherRoleArn'> {
   return {
@@ -22,32 +22,9 @@ export function createHooks(client: AutoScalingClient): Omit<AttachPorts, 'queue
           ),
       );
       const [found] = AutoScalingGroups;
-      return (
-        found &&
-        new Map(
-          (found.Tags ?? []).map(({ Key = '', Value = '', PropagateAtLaunch = false }) => [
-            Key,
-            { value: Value, propagates: PropagateAtLaunch },
-          ]),
-        )
-      );
+      return found && tagsOf(found);
     },
-    async hooks(group) {
-      const { LifecycleHooks = [] } = await callAws(
-        `autoscaling:DescribeLifecycleHooks of ${group}`,
-        undefined,
-        () => client.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: group })),
-      );
-      return LifecycleHooks.map((hook): AttachedHook => ({
-        name: hook.LifecycleHookName ?? '',
-        transition: hook.LifecycleTransition ?? '',
-        targetArn: hook.NotificationTargetARN ?? '',
-        roleArn: hook.RoleARN ?? '',
-        defaultResult: hook.DefaultResult ?? '',
-        heartbeat: hook.HeartbeatTimeout ?? 0,
-        ...(hook.NotificationMetadata !== undefined && { metadata: hook.NotificationMetadata }),
-      }));
-    },
+    hooks: (group) => hooksOf(client, group),
     async setTag(group, Key, Value) {
       await callAws(`autoscaling:CreateOrUpdateTags of ${group}`, undefined, () =>
         client.send(

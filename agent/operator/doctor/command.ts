@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClients, destroyClients } from '../../aws/clients.ts';
 import type { Finding } from '../../checks/check.ts';
+import { untilInterrupted } from '../../cli/attended.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
@@ -20,9 +21,6 @@ export async function runDoctor(
   const clock = systemClock;
   const clients = createClients(config.region);
   const caller = createCaller(config.region, clock);
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new AdjoinError('draining', 'Stopped.'));
-  process.on('SIGTERM', stop).on('SIGINT', stop);
   const ask = async (signal: AbortSignal): Promise<readonly Finding[] | string> => {
     try {
       const { arn } = await caller.identity(signal);
@@ -39,14 +37,12 @@ export async function runDoctor(
   };
   try {
     const desk = createDesk({ config, clients, caller, clock });
-    return await doctor(
-      options,
-      { desk, clock, ...(options.asksWorker && { askWorker: ask }) },
-      terminal,
-      stopping.signal,
+    return await untilInterrupted(
+      () => new AdjoinError('draining', 'Stopped.'),
+      (signal) =>
+        doctor(options, { desk, clock, ...(options.asksWorker && { askWorker: ask }) }, terminal, signal),
     );
   } finally {
-    process.off('SIGTERM', stop).off('SIGINT', stop);
     caller.close();
     destroyClients(clients);
   }

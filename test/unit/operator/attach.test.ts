@@ -117,6 +117,16 @@ describe('attach', () => {
     expect(hooks.get('from-terraform')?.defaultResult).toBe('ABANDON');
   });
 
+  test('leaves the hook of another deployment alone, and makes none beside it', async () => {
+    const theirs = { ...foreign, name: 'adjoin-launch' };
+    hooks.set(theirs.name, theirs);
+    expect(await run()).toBe(70);
+    expect(terminal.written.err).toContain('The hook adjoin-launch of fleet sends to');
+    expect(done).toEqual([]);
+    await run({ verb: 'detach' });
+    expect([...hooks.values()]).toEqual([theirs]);
+  });
+
   test('for join alone removes the other hook', async () => {
     await run();
     await run({ unjoin: false });

@@ -1,0 +1,41 @@
+/** Tags and hooks of a group, as Auto Scaling shows them. */
+import {
+  DescribeLifecycleHooksCommand,
+  type AutoScalingClient,
+  type AutoScalingGroup,
+} from '@aws-sdk/client-auto-scaling';
+import { callAws } from '../../aws/errors.ts';
+import type { AttachedHook } from '../attach/attach.ts';
+import type { GroupTag } from '../doctor/ports.ts';
+
+export const tagsOf = ({ Tags = [] }: AutoScalingGroup): ReadonlyMap<string, GroupTag> =>
+  new Map(
+    Tags.map(({ Key = '', Value = '', PropagateAtLaunch = false }) => [
+      Key,
+      { value: Value, propagates: PropagateAtLaunch },
+    ]),
+  );
+
+export async function hooksOf(
+  client: AutoScalingClient,
+  group: string,
+  signal?: AbortSignal,
+): Promise<AttachedHook[]> {
+  const { LifecycleHooks = [] } = await callAws(
+    `autoscaling:DescribeLifecycleHooks of ${group}`,
+    signal,
+    () =>
+      client.send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: group }), {
+        ...(signal && { abortSignal: signal }),
+      }),
+  );
+  return LifecycleHooks.map((hook) => ({
+    name: hook.LifecycleHookName ?? '',
+    transition: hook.LifecycleTransition ?? '',
+    targetArn: hook.NotificationTargetARN ?? '',
+    roleArn: hook.RoleARN ?? '',
+    defaultResult: hook.DefaultResult ?? '',
+    heartbeat: hook.HeartbeatTimeout ?? 0,
+    ...(hook.NotificationMetadata !== undefined && { metadata: hook.NotificationMetadata }),
+  }));
+}
