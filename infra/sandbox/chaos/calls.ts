@@ -21,6 +21,15 @@ const faults: Readonly<Record<CallFault['kind'], Fault>> = {
   'call-delayed': { delayBeforeMs: delayMs },
 };
 
+const transactions: Readonly<Record<string, string>> = {
+  TransactGetItems: 'GetItem',
+  TransactWriteItems: 'PutItem',
+};
+
+/** A plan names what a policy allows, and a policy knows a batch or a transaction by the name of its single form. */
+const permissionOf = (operation: string): string =>
+  transactions[operation] ?? operation.replace(/Batch$/, '');
+
 /** @param onMet told each call that was spoilt */
 export function createSpoiltCalls(onMet: (fault: CallFault) => void): SpoiltCalls {
   const armed = new Map<string, { readonly fault: CallFault; left: number }[]>();
@@ -31,8 +40,7 @@ export function createSpoiltCalls(onMet: (fault: CallFault) => void): SpoiltCall
       armed.set(fault.operation, waiting);
     },
     meet({ service, operation }) {
-      // A plan names what a policy allows, and a policy knows a batch by the name of its single form.
-      const waiting = armed.get(`${service}:${operation.replace(/Batch$/, '')}`);
+      const waiting = armed.get(`${service}:${permissionOf(operation)}`);
       const [first] = waiting ?? [];
       if (!waiting || !first) return undefined;
       first.left -= 1;

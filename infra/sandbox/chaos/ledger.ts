@@ -13,8 +13,8 @@ export interface LedgerWrite {
 
 export interface LedgerWatch {
   readonly writes: readonly LedgerWrite[];
-  /** To be told each PutItem that was carried out. */
-  note(input: unknown): void;
+  /** To be told each call that was carried out; it knows by itself which of them write. */
+  note(operation: string, input: unknown): void;
   /** The memberships on which this process has a lease that lasts, as last written. */
   heldBy(pid: number, now: number): LedgerWrite[];
 }
@@ -22,13 +22,22 @@ export interface LedgerWatch {
 export function createLedgerWatch(): LedgerWatch {
   const writes: LedgerWrite[] = [];
   const last = new Map<string, LedgerWrite>();
+  const tokens = new Set<string>();
   return {
     writes,
-    note(input) {
-      const write = writeOf(input);
-      if (!write) return;
-      writes.push(write);
-      last.set(write.key, write);
+    note(operation, input) {
+      if (operation === 'TransactWriteItems') {
+        // A transaction that is sent again is answered again, but carried out once.
+        const token = member(input, 'ClientRequestToken');
+        if (typeof token === 'string' && tokens.has(token)) return;
+        if (typeof token === 'string') tokens.add(token);
+      }
+      for (const put of putsOf(operation, input)) {
+        const write = writeOf(put);
+        if (!write) continue;
+        writes.push(write);
+        last.set(write.key, write);
+      }
     },
     heldBy: (pid, now) =>
       [...last.values()].filter(
@@ -39,6 +48,13 @@ export function createLedgerWatch(): LedgerWatch {
 }
 
 const member = (value: unknown, name: string): unknown => (isRecord(value) ? value[name] : undefined);
+
+/** What a call puts into the table. The agent neither updates nor deletes. */
+function putsOf(operation: string, input: unknown): unknown[] {
+  if (operation === 'PutItem') return [input];
+  const items = operation === 'TransactWriteItems' ? member(input, 'TransactItems') : undefined;
+  return Array.isArray(items) ? items.map((item) => member(item, 'Put')) : [];
+}
 
 /** Undefined for an item that has no lease, such as a refused credential. */
 function writeOf(input: unknown): LedgerWrite | undefined {

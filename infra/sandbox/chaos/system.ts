@@ -60,7 +60,7 @@ export async function openSystem(options: ChaosSystemOptions): Promise<ChaosSyst
   const ledger = createLedgerWatch();
   const witnessOf = async (operation: string, input: unknown): Promise<(() => void) | undefined> => {
     if (operation === 'CompleteLifecycleAction') return watch.before(input);
-    return operation === 'PutItem' ? () => ledger.note(input) : undefined;
+    return () => ledger.note(operation, input);
   };
   const faults: Faults = async ({ principal, service, operation, input }) => {
     if (!isWorker(principal.name)) return undefined;

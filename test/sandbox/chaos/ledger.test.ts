@@ -27,23 +27,41 @@ const put = (fencingToken: number, owner?: string, instanceId = key) => ({
 describe('the watch over the ledger', () => {
   test('keeps who wrote under which token, and nothing of items that nobody holds', () => {
     const ledger = createLedgerWatch();
-    ledger.note(put(1, one));
-    ledger.note(put(1));
-    ledger.note({ Item: { instanceId: { S: 'refused-credential/1' }, code: { S: 'credential-refused' } } });
-    ledger.note(null);
+    ledger.note('PutItem', put(1, one));
+    ledger.note('PutItem', put(1));
+    ledger.note('PutItem', {
+      Item: { instanceId: { S: 'refused-credential/1' }, code: { S: 'credential-refused' } },
+    });
+    ledger.note('PutItem', null);
     expect(ledger.writes).toEqual([write(1, one), write(1)]);
+  });
+
+  test('sees what a transaction writes, once however often it is sent, and no read', () => {
+    const ledger = createLedgerWatch();
+    const other = 'i-0bbbbbbbbbbbbbbbb';
+    const transaction = {
+      TransactItems: [{ Put: put(1, one) }, { Put: put(4, two, other) }],
+      ClientRequestToken: 'a',
+    };
+    ledger.note('TransactWriteItems', transaction);
+    ledger.note('TransactWriteItems', transaction);
+    ledger.note('TransactGetItems', { TransactItems: [{ Get: { Key: { instanceId: { S: key } } } }] });
+    ledger.note('GetItem', put(1, one));
+    expect(ledger.writes).toEqual([write(1, one), { ...write(4, two), key: other }]);
+    ledger.note('TransactWriteItems', { TransactItems: [{ Put: put(1) }], ClientRequestToken: 'b' });
+    expect(ledger.writes.at(-1)).toEqual(write(1));
   });
 
   test('knows what a process holds: memberships only, while the lease lasts and is its own', () => {
     const ledger = createLedgerWatch();
     const held = (pid: number, now = 50) => ledger.heldBy(pid, now).map((each) => each.key);
-    ledger.note(put(1, 'host/11/c', 'sweep-lease'));
+    ledger.note('PutItem', put(1, 'host/11/c', 'sweep-lease'));
     expect(held(11)).toEqual([]);
-    ledger.note(put(1, one));
+    ledger.note('PutItem', put(1, one));
     expect([held(11), held(1), held(11, 100)]).toEqual([[key], [], []]);
-    ledger.note(put(2, two));
+    ledger.note('PutItem', put(2, two));
     expect([held(11), held(22)]).toEqual([[], [key]]);
-    ledger.note(put(2));
+    ledger.note('PutItem', put(2));
     expect(held(22)).toEqual([]);
   });
 });

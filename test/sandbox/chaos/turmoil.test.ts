@@ -21,6 +21,17 @@ describe('spoilt calls', () => {
     expect(met).toEqual([lost, lost]);
   });
 
+  test.each([
+    ['PutItem', 'TransactWriteItems'],
+    ['GetItem', 'TransactGetItems'],
+  ])('a fault of %s meets a transaction too, which needs no other permission', (single, transaction) => {
+    const calls = createSpoiltCalls(() => undefined);
+    calls.arm({ kind: 'call-failed', operation: `dynamodb:${single}`, times: 2 });
+    for (const operation of [transaction, single])
+      expect(calls.meet({ service: 'dynamodb', operation })).toMatchObject({ fail: { status: 500 } });
+    expect(calls.meet({ service: 'dynamodb', operation: transaction })).toBeUndefined();
+  });
+
   test('disarmed, they are left alone', () => {
     const calls = createSpoiltCalls(() => undefined);
     calls.arm(lost);
