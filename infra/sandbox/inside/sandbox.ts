@@ -244,6 +244,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       more: cloudFormationOf({
         permissions,
         cloud: () => cloud,
+        loopback: () => endpoint,
         describeWaitsMs: options.describeStacksWaitsMs,
       }),
     });
