@@ -106,13 +106,14 @@ describe('cdk synth', () => {
   });
 
   // All in one: a synthesis takes long.
-  test('names another deployment, its VPC, its file and the roles of a landing zone in the service control policies when it is told so', () => {
+  test('names another deployment, its VPC, its trail, its file and the roles of a landing zone in the service control policies when it is told so', () => {
     const branch = mkdtempSync(join(tmpdir(), 'adjoin-branch-'));
     const synth = (...args: string[]) =>
       run(process.execPath, ['scripts/synth.ts', '--output', branch, ...args]);
     const told = {
       deployment: 'branch',
       vpc: 'vpc-0123456789abcdef0',
+      trail: 'organization',
       'agent-file': 'bucket/adjoin/agent.mjs',
     };
     const exempt = [
