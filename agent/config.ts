@@ -3,7 +3,7 @@
  * `config/schema.json` is generated from here by scripts/schema.ts; a test keeps the two equal.
  */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError, reasonOf } from './errors.ts';
 
 const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>

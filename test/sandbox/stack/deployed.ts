@@ -70,7 +70,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
         }),
     },
     authorize: permissions.authorize,
-    more: cloudFormationOf({ permissions, cloud: () => cloud }),
+    more: cloudFormationOf({ permissions, cloud: () => cloud, loopback: () => internet.url }),
     endpointOf: (service) => permissions.endpointOf(service),
     registrationDelayMs: 0,
     transitionMs: 0,
