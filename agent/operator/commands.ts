@@ -4,6 +4,7 @@ import type { Extension } from '../cli/cli.ts';
 import { NODE_ID } from '../lifecycle/request.ts';
 import { HEARTBEAT } from './attach/attach.ts';
 import { runAttach } from './attach/command.ts';
+import { runDeploy } from './deploy/command.ts';
 import { runDoctor } from './doctor/command.ts';
 import type { Prompt } from './prompt.ts';
 import { runPut } from './secret/command.ts';
@@ -138,6 +139,58 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
     });
 }
 
+interface DeployArguments {
+  readonly file: string;
+  readonly config: string;
+  readonly template?: string;
+  readonly agent?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly yes?: true;
+  readonly wait?: number;
+}
+
+/** The agent's configuration, as `deploy` writes it for the other commands. */
+const CONFIG = 'adjoin-config.json';
+
+function addDeploy({ program, terminal, end }: Extension, prompt: Prompt): void {
+  program
+    .command('deploy')
+    .description(
+      'Make or change the stack. It shows what CloudFormation will do and what that\ncosts, asks, follows it to its end, and compares the documents. It can be\nrepeated: it goes on from what is there.',
+    )
+    .option('--file <file>', 'settings of the deployment', 'adjoin.json')
+    .option('--config <file>', 'where the configuration for other commands goes', CONFIG)
+    .option('--template <file>', 'the template, if not that of this package')
+    .option('--agent <file>', "the agent's file, if not that of this package")
+    .option('--wait <seconds>', 'ask for so long whether a worker answers', seconds)
+    .option('--dry-run', 'only show what would be made; nothing of it stays')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 well, 64 nobody can be asked, 70 not deployed (it says why and what\nis there).',
+    )
+    .action(async ({ file, config, template, agent, wait, ...options }: DeployArguments) =>
+      end(
+        await runDeploy(
+          {
+            file,
+            config,
+            ...(template !== undefined && { template }),
+            ...(agent !== undefined && { agent }),
+            dryRun: options.dryRun ?? false,
+            json: options.json ?? false,
+            yes: options.yes ?? false,
+            waitMs: (wait ?? 0) * 1000,
+          },
+          prompt,
+          terminal,
+        ),
+      ),
+    );
+}
+
 interface SecretArguments extends ConfigOption {
   readonly domain?: string;
   readonly user?: string;
@@ -196,6 +249,7 @@ function addSecret({ program, terminal, perform, withConfig }: Extension, prompt
 
 /** @param prompt where a person answers questions */
 export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
+  addDeploy(extension, prompt);
   addSecret(extension, prompt);
   addDoctor(extension);
   addAttach(extension, 'attach');
