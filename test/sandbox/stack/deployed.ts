@@ -74,7 +74,7 @@ export async function emptyAccount(): Promise<EmptyAccount> {
         }),
     },
     authorize: permissions.authorize,
-    more: cloudFormationOf({ permissions, cloud: () => cloud }),
+    more: cloudFormationOf({ permissions, cloud: () => cloud, loopback: () => internet.url }),
     endpointOf: (service) => permissions.endpointOf(service),
     registrationDelayMs: 0,
     transitionMs: 0,
