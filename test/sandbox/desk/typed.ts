@@ -83,21 +83,17 @@ export async function typist(): Promise<Typist> {
         ask: next,
         askSecret: async () => Buffer.from(await next()),
       };
-      const files =
-        args[0] === 'deploy'
-          ? [
-              '--file',
-              join(folder, 'adjoin.json'),
-              '--template',
-              join(synthesized, 'adjoin.template.json'),
-              '--agent',
-              agentFile,
-            ]
-          : [];
-      const code = await cli(
-        [...args, ...files, '--config', join(folder, 'adjoin-config.json')],
-        terminal,
-        (extension) => addOperatorCommands(extension, prompt),
+      const [verb = ''] = args;
+      const at = (name: string): string => join(folder, name);
+      const files = [
+        ...(verb === 'deploy' || verb === 'destroy' ? ['--file', at('adjoin.json')] : []),
+        ...(verb === 'deploy'
+          ? ['--template', join(synthesized, 'adjoin.template.json'), '--agent', agentFile]
+          : []),
+        ...(verb === 'destroy' ? [] : ['--config', at('adjoin-config.json')]),
+      ];
+      const code = await cli([...args, ...files], terminal, (extension) =>
+        addOperatorCommands(extension, prompt),
       );
       return { code, ...terminal.written };
     },
