@@ -1,14 +1,26 @@
 /** What can be typed at an operator's desk, beside the commands that a worker has as well. */
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Extension } from '../cli/cli.ts';
 import { NODE_ID } from '../lifecycle/request.ts';
 import { HEARTBEAT } from './attach/attach.ts';
 import { runAttach } from './attach/command.ts';
+import { runDeploy } from './deploy/command.ts';
+import { runDestroy } from './destroy/command.ts';
 import { runDoctor } from './doctor/command.ts';
+import type { Prompt } from './prompt.ts';
+import { runPut } from './secret/command.ts';
 
 interface ConfigOption {
   readonly config: string;
 }
+
+/** What is deployed, as a person says it. */
+const SETTINGS = 'adjoin.json';
+/** The agent's configuration, as `deploy` writes it for the other commands. */
+const CONFIG = 'adjoin-config.json';
+
+const withConfig = (command: Command): Command =>
+  command.option('--config <file>', "the agent's configuration, as deploy writes it", CONFIG);
 
 interface DoctorArguments extends ConfigOption {
   readonly group?: readonly string[];
@@ -43,7 +55,7 @@ function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a whole number of seconds.');
 }
 
-function addDoctor({ program, terminal, perform, withConfig }: Extension): void {
+function addDoctor({ program, terminal, perform }: Extension): void {
   withConfig(
     program
       .command('doctor')
@@ -102,7 +114,7 @@ const ATTACH = {
     'Remove the hooks of an Auto Scaling group. Members stay members; what waits for\nan answer goes on as the hook says: a launch is ended, a termination goes on.',
 } as const;
 
-function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 'attach' | 'detach'): void {
+function addAttach({ program, terminal, perform }: Extension, verb: 'attach' | 'detach'): void {
   const command = withConfig(program.command(verb).description(ATTACH[verb]).argument('<group>', 'its name'));
   if (verb === 'attach') {
     command
@@ -136,7 +148,140 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
     });
 }
 
-export function addOperatorCommands(extension: Extension): void {
+interface DeployArguments {
+  readonly file: string;
+  readonly config: string;
+  readonly template?: string;
+  readonly agent?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly yes?: true;
+  readonly wait?: number;
+}
+
+function addDeploy({ program, terminal, end }: Extension, prompt: Prompt): void {
+  program
+    .command('deploy')
+    .description(
+      'Make or change the stack. It shows what CloudFormation will do and what that\ncosts, asks, follows it to its end, and compares the documents. It can be\nrepeated: it goes on from what is there.',
+    )
+    .option('--file <file>', 'settings of the deployment', SETTINGS)
+    .option('--config <file>', 'where the configuration for other commands goes', CONFIG)
+    .option('--template <file>', 'the template, if not that of this package')
+    .option('--agent <file>', "the agent's file, if not that of this package")
+    .option('--wait <seconds>', 'ask for so long whether a worker answers', seconds)
+    .option('--dry-run', 'only show what would be made; nothing of it stays')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 well, 64 nobody can be asked, 70 not deployed (it says why and what\nis there).',
+    )
+    .action(async ({ file, config, template, agent, wait, ...options }: DeployArguments) =>
+      end(
+        await runDeploy(
+          {
+            file,
+            config,
+            ...(template !== undefined && { template }),
+            ...(agent !== undefined && { agent }),
+            dryRun: options.dryRun ?? false,
+            json: options.json ?? false,
+            yes: options.yes ?? false,
+            waitMs: (wait ?? 0) * 1000,
+          },
+          prompt,
+          terminal,
+        ),
+      ),
+    );
+}
+
+interface DestroyArguments {
+  readonly file: string;
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+function addDestroy({ program, terminal, end }: Extension, prompt: Prompt): void {
+  program
+    .command('destroy')
+    .description(
+      'Delete the stack. It says before what stays, refuses while hooks of groups send\nto it, and wants its name typed.',
+    )
+    .option('--file <file>', 'settings of the deployment', SETTINGS)
+    .option('--yes', 'ask nothing')
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 gone, 64 nobody can be asked, 70 not deleted (it says why and what is\nthere).',
+    )
+    .action(async ({ file, json, yes }: DestroyArguments) =>
+      end(await runDestroy({ file, json: json ?? false, yes: yes ?? false }, prompt, terminal)),
+    );
+}
+
+interface SecretArguments extends ConfigOption {
+  readonly domain?: string;
+  readonly user?: string;
+  readonly unit?: string;
+  readonly ca?: string;
+  readonly wait?: number;
+  readonly rolePath: string;
+}
+
+function addSecret({ program, terminal, perform }: Extension, prompt: Prompt): void {
+  const put = withConfig(
+    program
+      .command('secret')
+      .description('Look after the service account’s values.')
+      .command('put')
+      .description(
+        'Ask for the service account’s values, try the logon where a controller can be\nreached, and put them into the secret. The password is typed, and comes from\nnowhere else.',
+      ),
+  )
+    .option('--domain <name>', 'do not ask for the domain')
+    .option('--user <name>', 'do not ask for the service account')
+    .option('--unit <name>', 'do not ask for the organizational unit')
+    .option('--ca <file>', 'PEM file with the CA of the controllers, for the trial')
+    .option('--wait <seconds>', 'ask workers for so long whether one has taken it', seconds)
+    .addOption(rolePath())
+    // What is typed here might be a password: it is not repeated on the screen.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 put, 64 not at a terminal, 70 refused (nothing was put, if it does\nnot say otherwise), 75 put, and no worker has taken it yet.',
+    )
+    .action((options: SecretArguments) => {
+      if (put.args.length > 0)
+        put.error(
+          'error: secret put takes nothing else. A password in an argument is seen by others: change it',
+        );
+      const { domain, user, unit, ca, wait } = options;
+      return perform(options, (config) =>
+        runPut(
+          config,
+          {
+            ...(domain !== undefined && { domain }),
+            ...(user !== undefined && { user }),
+            ...(unit !== undefined && { unit }),
+            ...(ca !== undefined && { caFile: ca }),
+            waitMs: (wait ?? 0) * 1000,
+            rolePath: options.rolePath,
+          },
+          prompt,
+          terminal,
+        ),
+      );
+    });
+}
+
+/** @param prompt where a person answers questions */
+export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
+  addDeploy(extension, prompt);
+  addDestroy(extension, prompt);
+  addSecret(extension, prompt);
   addDoctor(extension);
   addAttach(extension, 'attach');
   addAttach(extension, 'detach');

@@ -312,7 +312,10 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
       for (const _ of gets) for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-read');
       return { Responses: gets.map(({ Key }) => ({ Item: items.get(Key?.['instanceId']?.S ?? '') })) };
     }
-    if (command instanceof SendCommandCommand) return { Command: { CommandId: sendCommand(command.input) } };
+    if (command instanceof SendCommandCommand) {
+      const CommandId = sendCommand(command.input);
+      return { Command: { CommandId, RequestedDateTime: new Date(kernel.now()) } };
+    }
     if (command instanceof ListCommandInvocationsCommand) return listInvocations(command.input);
     if (command instanceof DescribeInstanceInformationCommand) {
       const [filter] = command.input.Filters ?? [];

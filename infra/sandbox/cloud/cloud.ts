@@ -13,6 +13,8 @@ import { RuleTargets } from './events/targets.ts';
 import { FrontDoor } from './front-door.ts';
 import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './key-ring.ts';
 import { Keys } from './kms/keys.ts';
+import { LogGroups } from './logs/groups.ts';
+import { logsService } from './logs/service.ts';
 import type { Place } from './place.ts';
 import { Buckets } from './s3/buckets.ts';
 import { s3Service } from './s3/service.ts';
@@ -93,6 +95,8 @@ export interface Cloud {
   readonly topics: Topics;
   readonly bus: Bus;
   readonly buckets: Buckets;
+  /** A stack makes log groups by hand; what is in them comes by calls. */
+  readonly logGroups: LogGroups;
   /** The names of the emulated operations, by service. */
   readonly operations: ReadonlyMap<string, readonly string[]>;
   /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
@@ -126,6 +130,7 @@ export function createCloud(options: CloudOptions): Cloud {
   const keys = new Keys(place, random);
   const topics = new Topics(place);
   const buckets = new Buckets(timers);
+  const logGroups = new LogGroups(place, timers);
   const witness = options.witness ?? (() => undefined);
   const queues = new Queues({ place, timers, random, witness });
   const secrets = new Secrets(place, timers, random);
@@ -191,6 +196,7 @@ export function createCloud(options: CloudOptions): Cloud {
     stsService({ place, keys: keyRing, timers }),
     dynamoDbService(place),
     s3Service(buckets),
+    logsService({ groups: logGroups }),
     ...(options.more?.({ place, timers, random, keys: keyRing, buckets }) ?? []),
   ];
   const door = new FrontDoor({
@@ -219,6 +225,7 @@ export function createCloud(options: CloudOptions): Cloud {
     topics,
     bus,
     buckets,
+    logGroups,
     operations: new Map(services.map(({ name, operations }) => [name, [...operations.keys()]])),
     resourcePolicies: () =>
       new Map([

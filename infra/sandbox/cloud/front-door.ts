@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceFailure } from './failure.ts';
+import { originOf } from './names.ts';
 import type { Place } from './place.ts';
 import { uuid, type Random } from './random.ts';
 import type { KeyHolder, KeyRing } from './key-ring.ts';
@@ -122,7 +123,7 @@ export class FrontDoor {
     const call: Call = {
       principal,
       requestId,
-      origin: `http://${request.headers.host ?? ''}`,
+      origin: originOf(request.headers.host ?? ''),
       signal,
       request,
     };

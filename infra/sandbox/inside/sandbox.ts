@@ -14,13 +14,13 @@ import { systemClock } from '../clock.ts';
 import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
-import { account } from '../stack/account.ts';
+import { type Account, account } from '../stack/account.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
 import { cloudFormationOf } from '../stack/cloudformation/service.ts';
 import { Permissions } from '../stack/permissions.ts';
 import type { ClientConfig } from '../stack/client-config.ts';
-import { deployStack, type Stack, type StackOptions, unjoinOnlyTag } from '../stack/stack.ts';
-import { synthesis } from '../stack/synthesis.ts';
+import { deployStack, readStack, type Stack, type StackOptions, unjoinOnlyTag } from '../stack/stack.ts';
+import { type Synthesis, synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { createFleet, type Fleet } from './fleet.ts';
@@ -118,6 +118,33 @@ export interface Sandbox {
   stop(): Promise<void>;
 }
 
+/** The domain, the AWS account with its people, and no stack: for deployments by other ways than the sandbox's own. */
+export interface EmptySandbox extends Pick<
+  Sandbox,
+  | 'runtime'
+  | 'cloud'
+  | 'domain'
+  | 'fleet'
+  | 'permissions'
+  | 'endpoint'
+  | 'vpcEndpoint'
+  | 'developer'
+  | 'session'
+  | 'stop'
+> {
+  /** Who is in the account. */
+  readonly account: Account;
+  /** What `npm run synth` writes, for `adjoin` as the deployment's name. */
+  readonly synthesis: Synthesis;
+  /** Deploys the stack, makes and attaches the group `fleet`, and puts the credential. */
+  deploy(): Promise<Sandbox>;
+  /**
+   * The sandbox with the stack `adjoin` as it was deployed by then, by whatever way. Deploys nothing and puts no credential.
+   * @param agentFile what its workers run. Default: the synthesized one
+   */
+  withStack(agentFile?: string): Promise<Sandbox>;
+}
+
 /** As AWS makes them: an ID that names the key, and 40 characters of secret. */
 function makeKey(): Key {
   return {
@@ -140,6 +167,17 @@ export const isWorker = (principal: string): boolean => principal.startsWith(wor
 const agentStopLimitMs = 45_000;
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const empty = await startEmptySandbox(options);
+  try {
+    return await empty.deploy();
+  } catch (error) {
+    await empty.stop();
+    throw error;
+  }
+}
+
+/** Options of the stack and of its agent count once there is one. */
+export async function startEmptySandbox(options: SandboxOptions): Promise<EmptySandbox> {
   const progress = options.progress ?? (() => undefined);
   const developerKey = makeKey();
   const operatorKey = makeKey();
@@ -154,7 +192,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     throw error;
   }
 
-  async function compose(): Promise<Sandbox> {
+  async function compose(): Promise<EmptySandbox> {
     await mkdir(options.directory, { recursive: true });
     const caFile = join(options.directory, 'ca.pem');
 
@@ -166,7 +204,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     undo.push(() => domain.destroy());
     const synthesized = await synthesizing;
 
-    progress('AWS endpoint and stack');
+    progress('AWS endpoint');
     const groups = new Map<string, MachineSystem | undefined>();
     const fleet: Fleet = createFleet({
       image: options.image,
@@ -206,6 +244,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       more: cloudFormationOf({
         permissions,
         cloud: () => cloud,
+        loopback: () => endpoint,
         describeWaitsMs: options.describeStacksWaitsMs,
       }),
     });
@@ -219,7 +258,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
     // A copy, for the SDK writes notes of its own into what it is given.
     const developer: ClientConfig = { endpoint, region, credentials: { ...developerKey } };
-    const stack = await deployStack({
+    const stackOptions: StackOptions = {
       place: { region, accountId },
       cloud,
       account: people,
@@ -243,142 +282,167 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
         : { standaloneInstances: options.standaloneInstances }),
       ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
       ...(options.agentConfig === undefined ? {} : { agentConfig: options.agentConfig }),
-    });
+    };
     const session = (roleArn: string, sessionName: string): ClientConfig => ({
       endpoint,
       region,
       credentials: cloud.issue({ roleArn, sessionName }),
     });
-    /** Who a worker is to AWS: the session that the instance metadata service would give to its instance. */
-    const workerKey = (number: number): SessionKey => {
-      const instanceId = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
-      return cloud.issue({
-        name: workerName(number),
-        roleArn: stack.workerRoleArn,
-        sessionName: instanceId,
-        context: {
-          'ec2:RoleDelivery': '2.0',
-          'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`,
-        },
-      });
-    };
-    const keys = {
-      operator: operatorKey,
-      developer: developerKey,
-      administrator: cloud.issue({ roleArn: people.administratorRoleArn, sessionName: 'administrator' }),
-      worker: workerKey(1),
-    };
-    const agentConfigFile = join(options.directory, 'agent.json');
-    await writePrivate(agentConfigFile, `${JSON.stringify(stack.agentConfig, null, 2)}\n`);
-
-    const auditor = createAuditor({
-      domainName: domain.domainName,
-      baseDn: domain.baseDn,
-      url: `ldaps://${domain.address}:636`,
-      serverName: domain.hostName,
-      ca: await readFile(caFile, 'utf8'),
-      user: domain.auditor.principal,
-      password: domain.auditor.password,
-    });
-    const autoscaling = new AutoScalingClient(developer);
-    const dynamodb = new DynamoDBClient(developer);
-    undo.push(async () => {
-      autoscaling.destroy();
-      dynamodb.destroy();
-    });
-
-    const [first, ...others] = options.systems ?? [];
-    groups.set(stack.autoScalingGroup, first);
-    if (others.length > 0) {
-      const owner = new AutoScalingClient({ ...developer, credentials: { ...operatorKey } });
-      for (const system of others) {
-        const name = system.name.toLowerCase().replaceAll(' ', '-');
-        await addGroup(owner, stack.autoScalingGroup, {
-          name,
-          maximumInstances: options.maximumInstances,
-          tags: [
-            { Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true },
-            ...(options.attach?.Join === 'false' ? [unjoinOnlyTag] : []),
-          ],
-        });
-        groups.set(name, system);
-      }
-      owner.destroy();
-    }
-
-    const agentLog = (number: number): string =>
-      join(options.directory, number === 1 ? 'agent.log' : `agent-${number}.log`);
-    // Only this run's lives are in the logs.
-    for (const name of await readdir(options.directory)) {
-      if (/^agent(-\d+)?\.log$/.test(name)) await rm(join(options.directory, name));
-    }
-    const environmentWith = (key: SessionKey) => ({
-      AWS_REGION: region,
-      AWS_ENDPOINT_URL: vpcEndpoint,
-      AWS_ACCESS_KEY_ID: key.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
-      AWS_SESSION_TOKEN: key.sessionToken,
-    });
-    const agentEnvironment = environmentWith(keys.worker);
-    const agentCommand = [process.execPath, stack.agentFile, '--config', agentConfigFile] as const;
-    const agents: Agent[] = [];
-    undo.push(async () => {
-      await Promise.all(agents.map((agent) => agent.stop(agentStopLimitMs)));
-    });
-
     return {
       runtime: options.runtime,
-      groups,
       cloud,
       domain,
       fleet,
-      stack,
-      auditor,
       permissions,
       endpoint,
       vpcEndpoint,
-      keys,
       developer,
       session,
-      autoscaling,
-      dynamodb,
-      agentConfigFile,
-      agentLogFile: agentLog(1),
-      agentCommand,
-      agentEnvironment,
-      startAgent(onPid = () => undefined) {
-        const vacant = agents.findIndex((each) => each.stopped());
-        const place = vacant === -1 ? agents.length : vacant;
-        const agent = startAgent({
-          argv: agentCommand,
-          env: place === 0 ? agentEnvironment : environmentWith(workerKey(place + 1)),
-          logFile: agentLog(place + 1),
-          onPid,
-        });
-        agents[place] = agent;
-        return agent;
+      account: people,
+      synthesis: synthesized,
+      async deploy() {
+        progress('stack');
+        return inhabited(await deployStack(stackOptions));
       },
-      agent: () => agents[0],
-      agents: () => agents,
-      agentLog,
-      async setDesiredCapacity(size) {
-        const names = [...groups.keys()];
-        const change = (name: string, index: number) =>
-          autoscaling.send(
-            new SetDesiredCapacityCommand({
-              AutoScalingGroupName: name,
-              DesiredCapacity: shareOf(size, names.length, index),
-            }),
-          );
-        await Promise.all(names.map(change));
-      },
-      async resolve(name) {
-        const dns = new Resolver({ timeout: 2_000, tries: 2 });
-        dns.setServers([domain.address]);
-        return dns.resolve4(name).catch(() => []);
+      async withStack(agentFile = synthesized.agentFile) {
+        return inhabited({ ...(await readStack(stackOptions)), agentFile });
       },
       stop,
     };
+
+    /** What lives on a stack. */
+    async function inhabited(stack: Stack): Promise<Sandbox> {
+      /** Who a worker is to AWS: the session that the instance metadata service would give to its instance. */
+      const workerKey = (number: number): SessionKey => {
+        const instanceId = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
+        return cloud.issue({
+          name: workerName(number),
+          roleArn: stack.workerRoleArn,
+          sessionName: instanceId,
+          context: {
+            'ec2:RoleDelivery': '2.0',
+            'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`,
+          },
+        });
+      };
+      const keys = {
+        operator: operatorKey,
+        developer: developerKey,
+        administrator: cloud.issue({ roleArn: people.administratorRoleArn, sessionName: 'administrator' }),
+        worker: workerKey(1),
+      };
+      const agentConfigFile = join(options.directory, 'agent.json');
+      await writePrivate(agentConfigFile, `${JSON.stringify(stack.agentConfig, null, 2)}\n`);
+
+      const auditor = createAuditor({
+        domainName: domain.domainName,
+        baseDn: domain.baseDn,
+        url: `ldaps://${domain.address}:636`,
+        serverName: domain.hostName,
+        ca: await readFile(caFile, 'utf8'),
+        user: domain.auditor.principal,
+        password: domain.auditor.password,
+      });
+      const autoscaling = new AutoScalingClient(developer);
+      const dynamodb = new DynamoDBClient(developer);
+      undo.push(async () => {
+        autoscaling.destroy();
+        dynamodb.destroy();
+      });
+
+      const [first, ...others] = options.systems ?? [];
+      groups.set(stack.autoScalingGroup, first);
+      if (others.length > 0) {
+        const owner = new AutoScalingClient({ ...developer, credentials: { ...operatorKey } });
+        for (const system of others) {
+          const name = system.name.toLowerCase().replaceAll(' ', '-');
+          await addGroup(owner, stack.autoScalingGroup, {
+            name,
+            maximumInstances: options.maximumInstances,
+            tags: [
+              { Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true },
+              ...(options.attach?.Join === 'false' ? [unjoinOnlyTag] : []),
+            ],
+          });
+          groups.set(name, system);
+        }
+        owner.destroy();
+      }
+
+      const agentLog = (number: number): string =>
+        join(options.directory, number === 1 ? 'agent.log' : `agent-${number}.log`);
+      // Only this run's lives are in the logs.
+      for (const name of await readdir(options.directory)) {
+        if (/^agent(-\d+)?\.log$/.test(name)) await rm(join(options.directory, name));
+      }
+      const environmentWith = (key: SessionKey) => ({
+        AWS_REGION: region,
+        AWS_ENDPOINT_URL: vpcEndpoint,
+        AWS_ACCESS_KEY_ID: key.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+        AWS_SESSION_TOKEN: key.sessionToken,
+      });
+      const agentEnvironment = environmentWith(keys.worker);
+      const agentCommand = [process.execPath, stack.agentFile, '--config', agentConfigFile] as const;
+      const agents: Agent[] = [];
+      undo.push(async () => {
+        await Promise.all(agents.map((agent) => agent.stop(agentStopLimitMs)));
+      });
+
+      return {
+        runtime: options.runtime,
+        groups,
+        cloud,
+        domain,
+        fleet,
+        stack,
+        auditor,
+        permissions,
+        endpoint,
+        vpcEndpoint,
+        keys,
+        developer,
+        session,
+        autoscaling,
+        dynamodb,
+        agentConfigFile,
+        agentLogFile: agentLog(1),
+        agentCommand,
+        agentEnvironment,
+        startAgent(onPid = () => undefined) {
+          const vacant = agents.findIndex((each) => each.stopped());
+          const place = vacant === -1 ? agents.length : vacant;
+          const agent = startAgent({
+            argv: agentCommand,
+            env: place === 0 ? agentEnvironment : environmentWith(workerKey(place + 1)),
+            logFile: agentLog(place + 1),
+            onPid,
+          });
+          agents[place] = agent;
+          return agent;
+        },
+        agent: () => agents[0],
+        agents: () => agents,
+        agentLog,
+        async setDesiredCapacity(size) {
+          const names = [...groups.keys()];
+          const change = (name: string, index: number) =>
+            autoscaling.send(
+              new SetDesiredCapacityCommand({
+                AutoScalingGroupName: name,
+                DesiredCapacity: shareOf(size, names.length, index),
+              }),
+            );
+          await Promise.all(names.map(change));
+        },
+        async resolve(name) {
+          const dns = new Resolver({ timeout: 2_000, tries: 2 });
+          dns.setServers([domain.address]);
+          return dns.resolve4(name).catch(() => []);
+        },
+        stop,
+      };
+    }
   }
 }
 

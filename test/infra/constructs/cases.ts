@@ -23,6 +23,7 @@ import {
   SecurityGroup,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
+import { Cluster } from 'aws-cdk-lib/aws-ecs';
 import { ManagedPolicy, Role, ServicePrincipal, User } from 'aws-cdk-lib/aws-iam';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
@@ -182,6 +183,20 @@ const cases = {
     membership.metricOldestMessage().createAlarm(stack, 'Oldest', watched);
     return stack;
   },
+  'with clusters that record, and a lock': () => {
+    const { stack, membership } = own({ sessionRecordLock: Duration.days(90), trailName: 'organization' });
+    const executeCommandConfiguration = membership.ecsExecConfiguration;
+    return Stack.of(new Cluster(stack, 'Cluster', { vpc: vpcIn(stack), executeCommandConfiguration }));
+  },
+  'with two clusters that record': () => {
+    const { stack, membership } = own();
+    const vpc = vpcIn(stack);
+    const cluster = (id: string) =>
+      new Cluster(stack, id, { vpc, executeCommandConfiguration: membership.ecsExecConfiguration });
+    cluster('One');
+    return Stack.of(cluster('Two'));
+  },
+  'with a lock that outlives its records': () => own({ sessionRecordLock: Duration.days(366) }).stack,
   'without an administrator': () => own({ administrators: [] }).stack,
   'with a CA that is none': () => own({ directoryCa: 'QUJD' }).stack,
   'with a CA that is too long': () => own({ directoryCa: pem.replace('QUJD', 'A'.repeat(5000)) }).stack,

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -103,6 +104,7 @@ export async function startBench(
       cloudFormationService(parts, {
         types: resourceTypes,
         cloud: () => cloud,
+        loopback: () => endpoint,
         remembered: new Set(),
         onCreated: options.onCreated ?? (() => undefined),
         onDeleted: options.onDeleted ?? (() => undefined),
@@ -159,6 +161,7 @@ export function clients(
     autoScaling: new AutoScalingClient(configuration),
     cloudFormation: new CloudFormationClient(configuration),
     dynamoDb: new DynamoDBClient(configuration),
+    logs: new CloudWatchLogsClient(configuration),
     ec2: new EC2Client(configuration),
     secrets: new SecretsManagerClient(configuration),
     sqs: new SQSClient(configuration),

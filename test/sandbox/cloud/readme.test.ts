@@ -11,6 +11,7 @@ const clients = {
   autoscaling: 'auto-scaling',
   cloudformation: 'cloudformation',
   ec2: 'ec2',
+  logs: 'cloudwatch-logs',
   secretsmanager: 'secrets-manager',
   sqs: 'sqs',
   ssm: 'ssm',

@@ -1,10 +1,10 @@
 /**
- * S3 as far as files go up and come down: REST, with names in the path, as clients have them at an address without a name of
- * its own. A body comes whole, in one request; parts (files of more than 8 MB) and presigned addresses are not taken.
+ * S3 as far as files go up and come down: REST, with the bucket in the path or, at AWS's own names, in the host's. A body comes whole, in one request; parts (files of more than 8 MB) and presigned addresses are not taken.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
 import { createHash } from 'node:crypto';
 import { ServiceFailure } from '../failure.ts';
+import { bucketIn } from '../names.ts';
 import { operationTable } from '../operations.ts';
 import type { Answer, Call, Operation, Requirement, Service } from '../service.ts';
 import type { SignedRequest } from '../signature.ts';
@@ -25,9 +25,11 @@ interface Given extends Place {
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 /** @throws ServiceFailure for a path that is not encoded as a URL's */
-function placeOf({ url }: SignedRequest): Place {
+function placeOf({ url, headers }: SignedRequest): Place {
   const [path = '/', query = ''] = url.split('?', 2);
-  const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
+  const named = bucketIn(headers.host ?? '');
+  const whole = named === undefined ? path : `/${named}${path}`;
+  const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(whole) ?? [];
   try {
     return {
       bucket: decodeURIComponent(bucket),

@@ -3,8 +3,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
+import { HttpRequest } from '@smithy/core/protocols';
+import type { MiddlewareStack } from '@smithy/types';
 import type { Cloud, ServiceParts } from '../../cloud/cloud.ts';
 import { ServiceFailure } from '../../cloud/failure.ts';
+import { isAwsName, nameOf } from '../../cloud/names.ts';
 import { hexDigits } from '../../cloud/random.ts';
 import type { Call, Requirement } from '../../cloud/service.ts';
 import type { DeployedResource } from '../deployed-resource.ts';
@@ -18,9 +21,11 @@ import type { Stacks } from './stacks.ts';
 export interface Engine {
   readonly types: ResourceTypes;
   /** Services that take no calls here. */
-  readonly cloud: () => Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets'>;
+  readonly cloud: () => Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets' | 'logGroups'>;
   /** Resources of all stacks that are only remembered. */
   readonly remembered: Set<string>;
+  /** The address of the sandbox for its own calls. */
+  readonly loopback: () => string;
   readonly onCreated: (resource: DeployedResource) => void;
   readonly onDeleted: (resource: DeployedResource) => void;
   /**
@@ -72,14 +77,30 @@ export function toRead(source: TemplateSource): Requirement[] {
   ];
 }
 
+/** Before it is signed, a request gets the name that it is to be answered under. */
+function askByName<Input extends object, Output extends object>(
+  { middlewareStack }: { readonly middlewareStack: MiddlewareStack<Input, Output> },
+  name: string,
+): void {
+  middlewareStack.add(
+    (next) => (args) => {
+      if (HttpRequest.isInstance(args.request)) args.request.headers['host'] = name;
+      return next(args);
+    },
+    { step: 'build', name: 'askByName' },
+  );
+}
+
 /** Where a caller's stacks are made; its clients sign with the caller's key. To be closed at the end of the operation. */
 export function targetOf(parts: CloudFormationParts, call: Call): Target & { readonly close: () => void } {
   const { place, timers, random, engine, keys } = parts;
   const holder = keys.find(call.principal.accessKeyId);
   if (holder === undefined) throw new ServiceFailure('InvalidClientTokenId', 'The key is not known.', 403);
   const { accessKeyId, secretAccessKey, sessionToken } = holder;
+  // AWS's names lead nowhere from here: the calls go by another way, and are answered as if they had come by the name.
+  const isNamed = isAwsName(new URL(call.origin).host);
   const configuration = {
-    endpoint: call.origin,
+    endpoint: isNamed ? engine.loopback() : call.origin,
     region: place.region,
     credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
     // The clock of the cloud may be a test's.
@@ -92,6 +113,13 @@ export function targetOf(parts: CloudFormationParts, call: Call): Target & { rea
     sqs: new SQSClient(configuration),
     ssm: new SSMClient(configuration),
   };
+  if (isNamed) {
+    askByName(clients.autoScaling, nameOf('autoscaling', place.region));
+    askByName(clients.dynamoDb, nameOf('dynamodb', place.region));
+    askByName(clients.secrets, nameOf('secretsmanager', place.region));
+    askByName(clients.sqs, nameOf('sqs', place.region));
+    askByName(clients.ssm, nameOf('ssm', place.region));
+  }
   return {
     ...place,
     clients,

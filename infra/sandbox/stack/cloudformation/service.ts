@@ -26,14 +26,16 @@ export function cloudFormationService(parts: ServiceParts, engine: Engine): Serv
 export function cloudFormationOf(account: {
   readonly permissions: Permissions;
   readonly cloud: Engine['cloud'];
+  readonly loopback: Engine['loopback'];
   readonly describeWaitsMs?: number | undefined;
 }): NonNullable<CloudOptions['more']> {
-  const { permissions, cloud, describeWaitsMs } = account;
+  const { permissions, cloud, loopback, describeWaitsMs } = account;
   const remembered = new Set<string>();
   return (parts) => [
     cloudFormationService(parts, {
       types: resourceTypes,
       cloud,
+      loopback,
       remembered,
       onCreated: (resource) => permissions.add(resource),
       onDeleted: (resource) => permissions.remove(resource),

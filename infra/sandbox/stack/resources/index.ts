@@ -3,6 +3,7 @@ import { autoScaling } from './auto-scaling.ts';
 import { dynamoDb } from './dynamodb.ts';
 import { events } from './events.ts';
 import { kms } from './kms.ts';
+import { logs } from './logs.ts';
 import { remembered } from './remembered.ts';
 import { s3 } from './s3.ts';
 import { secretsManager } from './secrets-manager.ts';
@@ -16,6 +17,7 @@ export const resourceTypes: ResourceTypes = {
   ...dynamoDb,
   ...events,
   ...kms,
+  ...logs,
   ...remembered,
   ...s3,
   ...secretsManager,

@@ -145,13 +145,6 @@ export const remembered: ResourceTypes = {
     },
     ['AutoScalingGroupName'],
   ),
-  'AWS::Logs::LogGroup': remember(
-    (wanted, { region, accountId }) => {
-      const name = nameOf(wanted, 'LogGroupName');
-      return { ref: name, attributes: { Arn: `arn:aws:logs:${region}:${accountId}:log-group:${name}:*` } };
-    },
-    ['LogGroupName'],
-  ),
   'AWS::Logs::MetricFilter': named('FilterName', ['FilterName', 'LogGroupName']),
   'AWS::CloudWatch::Alarm': remember(
     (wanted, { region, accountId }) => {
