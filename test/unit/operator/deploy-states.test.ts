@@ -14,6 +14,7 @@ const changes = [
 class MemoryStacks implements StacksPort {
   status: string | undefined;
   parameters = new Map<string, string>();
+  outputs = new Map([['AgentConfig', '{}']]);
   readonly done: string[] = [];
   readonly past: StackEvent[] = [];
   /** Statuses that an operation goes through, and what it leaves. */
@@ -37,7 +38,7 @@ class MemoryStacks implements StacksPort {
 
   async find(): Promise<StackFacts | undefined> {
     if (this.status === undefined) return undefined;
-    const outputs = new Map([['AgentConfig', '{}']]);
+    const { outputs } = this;
     return { id: 'arn', status: this.status, reason: undefined, parameters: this.parameters, outputs };
   }
   async events(_id: string, after: string | undefined): Promise<readonly StackEvent[]> {
@@ -296,4 +297,12 @@ test('what holds data and would be replaced or removed is pointed out before the
   expect(await run()).toBe(70);
   expect(terminal.written.out).toMatch(/Look at these first[^]*Table\s+\(AWS::DynamoDB::Table\)/);
   expect(stacks.done.at(-1)).toBe('withdraw');
+});
+
+test('a stack of something else is left as it is', async () => {
+  stacks.status = 'CREATE_COMPLETE';
+  stacks.outputs.clear();
+  expect(await run({ yes: true })).toBe(70);
+  expect(terminal.written.err).toContain('is not a stack of adjoin');
+  expect(stacks.done).toEqual([]);
 });
