@@ -44,7 +44,8 @@ export interface DestroyOptions {
 export interface Desk {
   readonly terminal: Terminal;
   readonly prompt: Prompt;
-  stage(whenStopped: string): void;
+  /** What to know after an interruption, as far as the work has got. */
+  readonly stage: (whenStopped: string) => void;
 }
 
 interface Outcome {
