@@ -230,6 +230,12 @@ export async function deploy(
   async function carryOut(): Promise<Outcome> {
     const found = await ready();
     if (found && 'action' in found) return found;
+    if (found && found.status !== 'REVIEW_IN_PROGRESS' && !found.outputs.has('AgentConfig'))
+      return {
+        action: 'none',
+        status: found.status,
+        problem: `${name} is not a stack of adjoin: it has no output AgentConfig. Nothing was changed; give another name.`,
+      };
     shown = valueOf(found);
     desk.stage(`Stopped. Nothing was made; a change set of ${name} that is left is executed by nobody.`);
     const proposed = await propose(found);

@@ -212,3 +212,11 @@ test('what holds data and would be replaced or removed is pointed out before the
   expect(terminal.written.out).toMatch(/Look at these first[^]*Table\s+\(AWS::DynamoDB::Table\)/);
   expect(stacks.done.at(-1)).toBe('withdraw');
 });
+
+test('a stack of something else is left as it is', async () => {
+  stacks.status = 'CREATE_COMPLETE';
+  stacks.outputs.clear();
+  expect(await run({ yes: true })).toBe(70);
+  expect(terminal.written.err).toContain('is not a stack of adjoin');
+  expect(stacks.done).toEqual([]);
+});

@@ -15,6 +15,7 @@ beforeEach(() => {
   stacks = new MemoryStacks();
   stacks.status = 'CREATE_COMPLETE';
   stacks.outputs = new Map([
+    ['AgentConfig', '{}'],
     ['QueueArn', 'queue'],
     ['TableName', 'table'],
   ]);
@@ -100,4 +101,10 @@ test('who may not read the ledger is told that nothing is known of the directory
   left = async () => Promise.reject(new AdjoinError('aws-denied', 'dynamodb:Scan'));
   expect(await run()).toBe(0);
   expect(terminal.written.out).toMatch(/not found out: dynamodb:Scan/);
+});
+
+test('a stack of something else is left as it is', async () => {
+  stacks.outputs.clear();
+  expect(await run()).toBe(70);
+  expect([stacks.done, terminal.written.err]).toEqual([[], expect.stringContaining('not a stack of adjoin')]);
 });
