@@ -22,7 +22,7 @@ export async function attend(
     // The hint of this code is for workers.
     const { code, hint, message } = error;
     terminal.err(code === 'draining' ? `\n${message}\n` : `${code}: ${message}\n${hint}\n`);
-    return EXIT.failed;
+    return code === 'config-invalid' ? EXIT.config : EXIT.failed;
   }
 }
 

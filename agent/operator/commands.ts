@@ -175,7 +175,7 @@ function addDeploy({ program, terminal, end }: Extension, prompt: Prompt): void 
     .option('--json', 'for machines; the course of it goes to the error output')
     .addHelpText(
       'after',
-      '\nExit codes: 0 well, 64 nobody can be asked, 70 not deployed (it says why and what\nis there).',
+      '\nExit codes: 0 well, 64 nobody can be asked, 70 not deployed (it says why and what\nis there), 78 settings or parameters are wrong or missing.',
     )
     .action(async ({ file, config, template, agent, wait, ...options }: DeployArguments) =>
       end(

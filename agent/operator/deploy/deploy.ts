@@ -55,7 +55,7 @@ export interface Desk {
   readonly terminal: Terminal;
   readonly prompt: Prompt;
   /** What to know after an interruption, as far as the work has got. */
-  stage(whenStopped: string): void;
+  readonly stage: (whenStopped: string) => void;
 }
 
 interface Outcome {

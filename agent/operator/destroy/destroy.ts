@@ -44,7 +44,8 @@ export interface DestroyOptions {
 export interface Desk {
   readonly terminal: Terminal;
   readonly prompt: Prompt;
-  stage(whenStopped: string): void;
+  /** What to know after an interruption, as far as the work has got. */
+  readonly stage: (whenStopped: string) => void;
 }
 
 interface Outcome {
@@ -105,6 +106,12 @@ export async function destroy(
     if (status === 'DELETE_IN_PROGRESS') return followed(id, await lastEvent(id, true, stacks, signal));
     if (status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS')
       return { status, problem: `${name} is ${status}. It can be deleted once that has ended.` };
+    // One whose creation failed has no outputs, whoever made it.
+    if (/^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$/.test(status) && !outputs.has('AgentConfig'))
+      return {
+        status,
+        problem: `${name} is not a stack of adjoin: it has no output AgentConfig. Nothing was changed.`,
+      };
 
     const queueArn = outputs.get('QueueArn');
     const groups = queueArn === undefined ? [] : await ports.attachedGroups(queueArn, signal);

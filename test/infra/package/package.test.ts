@@ -217,4 +217,7 @@ test('npx adjoin shows its commands, and says what is wrong', () => {
   expect([help.status, help.stdout]).toEqual([0, expect.stringContaining('dead-letters')]);
   const wrong = project.npm(['exec', '--offline', '--', 'adjoin', 'sweep', '--config', 'nowhere.json']);
   expect([wrong.status, wrong.stderr]).toEqual([78, expect.stringContaining('nowhere.json')]);
+  // It gets as far as the Region only with a template and an agent that belong together.
+  const deploy = project.npm(['exec', '--offline', '--', 'adjoin', 'deploy', '--dry-run']);
+  expect([deploy.status, deploy.stderr]).toEqual([78, expect.stringContaining('region is missing')]);
 });

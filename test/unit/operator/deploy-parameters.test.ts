@@ -219,15 +219,15 @@ describe('adjoin.json', () => {
   });
 });
 
+const valueOf = (all: 'create' | 'existing') => (name: string) =>
+  ({ WorkerCount: '2', InstanceType: 't4g.small', SecretsManagerEndpointId: '' })[name] ?? all;
+
 describe('the costs', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/cost.md'), 'utf8');
   const cell = (row: string): number => {
     const line = page.split('\n').find((each) => each.startsWith(`| ${row}`));
     return Number(line?.split('|').at(-2)?.trim());
   };
-  const valueOf = (all: 'create' | 'existing') => (name: string) =>
-    ({ WorkerCount: '2', InstanceType: 't4g.small', SecretsManagerEndpointId: '' })[name] ?? all;
-
   test('are those of the page', () => {
     const usd = new Map(costs(valueOf('create')).map((each) => [each.what.split(':')[0], each.usd ?? NaN]));
     const rows: readonly (readonly [string, string])[] = [
