@@ -37,7 +37,8 @@ export function stackOperations(parts: CloudFormationParts): Operation[] {
   const named = (_: CloudFormationParts, { StackName }: { StackName?: string | undefined }) =>
     StackName === undefined ? [] : [{ arn: parts.stacks.arnOf(StackName) }];
   return [
-    on(DescribeStacks$, describeStacks, named),
+    // Without a name, all stacks are asked for: only who may see every one of them may see the list.
+    on(DescribeStacks$, describeStacks, (_, { StackName = '*' }) => named(parts, { StackName })),
     on(DescribeStackEvents$, describeStackEvents, named),
     on(DescribeStackResources$, describeStackResources, named),
     on(ListStackResources$, listStackResources, named),
