@@ -3,7 +3,7 @@
  * `config/schema.json` is generated from here by scripts/schema.ts; a test keeps the two equal.
  */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError, reasonOf } from './errors.ts';
 
 const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>
@@ -128,7 +128,7 @@ const settings = z.strictObject({
         0.1,
         60,
         2,
-        'How often the nodes that are not registered yet are looked up, all in one call.',
+        'How often nodes that boot are looked up at most, up to 50 in a call; less often while a boot of their group can not be over, and the longer it takes.',
       ),
       commandPollSeconds: seconds(0.1, 60, 1, 'How often the state of running commands is looked up.'),
       coalesceSeconds: seconds(

@@ -76,6 +76,12 @@ export class Audit extends Construct {
         { ...theSecret, vpcEndpointId: [{ exists: false }] },
       ],
     });
+    // A data event: it exists if a trail selects the objects of this bucket.
+    rule('record-read', 'a record of a session was read', {
+      eventSource: ['s3.amazonaws.com'],
+      eventName: ['GetObject'],
+      requestParameters: { bucketName: [{ prefix: `${site.deployment}-sessions-` }] },
+    });
     rule('session', 'a session or an ECS Exec was started', {
       eventSource: ['ssm.amazonaws.com', 'ecs.amazonaws.com'],
       eventName: ['StartSession', 'ResumeSession', 'ExecuteCommand'],

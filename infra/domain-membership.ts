@@ -1,5 +1,6 @@
 import { Duration, Stack, Token } from 'aws-cdk-lib';
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { ExecuteCommandConfiguration } from 'aws-cdk-lib/aws-ecs';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
@@ -7,6 +8,7 @@ import { Construct } from 'constructs';
 import { agentAsset, type AgentFile } from './agent-file.ts';
 import type { AgentSettings } from './agent-settings.ts';
 import type { AttachableGroup, AttachOptions } from './attach.ts';
+import { EcsExec } from './ecs-exec.ts';
 import { type EndpointService, gatewayServices } from './endpoints.ts';
 import { grantPolicy } from './grant.ts';
 import { MembershipSystem, type MembershipSystemProps } from './membership-system.ts';
@@ -116,6 +118,8 @@ export interface DomainMembershipProps {
   /** All other settings of the agent, as config/schema.json calls them. What a property above says goes before it. @default - none */
   readonly agentSettings?: AgentSettings;
 
+  /** Name of the trail that the audit rules live on: the deny policies protect it. @default - they protect all of the account */
+  readonly trailName?: string;
   /** Networks, in CIDR notation, from which operators may start sessions, as AWS sees them. */
   readonly operatorNetworks: readonly string[];
   /** Operators start no session before. @default - at any time */
@@ -124,6 +128,13 @@ export interface DomainMembershipProps {
   readonly sessionsNotAfter?: Date;
   /** Operators reach only resources with the tag `adjoin:sessions` and this value. @default allowed */
   readonly sessionTagValue?: string;
+  /**
+   * How long nobody can delete a record of a session, the account's root included, in whole days up to 365: S3's Object Lock in
+   * compliance mode. It can be set for a stack that is there, counts for new records, and can not be shortened for old ones.
+   * ECS Exec then records to CloudWatch Logs alone, because its agent can not write into such a bucket.
+   * @default - records are kept for a year by the bucket's policy
+   */
+  readonly sessionRecordLock?: Duration;
   /** The Linux user that a session runs as, which must exist on the nodes. @default ssm-user, which the SSM agent makes */
   readonly sessionUser?: string;
   /** The one host that database sessions forward to, seen from the node. @default localhost */
@@ -158,10 +169,13 @@ export class DomainMembership extends Construct implements ec2.IConnectable {
   /** What a managed node needs. `attach` and `grantNode` attach it. */
   readonly nodePolicy: iam.IManagedPolicy;
   readonly #deployment: string;
+  readonly #recordsLocked: boolean;
+  #ecsExec?: EcsExec;
 
   constructor(scope: Construct, id: string, props: DomainMembershipProps) {
     super(scope, id);
     this.#deployment = props.deployment ?? 'adjoin';
+    this.#recordsLocked = props.sessionRecordLock !== undefined;
     // No part of a logical ID: a stack from before this construct keeps all of its resources.
     this.system = new MembershipSystem(this, 'Default', systemProps(this, this.#deployment, props));
     const { worker, monitoring, audit, credential, sessions } = this.system;
@@ -195,6 +209,16 @@ export class DomainMembership extends Construct implements ec2.IConnectable {
   /** Gives a role what a managed node needs: for groups and instances whose role `attach` can't reach. */
   grantNode(role: iam.IRole): void {
     grantPolicy(this.system.sessions.nodePolicy, role);
+  }
+
+  /**
+   * Records what operators do in tasks, encrypted: for `executeCommandConfiguration` of the cluster. The policies say who reaches a
+   * task, but no policy can say that a cluster records.
+   */
+  get ecsExecConfiguration(): ExecuteCommandConfiguration {
+    const { records } = this.system.sessions;
+    this.#ecsExec ??= new EcsExec(this, 'EcsExec', { ...records, locked: this.#recordsLocked });
+    return this.#ecsExec.configuration;
   }
 
   /** Gives a task's role what operators need to reach it with ECS Exec. */
@@ -380,11 +404,13 @@ function systemProps(
     ...(props.workerMaximum !== undefined && { workerMaximum: props.workerMaximum }),
     ...(props.maxReceiveCount !== undefined && { maxReceiveCount: props.maxReceiveCount }),
     standaloneInstances: props.standaloneInstances ?? false,
+    ...(props.trailName !== undefined && { trailName: props.trailName }),
     agentSettings: settingsOf(props),
     sessions: {
       operatorNetworks: [...props.operatorNetworks],
       ...(props.sessionsNotBefore && { notBefore: secondsOnly(props.sessionsNotBefore) }),
       ...(props.sessionsNotAfter && { notAfter: secondsOnly(props.sessionsNotAfter) }),
+      ...(props.sessionRecordLock && { lockRecords: { days: props.sessionRecordLock.toDays() } }),
       ...(props.sessionTagValue !== undefined && { tagValue: props.sessionTagValue }),
       ...(props.sessionUser !== undefined && { runAsUser: props.sessionUser }),
       ...(props.databaseHost !== undefined && { databaseHost: props.databaseHost }),

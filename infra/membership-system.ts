@@ -74,6 +74,8 @@ export interface MembershipSystemProps extends SiteProps {
   )[];
   /** Who may start sessions, from where and when. */
   readonly sessions: Omit<SessionsProps, 'site'>;
+  /** The trail that the audit rules live on. @default - all of the account are protected from whom the deny policies bind */
+  readonly trailName?: string;
   /** Lets the worker's administrator open a shell on it. @default false */
   readonly workerShell?: boolean | CfnCondition;
   /** @default - the newest Amazon Linux 2023 for arm64, looked up at each launch */
@@ -169,6 +171,7 @@ export class MembershipSystem extends Construct {
     const values = {
       ...this.sessions.policyValues,
       VpcId: props.vpcId,
+      TrailName: props.trailName ?? '*',
       SourceVpcIds: [props.vpcId, ...(props.endpoints?.vpcId === undefined ? [] : [props.endpoints.vpcId])],
       QueueArn: this.queue.queue.attrArn,
       DeadLetterQueueArn: this.queue.deadLetterQueue.attrArn,

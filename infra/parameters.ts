@@ -134,6 +134,8 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'SessionsNotBefore',
       'SessionsNotAfter',
       'SessionTagValue',
+      'TrailName',
+      'RecordLockDays',
       'DatabaseHost',
       'DatabasePort',
     ],

@@ -22,6 +22,8 @@ export interface ServiceControlPolicyProps {
   readonly rolePath?: string;
   /** VPC of the workers. Its ID follows from no name; without it, what protects the VPC is left out. */
   readonly vpcId?: string;
+  /** The trail that the audit rules live on. Without it, what protects the trail is left out: accounts have trails of their own. */
+  readonly trailName?: string;
   /** Where the agent's file is. Without it, what protects the file is left out. */
   readonly agentFile?: { readonly bucketName: string; readonly objectKey: string };
 }
@@ -51,7 +53,7 @@ export function serviceControlPolicy(
 }
 
 function forOrganization(file: string, props: ServiceControlPolicyProps): ServiceControlPolicy {
-  const { agentFile, vpcId } = props;
+  const { agentFile, trailName, vpcId } = props;
   const values: PolicyValues = {
     Partition: '*',
     Region: '*',
@@ -59,6 +61,7 @@ function forOrganization(file: string, props: ServiceControlPolicyProps): Servic
     Deployment: props.deployment,
     RolePath: props.rolePath ?? '/',
     ...(vpcId !== undefined && { VpcId: vpcId }),
+    ...(trailName !== undefined && { TrailName: trailName }),
     ...(agentFile && {
       AgentBucketArn: `arn:*:s3:::${agentFile.bucketName}`,
       AgentObjectArn: `arn:*:s3:::${agentFile.bucketName}/${agentFile.objectKey}`,

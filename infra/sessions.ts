@@ -1,10 +1,11 @@
-import { Aws, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, type CfnCondition, Fn, type IResolvable, RemovalPolicy, Token } from 'aws-cdk-lib';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnBucket, CfnBucketPolicy } from 'aws-cdk-lib/aws-s3';
 import { CfnDocument } from 'aws-cdk-lib/aws-ssm';
 import type { CfnManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import type { Records } from './ecs-exec.ts';
 import { key } from './key.ts';
 import { filePolicy } from './managed-policy.ts';
 import { fillPolicy, type PolicyValues } from './policy-file.ts';
@@ -25,6 +26,11 @@ export interface SessionsProps {
    * @default ssm-user, which the SSM agent creates with the first session
    */
   readonly runAsUser?: string;
+  /**
+   * Nobody can delete a record for so many days, 1 to 365: S3's Object Lock in compliance mode.
+   * @default - none: the bucket's policy alone keeps records
+   */
+  readonly lockRecords?: { readonly days: number; readonly condition?: CfnCondition };
   /** The one host that the database document forwards to. @default localhost, the node itself */
   readonly databaseHost?: string;
   /** The one port that the database document forwards to. @default 5432 */
@@ -37,6 +43,8 @@ const idleSessionTimeout = '15';
 const maxSessionDuration = '480';
 /** Days that records of sessions are kept: a year, as audits ask for. */
 const retentionDays = 365;
+/** Of the lock: in this mode nobody takes it off, the account's root included. */
+const mode = 'COMPLIANCE';
 
 /**
  * Session Manager instead of SSH and RDP: the session documents, the records, and who may start a session.
@@ -56,6 +64,8 @@ export class Sessions extends Construct {
   readonly operatorPolicies: Readonly<Record<'session' | 'portForwarding' | 'ecsExec', CfnManagedPolicy>>;
   /** For the one role that may open a shell on the worker. */
   readonly workerAdministratorPolicy: CfnManagedPolicy;
+  /** Where sessions are recorded, for clusters that record ECS Exec. */
+  readonly records: Records;
   /** Values for the placeholders in policies. */
   readonly policyValues: PolicyValues;
 
@@ -69,7 +79,13 @@ export class Sessions extends Construct {
       retentionInDays: retentionDays,
     });
     this.logGroup.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
-    this.bucket = recordBucket(this, site, this.key);
+    this.bucket = recordBucket(this, site, this.key, props.lockRecords);
+    this.records = {
+      keyArn: this.key.attrArn,
+      logGroupName: this.logGroup.ref,
+      bucketName: this.bucket.ref,
+      locked: props.lockRecords?.condition ?? props.lockRecords !== undefined,
+    };
 
     const documents = this.#documents(props);
     this.policyValues = {
@@ -183,7 +199,12 @@ function documentArn(document: CfnDocument): string {
   return `arn:${Aws.PARTITION}:ssm:${Aws.REGION}:${Aws.ACCOUNT_ID}:document/${document.ref}`;
 }
 
-function recordBucket(scope: Construct, site: Site, sessionKey: CfnKey): CfnBucket {
+function recordBucket(
+  scope: Construct,
+  site: Site,
+  sessionKey: CfnKey,
+  lock: SessionsProps['lockRecords'],
+): CfnBucket {
   const bucket = new CfnBucket(scope, 'Records', {
     bucketName: `${site.deployment}-sessions-${Aws.ACCOUNT_ID}-${Aws.REGION}`,
     bucketEncryption: {
@@ -202,6 +223,7 @@ function recordBucket(scope: Construct, site: Site, sessionKey: CfnKey): CfnBuck
     },
     ownershipControls: { rules: [{ objectOwnership: 'BucketOwnerEnforced' }] },
     versioningConfiguration: { status: 'Enabled' },
+    ...(lock && { objectLockConfiguration: lockOf(lock) }),
     lifecycleConfiguration: {
       rules: [
         {
@@ -215,4 +237,20 @@ function recordBucket(scope: Construct, site: Site, sessionKey: CfnKey): CfnBuck
   });
   bucket.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   return bucket;
+}
+
+/**
+ * The property `ObjectLockEnabled` stays away: the lock also has to come to a bucket that is there, and must not replace it.
+ * @throws Error for a lock that outlives the records, which would leave them undeletable, or for none
+ */
+function lockOf({
+  days,
+  condition,
+}: NonNullable<SessionsProps['lockRecords']>): CfnBucket.ObjectLockConfigurationProperty | IResolvable {
+  if (!Token.isUnresolved(days) && !(Number.isInteger(days) && days >= 1 && days <= retentionDays))
+    throw new Error(`sessionRecordLock: ${days} days; it must be 1 to ${retentionDays} whole days`);
+  if (!condition) return { objectLockEnabled: 'Enabled', rule: { defaultRetention: { mode, days } } };
+  // Inside of a function, names are those of the template.
+  const lock = { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode: mode, Days: days } } };
+  return Fn.conditionIf(condition.logicalId, lock, Aws.NO_VALUE);
 }

@@ -45,6 +45,9 @@ export const deploymentPattern = '^[a-z][a-z0-9-]{1,20}$';
 /** Paths of IAM: 512 characters at most, here fewer, so that they fit into policies. */
 export const pathPattern = '^/([A-Za-z0-9_.,+@=-]{1,64}/){0,4}$';
 
+/** Names of CloudTrail's trails. */
+export const trailPattern = '^[A-Za-z0-9][A-Za-z0-9._-]{2,127}$';
+
 /** @throws Error when a resource could not have a name that begins with the deployment's name. */
 export function site(props: SiteProps): Site {
   const { deployment, administratorArns, breakGlassRoleArn } = props;

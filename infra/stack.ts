@@ -12,7 +12,8 @@ import type { Construct } from 'constructs';
 import { MembershipSystem } from './membership-system.ts';
 import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
 import { parameterGroups, parameterRules } from './parameters.ts';
-import { deploymentPattern, pathPattern } from './site.ts';
+import { ecsExecText } from './ecs-exec.ts';
+import { deploymentPattern, pathPattern, trailPattern } from './site.ts';
 import { image as workerImage } from './worker.ts';
 
 export interface MembershipStackProps extends StackProps {
@@ -346,6 +347,19 @@ export class MembershipStack extends Stack {
       '^[A-Za-z0-9_.-]{1,64}$',
       'allowed',
     );
+    const trailName = text(
+      'TrailName',
+      'The CloudTrail trail that the audit rules live on: the deny policies protect it. * for all of the account',
+      `^\\*$|${trailPattern}`,
+      '*',
+    );
+    const recordLock = number(
+      'RecordLockDays',
+      'Days for which nobody can delete a record of a session, the root of the account included (S3 Object Lock). 0: the policy of the bucket alone keeps them',
+      0,
+      0,
+      365,
+    );
     const databaseHost = text(
       'DatabaseHost',
       'The one host that database sessions forward to, seen from the node',
@@ -415,6 +429,7 @@ export class MembershipStack extends Stack {
       workerMaximum: maximum.valueAsString,
       maxReceiveCount: receives.valueAsNumber,
       standaloneInstances,
+      trailName: trailName.valueAsString,
       agentSettings: {
         directory: {
           controllers: { hosts: directoryControllers.valueAsString, condition: given(directoryControllers) },
@@ -430,6 +445,12 @@ export class MembershipStack extends Stack {
         notBefore: notBefore.valueAsString,
         notAfter: notAfter.valueAsString,
         tagValue: tagValue.valueAsString,
+        lockRecords: {
+          days: recordLock.valueAsNumber,
+          condition: new CfnCondition(this, 'RecordsLocked', {
+            expression: Fn.conditionNot(Fn.conditionEquals(recordLock, '0')),
+          }),
+        },
         databaseHost: databaseHost.valueAsString,
         databasePort: databasePort.valueAsString,
       },
@@ -492,6 +513,7 @@ export class MembershipStack extends Stack {
       'Prepares an image, by Run Command',
     );
     output('NodePolicyArn', membership.sessions.nodePolicy.attrPolicyArn, "For the nodes' roles");
+    output('EcsExecConfiguration', ecsExecText(membership.sessions.records), 'For aws ecs update-cluster');
     output('EcsExecTaskPolicyArn', membership.sessions.taskPolicy.attrPolicyArn, 'For task roles');
     const { session, portForwarding, ecsExec } = membership.sessions.operatorPolicies;
     output('OperatorPolicyArn', session.attrPolicyArn, 'For people: sessions');

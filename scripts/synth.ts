@@ -1,25 +1,26 @@
 /**
  * Writes everything that is deployed into a folder, offline and without an AWS account:
  *
- *     node scripts/synth.ts [--deployment NAME] [--role-path PATH] [--vpc ID] [--agent-file BUCKET/KEY] [--exempt ARN …] [--output FOLDER]
+ *     node scripts/synth.ts [--deployment NAME] [--role-path PATH] [--vpc ID] [--trail NAME]
+ *         [--agent-file BUCKET/KEY] [--exempt ARN …] [--output FOLDER]
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
  *     prepare-image.sh                      prepares an image, where Run Command does not
- *     prepare-image.sh                      prepares an image, where Run Command does not
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
  *     policies/*.json                       service control policies and a resource control policy, for the deployment of this name (adjoin); without a
- *                                           VPC and the place of the agent's file, they say nothing about these two
+ *                                           VPC, a trail and the place of the agent's file, they say nothing about these
  */
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { deploymentPattern, pathPattern } from '../infra/site.ts';
+import { deploymentPattern, pathPattern, trailPattern } from '../infra/site.ts';
 
 const command = new Command('npm run synth --')
   .description('Writes everything that is deployed into a folder, offline and without an AWS account.')
   .option('--deployment <name>', 'what the service control policies name', deploymentOf, 'adjoin')
   .option('--role-path <path>', "the stack's RolePath, for the service control policies", pathOf, '/')
   .option('--vpc <id>', 'the VPC of the workers, for the service control policies', vpcOf)
+  .option('--trail <name>', 'the trail of the audit rules, for the service control policies', trailOf)
   .option('--agent-file <bucket/key>', 'where the agent is, for the service control policies', agentFileOf)
   .option(
     '--exempt <arn...>',
@@ -50,6 +51,11 @@ function vpcOf(text: string): string {
   throw new InvalidArgumentError('It must be the ID of a VPC.');
 }
 
+function trailOf(text: string): string {
+  if (new RegExp(trailPattern).test(text)) return text;
+  throw new InvalidArgumentError('It must be the name of a trail.');
+}
+
 function exemptOf(text: string, before: readonly string[]): readonly string[] {
   if (/^arn:[a-z*-]+:iam::([0-9]{12}|\*):role\/[A-Za-z0-9_+=,.@/*-]+$/.test(text)) return [...before, text];
   throw new InvalidArgumentError('It must be the ARN of a role.');
@@ -72,10 +78,11 @@ interface Options {
   readonly output: string;
   readonly exempt: readonly string[];
   readonly vpc?: string;
+  readonly trail?: string;
   readonly agentFile?: AgentFileOption;
 }
 
-const { deployment, rolePath, output, exempt, vpc, agentFile } = command.parse().opts<Options>();
+const { deployment, rolePath, output, exempt, vpc, trail, agentFile } = command.parse().opts<Options>();
 // The construct library takes a second to load: help and complaints come before.
 const { synthesize } = await import('./synthesize.ts');
 const written = await synthesize(resolve(output), {
@@ -83,6 +90,7 @@ const written = await synthesize(resolve(output), {
   rolePath,
   exempt,
   ...(vpc !== undefined && { vpcId: vpc }),
+  ...(trail !== undefined && { trailName: trail }),
   ...(agentFile && { agentFile }),
 });
 process.stdout.write(`${JSON.stringify(written, undefined, 2)}\n`);

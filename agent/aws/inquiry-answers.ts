@@ -1,7 +1,7 @@
 /** Answers to operators' questions: what a worker found at its place, in the ledger's table. */
 import { PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Finding } from '../checks/check.ts';
 import { callAws } from './errors.ts';
 import { readItem } from './table-item.ts';

@@ -6,7 +6,7 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 import { shareRequests, type ItemStore } from './shared-requests.ts';
 import { readItem } from './table-item.ts';

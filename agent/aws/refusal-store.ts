@@ -1,6 +1,6 @@
 import { PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { callAws } from './errors.ts';
 import { readItem } from './table-item.ts';
 import { refusalOf, type RefusalStore } from '../directory/service-credential.ts';

@@ -4,7 +4,7 @@ import {
   type DynamoDBClient,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { callAws } from './errors.ts';
 import { readItem } from './table-item.ts';
 import type { SweepLeaseStore } from '../sweep/lease.ts';

@@ -3,7 +3,7 @@
  * its script is right.
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type OwnPurpose, sentParameters } from '../nodes/contract.ts';
 
 export interface Finding {

@@ -30,7 +30,7 @@ import { forEverySource } from './unhooked.ts';
 import { unjoin } from './unjoin.ts';
 import { isEnding, settleVoidMessage, settleVoidTermination, type ExistencePorts } from './void-action.ts';
 import { settleVoidLaunch, type VoidLaunch } from './void-launch.ts';
-import { JOIN_MARGIN_MS, type CompletionPort, type Work, type WorkPorts } from './work.ts';
+import { bootOf, JOIN_MARGIN_MS, type CompletionPort, type Work, type WorkPorts } from './work.ts';
 
 export interface HandlerOptions {
   readonly expected: Expectation;
@@ -333,7 +333,7 @@ export function createHandler(options: HandlerOptions): Handler {
         if (action.source !== undefined && known?.state === 'member') return;
       }
       await until(clock, deadline, signal, late, async (limited) => {
-        await ports.nodes.readiness.wait(action.instanceId, limited);
+        await ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action));
         await breaker.pass(action, limited);
       });
     } catch (error) {

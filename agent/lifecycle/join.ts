@@ -20,6 +20,7 @@ import { postJoin } from './post-join.ts';
 import { removeAccountBy } from './removal.ts';
 import {
   ANSWER_MARGIN_MS,
+  bootOf,
   JOIN_MARGIN_MS,
   noteError,
   targetOf,
@@ -293,7 +294,7 @@ async function attempt(
   if (!(await ports.nodes.readiness.isReady(instanceId, signal))) {
     slot.rest();
     await until(ports.clock, deadline, signal, late, (limited) =>
-      ports.nodes.readiness.wait(instanceId, limited),
+      ports.nodes.readiness.wait(instanceId, limited, bootOf(action)),
     );
     await slot.take(signal);
   }

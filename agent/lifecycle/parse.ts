@@ -3,7 +3,7 @@
  * an EventBridge event (`detail`), and an SNS notification around either (`Message`, a JSON string). An event may be a state
  * change of an instance, too (state-change.ts).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 import { clip, mustMatch, parseJson, unwrap, type Expectation } from './envelope.ts';

@@ -5,7 +5,7 @@
  * operators' role are believed: others may send to the queue, lifecycle hooks and EventBridge rules, and what those send is for AWS to
  * bear out.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { Ending, LifecycleAction } from '../terms.ts';
 import { clip, mustMatch, type Expectation } from './envelope.ts';

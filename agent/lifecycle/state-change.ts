@@ -7,7 +7,7 @@
  *
  * An instance that is stopped is still a member.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError } from '../errors.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 import { mustMatch, type Expectation } from './envelope.ts';

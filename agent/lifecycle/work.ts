@@ -5,6 +5,7 @@ import type { Lease } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Nodes, Target } from '../nodes/nodes.ts';
+import type { Boot } from '../nodes/readiness.ts';
 import type { Pauses } from '../patience.ts';
 import type { Admission } from './admission.ts';
 import type { NodeDefaults } from './node-settings.ts';
@@ -102,6 +103,13 @@ export const targetOf = (action: LifecycleAction): Target => ({
   instanceId: action.instanceId,
   correlationId: action.token,
 });
+
+/**
+ * The boot that a launch waits for: those of one group from one place take about the same time. An instance that was there before
+ * its action, or has no group, has none.
+ */
+export const bootOf = ({ source, group, origin, startedAt }: LifecycleAction): Boot | undefined =>
+  source === undefined ? { kind: `${group} ${origin}`, since: startedAt } : undefined;
 
 /** Writes into the ledger why an action is not done yet, unless it says so already. @throws AdjoinError `lease-lost` */
 export async function noteError(lease: Lease, clock: Clock, error: AdjoinError): Promise<void> {

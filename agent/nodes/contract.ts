@@ -2,7 +2,7 @@
  * The contract with the command documents: parameters in, one JSON line of facts out. Windows and Linux keep the same one.
  * What a node prints is foreign input: it is parsed strictly, and never trusted to name anything but itself.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { AdjoinError } from '../errors.ts';
 
 export type Purpose = 'probe' | 'join' | 'leave' | 'post-join';

@@ -1,6 +1,13 @@
-/** Waiting until an instance is a managed node: one look for all that wait, at most 50 a call. */
-import { createBatch } from '../batch.ts';
+/**
+ * Waiting until an instance is a managed node. One loop looks for all that wait, at most 50 in a call, and a call that has room takes
+ * those along that are due next.
+ *
+ * When a node is looked for follows how long nodes take to boot. While no boot of its kind is known, pauses are half of the time
+ * that it has booted: no instance of EC2 registers in its first seconds. Afterwards the first look is shortly before the quickest of
+ * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 16th second on.
+ */
 import type { Clock } from '../clock.ts';
+import { createDurations } from './durations.ts';
 
 /** The longest list of instance IDs that a filter of DescribeInstanceInformation is given here; its page holds 50. */
 export const NODES_PER_LOOK = 50;
@@ -12,61 +19,192 @@ export interface ReadinessOptions {
   readonly intervalMs: number;
 }
 
+/** The boot of a node that is waited for. */
+export interface Boot {
+  /** Of nodes that take about the same time, such as those of one group. */
+  readonly kind: string;
+  /** When it began, milliseconds since the Unix epoch. */
+  readonly since: number;
+}
+
 export interface Readiness {
   /** Whether the node is there now. */
   isReady(instanceId: string, signal: AbortSignal): Promise<boolean>;
-  /** Resolves once the node is there. The signal ends the wait. */
-  wait(instanceId: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves once the node is there. The signal ends the wait.
+   * @param boot without it, the node may have been there for long: it is looked for at once
+   */
+  wait(instanceId: string, signal: AbortSignal, boot?: Boot): Promise<void>;
 }
 
-/** Milliseconds; launches come in groups. */
+/** Milliseconds that a look waits for others; launches come in groups. */
 const WINDOW_MS = 100;
-/** A node that is long in coming is looked for less often: after so many parts of the time that it has been waited for. */
-const PARTS = 20;
+/** The next look is after so many parts of the time that a node has booted: of an unknown kind in its first seconds, and else. */
+const FIRST_PARTS = 2;
+const PARTS = 8;
+/** Milliseconds within which an instance of EC2 hardly gets to register: it starts, and then the SSM agent does. */
+const FIRST_MS = 16_000;
 /** Milliseconds between two looks at most. */
 const LONGEST_PAUSE_MS = 30_000;
+/**
+ * Milliseconds after the start of a boot at which the first look is at the latest. After an outage, what is known of boots is far too
+ * long, and a node must not wait for that.
+ */
+const LATEST_FIRST_MS = 60_000;
 /**
  * Milliseconds for which a node that was waited for counts as there: the wait for it and the work that follows share a look, also when
  * the work has to wait for a slot. Should it be gone by then, Run Command refuses the command, and the next attempt looks.
  */
 const SEEN_MS = 120_000;
 
+/** A question whether a node is there. */
+interface Question {
+  readonly instanceId: string;
+  /** When it is asked at the latest, milliseconds since the Unix epoch. */
+  readonly due: number;
+  readonly signal: AbortSignal;
+  readonly answer: (isThere: boolean) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Asks for nodes: each at its time, or earlier where a call has room. */
+function createLooks({ registered, clock }: ReadinessOptions) {
+  const open = new Set<Question>();
+  /** Wakes the loop: a question is due earlier than all before it. */
+  let changed = new AbortController();
+  let nextDue = Infinity;
+  let looping = false;
+
+  async function look(questions: readonly Question[], now: number): Promise<void> {
+    try {
+      const found = await registered([...new Set(questions.map(({ instanceId }) => instanceId))]);
+      for (const { instanceId, answer } of questions) answer(found.has(instanceId));
+    } catch (error) {
+      for (const question of questions) {
+        // Those that came along lose nothing: their own look is still to come.
+        if (question.due <= now) question.fail(error);
+        else if (!question.signal.aborted) enter(question);
+      }
+    }
+  }
+
+  /** Those that are due, and with them as many others as a last call has room for. */
+  function take(now: number): Question[] {
+    const due = [...open].filter((question) => question.due <= now);
+    const nodes = new Set(due.map(({ instanceId }) => instanceId)).size;
+    const room = Math.ceil(nodes / NODES_PER_LOOK) * NODES_PER_LOOK - nodes;
+    const others = [...open]
+      .filter((question) => question.due > now)
+      .toSorted((one, other) => one.due - other.due)
+      .slice(0, room);
+    return [...due, ...others];
+  }
+
+  /** Groups of at most so many nodes; questions about one node stay together. */
+  function calls(questions: readonly Question[]): Question[][] {
+    const byNode = [...Map.groupBy(questions, ({ instanceId }) => instanceId).values()];
+    return Array.from({ length: Math.ceil(byNode.length / NODES_PER_LOOK) }, (_, call) =>
+      byNode.slice(call * NODES_PER_LOOK, (call + 1) * NODES_PER_LOOK).flat(),
+    );
+  }
+
+  async function loop(): Promise<void> {
+    while (open.size > 0) {
+      nextDue = Infinity;
+      for (const { due } of open) nextDue = Math.min(nextDue, due);
+      const now = clock.now();
+      if (now < nextDue) {
+        changed = new AbortController();
+        await clock.sleep(nextDue - now, changed.signal).catch(() => undefined);
+        continue;
+      }
+      const questions = take(now);
+      for (const question of questions) open.delete(question);
+      for (const call of calls(questions)) void look(call, now);
+    }
+    looping = false;
+  }
+
+  function enter(question: Question): void {
+    open.add(question);
+    if (!looping) {
+      looping = true;
+      void loop();
+    } else if (question.due < nextDue) changed.abort();
+  }
+
+  return (instanceId: string, due: number, signal: AbortSignal): Promise<boolean> =>
+    new Promise<boolean>((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T): void => {
+          signal.removeEventListener('abort', abort);
+          settle(value);
+        };
+      const question: Question = { instanceId, due, signal, answer: settled(resolve), fail: settled(reject) };
+      function abort(): void {
+        open.delete(question);
+        reject(signal.reason);
+      }
+      signal.addEventListener('abort', abort, { once: true });
+      enter(question);
+    });
+}
+
 export function createReadiness(options: ReadinessOptions): Readiness {
-  const look = createBatch<string, boolean>({
-    keyOf: () => '',
-    maximum: NODES_PER_LOOK,
-    windowMs: WINDOW_MS,
-    clock: options.clock,
-    async run(instanceIds) {
-      const found = await options.registered([...new Set(instanceIds)]);
-      return instanceIds.map((instanceId) => found.has(instanceId));
-    },
-  });
   const { clock, intervalMs } = options;
+  const look = createLooks(options);
+  const boots = createDurations();
   /** Those that were waited for, by the time at which they were seen; milliseconds since the Unix epoch. */
   const seen = new Map<string, number>();
 
-  /** All looks are at multiples of the interval, so that those who wait share them. */
-  function nextLook(began: number): number {
+  /** Before this time a node of the kind hardly is there; undefined while nothing is known of the kind. */
+  function earliest({ kind, since }: Boot): number | undefined {
+    const before = boots.before(kind);
+    return before === undefined ? undefined : since + Math.min(LATEST_FIRST_MS, before);
+  }
+
+  /** All looks but the first are at multiples of the interval, so that those who wait share them. */
+  function next(boot: Boot): number {
     const now = clock.now();
-    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(intervalMs, (now - began) / PARTS));
-    return Math.floor((now + pause) / intervalMs) * intervalMs - now;
+    const booted = now - boot.since;
+    const known = earliest(boot);
+    const parts = known === undefined && booted < FIRST_MS ? FIRST_PARTS : PARTS;
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(intervalMs, booted / parts));
+    return Math.floor(Math.max(now + pause, known ?? 0) / intervalMs) * intervalMs;
+  }
+
+  function forget(now: number): void {
+    for (const [instanceId, at] of seen) {
+      if (now - at < SEEN_MS) break;
+      seen.delete(instanceId);
+    }
   }
 
   return {
     async isReady(instanceId, signal) {
       const at = seen.get(instanceId) ?? -Infinity;
       seen.delete(instanceId);
-      return clock.now() - at < SEEN_MS || look(instanceId, signal);
+      return clock.now() - at < SEEN_MS || look(instanceId, clock.now() + WINDOW_MS, signal);
     },
-    async wait(instanceId, signal) {
+    async wait(instanceId, signal, asked) {
       const began = clock.now();
-      while (!(await look(instanceId, signal))) await clock.sleep(nextLook(began), signal);
+      const atOnce = began + WINDOW_MS;
+      // A clock that is ahead of ours must not put the first look off.
+      const boot = asked && { kind: asked.kind, since: Math.min(asked.since, began) };
+      const first = Math.max(atOnce, (boot && earliest(boot)) ?? 0);
+      let due = first;
+      while (!(await look(instanceId, due, signal))) due = next(boot ?? { kind: '', since: began });
       const now = clock.now();
-      for (const [earlier, at] of seen) {
-        if (now - at < SEEN_MS) break;
-        seen.delete(earlier);
-      }
+      // One that is there at the first look may have been there for any time.
+      if (boot && due > first) boots.learn(boot.kind, now - boot.since);
+      else if (boot && first > atOnce) boots.forget(boot.kind);
+      forget(now);
+      seen.delete(instanceId);
       seen.set(instanceId, now);
     },
   };

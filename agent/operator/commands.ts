@@ -5,6 +5,8 @@ import { NODE_ID } from '../lifecycle/request.ts';
 import { HEARTBEAT } from './attach/attach.ts';
 import { runAttach } from './attach/command.ts';
 import { runDoctor } from './doctor/command.ts';
+import type { Prompt } from './prompt.ts';
+import { runPut } from './secret/command.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -136,7 +138,65 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
     });
 }
 
-export function addOperatorCommands(extension: Extension): void {
+interface SecretArguments extends ConfigOption {
+  readonly domain?: string;
+  readonly user?: string;
+  readonly unit?: string;
+  readonly ca?: string;
+  readonly wait?: number;
+  readonly rolePath: string;
+}
+
+function addSecret({ program, terminal, perform, withConfig }: Extension, prompt: Prompt): void {
+  const put = withConfig(
+    program
+      .command('secret')
+      .description('Look after the service account’s values.')
+      .command('put')
+      .description(
+        'Ask for the service account’s values, try the logon where a controller can be\nreached, and put them into the secret. The password is typed, and comes from\nnowhere else.',
+      ),
+  )
+    .option('--domain <name>', 'do not ask for the domain')
+    .option('--user <name>', 'do not ask for the service account')
+    .option('--unit <name>', 'do not ask for the organizational unit')
+    .option('--ca <file>', 'PEM file with the CA of the controllers, for the trial')
+    .option('--wait <seconds>', 'ask workers for so long whether one has taken it', seconds)
+    .addOption(rolePath())
+    // What is typed here might be a password: it is not repeated on the screen.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 put, 64 not at a terminal, 70 refused (nothing was put, if it does\nnot say otherwise), 75 put, and no worker has taken it yet.',
+    )
+    .action((options: SecretArguments) => {
+      if (put.args.length > 0)
+        put.error(
+          'error: secret put takes nothing else. A password in an argument is seen by others: change it',
+        );
+      const { domain, user, unit, ca, wait } = options;
+      return perform(options, (config) =>
+        runPut(
+          config,
+          {
+            ...(domain !== undefined && { domain }),
+            ...(user !== undefined && { user }),
+            ...(unit !== undefined && { unit }),
+            ...(ca !== undefined && { caFile: ca }),
+            waitMs: (wait ?? 0) * 1000,
+            rolePath: options.rolePath,
+          },
+          prompt,
+          terminal,
+        ),
+      );
+    });
+}
+
+/** @param prompt where a person answers questions */
+export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
+  addSecret(extension, prompt);
   addDoctor(extension);
   addAttach(extension, 'attach');
   addAttach(extension, 'detach');

@@ -6,5 +6,8 @@
 import { cli } from '../cli/cli.ts';
 import { processTerminal } from '../cli/terminal.ts';
 import { addOperatorCommands } from './commands.ts';
+import { processPrompt } from './prompt.ts';
 
-process.exitCode = await cli(process.argv.slice(2), processTerminal, addOperatorCommands);
+process.exitCode = await cli(process.argv.slice(2), processTerminal, (extension) =>
+  addOperatorCommands(extension, processPrompt()),
+);

@@ -24,6 +24,8 @@ export interface Search {
   readonly defect?: Defect;
   /** Looks for a schedule that breaks one of these promises, and passes over those that break others. */
   readonly promised?: readonly Promised[];
+  /** Whether to look for the fewest events that break it. That takes longer than to find it. @default true */
+  readonly shrink?: boolean;
 }
 
 /** @throws what says that one of the promises is broken, or that something else is wrong altogether */
@@ -51,6 +53,7 @@ export async function search({
   seed: from,
   defect,
   promised,
+  shrink = true,
 }: Search): Promise<Found> {
   const endings = new Map<Ending, number>();
   const swept = new Map<string, number>();
@@ -69,7 +72,7 @@ export async function search({
         for (const ending of outcome.endings) endings.set(ending, (endings.get(ending) ?? 0) + 1);
         for (const line of outcome.swept) swept.set(line, (swept.get(line) ?? 0) + 1);
       }),
-      { numRuns, seed: from },
+      { numRuns, seed: from, endOnFailure: !shrink },
     );
     const [shrunk] = details.counterexample ?? [];
     if (!details.failed || !shrunk) return { played: details.numRuns, endings, swept, broken: undefined };

@@ -112,3 +112,21 @@ describe('more launches that wait than a worker has room for', () => {
     expect(receives('LAUNCHING')).toBeLessThan(12);
   });
 });
+
+test('a node is looked for a few times once a boot of its group is known, and joins as soon', async () => {
+  fleet = createFleet({ bootMs: () => 30_000 });
+  fleet.start(SLOTS);
+  async function launched(instanceId: string): Promise<{ readonly looks: number; readonly ms: number }> {
+    const looks = (): number => fleet.calls.get('ssm.DescribeInstanceInformation') ?? 0;
+    const before = looks();
+    fleet.launch(instanceId);
+    const ms = await fleet.until(() => areAll('InService', [instanceId]), LIMIT_MS);
+    return { looks: looks() - before, ms };
+  }
+  const [one = '', other = ''] = healthy;
+  const first = await launched(one);
+  const second = await launched(other);
+  expect(second.looks).toBeLessThan(first.looks / 2);
+  // An eighth of the boot at most.
+  expect(second.ms).toBeLessThan(first.ms + 30_000 / 8);
+});

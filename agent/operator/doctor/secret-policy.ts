@@ -1,5 +1,5 @@
 /** Who may read the secret, by its resource policy: those that its denials except. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const texts = z.union([z.string().transform((text) => [text]), z.array(z.string())]);
 

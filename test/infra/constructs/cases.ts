@@ -23,6 +23,7 @@ import {
   SecurityGroup,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
+import { Cluster } from 'aws-cdk-lib/aws-ecs';
 import { ManagedPolicy, Role, ServicePrincipal, User } from 'aws-cdk-lib/aws-iam';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { createApp } from '../../../infra/app.ts';
@@ -182,6 +183,20 @@ const cases = {
     membership.metricOldestMessage().createAlarm(stack, 'Oldest', watched);
     return stack;
   },
+  'with clusters that record, and a lock': () => {
+    const { stack, membership } = own({ sessionRecordLock: Duration.days(90), trailName: 'organization' });
+    const executeCommandConfiguration = membership.ecsExecConfiguration;
+    new Cluster(stack, 'Cluster', { vpc: vpcIn(stack), executeCommandConfiguration });
+    return stack;
+  },
+  'with two clusters that record': () => {
+    const { stack, membership } = own();
+    const vpc = vpcIn(stack);
+    for (const id of ['One', 'Two'])
+      new Cluster(stack, id, { vpc, executeCommandConfiguration: membership.ecsExecConfiguration });
+    return stack;
+  },
+  'with a lock that outlives its records': () => own({ sessionRecordLock: Duration.days(366) }).stack,
   'without an administrator': () => own({ administrators: [] }).stack,
   'with a CA that is none': () => own({ directoryCa: 'QUJD' }).stack,
   'with a CA that is too long': () => own({ directoryCa: pem.replace('QUJD', 'A'.repeat(5000)) }).stack,

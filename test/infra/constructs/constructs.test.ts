@@ -251,6 +251,52 @@ test('a deployment has a name that every resource can have', () => {
   expect(name).toMatch(/^[a-z0-9-]{3,63}$/);
 });
 
+test('clusters record what operators do in tasks, under the key of sessions, in log and bucket', () => {
+  const template = made.template('with two clusters that record');
+  const [one, two] = propertiesOf(template, 'AWS::ECS::Cluster').map(({ Configuration }) => Configuration);
+  expect(one).toEqual(two);
+  expect(one).toEqual({
+    ExecuteCommandConfiguration: {
+      KmsKeyId: { 'Fn::GetAtt': [expect.stringMatching(/^MembershipSessionsKey/), 'Arn'] },
+      Logging: 'OVERRIDE',
+      LogConfiguration: {
+        CloudWatchLogGroupName: { Ref: expect.stringMatching(/^MembershipSessionsLogGroup/) },
+        CloudWatchEncryptionEnabled: true,
+        S3BucketName: { Ref: expect.stringMatching(/^MembershipSessionsRecords/) },
+        S3EncryptionEnabled: true,
+        S3KeyPrefix: 'ecs',
+      },
+    },
+  });
+});
+
+describe('records that are locked', () => {
+  test('cannot be deleted by anyone, and tasks are recorded in the log alone, since their agent can not write there', () => {
+    const template = made.template('with clusters that record, and a lock');
+    expect(only(template, 'AWS::S3::Bucket').Properties['ObjectLockConfiguration']).toEqual({
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 90 } },
+    });
+    expect(only(template, 'AWS::S3::Bucket').Properties).not.toHaveProperty('ObjectLockEnabled');
+    const cluster = JSON.stringify(only(template, 'AWS::ECS::Cluster').Properties);
+    expect(cluster).toContain('"CloudWatchEncryptionEnabled":true');
+    expect(cluster).not.toContain('S3BucketName');
+  });
+
+  test('are not locked for longer than they are kept, and not without being asked for', () => {
+    expect(made.errorOf('with a lock that outlives its records')).toContain('sessionRecordLock: 366 days');
+    expect(only(made.template('plain'), 'AWS::S3::Bucket').Properties).not.toHaveProperty(
+      'ObjectLockConfiguration',
+    );
+  });
+});
+
+test('the deny policies protect the trail that is named', () => {
+  const trails = (name: CaseName) => JSON.stringify(made.template(name)).match(/:trail\/[^"]*/g);
+  expect(trails('with clusters that record, and a lock')).toEqual([':trail/organization']);
+  expect(trails('plain')).toEqual([':trail/*']);
+});
+
 test('workers have no SSM agent unless a shell was asked for', () => {
   const closed = made.template('plain');
   expect(userDataOf(closed)).toContain("SHELL_ALLOWED='false'");

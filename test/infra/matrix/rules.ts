@@ -453,8 +453,12 @@ const guards: readonly Rule[] = [
 /** What resource policies see to. */
 const onResources: readonly Rule[] = [
   {
-    sentence: 'Only the worker, the named administrators and the break-glass role touch the secret.',
-    applies: both(on('secret'), not(either(theWorker, administrators))),
+    sentence:
+      'Only the worker, the named administrators and the break-glass role touch the secret; others at most look at its description and policy.',
+    applies: both(
+      anythingBut('secret', 'DescribeSecret', 'GetResourcePolicy'),
+      not(either(theWorker, administrators)),
+    ),
   },
   {
     sentence: 'Only the worker and the break-glass role read the secret.',

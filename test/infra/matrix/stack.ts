@@ -47,6 +47,7 @@ const named = {
   deployment,
   exempt: defaultExemptions(deployment),
   vpcId,
+  trailName: 'main',
   agentFile: { bucketName: parameters.AgentBucket, objectKey: 'adjoin/agent.mjs' },
 };
 

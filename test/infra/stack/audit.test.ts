@@ -229,6 +229,15 @@ describe('changes', () => {
   });
 });
 
+test('a read of a session record is heard, and no other read or write of objects', () => {
+  const heard = (call: string, bucketName: string) =>
+    heardBy('s3', call, { requestParameters: { bucketName, key: 'one.log' } });
+  const records = `adjoin-sessions-${accountId}-${region}`;
+  expect(heard('GetObject', records)).toEqual(['record-read']);
+  expect(heard('GetObject', `web-adjoin-sessions-${accountId}`)).toEqual([]);
+  expect(heard('PutObject', records)).toEqual([]);
+});
+
 const role = `adjoin-${region}-worker`;
 const profile = { arn: `arn:aws:iam::${accountId}:instance-profile/team/${role}` };
 const other = { arn: `arn:aws:iam::${accountId}:instance-profile/web` };

@@ -129,6 +129,7 @@ describe('as service control policies', () => {
   const placed = {
     ...named,
     vpcId: 'vpc-0123456789abcdef0',
+    trailName: 't'.repeat(128),
     agentFile: { bucketName: 'b'.repeat(63), objectKey: `adjoin/${'0'.repeat(64)}.mjs` },
   };
 
@@ -150,6 +151,7 @@ describe('as service control policies', () => {
     const written = denyPolicies.map((name) => ({ name, ...serviceControlPolicy(name, named) }));
     expect(written.flatMap(({ name, leftOut }) => leftOut.map((sid) => `${name} ${sid}`))).toEqual([
       'deny-worker-access NoOtherAgent',
+      'deny-disarming LeaveTheTrail',
       'deny-rerouting LeaveTheVpc',
       'deny-rerouting LeaveTheRoutes',
       'deny-rerouting LeaveTheZones',

@@ -599,6 +599,13 @@ describe('sessions', () => {
     });
   });
 
+  test('of tasks are recorded by what the stack says for clusters, in the bucket too unless it is locked', () => {
+    const value = outputs['EcsExecConfiguration']?.Value;
+    const joined = JSON.stringify(value);
+    expect(joined).toContain('cloudWatchEncryptionEnabled');
+    expect(joined).toContain('{"Fn::If":["RecordsLocked","",');
+  });
+
   test('run as the user that the SSM agent makes, unless one is named', () => {
     expect(content('session')).not.toHaveProperty(['inputs', 'runAsDefaultUser']);
   });
@@ -631,7 +638,7 @@ describe('notices', () => {
     .filter(({ Name }) => flat(Name).startsWith('<Deployment>-audit-'));
 
   test('every audit rule sees reads as well, and goes to the topic', () => {
-    expect(rules).toHaveLength(9);
+    expect(rules).toHaveLength(10);
     for (const rule of rules) {
       expect(rule['State']).toBe('ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS');
       expect(rule['Targets']).toMatchObject([

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError, type ErrorCode } from '../../../agent/errors.ts';
 import type { Lease } from '../../../agent/ledger/ledger.ts';
-import { noteError } from '../../../agent/lifecycle/work.ts';
+import { bootOf, noteError } from '../../../agent/lifecycle/work.ts';
 import { createLeasedWork, INSTANCE, launch, type LeasedWork } from './leased-work.ts';
 
 let scene: LeasedWork;
@@ -61,4 +61,12 @@ describe('why an action is not done yet', () => {
       await expect(note('join-failed', 'no')).rejects.toMatchObject({ code });
     },
   );
+});
+
+test('boots of one group from one place are of one kind, and what had begun before its action is no boot', () => {
+  const { group, startedAt: since } = launch;
+  expect(bootOf(launch)).toEqual({ kind: `${group} EC2`, since });
+  expect(bootOf({ ...launch, origin: 'WarmPool' })).toEqual({ kind: `${group} WarmPool`, since });
+  expect(bootOf({ ...launch, source: 'request' })).toBeUndefined();
+  expect(bootOf({ ...launch, source: 'event' })).toBeUndefined();
 });

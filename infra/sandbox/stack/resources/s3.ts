@@ -8,6 +8,7 @@ export const s3: ResourceTypes = {
       'BucketEncryption',
       'LifecycleConfiguration',
       'LoggingConfiguration',
+      'ObjectLockConfiguration',
       'ObjectLockEnabled',
       'OwnershipControls',
       'PublicAccessBlockConfiguration',
