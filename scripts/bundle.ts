@@ -27,8 +27,8 @@ export function literalKeys(source: string): string {
 
 const unusedSchemas: Plugin = {
   name: 'unused schemas',
-  setup({ onLoad }) {
-    onLoad({ filter: SCHEMAS }, async ({ path }) => ({
+  setup(bundling) {
+    bundling.onLoad({ filter: SCHEMAS }, async ({ path }) => ({
       contents: literalKeys(await readFile(path, 'utf8')),
       loader: 'js',
     }));

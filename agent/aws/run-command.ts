@@ -3,11 +3,12 @@ import {
   paginateDescribeInstanceInformation,
   paginateListCommandInvocations,
   SendCommandCommand,
+  type CommandInvocation,
   type CommandPlugin,
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import { AdjoinError } from '../errors.ts';
-import type { Invocation } from '../nodes/poller.ts';
+import type { Invocation, ListedInvocation } from '../nodes/poller.ts';
 import type { CommandRequest, RunCommand } from '../nodes/nodes.ts';
 import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
 
@@ -29,6 +30,20 @@ function outputOf(steps: readonly CommandPlugin[]): Pick<Invocation, 'output' | 
   const isSkipped = outputs.length > 0 && ran.length === 0;
   return { output: ran.join('\n'), ...(isSkipped && { isSkipped }) };
 }
+
+const invocationOf = (listed: CommandInvocation): Invocation => ({
+  instanceId: listed.InstanceId ?? '',
+  status: listed.Status ?? '',
+  detail: listed.StatusDetails ?? '',
+  ...outputOf(listed.CommandPlugins ?? []),
+});
+
+/**
+ * The time as the filter `InvokedAfter` takes it: in whole seconds. One earlier, because the API reference does not say whether what
+ * was sent in that second counts.
+ */
+const secondBefore = (time: number): string =>
+  `${new Date(Math.floor(time / 1000 - 1) * 1000).toISOString().slice(0, 19)}Z`;
 
 function refusalOf(error: unknown, request: CommandRequest): AdjoinError | undefined {
   const name = awsErrorOf(error)?.name;
@@ -84,10 +99,10 @@ export function createRunCommand(client: SSMClient): RunCommand {
               }),
               { abortSignal: signal },
             );
-            const commandId = answer.Command?.CommandId;
+            const { CommandId: commandId, RequestedDateTime } = answer.Command ?? {};
             if (!commandId)
               throw new AdjoinError('aws-unavailable', 'ssm:SendCommand answered without a command ID.');
-            return commandId;
+            return { commandId, requestedAt: RequestedDateTime?.getTime() };
           } catch (error) {
             throw refusalOf(error, request) ?? error;
           }
@@ -102,16 +117,25 @@ export function createRunCommand(client: SSMClient): RunCommand {
         paginateListCommandInvocations({ client, pageSize: PAGE }, { CommandId: commandId, Details: true }),
       );
       for await (const page of pages) {
-        for (const invocation of page.CommandInvocations ?? []) {
-          invocations.push({
-            instanceId: invocation.InstanceId ?? '',
-            status: invocation.Status ?? '',
-            detail: invocation.StatusDetails ?? '',
-            ...outputOf(invocation.CommandPlugins ?? []),
-          });
-        }
+        invocations.push(...(page.CommandInvocations ?? []).map(invocationOf));
       }
       return invocations;
+    },
+    async *listSince(requestedAt) {
+      const pages = pagesOfAws(
+        'ssm:ListCommandInvocations',
+        undefined,
+        paginateListCommandInvocations(
+          { client, pageSize: PAGE },
+          { Filters: [{ key: 'InvokedAfter', value: secondBefore(requestedAt) }], Details: true },
+        ),
+      );
+      for await (const page of pages) {
+        yield (page.CommandInvocations ?? []).map((each): ListedInvocation => ({
+          commandId: each.CommandId ?? '',
+          ...invocationOf(each),
+        }));
+      }
     },
     async registered(instanceIds) {
       const found = new Set<string>();

@@ -139,7 +139,6 @@ export interface Extension {
   /** Says the exit code. */
   readonly end: (code: number) => void;
   readonly perform: Perform;
-  readonly withConfig: typeof withConfig;
 }
 
 function createProgram(
@@ -195,7 +194,7 @@ function createProgram(
   addRequest(program, 'unjoin', terminal, perform);
   addDeadLetters(program, terminal, perform);
   addDocument(program, terminal, end);
-  extend?.({ program, terminal, end, perform, withConfig });
+  extend?.({ program, terminal, end, perform });
   return program;
 }
 

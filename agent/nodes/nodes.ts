@@ -12,7 +12,7 @@ import {
   type ProbeFacts,
   type Purpose,
 } from './contract.ts';
-import { createPoller, type Invocation } from './poller.ts';
+import { createPoller, type Invocation, type ListedInvocation, type SentCommand } from './poller.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 
 export interface Document {
@@ -32,11 +32,12 @@ export interface CommandRequest {
 export interface RunCommand {
   /**
    * @param signal once it aborts, a command that has been held back until then is not sent
-   * @returns the command ID
    * @throws AdjoinError `node-not-ready`, `node-unsupported`, `document-mismatch`, `aws-…`; the signal's reason
    */
-  send(request: CommandRequest, signal: AbortSignal): Promise<string>;
+  send(request: CommandRequest, signal: AbortSignal): Promise<SentCommand>;
   list(commandId: string): Promise<readonly Invocation[]>;
+  /** Page by page, what was sent at this time or later, milliseconds since the Unix epoch by the service's clock. */
+  listSince(requestedAt: number): AsyncIterable<readonly ListedInvocation[]>;
   registered(instanceIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
@@ -140,6 +141,8 @@ export const NODES_PER_JOIN = 40;
  * gets it later than that does nothing: it may be the next life of the same instance (a new root volume).
  */
 const LEAVE_DELIVERY_SECONDS = 30;
+/** Milliseconds that a join takes at least: adcli alone takes one second, and sssd has to start and find the domain. */
+const QUICKEST_JOIN_MS = 3_000;
 /** Milliseconds beyond delivery and execution before a command counts as lost. */
 const SLACK_MS = 10_000;
 
@@ -237,6 +240,7 @@ export function createNodes(options: NodesOptions): Nodes {
   const { runCommand, clock, documents } = options;
   const poller = createPoller({
     list: (commandId) => runCommand.list(commandId),
+    listSince: (requestedAt) => runCommand.listSince(requestedAt),
     clock,
     intervalMs: options.commandPollMs,
   });
@@ -244,7 +248,7 @@ export function createNodes(options: NodesOptions): Nodes {
   const deliverySeconds = (purpose: Purpose): number =>
     purpose === 'leave' ? Math.min(options.deliverySeconds, LEAVE_DELIVERY_SECONDS) : options.deliverySeconds;
 
-  async function sendTogether(first: Task, others: readonly Task[]): Promise<string> {
+  async function sendTogether(first: Task, others: readonly Task[]): Promise<SentCommand> {
     const tasks = [first, ...others];
     const entries = tasks.flatMap((task) => task.entry ?? []);
     const nodes = tasks.map((task) => task.node);
@@ -262,23 +266,23 @@ export function createNodes(options: NodesOptions): Nodes {
       deliverySeconds: deliverySeconds(first.purpose),
       comment: `adjoin ${first.purpose} ${whom}`,
     };
-    const commandId = await whileWanted(tasks, (signal) => runCommand.send(request, signal));
-    options.onCommand({ purpose: first.purpose, commandId, nodes });
-    return commandId;
+    const command = await whileWanted(tasks, (signal) => runCommand.send(request, signal));
+    options.onCommand({ purpose: first.purpose, commandId: command.commandId, nodes });
+    return command;
   }
 
   /**
    * One command for all of them or, when one of them makes it fail, one for each half: few calls find one of fifty.
-   * @param sent is given each one's command ID, or why there is none
+   * @param sent is given each one's command, or why there is none
    */
-  async function sendApart(tasks: readonly Task[], sent: Map<Task, string | Error>): Promise<void> {
+  async function sendApart(tasks: readonly Task[], sent: Map<Task, SentCommand | Error>): Promise<void> {
     // Time has passed; a late command could reach the next life of the same instance.
     const wanted = tasks.filter((task) => !task.signal.aborted);
     const [first, ...others] = wanted;
     if (!first) return;
     try {
-      const commandId = await sendTogether(first, others);
-      for (const task of wanted) sent.set(task, commandId);
+      const command = await sendTogether(first, others);
+      for (const task of wanted) sent.set(task, command);
     } catch (error) {
       const known = asAdjoinError(error);
       if (others.length === 0 || !REFUSED_FOR_ONE.has(known.code)) {
@@ -292,14 +296,14 @@ export function createNodes(options: NodesOptions): Nodes {
     }
   }
 
-  const sharing = (maximum: number): Batch<Task, string> =>
+  const sharing = (maximum: number): Batch<Task, SentCommand> =>
     createBatch({
       keyOf: (task) => JSON.stringify([task.purpose, task.document.name, task.shared]),
       maximum,
       windowMs: options.coalesceMs,
       clock,
       async run(tasks) {
-        const sent = new Map<Task, string | Error>();
+        const sent = new Map<Task, SentCommand | Error>();
         await sendApart(tasks, sent);
         return tasks.map((task) => sent.get(task) ?? asAdjoinError(task.signal.reason));
       },
@@ -310,12 +314,15 @@ export function createNodes(options: NodesOptions): Nodes {
   async function run(task: Task): Promise<Invocation> {
     const { node, signal } = task;
     const { instanceId } = node;
-    const commandId = await (task.purpose === 'join' ? sendJoin : sendOne)(task, signal);
+    const command = await (task.purpose === 'join' ? sendJoin : sendOne)(task, signal);
     const executionMs = options.executionSeconds[task.purpose] * 1000;
     // Before and after the restart, the script has its whole time.
     const restartMs = task.restarts === true ? RESTART_MS + executionMs : 0;
     const limit = deliverySeconds(task.purpose) * 1000 + executionMs + restartMs + SLACK_MS;
-    const invocation = await poller.wait(commandId, instanceId, clock.now() + limit, signal, task.purpose);
+    const kind = `${task.purpose} ${task.document.name}`;
+    const leastMs = task.purpose === 'join' ? QUICKEST_JOIN_MS : 0;
+    const invocation = await poller.wait(command, instanceId, clock.now() + limit, signal, kind, leastMs);
+    const { commandId } = command;
     const where = `Command ${commandId} (${task.purpose}) on ${instanceId}`;
     const detail = invocation.detail.replaceAll(' ', '');
     if (OTHER_PLATFORM.test(detail)) {

@@ -1,9 +1,11 @@
 /** What can be typed at an operator's desk, beside the commands that a worker has as well. */
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Extension } from '../cli/cli.ts';
 import { NODE_ID } from '../lifecycle/request.ts';
 import { HEARTBEAT } from './attach/attach.ts';
 import { runAttach } from './attach/command.ts';
+import { runDeploy } from './deploy/command.ts';
+import { runDestroy } from './destroy/command.ts';
 import { runDoctor } from './doctor/command.ts';
 import type { Prompt } from './prompt.ts';
 import { runPut } from './secret/command.ts';
@@ -11,6 +13,14 @@ import { runPut } from './secret/command.ts';
 interface ConfigOption {
   readonly config: string;
 }
+
+/** What is deployed, as a person says it. */
+const SETTINGS = 'adjoin.json';
+/** The agent's configuration, as `deploy` writes it for the other commands. */
+const CONFIG = 'adjoin-config.json';
+
+const withConfig = (command: Command): Command =>
+  command.option('--config <file>', "the agent's configuration, as deploy writes it", CONFIG);
 
 interface DoctorArguments extends ConfigOption {
   readonly group?: readonly string[];
@@ -45,7 +55,7 @@ function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a whole number of seconds.');
 }
 
-function addDoctor({ program, terminal, perform, withConfig }: Extension): void {
+function addDoctor({ program, terminal, perform }: Extension): void {
   withConfig(
     program
       .command('doctor')
@@ -104,7 +114,7 @@ const ATTACH = {
     'Remove the hooks of an Auto Scaling group. Members stay members; what waits for\nan answer goes on as the hook says: a launch is ended, a termination goes on.',
 } as const;
 
-function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 'attach' | 'detach'): void {
+function addAttach({ program, terminal, perform }: Extension, verb: 'attach' | 'detach'): void {
   const command = withConfig(program.command(verb).description(ATTACH[verb]).argument('<group>', 'its name'));
   if (verb === 'attach') {
     command
@@ -138,6 +148,79 @@ function addAttach({ program, terminal, perform, withConfig }: Extension, verb: 
     });
 }
 
+interface DeployArguments {
+  readonly file: string;
+  readonly config: string;
+  readonly template?: string;
+  readonly agent?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly yes?: true;
+  readonly wait?: number;
+}
+
+function addDeploy({ program, terminal, end }: Extension, prompt: Prompt): void {
+  program
+    .command('deploy')
+    .description(
+      'Make or change the stack. It shows what CloudFormation will do and what that\ncosts, asks, follows it to its end, and compares the documents. It can be\nrepeated: it goes on from what is there.',
+    )
+    .option('--file <file>', 'settings of the deployment', SETTINGS)
+    .option('--config <file>', 'where the configuration for other commands goes', CONFIG)
+    .option('--template <file>', 'the template, if not that of this package')
+    .option('--agent <file>', "the agent's file, if not that of this package")
+    .option('--wait <seconds>', 'ask for so long whether a worker answers', seconds)
+    .option('--dry-run', 'only show what would be made; nothing of it stays')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 well, 64 nobody can be asked, 70 not deployed (it says why and what\nis there).',
+    )
+    .action(async ({ file, config, template, agent, wait, ...options }: DeployArguments) =>
+      end(
+        await runDeploy(
+          {
+            file,
+            config,
+            ...(template !== undefined && { template }),
+            ...(agent !== undefined && { agent }),
+            dryRun: options.dryRun ?? false,
+            json: options.json ?? false,
+            yes: options.yes ?? false,
+            waitMs: (wait ?? 0) * 1000,
+          },
+          prompt,
+          terminal,
+        ),
+      ),
+    );
+}
+
+interface DestroyArguments {
+  readonly file: string;
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+function addDestroy({ program, terminal, end }: Extension, prompt: Prompt): void {
+  program
+    .command('destroy')
+    .description(
+      'Delete the stack. It says before what stays, refuses while hooks of groups send\nto it, and wants its name typed.',
+    )
+    .option('--file <file>', 'settings of the deployment', SETTINGS)
+    .option('--yes', 'ask nothing')
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 gone, 64 nobody can be asked, 70 not deleted (it says why and what is\nthere).',
+    )
+    .action(async ({ file, json, yes }: DestroyArguments) =>
+      end(await runDestroy({ file, json: json ?? false, yes: yes ?? false }, prompt, terminal)),
+    );
+}
+
 interface SecretArguments extends ConfigOption {
   readonly domain?: string;
   readonly user?: string;
@@ -147,7 +230,7 @@ interface SecretArguments extends ConfigOption {
   readonly rolePath: string;
 }
 
-function addSecret({ program, terminal, perform, withConfig }: Extension, prompt: Prompt): void {
+function addSecret({ program, terminal, perform }: Extension, prompt: Prompt): void {
   const put = withConfig(
     program
       .command('secret')
@@ -196,6 +279,8 @@ function addSecret({ program, terminal, perform, withConfig }: Extension, prompt
 
 /** @param prompt where a person answers questions */
 export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
+  addDeploy(extension, prompt);
+  addDestroy(extension, prompt);
   addSecret(extension, prompt);
   addDoctor(extension);
   addAttach(extension, 'attach');

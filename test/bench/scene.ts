@@ -1,5 +1,5 @@
 /** Fleets for the bench, and the times that their nodes take. All of it is the same in each run. */
-import { createFleet, type Fleet } from '../support/fleet.ts';
+import { createFleet, type Fleet, type FleetOptions } from '../support/fleet.ts';
 
 /** Slots of each kind; the agent's default. */
 export const SLOTS = 64;
@@ -34,7 +34,12 @@ const groupOf = (instanceId: string): string => `group-${instanceId.slice(2, 3)}
 export const idsOf = (group: number, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `i-${group}${index.toString(16).padStart(16, '0')}`);
 
-export const newFleet = (): Fleet => createFleet({ bootMs, runMs, groupOf });
+export const newFleet = (options: Pick<FleetOptions, 'quotas' | 'silent'> = {}): Fleet =>
+  createFleet({ bootMs, runMs, groupOf, ...options });
+
+/** Milliseconds that a launch takes by itself, on the node alone: nothing is called, nothing waits. */
+export const bareMs = (instanceId: string): number =>
+  bootMs(instanceId) + runMs('probe', instanceId) + runMs('join', instanceId);
 
 /** Lets time pass until each of the instances is in this state, or until so many milliseconds have passed. @returns whether they are */
 export async function reach(

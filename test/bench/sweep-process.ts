@@ -1,5 +1,4 @@
 /** One sweep, as the worker makes it, of a deployment of so many accounts. Prints what it cost. */
-import { readFileSync } from 'node:fs';
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EC2Client } from '@aws-sdk/client-ec2';
@@ -14,6 +13,7 @@ import { createLedger } from '../../agent/ledger/ledger.ts';
 import { sweep } from '../../agent/sweep/sweep.ts';
 import { descriptorOf, DOMAIN_SID, SERVICE_ACCOUNT } from '../support/security.ts';
 import { silentLog } from '../support/memory-log.ts';
+import { peakBytes } from './peak.ts';
 import { guidOf, idOf, nameOf, OWNER_ID, type SweepCost } from './sweep-names.ts';
 
 const [endpoint = '', accounts = '0'] = process.argv.slice(2);
@@ -59,15 +59,6 @@ const ledger = createLedger({
   nextOwner: () => 'bench/1',
   leaseMs: 96_000,
 });
-/**
- * The most memory that this process has had, in bytes. Not what `getrusage` says: over an `exec` that keeps what the process was
- * before, a copy of its parent.
- */
-function peakBytes(): number {
-  const [, kilobytes = 'NaN'] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
-}
-
 const unexpected = (): Promise<never> => Promise.reject(new TypeError('There is nothing to remove.'));
 
 const began = performance.now();

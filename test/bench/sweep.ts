@@ -2,15 +2,10 @@
  * What a sweep of a large deployment costs, in a process of its own so that its memory is its own. The ledger and EC2 answer over
  * the loopback, to the adapters and the clients that the worker has; the controller's pages are made in that process.
  */
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expiryFrom } from '../../agent/ledger/membership.ts';
-import { bundleAgent } from '../../scripts/bundle.ts';
 import { startAwsEndpoint, type AwsRequest } from '../support/aws-endpoint.ts';
 import { DOMAIN_SID } from '../support/security.ts';
+import { answerOf, inBundle } from './bundled.ts';
 import type { Figure } from './figures.ts';
 import { guidOf, idOf, nameOf, OWNER_ID, type SweepCost } from './sweep-names.ts';
 
@@ -106,31 +101,15 @@ async function countSweep(program: string, deployment: Deployment): Promise<Coun
   await using endpoint = await startAwsEndpoint(({ operation, input }) =>
     operation === 'Scan' ? scan(input, deployment, now) : describe(input),
   );
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    program,
-    endpoint.client.endpoint,
-    String(deployment.accounts),
-  ]);
-  const cost: SweepCost = JSON.parse(stdout);
+  const given = [endpoint.client.endpoint, String(deployment.accounts)];
+  const cost: SweepCost = JSON.parse(await answerOf(program, given));
   const asked = (wanted: string): number =>
     endpoint.requests.filter(({ operation }) => operation === wanted).length;
   return { ...cost, scans: asked('Scan'), describes: asked('DescribeInstances') };
 }
 
-/** One file, as the worker is: the sources themselves would have Node compile TypeScript, which takes more memory than the sweep. */
-async function inBundle<T>(use: (program: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'adjoin-bench-'));
-  try {
-    const program = join(folder, 'sweep.mjs');
-    await bundleAgent(program, 'test/bench/sweep-process.ts');
-    return await use(program);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
 export function countSweeps(deployments: readonly Deployment[]): Promise<CountedSweep[]> {
-  return inBundle(async (program) => {
+  return inBundle('test/bench/sweep-process.ts', async (program) => {
     const counted: CountedSweep[] = [];
     for (const deployment of deployments) counted.push(await countSweep(program, deployment));
     return counted;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomPassword } from '../../infra/sandbox/domain/password.ts';
 import { describeReal } from '../support/sandbox.ts';
+import { unlessThin } from '../support/slice.ts';
 import {
   computerNames,
   eventually,
@@ -125,24 +126,26 @@ describeReal('a wrong service password', (ground) => {
     expect(await refusedBinds()).toBe(1);
   }, 180_000);
 
-  test('an agent that has lost its connections holds the launches, without another bind, until a version is right', async () => {
-    const restarted = Date.now();
-    system.agent()?.kill('SIGKILL');
-    await eventually('a new agent that knows of the refusal', 30_000, async () =>
-      (await saidSince(restarted)).length > 0 ? true : undefined,
-    );
-    await system.setDesiredCapacity(4);
-    const held = await onlyInstance(system, 'Pending:Wait', 30_000);
-    await eventually('the launch held', 30_000, async () =>
-      (await membershipOf(system, held))?.lastError?.code === 'credential-refused' ? true : undefined,
-    );
-    expect(await refusedBinds()).toBe(1);
-    await putCredential(system);
-    expect(await inService(system, 4, 60_000)).toContain(held);
-    expect(await refusedBinds()).toBe(0);
-    const logged = JSON.stringify(await logEntries(system));
-    expect(logged).not.toContain('Wrong-password-2');
-  }, 180_000);
+  unlessThin(() => {
+    test('an agent that has lost its connections holds the launches, without another bind, until a version is right', async () => {
+      const restarted = Date.now();
+      system.agent()?.kill('SIGKILL');
+      await eventually('a new agent that knows of the refusal', 30_000, async () =>
+        (await saidSince(restarted)).length > 0 ? true : undefined,
+      );
+      await system.setDesiredCapacity(4);
+      const held = await onlyInstance(system, 'Pending:Wait', 30_000);
+      await eventually('the launch held', 30_000, async () =>
+        (await membershipOf(system, held))?.lastError?.code === 'credential-refused' ? true : undefined,
+      );
+      expect(await refusedBinds()).toBe(1);
+      await putCredential(system);
+      expect(await inService(system, 4, 60_000)).toContain(held);
+      expect(await refusedBinds()).toBe(0);
+      const logged = JSON.stringify(await logEntries(system));
+      expect(logged).not.toContain('Wrong-password-2');
+    }, 180_000);
+  });
 
   test('a new password is taken up by a connection of its own, while there is no work', async () => {
     await system.domain.setServicePassword(randomPassword());

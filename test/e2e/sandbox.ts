@@ -33,8 +33,8 @@ export async function openSystem(ground: Ground, options: Partial<SandboxOptions
   return { ...sandbox, subject: subjectOf(sandbox) };
 }
 
-/** Real daemons take real time; this is how often they are asked. */
-const pollMs = 100;
+/** Real daemons take real time; this is how often they are asked. Asking is work for the processors that they need. */
+const pollMs = 200;
 
 /** Asks until there is an answer other than undefined. Fails with `what` after the limit. */
 export async function eventually<Answer>(

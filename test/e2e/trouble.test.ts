@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 import { accountId, region } from '../../infra/sandbox/inside/sandbox.ts';
 import { describeReal } from '../support/sandbox.ts';
+import { unlessThin } from '../support/slice.ts';
 import {
   computerNames,
   eventually,
@@ -75,46 +76,50 @@ describeReal('an agent in trouble', (ground) => {
     await system.stop();
   }, 180_000);
 
-  test('garbage ends in the dead-letter queue', async () => {
-    const garbage = [
-      'not JSON',
-      '{}',
-      '[]',
-      '{"Message":"{"}',
-      '{"LifecycleTransition":"autoscaling:EC2_INSTANCE_SLEEPING"}',
-    ];
-    for (const body of garbage) await queues.send(body);
-    await eventually('garbage among the dead letters', 90_000, async () =>
-      (await queues.depth(system.stack.deadLetterQueueUrl)) === garbage.length ? true : undefined,
-    );
-    expect(await queues.depth()).toBe(0);
-  }, 180_000);
+  unlessThin(() => {
+    test('garbage ends in the dead-letter queue', async () => {
+      const garbage = [
+        'not JSON',
+        '{}',
+        '[]',
+        '{"Message":"{"}',
+        '{"LifecycleTransition":"autoscaling:EC2_INSTANCE_SLEEPING"}',
+      ];
+      for (const body of garbage) await queues.send(body);
+      await eventually('garbage among the dead letters', 90_000, async () =>
+        (await queues.depth(system.stack.deadLetterQueueUrl)) === garbage.length ? true : undefined,
+      );
+      expect(await queues.depth()).toBe(0);
+    }, 180_000);
+  });
 
-  test('a forged message for an instance that is not the group’s is deleted, and nothing is done', async () => {
-    const dead = await queues.depth(system.stack.deadLetterQueueUrl);
-    await queues.send(
-      JSON.stringify({
-        Origin: 'EC2',
-        Destination: 'AutoScalingGroup',
-        Service: 'AWS Auto Scaling',
-        AccountId: accountId,
-        RequestId: '6a9b1c2d-0000-4000-8000-000000000000',
-        LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
-        AutoScalingGroupName: system.stack.autoScalingGroup,
-        LifecycleHookName: 'adjoin-launch',
-        EC2InstanceId: 'i-0feedfacefeedface',
-        LifecycleActionToken: '6a9b1c2d-0000-4000-8000-000000000001',
-        Time: new Date().toISOString(),
-        region,
-      }),
-    );
-    await eventually('the message deleted', 30_000, async () =>
-      (await queues.depth()) === 0 ? true : undefined,
-    );
-    expect(await queues.depth(system.stack.deadLetterQueueUrl)).toBe(dead);
-    expect(await membershipOf(system, 'i-0feedfacefeedface')).toBeUndefined();
-    expect(await computerNames(system)).toEqual([]);
-  }, 180_000);
+  unlessThin(() => {
+    test('a forged message for an instance that is not the group’s is deleted, and nothing is done', async () => {
+      const dead = await queues.depth(system.stack.deadLetterQueueUrl);
+      await queues.send(
+        JSON.stringify({
+          Origin: 'EC2',
+          Destination: 'AutoScalingGroup',
+          Service: 'AWS Auto Scaling',
+          AccountId: accountId,
+          RequestId: '6a9b1c2d-0000-4000-8000-000000000000',
+          LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+          AutoScalingGroupName: system.stack.autoScalingGroup,
+          LifecycleHookName: 'adjoin-launch',
+          EC2InstanceId: 'i-0feedfacefeedface',
+          LifecycleActionToken: '6a9b1c2d-0000-4000-8000-000000000001',
+          Time: new Date().toISOString(),
+          region,
+        }),
+      );
+      await eventually('the message deleted', 30_000, async () =>
+        (await queues.depth()) === 0 ? true : undefined,
+      );
+      expect(await queues.depth(system.stack.deadLetterQueueUrl)).toBe(dead);
+      expect(await membershipOf(system, 'i-0feedfacefeedface')).toBeUndefined();
+      expect(await computerNames(system)).toEqual([]);
+    }, 180_000);
+  });
 
   test('killed in the middle of a join, it takes the join up again', async () => {
     await system.setDesiredCapacity(1);
@@ -166,22 +171,24 @@ describeReal('an agent in trouble', (ground) => {
     expect(await computerNames(system)).toHaveLength(1);
   }, 180_000);
 
-  test('an instance that is terminated behind its hooks is replaced by a member, and harms nobody', async () => {
-    const [victim] = await inService(system, 1, 10_000);
-    const ec2 = new EC2Client(system.developer);
-    await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim ?? ''] }));
-    ec2.destroy();
-    const [replacement] = await eventually('a replacement, and the victim gone', 60_000, async () => {
-      const { states } = await system.subject.look();
-      if (states.has(victim ?? '')) return undefined;
-      const others = [...states].filter(([, state]) => state === 'InService').map(([id]) => id);
-      return others.length === 1 ? others : undefined;
-    });
-    const stamps = (await system.auditor.computers()).map((account) => account.stamp);
-    expect(stamps).toContain(system.subject.expected.stampOf(replacement ?? ''));
-    expect(await system.subject.witnesses.leftovers([replacement ?? ''])).toEqual([]);
-    expect(system.agent()?.deaths).toHaveLength(1);
-  }, 180_000);
+  unlessThin(() => {
+    test('an instance that is terminated behind its hooks is replaced by a member, and harms nobody', async () => {
+      const [victim] = await inService(system, 1, 10_000);
+      const ec2 = new EC2Client(system.developer);
+      await ec2.send(new TerminateInstancesCommand({ InstanceIds: [victim ?? ''] }));
+      ec2.destroy();
+      const [replacement] = await eventually('a replacement, and the victim gone', 60_000, async () => {
+        const { states } = await system.subject.look();
+        if (states.has(victim ?? '')) return undefined;
+        const others = [...states].filter(([, state]) => state === 'InService').map(([id]) => id);
+        return others.length === 1 ? others : undefined;
+      });
+      const stamps = (await system.auditor.computers()).map((account) => account.stamp);
+      expect(stamps).toContain(system.subject.expected.stampOf(replacement ?? ''));
+      expect(await system.subject.witnesses.leftovers([replacement ?? ''])).toEqual([]);
+      expect(system.agent()?.deaths).toHaveLength(1);
+    }, 180_000);
+  });
 
   test('told to stop in the middle of a join, it ends with 0, and its successor finishes', async () => {
     holding = true;

@@ -44,6 +44,26 @@ export function testFiles(): string[] {
   return globSync('test/**/*.test.ts').toSorted();
 }
 
+/**
+ * Files that a run of everything leaves to their layer and to the deep run, with what stands for their promise meanwhile:
+ * each has a domain of its own to start, or looks at the sandbox and not at the product.
+ */
+export const leftOut: Readonly<Record<string, readonly string[]>> = {
+  'test/integration/sandbox/domain.test.ts': ['test/integration/directory/directory.test.ts'],
+  'test/integration/directory/tombstones.test.ts': [
+    'test/unit/directory/dns-records.test.ts',
+    'test/integration/directory/directory.test.ts',
+  ],
+  'test/e2e/own-scripts.test.ts': ['test/unit/lifecycle/own-documents.test.ts'],
+  'test/e2e/windows.test.ts': ['test/windows/scripts.test.ts', 'test/e2e/unjoin-only.test.ts'],
+  'test/e2e/adversary/nodes.test.ts': ['test/e2e/adversary/node.test.ts', 'test/unit/nodes/contract.test.ts'],
+};
+
+/** What a run of everything plays. */
+export function ofEverything(files: readonly string[]): string[] {
+  return files.filter((file) => !Object.hasOwn(leftOut, file));
+}
+
 /** What says in a test file that it leaves cases out when everything is run: the import of `slice.ts`, or one of the variables. */
 const leavesOut = /support\/(slice|schedule-check)\.ts'|CRASH_SHARE|CHAOS_MINUTES/;
 
@@ -51,7 +71,8 @@ const leavesOut = /support\/(slice|schedule-check)\.ts'|CRASH_SHARE|CHAOS_MINUTE
 export async function searching(files: readonly string[]): Promise<string[]> {
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   return files.filter(
-    (file, index) => layerOf(file).name === 'property' || leavesOut.test(texts[index] ?? ''),
+    (file, index) =>
+      layerOf(file).name === 'property' || Object.hasOwn(leftOut, file) || leavesOut.test(texts[index] ?? ''),
   );
 }
 

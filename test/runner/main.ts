@@ -13,7 +13,15 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { findPowerShell } from '../../infra/sandbox/machine/windows/power-shell.ts';
 import { runChecks } from './checks.ts';
 import { jest, none, readReport, sum, type FileResult } from './jest.ts';
-import { parseArguments, pick, searching, testFiles, UsageError, type Picked } from './layers.ts';
+import {
+  ofEverything,
+  parseArguments,
+  pick,
+  searching,
+  testFiles,
+  UsageError,
+  type Picked,
+} from './layers.ts';
 import { passSignals, run } from './process.ts';
 import { closing, layerPart, type Part } from './table.ts';
 
@@ -94,7 +102,7 @@ function isRunning(pid: number): boolean {
 /** Checks and plain tests use what the real-domain tests, which mostly wait for daemons, leave of the processors. */
 async function runAll(): Promise<Part[]> {
   set(brief);
-  const picked = pick(testFiles(), { patterns: [] });
+  const picked = pick(ofEverything(testFiles()), { patterns: [] });
   preparePowerShell(picked);
   const plain = picked.filter(({ ground }) => ground === 'plain');
   const real = picked.filter(({ ground }) => ground !== 'plain');

@@ -40,6 +40,7 @@ import type { Clock } from '../../agent/clock.ts';
 import type { ReceivedMessage } from './memory-queue.ts';
 import { REGION, type Cloud } from './schedule-cloud.ts';
 import type { Kernel } from './schedule-kernel.ts';
+import { createRetries, type Buckets } from './throttle.ts';
 
 /** What runs on a node when a command reaches it. */
 export interface FleetNodes {
@@ -66,6 +67,8 @@ export interface FleetAwsOptions {
   readonly nodes: FleetNodes;
   /** Told of each request, as in `sqs.ReceiveMessage`. */
   readonly count: (operation: string) => void;
+  /** Refuse requests that come too fast. The clients then try again as the SDK's do. @default - none is refused */
+  readonly buckets?: Buckets;
 }
 
 const LONG_POLL_MS = 20_000;
@@ -131,9 +134,20 @@ function inBatch<Entry extends { readonly Id: string | undefined }>(
   return { Successful, Failed };
 }
 
+/** As `agent/aws/errors.ts` knows them. */
+const isThrottled = (error: unknown): boolean =>
+  error instanceof ServiceError && error.name === 'ThrottlingException';
+
+/** The tokens that a request takes of its quota: one, or its units of capacity. An item of a transaction takes two. */
+function tokensOf(command: object): number {
+  if (command instanceof TransactWriteItemsCommand) return 2 * (command.input.TransactItems?.length ?? 0);
+  if (command instanceof TransactGetItemsCommand) return 2 * (command.input.TransactItems?.length ?? 0);
+  return 1;
+}
+
 const keyOf = ({ Item }: Put): string => Item?.['instanceId']?.S ?? '';
 
-export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions): FleetAws {
+export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAwsOptions): FleetAws {
   const items = new Map<string, Record<string, AttributeValue>>();
   const commands = new Map<string, Command>();
 
@@ -298,7 +312,10 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
       for (const _ of gets) for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-read');
       return { Responses: gets.map(({ Key }) => ({ Item: items.get(Key?.['instanceId']?.S ?? '') })) };
     }
-    if (command instanceof SendCommandCommand) return { Command: { CommandId: sendCommand(command.input) } };
+    if (command instanceof SendCommandCommand) {
+      const CommandId = sendCommand(command.input);
+      return { Command: { CommandId, RequestedDateTime: new Date(kernel.now()) } };
+    }
     if (command instanceof ListCommandInvocationsCommand) return listInvocations(command.input);
     if (command instanceof DescribeInstanceInformationCommand) {
       const [filter] = command.input.Filters ?? [];
@@ -313,11 +330,20 @@ export function createFleetAws({ kernel, cloud, nodes, count }: FleetAwsOptions)
   return {
     clients(clock) {
       const served = <T extends object>(service: string, client: T): T => {
-        const send = async (command: object): Promise<object> => {
-          count(`${service}.${command.constructor.name.replace(/Command$/, '')}`);
+        const request = async (command: object): Promise<object> => {
+          const operation = `${service}.${command.constructor.name.replace(/Command$/, '')}`;
+          count(operation);
           await clock.sleep(CALL_MS);
+          if (buckets?.take(operation, tokensOf(command)) === false) {
+            count('units.refused-requests');
+            throw new ServiceError('ThrottlingException');
+          }
           return answer(command, clock);
         };
+        const retries = createRetries(clock, () => 0.5);
+        const send = buckets
+          ? (command: object) => retries.run(() => request(command), isThrottled)
+          : request;
         return Object.assign(client, { send });
       };
       return {

@@ -13,13 +13,14 @@ import { createSlots } from '../../agent/lifecycle/slots.ts';
 import { createNodes } from '../../agent/nodes/nodes.ts';
 import { createWorker, type Worker } from '../../agent/worker.ts';
 import { CALL_MS, createFleetAws } from './fleet-aws.ts';
-import { createMemoryLog, type MemoryLog } from './memory-log.ts';
+import { createMemoryLog, silentLog, type MemoryLog } from './memory-log.ts';
 import { DOMAIN } from './memory-directory.ts';
 import { ACCOUNT, createCloud, REGION, VISIBILITY_MS, type Cloud } from './schedule-cloud.ts';
 import { createDomain, type Domain } from './schedule-domain.ts';
 import { createKernel, type Kernel, type Process } from './schedule-kernel.ts';
 import { LEASE_MS, OPERATION_MS } from './schedule-settings.ts';
 import { noNodeDefaults } from './node-facts.ts';
+import { createBuckets, type Quota } from './throttle.ts';
 
 export interface Fleet {
   readonly kernel: Kernel;
@@ -50,6 +51,10 @@ export interface FleetOptions {
   /** Milliseconds that a document takes on a node. */
   readonly runMs?: (document: string, instanceId: string) => number;
   readonly groupOf?: (instanceId: string) => string;
+  /** What AWS takes of all workers together. @default - anything */
+  readonly quotas?: readonly Quota[];
+  /** Whether nothing is kept of what the workers log. @default false */
+  readonly silent?: boolean;
 }
 
 /** The shape of a ciphertext, with the key that opens it in front. */
@@ -105,6 +110,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
       run: (...ran) => JSON.stringify(answerOf(...ran)),
     },
     count: countCall,
+    ...(options.quotas && { buckets: createBuckets(options.quotas, () => kernel.now()) }),
   });
 
   return {
@@ -197,7 +203,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
         outcomes: { find: () => Promise.resolve(undefined), note: () => Promise.resolve() },
         inquiries: { answer: () => Promise.resolve() },
         slots,
-        log,
+        log: options.silent ? silentLog : log,
         count: () => undefined,
       });
       const worker = createWorker({
@@ -208,7 +214,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
         drainMs: 60_000,
         pauses,
         clock,
-        log,
+        log: options.silent ? silentLog : log,
       });
       void worker.run();
       return worker;

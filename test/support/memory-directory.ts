@@ -99,6 +99,13 @@ function refusalOf(account: MemoryAccount): AdjoinError {
   return new AdjoinError(code, `${dnOf(account)} is not deleted.`);
 }
 
+/** Of each name that was ever asked for: thousands of accounts are looked through again and again. */
+const instances = new Map<string, string | undefined>();
+function instanceNamedBy(name: string): string | undefined {
+  if (!instances.has(name)) instances.set(name, instanceIdOf(name));
+  return instances.get(name);
+}
+
 const DAY_MS = 24 * 3_600_000;
 
 function mustBeProven(remembered: RememberedAccounts, found: readonly MemoryAccount[], now: number): void {
@@ -135,18 +142,18 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
   const isOurs = (account: MemoryAccount, instanceId: string, known: KnownAccounts): boolean =>
     account.objectGuid === known.objectGuid ||
     known.objectSids?.includes(sidOf(account.name)) === true ||
-    (instanceOf(account) === instanceId && (!account.moved || instanceIdOf(account.name) === instanceId));
+    (instanceOf(account) === instanceId && (!account.moved || instanceNamedBy(account.name) === instanceId));
 
   const named = (name: string): MemoryAccount | undefined =>
     [...accounts.values()].find((account) => account.name === name.toUpperCase());
   /** Its name says whose it is, for a computer can't change that; or else its stamp. */
   const instanceOf = ({ name, stamp, byOthers }: MemoryAccount): string | undefined =>
-    byOthers ? undefined : (instanceIdOf(name) ?? stamp);
+    byOthers ? undefined : (instanceNamedBy(name) ?? stamp);
   const stampedFor = (instanceId: string): MemoryAccount[] =>
     [...accounts.values()].filter((account) => !account.moved && instanceOf(account) === instanceId);
   /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
   const stagedFor = (instanceId: string): MemoryAccount | undefined =>
-    stampedFor(instanceId).find(({ name }) => instanceIdOf(name) === instanceId);
+    stampedFor(instanceId).find(({ name }) => instanceNamedBy(name) === instanceId);
   const freeNameFor = (instanceId: string): string | undefined =>
     candidateNames(instanceId, NAME_PREFIXES).find((name) => !named(name) && !squatted.has(name));
 
@@ -288,7 +295,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
         const doomedNames = doomed.map(({ name }) => name);
         const possible = [
           ...candidateNames(instanceId, NAME_PREFIXES),
-          ...names.filter((name) => instanceIdOf(name) === instanceId),
+          ...names.filter((name) => instanceNamedBy(name) === instanceId),
           ...foundNames,
           ...doomedNames,
         ].map((name) => name.toUpperCase());

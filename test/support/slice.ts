@@ -11,6 +11,11 @@ export function sample<T>(cases: readonly T[], oneIn: number): readonly T[] {
   return isThin() ? cases.filter((_, index) => index % oneIn === 0) : cases;
 }
 
+/** Declares tests that a run of everything leaves out: other ones stand for their promise there. */
+export function unlessThin(declare: () => void): void {
+  if (!isThin()) declare();
+}
+
 function isThin(): boolean {
   return process.env['THIN_SLICE'] !== undefined;
 }

@@ -1,8 +1,11 @@
 /** The figures of `npm run bench` that are the same on each machine, in a form that takes seconds. Each may fall, and none may rise. */
 import { describe, expect, test } from '@jest/globals';
 import { countCalls, total } from '../bench/calls.ts';
+import { burst, floorOf } from '../bench/burst-run.ts';
 import { besideTrouble } from '../bench/fairness.ts';
-import { isFailure, isMissed, tableOf } from '../bench/figures.ts';
+import { isFailure, isMissed, markdownOf, tableOf, withTable } from '../bench/figures.ts';
+import { countWaiting } from '../bench/growth.ts';
+import { bareMs, idsOf } from '../bench/scene.ts';
 import { countSweeps } from '../bench/sweep.ts';
 
 describe('calls to AWS', () => {
@@ -29,6 +32,28 @@ test('launches that can’t succeed cost others nothing', async () => {
   expect(beside.medianMs / alone.medianMs).toBeLessThanOrEqual(1.1);
   expect(beside.unjoinMs - alone.unjoinMs).toBeLessThanOrEqual(5_000);
   expect(beside.failing).toEqual(['group-3']);
+});
+
+test('a burst under quotas takes as long as the quotas want, and no hook times out', async () => {
+  const { makespanMs, floorMs, timedOut, inService } = await burst({ launches: 300, workers: 2, slots: 64 });
+  expect({ timedOut, inService }).toEqual({ timedOut: 0, inService: 300 });
+  expect(makespanMs).toBeGreaterThanOrEqual(floorMs);
+  expect(makespanMs / floorMs).toBeLessThanOrEqual(1.1);
+});
+
+test('by the quotas alone, a hundred launches a second come into service after the first two hundred', () => {
+  const few = idsOf(1, 100);
+  expect(floorOf(few)).toBe(Math.max(...few.map(bareMs)));
+  const many = idsOf(1, 20_000);
+  const first = Math.min(...many.map(bareMs));
+  expect(floorOf(many)).toBeGreaterThan(first + (20_000 - 200) * 10);
+  expect(floorOf(many)).toBeLessThan(first + 20_000 * 10 + 2_000);
+});
+
+test('a launch that waits costs no more calls beside ten times as many', async () => {
+  const few = await countWaiting(50);
+  const many = await countWaiting(500);
+  expect(many.calls).toBeLessThanOrEqual(few.calls * 1.05);
 });
 
 test('a sweep reads what has not ended, and asks EC2 for a hundred instances at once', async () => {
@@ -59,11 +84,33 @@ test('a figure beyond its goal is a missed one, and the table says so', () => {
   expect(figures.filter(isMissed).map(({ name }) => name)).toEqual(['a join', 'last']);
   expect(figures.map((figure) => isFailure({ ...figure, onMachine: true }))).not.toContain(true);
   expect(figures.filter(isFailure).map(({ name }) => name)).toEqual(['a join', 'last']);
+  const long = { section, name: 'a name that is longer than its column '.repeat(2), value: 1, unit: '×' };
+  expect(Math.max(...tableOf([...figures, long]).map((line) => line.length))).toBeLessThanOrEqual(80);
   const lines = tableOf(figures).map((line) => line.replaceAll(/ +/g, ' ').trim());
   expect(lines.slice(3)).toEqual([
     'a join 4.10 ≤ 4 ✘',
     'an unjoin 3 ≤ 3 ✔',
     'dollars 0.012 $',
-    'last Infinity s ≤ 1 ✘',
+    'last ∞ s ≤ 1 ✘',
   ]);
+  expect(markdownOf([...figures, { section, name: 'share', value: 0.7, unit: '×', least: 0.8 }])).toEqual([
+    '| figure | measured | goal | |',
+    '| --- | ---: | ---: | --- |',
+    '| Calls: a join | 4.10 | ≤ 4 | ✘ |',
+    '| Calls: an unjoin | 3 | ≤ 3 | ✔ |',
+    '| Calls: last | ∞ s | ≤ 1 | ✘ |',
+    '| Calls: share | 0.700 × | ≥ 0.8 | ✘ |',
+  ]);
+});
+
+test('a page gets the table, and a later one in its place', () => {
+  const figure = (value: number) => ({ section: 'Calls', name: 'a join', value, unit: '', goal: 4 });
+  const once = withTable('# Bench\n\nText.\n', [figure(5)]);
+  expect(once).toContain('Text.\n\n<!-- made by npm run bench -->\n\n| figure |');
+  expect(once).toContain('| Calls: a join | 5 | ≤ 4 | ✘ |');
+  const page = once.replace('made -->', 'made -->\n\n## More');
+  const again = withTable(page, [figure(3)]);
+  expect(again).toContain('| Calls: a join | 3 | ≤ 4 | ✔ |');
+  expect(again).not.toContain('✘');
+  expect(again.endsWith('made -->\n\n## More\n')).toBe(true);
 });

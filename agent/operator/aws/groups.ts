@@ -1,10 +1,11 @@
 /** Tags and hooks of a group, as Auto Scaling shows them. */
 import {
   DescribeLifecycleHooksCommand,
+  paginateDescribeAutoScalingGroups,
   type AutoScalingClient,
   type AutoScalingGroup,
 } from '@aws-sdk/client-auto-scaling';
-import { callAws } from '../../aws/errors.ts';
+import { callAws, pagesOfAws } from '../../aws/errors.ts';
 import type { AttachedHook } from '../attach/attach.ts';
 import type { GroupTag } from '../doctor/ports.ts';
 
@@ -38,4 +39,24 @@ export async function hooksOf(
     heartbeat: hook.HeartbeatTimeout ?? 0,
     ...(hook.NotificationMetadata !== undefined && { metadata: hook.NotificationMetadata }),
   }));
+}
+
+/** Names of the groups that have a hook which sends to this queue, whatever their tags: one call for each group. */
+export async function groupsWithHooksTo(
+  client: AutoScalingClient,
+  queueArn: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const found: string[] = [];
+  const pages = pagesOfAws(
+    'autoscaling:DescribeAutoScalingGroups',
+    signal,
+    paginateDescribeAutoScalingGroups({ client }, { IncludeInstances: false }, { abortSignal: signal }),
+  );
+  for await (const { AutoScalingGroups = [] } of pages)
+    for (const { AutoScalingGroupName: name = '' } of AutoScalingGroups) {
+      const hooks = await hooksOf(client, name, signal);
+      if (hooks.some(({ targetArn }) => targetArn === queueArn)) found.push(name);
+    }
+  return found;
 }

@@ -186,15 +186,15 @@ const cases = {
   'with clusters that record, and a lock': () => {
     const { stack, membership } = own({ sessionRecordLock: Duration.days(90), trailName: 'organization' });
     const executeCommandConfiguration = membership.ecsExecConfiguration;
-    new Cluster(stack, 'Cluster', { vpc: vpcIn(stack), executeCommandConfiguration });
-    return stack;
+    return Stack.of(new Cluster(stack, 'Cluster', { vpc: vpcIn(stack), executeCommandConfiguration }));
   },
   'with two clusters that record': () => {
     const { stack, membership } = own();
     const vpc = vpcIn(stack);
-    for (const id of ['One', 'Two'])
+    const cluster = (id: string) =>
       new Cluster(stack, id, { vpc, executeCommandConfiguration: membership.ecsExecConfiguration });
-    return stack;
+    cluster('One');
+    return Stack.of(cluster('Two'));
   },
   'with a lock that outlives its records': () => own({ sessionRecordLock: Duration.days(366) }).stack,
   'without an administrator': () => own({ administrators: [] }).stack,

@@ -16,12 +16,14 @@ import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 export const place = { region: 'eu-central-1', accountId: '123456789012' };
 export const domainPassword = 'a-password-that-nobody-else-has';
 
-export interface Deployed extends AsyncDisposable {
+/** An account in which nothing is deployed yet. */
+export interface EmptyAccount extends AsyncDisposable {
   readonly cloud: Cloud;
   readonly permissions: Permissions;
   readonly account: Account;
-  readonly stack: Stack;
   readonly developer: ClientConfig;
+  /** Address of the VPC's door. */
+  readonly vpcEndpoint: string;
   /** A session of a role, at the internet's door or at the VPC's. */
   session(
     roleArn: string,
@@ -30,13 +32,15 @@ export interface Deployed extends AsyncDisposable {
   ): ClientConfig;
 }
 
-export async function deployed(options: { workers?: number } = {}): Promise<Deployed> {
-  const directory = await mkdtemp(join(tmpdir(), 'adjoin-stack-'));
-  const caFile = join(directory, 'ca.pem');
-  await writeFile(
-    caFile,
-    `-----BEGIN CERTIFICATE-----\n${randomBytes(120).toString('base64')}\n-----END CERTIFICATE-----\n`,
-  );
+export interface Deployed extends EmptyAccount {
+  readonly stack: Stack;
+}
+
+/** Has the form of a CA's certificate. */
+export const somePem = (): string =>
+  `-----BEGIN CERTIFICATE-----\n${randomBytes(120).toString('base64')}\n-----END CERTIFICATE-----\n`;
+
+export async function emptyAccount(): Promise<EmptyAccount> {
   const key = { accessKeyId: 'AKIADEVELOPER', secretAccessKey: 'the developer’s' };
   const people = account(place, 'adjoin');
   const permissions = new Permissions({
@@ -78,14 +82,38 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
   const internet = await listening(cloud.handler);
   const vpc = await listening(cloud.vpcHandler);
   const developer = { endpoint: internet.url, region: place.region, credentials: key };
+  return {
+    cloud,
+    permissions,
+    account: people,
+    developer,
+    vpcEndpoint: vpc.url,
+    session: (roleArn, door, context = {}) => ({
+      endpoint: door === 'vpc' ? vpc.url : internet.url,
+      region: place.region,
+      credentials: cloud.issue({ roleArn, sessionName: 'i-0123456789abcdef0', context }),
+    }),
+    async [Symbol.asyncDispose]() {
+      cloud.close();
+      await internet.close();
+      await vpc.close();
+    },
+  };
+}
+
+export async function deployed(options: { workers?: number } = {}): Promise<Deployed> {
+  const empty = await emptyAccount();
+  const directory = await mkdtemp(join(tmpdir(), 'adjoin-stack-'));
+  const caFile = join(directory, 'ca.pem');
+  await writeFile(caFile, somePem());
   const stack = await deployStack({
     place,
-    cloud,
-    account: people,
+    cloud: empty.cloud,
+    account: empty.account,
     synthesis: await synthesis(),
     deployment: 'adjoin',
-    deployer: developer,
-    vpcEndpoint: vpc.url,
+    deployer: empty.developer,
+    vpcEndpoint: empty.vpcEndpoint,
     credential: {
       domain_name: 'corp.example.test',
       domain_user: 'svc-adjoin',
@@ -98,20 +126,10 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     ...options,
   });
   return {
-    cloud,
-    permissions,
-    account: people,
+    ...empty,
     stack,
-    developer,
-    session: (roleArn, door, context = {}) => ({
-      endpoint: door === 'vpc' ? vpc.url : internet.url,
-      region: place.region,
-      credentials: cloud.issue({ roleArn, sessionName: 'i-0123456789abcdef0', context }),
-    }),
     async [Symbol.asyncDispose]() {
-      cloud.close();
-      await internet.close();
-      await vpc.close();
+      await empty[Symbol.asyncDispose]();
       await rm(directory, { recursive: true });
     },
   };

@@ -23,10 +23,17 @@ const request: CommandRequest = {
 
 describe('a command', () => {
   test('is sent with its document pinned, its time to be delivered and a comment of at most 100 characters', async () => {
-    const { endpoint, runCommand } = await start({ Command: { CommandId: 'c-1' } });
+    const { endpoint, runCommand } = await start(
+      { Command: { CommandId: 'c-1', RequestedDateTime: 1_800_000_000.25 } },
+      { Command: { CommandId: 'c-2' } },
+    );
     await using _ = endpoint;
-    await expect(runCommand.send(request, open)).resolves.toBe('c-1');
-    expect(asked(endpoint)).toEqual([
+    await expect(runCommand.send(request, open)).resolves.toEqual({
+      commandId: 'c-1',
+      requestedAt: 1_800_000_000_250,
+    });
+    await expect(runCommand.send(request, open)).resolves.toEqual({ commandId: 'c-2' });
+    expect(asked(endpoint).slice(1)).toEqual([
       {
         operation: 'SendCommand',
         input: {
@@ -121,6 +128,45 @@ describe('the invocations of a command', () => {
     const listed = runCommand.list('c-1');
     await expect(listed).rejects.toMatchObject({ code: 'aws-throttled' });
     await expect(listed).rejects.toThrow('ssm:ListCommandInvocations of c-1');
+  });
+});
+
+describe('what was sent since a time', () => {
+  test('is listed page by page, from a whole second before it on', async () => {
+    const { endpoint, runCommand } = await start(
+      {
+        CommandInvocations: [{ CommandId: 'c-1', InstanceId: 'i-1', Status: 'Success' }],
+        NextToken: 'page 2',
+      },
+      { CommandInvocations: [{ CommandId: 'c-2', InstanceId: 'i-1', Status: 'Failed' }, {}] },
+    );
+    await using _ = endpoint;
+    const pages: unknown[] = [];
+    for await (const page of runCommand.listSince(Date.UTC(2026, 0, 1, 12, 0, 5, 250))) {
+      pages.push(page);
+      expect(asked(endpoint)).toHaveLength(pages.length);
+    }
+    expect(pages).toEqual([
+      [{ commandId: 'c-1', instanceId: 'i-1', status: 'Success', detail: '', output: '' }],
+      [
+        { commandId: 'c-2', instanceId: 'i-1', status: 'Failed', detail: '', output: '' },
+        { commandId: '', instanceId: '', status: '', detail: '', output: '' },
+      ],
+    ]);
+    const Filters = [{ key: 'InvokedAfter', value: '2026-01-01T12:00:04Z' }];
+    expect(asked(endpoint)[0]).toEqual({
+      operation: 'ListCommandInvocations',
+      input: { Filters, Details: true, MaxResults: 50 },
+    });
+  });
+
+  test('is an error of AWS where a page fails', async () => {
+    const { endpoint, runCommand } = await start({ error: 'ThrottlingException' });
+    await using _ = endpoint;
+    const read = async (): Promise<void> => {
+      for await (const _page of runCommand.listSince(0));
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'aws-throttled' });
   });
 });
 

@@ -70,7 +70,10 @@ describe('a command', () => {
     const sent = runCommand.send(requestOf(bench.booted), open);
     await expect(sent).rejects.toMatchObject({ code: 'aws-denied' });
     await expect(sent).rejects.toThrow(bare);
-    await expect(runCommand.send(requestOf(tagged), open)).resolves.toMatch(/^[0-9a-f-]{36}$/);
+    await expect(runCommand.send(requestOf(tagged), open)).resolves.toEqual({
+      commandId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      requestedAt: expect.any(Number),
+    });
   });
 
   test('that the SDK holds back, as it does when throttled, is not sent once it is given up', async () => {

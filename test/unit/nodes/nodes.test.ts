@@ -93,7 +93,11 @@ beforeEach(() => {
           const refusal = refused.get(instanceId);
           if (refusal) throw refusal;
         }
-        return `command-${number}`;
+        return { commandId: `command-${number}`, requestedAt: undefined };
+      },
+      // They are asked for one by one: when they were sent is not said.
+      listSince: () => {
+        throw new Error('Nothing is listed by time.');
       },
       async list(commandId) {
         const request = requests[Number(commandId.replace('command-', '')) - 1];

@@ -1,6 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
-import { createPoller, type Invocation, type Poller } from '../../../agent/nodes/poller.ts';
+import {
+  createPoller,
+  type Invocation,
+  type ListedInvocation,
+  type Poller,
+} from '../../../agent/nodes/poller.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const open = new AbortController().signal;
@@ -13,12 +18,39 @@ let looks: Map<string, number[]>;
 /** The status of each node by command. */
 let commands: Map<string, Map<string, string>>;
 let fault: (() => void) | undefined;
+/** Times at which all was listed, with the time since which. */
+let listings: { readonly at: number; readonly since: number }[];
+/** What a listing does not show, page by page what it shows besides, and when each command was sent. */
+let hidden: Set<string>;
+let others: ListedInvocation[];
+let sentAt: Map<string, number>;
+let pagesRead: number;
 let poller: Poller;
 
 const pollerOf = (intervalMs: number): Poller =>
   createPoller({
     clock,
     intervalMs,
+    async *listSince(since) {
+      listings.push({ at: clock.now() - start, since: since - start });
+      const shown = [...commands]
+        .filter(([commandId]) => !hidden.has(commandId) && (sentAt.get(commandId) ?? -1) >= since)
+        .flatMap(([commandId, nodes]) =>
+          [...nodes].map(([instanceId, status]): ListedInvocation => ({
+            commandId,
+            instanceId,
+            status,
+            detail: status,
+            output: `${commandId} on ${instanceId}`,
+          })),
+        );
+      const all = [...others, ...shown];
+      for (let from = 0; from === 0 || from < all.length; from += 50) {
+        fault?.();
+        pagesRead += 1;
+        yield all.slice(from, from + 50);
+      }
+    },
     async list(commandId) {
       looks.set(commandId, [...(looks.get(commandId) ?? []), clock.now() - start]);
       fault?.();
@@ -37,6 +69,11 @@ beforeEach(() => {
   looks = new Map();
   commands = new Map();
   fault = undefined;
+  listings = [];
+  hidden = new Set();
+  others = [];
+  sentAt = new Map();
+  pagesRead = 0;
   poller = pollerOf(1_000);
 });
 
@@ -50,7 +87,13 @@ const wait = (
   signal = open,
   kind = 'probe',
 ): Promise<Invocation> => {
-  const waiting = poller.wait(commandId, instanceId, start + ms, signal, kind);
+  const waiting = poller.wait(
+    { commandId, requestedAt: sentAt.get(commandId) },
+    instanceId,
+    start + ms,
+    signal,
+    kind,
+  );
   waiting.catch(() => undefined);
   return waiting;
 };
@@ -126,9 +169,10 @@ describe('the poller', () => {
     commands.set('one', new Map([['i-1', 'InProgress']]));
     void wait('one', 'i-1');
     await clock.advance(65_000);
-    const seconds = (looks.get('one') ?? []).map((at) => at / 1000);
+    const seconds = (looks.get('one') ?? []).map((at) => Math.round(at / 100) / 10);
     expect(seconds).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 17, 20, 23, 26, 30, 34, 39, 44, 49, 54, 59, 64,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10.1, 11.4, 12.8, 14.4, 16.2, 18.2, 20.5, 23.1, 26, 29.2, 32.9, 37, 41.6,
+      46.6, 51.6, 56.6, 61.6,
     ]);
   });
 
@@ -149,6 +193,14 @@ describe('the poller', () => {
     expect(first).toBeGreaterThanOrEqual(16);
     expect(first).toBeLessThanOrEqual(20);
     expect(((looks.get('probe')?.[0] ?? 0) - began) / 1000).toBeLessThanOrEqual(1);
+  });
+
+  test('looks first after the least time of a kind of which nothing is known yet', async () => {
+    commands.set('one', new Map([['i-1', 'Success']]));
+    await clock.until(
+      poller.wait({ commandId: 'one', requestedAt: undefined }, 'i-1', start + HOUR, open, 'join', 3_000),
+    );
+    expect(looks.get('one')).toEqual([3_000]);
   });
 
   test('finds out that commands of a kind have become quicker', async () => {
@@ -245,4 +297,153 @@ describe('the poller', () => {
     commands.set('one', new Map([['i-2', 'Success']]));
     await expect(clock.until(stays)).resolves.toMatchObject({ instanceId: 'i-2' });
   });
+});
+
+describe('several commands', () => {
+  /** So many commands on one node each, sent now. */
+  function running(count: number, each = 'c', ms = HOUR): Promise<Invocation>[] {
+    return Array.from({ length: count }, (_, index) => {
+      const id = `${each}-${index}`;
+      commands.set(id, new Map([[`i-${id}`, 'InProgress']]));
+      sentAt.set(id, clock.now());
+      return wait(id, `i-${id}`, ms);
+    });
+  }
+  const end = (id: string, status = 'Success'): void => void commands.set(id, new Map([[`i-${id}`, status]]));
+  const looksAlone = (): number => [...looks.values()].flat().length;
+
+  test('are looked up in one listing of what was sent since the oldest of them', async () => {
+    void running(1, 'a');
+    await clock.advance(500);
+    const waiting = running(24, 'b');
+    await clock.advance(1_600);
+    expect(looksAlone()).toBe(1);
+    expect(listings).toEqual([{ at: 2_000, since: 0 }]);
+    for (let index = 0; index < 24; index += 1) end(`b-${index}`);
+    const found = await clock.until(Promise.all(waiting));
+    expect(found.map(({ output }) => output)).toEqual(
+      Array.from({ length: 24 }, (_, index) => `b-${index} on i-b-${index}`),
+    );
+    expect(looksAlone()).toBe(1);
+    expect(pagesRead).toBe(2);
+  });
+
+  test('are looked up one by one where that takes no more pages', async () => {
+    for (const id of ['one', 'two']) {
+      const nodes = Array.from({ length: 50 }, (_, index) => `i-${index}`);
+      commands.set(id, new Map(nodes.map((node) => [node, 'InProgress'])));
+      sentAt.set(id, clock.now());
+      for (const node of nodes) void wait(id, node);
+    }
+    await clock.advance(1_500);
+    expect(listings).toEqual([]);
+    expect(looksAlone()).toBe(2);
+  });
+
+  test('a command that the listing does not show is asked for by its ID', async () => {
+    const waiting = running(6);
+    hidden.add('c-3');
+    await clock.advance(1_500);
+    expect(listings).toHaveLength(1);
+    end('c-3', 'Failed');
+    await expect(clock.until(waiting[3] ?? Promise.reject(new Error('none')))).resolves.toMatchObject({
+      status: 'Failed',
+    });
+    expect(looks.get('c-3')).toEqual([2_000]);
+    expect(looksAlone()).toBe(1);
+  });
+
+  test('a listing that shows some nodes of a command leaves the others to a look by its ID', async () => {
+    void running(6);
+    commands.set(
+      'two',
+      new Map([
+        ['i-1', 'Success'],
+        ['i-2', 'Success'],
+      ]),
+    );
+    hidden.add('two');
+    others = [{ commandId: 'two', instanceId: 'i-1', status: 'Success', detail: 'Success', output: '' }];
+    sentAt.set('two', clock.now());
+    const both = [wait('two', 'i-1'), wait('two', 'i-2')];
+    await expect(clock.until(Promise.all(both))).resolves.toHaveLength(2);
+    expect(looks.get('two')).toEqual([2_000]);
+  });
+
+  test('are asked for one by one for a minute after commands of others have filled the pages', async () => {
+    others = Array.from({ length: 5_000 }, (_, index): ListedInvocation => ({
+      commandId: `foreign-${index}`,
+      instanceId: 'i-0',
+      status: 'Success',
+      detail: 'Success',
+      output: '',
+    }));
+    const waiting = running(6);
+    for (let index = 0; index < 6; index += 1) end(`c-${index}`);
+    await expect(clock.until(Promise.all(waiting))).resolves.toHaveLength(6);
+    // As many pages as there are commands, and then each by itself, in the same look.
+    expect(clock.now() - start).toBe(1_000);
+    expect(pagesRead).toBe(6);
+    void running(6, 'd');
+    await clock.advance(50_000);
+    expect(listings).toHaveLength(1);
+    await clock.advance(20_000);
+    expect(listings.length).toBeGreaterThan(1);
+  });
+
+  test('a command is given up at its deadline only after a look by its ID', async () => {
+    hidden.add('c-0');
+    const [late = Promise.reject(new Error('none'))] = running(1, 'c', 1_000);
+    void running(8, 'd');
+    await expect(clock.until(late)).rejects.toThrow('Command c-0 on i-c-0 has not ended in time');
+    expect(looks.get('c-0')).toEqual([1_000]);
+  });
+
+  test('a listing that takes beyond a deadline gives nothing up', async () => {
+    poller = createPoller({
+      clock,
+      intervalMs: 1_000,
+      async *listSince() {
+        await clock.sleep(5_000);
+        yield [];
+      },
+      async list(commandId) {
+        return [{ instanceId: `i-${commandId}`, status: 'Success', detail: 'Success', output: '' }];
+      },
+    });
+    await expect(clock.until(Promise.all(running(6, 'c', 3_000)))).resolves.toHaveLength(6);
+  });
+
+  test('slow down when the listing is throttled, and none of them fails', async () => {
+    const waiting = running(6);
+    fault = throttled;
+    await clock.advance(8_000);
+    expect(listings.map(({ at }) => at)).toEqual([1_000, 3_000, 7_000]);
+    fault = undefined;
+    for (let index = 0; index < 6; index += 1) end(`c-${index}`);
+    await expect(clock.until(Promise.all(waiting))).resolves.toHaveLength(6);
+  });
+
+  test('one whose time the service has not said is never left to a listing', async () => {
+    void running(6);
+    commands.set('two', new Map([['i-1', 'Success']]));
+    await expect(clock.until(wait('two', 'i-1'))).resolves.toMatchObject({ status: 'Success' });
+    expect(looks.get('two')).toEqual([1_000]);
+  });
+});
+
+test('what an outage has taught is forgotten when all have ended by the first look, which is after a minute at most', async () => {
+  commands.set('one', new Map([['i-1', 'InProgress']]));
+  const slow = wait('one', 'i-1');
+  await clock.advance(600_000);
+  commands.set('one', new Map([['i-1', 'Success']]));
+  await clock.until(slow);
+  const took: number[] = [];
+  for (const id of ['two', 'three']) {
+    commands.set(id, new Map([['i-1', 'Success']]));
+    const began = clock.now();
+    await clock.until(wait(id, 'i-1'));
+    took.push(clock.now() - began);
+  }
+  expect(took).toEqual([60_000, 1_000]);
 });

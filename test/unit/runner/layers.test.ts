@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import {
   layerOf,
   layers,
+  leftOut,
+  ofEverything,
   parseArguments,
   pick,
   searching,
@@ -101,4 +103,21 @@ test('the deep run plays every file that leaves something out of a run of everyt
     ]),
   );
   expect(deep).not.toContain('test/e2e/story.test.ts');
+});
+
+test('what a run of everything leaves to the deep run has a guard that it plays', async () => {
+  const found = testFiles();
+  const played = ofEverything(found);
+  expect(played).toHaveLength(found.length - Object.keys(leftOut).length);
+  expect(played).toEqual(expect.arrayContaining(Object.values(leftOut).flat()));
+  expect(await searching(found)).toEqual(expect.arrayContaining(Object.keys(leftOut)));
+});
+
+test('CONTRIBUTING names every file that plays less in a run of everything', async () => {
+  const page = readFileSync('CONTRIBUTING.md', 'utf8');
+  const files = await searching(testFiles());
+  // The folder stands for fuzz/; the other two play the same everywhere.
+  const same = /^test\/property\/(fuzz\/|pool|usable)/;
+  const unnamed = files.filter((file) => !same.test(file) && !page.includes(`\`${file}\``));
+  expect(unnamed).toEqual([]);
 });

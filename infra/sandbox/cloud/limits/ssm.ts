@@ -18,6 +18,66 @@ export const documentBytes: Limit = {
   },
 };
 
+const commandFilter: Source = {
+  title: 'CommandFilter, AWS Systems Manager API Reference',
+  url: 'https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CommandFilter.html',
+};
+
+/** The form of the examples of the reference; no other is documented. */
+export const filterTime: Limit = {
+  what: 'the time of a filter for commands',
+  pattern: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+  source: commandFilter,
+  refusal: {
+    code: 'ValidationException',
+    words: (given) => `Value '${given}' at 'filters' is not a time such as 2024-07-07T00:00:00Z`,
+  },
+};
+
+export const commandFilters: Limit = {
+  what: 'filters of one listing of commands',
+  least: 1,
+  most: 5,
+  source: {
+    title: 'ListCommandInvocations, AWS Systems Manager API Reference',
+    url: 'https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ListCommandInvocations.html',
+  },
+  refusal: {
+    code: 'ValidationException',
+    words: (given) => `${given} filters at 'filters': there must be 1 to 5`,
+  },
+};
+
+export const commandPage: Limit = {
+  what: 'items of one page of a listing of commands',
+  least: 1,
+  most: 50,
+  source: {
+    title: 'ListCommandInvocations, AWS Systems Manager API Reference',
+    url: 'https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ListCommandInvocations.html',
+  },
+  refusal: {
+    code: 'ValidationException',
+    words: (given) => `Value '${given}' at 'maxResults' must be from 1 to 50`,
+  },
+};
+
+/** What an invocation can be asked for by; other statuses are those of whole commands (API reference, CommandFilter). */
+export const invocationStatuses: ReadonlySet<string> = new Set([
+  'Pending',
+  'InProgress',
+  'Delayed',
+  'Success',
+  'Cancelled',
+  'Failed',
+  'TimedOut',
+  'DeliveryTimedOut',
+  'ExecutionTimedOut',
+  'Undeliverable',
+  'InvalidPlatform',
+  'Terminated',
+]);
+
 export const documentName: Limit = {
   what: "a document's name",
   pattern: /^[\w.-]{3,128}$/,

@@ -22,15 +22,17 @@ interface LogParts {
   readonly groups: LogGroups;
 }
 
+interface OfStream {
+  readonly logGroupName?: string | undefined;
+  readonly logStreamName?: string | undefined;
+}
+
+const ofStream = ({ groups }: LogParts, { logGroupName = '', logStreamName = '' }: OfStream) => [
+  { arn: groups.arnOf(logGroupName, logStreamName) },
+];
+
 export function logsService(parts: LogParts): Service {
   const on = operationsOn('logs', parts);
-  const ofStream = (
-    { groups }: LogParts,
-    {
-      logGroupName = '',
-      logStreamName = '',
-    }: { logGroupName?: string | undefined; logStreamName?: string | undefined },
-  ) => [{ arn: groups.arnOf(logGroupName, logStreamName) }];
   return {
     name: 'logs',
     protocol: 'json1.1',

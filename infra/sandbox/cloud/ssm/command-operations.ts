@@ -18,7 +18,7 @@ import {
 import type { Instances } from '../ec2/instances.ts';
 import { ServiceFailure } from '../failure.ts';
 import { enforce } from '../limits/limit.ts';
-import { documentBytes } from '../limits/ssm.ts';
+import { commandFilters, commandPage, documentBytes, filterTime, invocationStatuses } from '../limits/ssm.ts';
 import { operationsOn } from '../operations.ts';
 import { page } from '../pages.ts';
 import type { Place } from '../place.ts';
@@ -165,7 +165,20 @@ function cancelCommand({ commands }: CommandParts, input: CancelCommandCommandIn
   return {};
 }
 
+/** @throws ServiceFailure for what no listing of commands takes */
+function checkListing({
+  Filters,
+  MaxResults,
+}: Pick<ListCommandsCommandInput, 'Filters' | 'MaxResults'>): void {
+  if (Filters !== undefined) enforce(commandFilters, Filters.length);
+  if (MaxResults !== undefined) enforce(commandPage, MaxResults);
+  for (const { key, value = '' } of Filters ?? []) {
+    if (key === 'InvokedAfter' || key === 'InvokedBefore') enforce(filterTime, value);
+  }
+}
+
 function listCommands({ commands }: CommandParts, input: ListCommandsCommandInput): ListCommandsResult {
+  checkListing(input);
   const wanted = commands
     .all()
     .filter((each) => input.CommandId === undefined || each.id === input.CommandId)
@@ -184,6 +197,15 @@ function listInvocations(
   { commands }: CommandParts,
   input: ListCommandInvocationsCommandInput,
 ): ListCommandInvocationsResult {
+  checkListing(input);
+  for (const { key, value = '' } of input.Filters ?? []) {
+    if (key === 'ExecutionStage') {
+      throw new ServiceFailure('InvalidFilterKey', 'ExecutionStage is for ListCommands only.');
+    }
+    if (key === 'Status' && !invocationStatuses.has(value)) {
+      throw new ServiceFailure('ValidationException', `Value '${value}' is no status of an invocation.`);
+    }
+  }
   if (input.CommandId !== undefined) existing(commands, input.CommandId);
   const wanted = commands
     .all()
@@ -251,6 +273,7 @@ function existing(commands: Commands, id: string | undefined): Command {
 function passes(filter: CommandFilter, requestedAt: Date, status: string, documentName: string): boolean {
   const value = filter.value ?? '';
   switch (filter.key) {
+    // The reference does not say whether the very moment counts; a caller must not rely on either.
     case 'InvokedAfter':
       return requestedAt.getTime() > Date.parse(value);
     case 'InvokedBefore':

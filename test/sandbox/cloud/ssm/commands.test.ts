@@ -11,6 +11,8 @@ import {
   SendCommandCommand,
   UpdateDocumentCommand,
   UpdateDocumentDefaultVersionCommand,
+  type CommandFilter,
+  type ListCommandInvocationsCommandInput,
   type SendCommandCommandInput,
 } from '@aws-sdk/client-ssm';
 import { describe, expect, test } from '@jest/globals';
@@ -375,6 +377,63 @@ test('a document has versions with hashes, and a default that moves only when to
     new UpdateDocumentCommand({ Name: 'greet', Content: content('echo 2'), DocumentVersion: '$LATEST' }),
   );
   await expect(same).rejects.toMatchObject({ name: 'DuplicateDocumentContent' });
+});
+
+const utc = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
+
+describe('a listing of invocations', () => {
+  test('holds what was sent after a time and before another, of all commands', async () => {
+    await using nodes = await startNodes(2);
+    const sent: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      sent.push(await nodes.sendCommand());
+      await nodes.clock.advance(10_000);
+    }
+    const listed = async (...Filters: CommandFilter[]) => {
+      const { CommandInvocations = [] } = await nodes.ssm.send(
+        new ListCommandInvocationsCommand({ Filters }),
+      );
+      return CommandInvocations.map(({ CommandId }) => CommandId);
+    };
+    const now = nodes.clock.now();
+    const [first, second, third] = sent;
+    const after: CommandFilter = { key: 'InvokedAfter', value: utc(new Date(now - 25_000)) };
+    expect(await listed(after)).toEqual([third, third, second, second]);
+    const before: CommandFilter = { key: 'InvokedBefore', value: utc(new Date(now - 15_000)) };
+    expect(await listed(after, before)).toEqual([second, second]);
+    expect(await listed(before)).toEqual([second, second, first, first]);
+    // Whether the moment itself counts is not documented: here it does not.
+    expect(await listed({ key: 'InvokedAfter', value: utc(new Date(now - 10_000)) })).toEqual([]);
+  });
+
+  test.each<[string, ListCommandInvocationsCommandInput, string]>([
+    [
+      'a time with milliseconds',
+      { Filters: [{ key: 'InvokedAfter', value: '2026-01-01T00:00:00.000Z' }] },
+      'ValidationException',
+    ],
+    ['no time', { Filters: [{ key: 'InvokedBefore', value: 'yesterday' }] }, 'ValidationException'],
+    [
+      'the stage of a whole command',
+      { Filters: [{ key: 'ExecutionStage', value: 'Complete' }] },
+      'InvalidFilterKey',
+    ],
+    [
+      'a status of whole commands',
+      { Filters: [{ key: 'Status', value: 'Incomplete' }] },
+      'ValidationException',
+    ],
+    ['no filter in a list', { Filters: [] }, 'ValidationException'],
+    [
+      'more than five filters',
+      { Filters: Array.from({ length: 6 }, () => ({ key: 'Status', value: 'Success' })) },
+      'ValidationException',
+    ],
+    ['more than fifty on a page', { MaxResults: 51 }, 'ValidationException'],
+  ])('refuses %s', async (_what, input, name) => {
+    await using nodes = await startNodes(0);
+    await expect(nodes.ssm.send(new ListCommandInvocationsCommand(input))).rejects.toMatchObject({ name });
+  });
 });
 
 test('a node is listed as online, and as lost some minutes after its end', async () => {

@@ -1,0 +1,29 @@
+/**
+ * Programs of the bench in processes of their own, so that their memory is their own. Each is one file, as the worker is: the sources
+ * themselves would have Node compile TypeScript, which takes more memory than the program.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { bundleAgent } from '../../scripts/bundle.ts';
+
+/** @param entry a program of this repository; its bundle is there, in a folder of its own, while `use` runs */
+export async function inBundle<T>(entry: string, use: (program: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'adjoin-bench-'));
+  try {
+    const program = join(folder, 'program.mjs');
+    // The simulated AWS counts requests by the names of their classes. The agent itself is bundled as it is deployed.
+    await bundleAgent(program, entry, entry.startsWith('test/'));
+    return await use(program);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** What the program prints, which is JSON. @throws when it fails */
+export async function answerOf(program: string, given: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...given]);
+  return stdout;
+}

@@ -1,0 +1,232 @@
+/**
+ * Actions a second through the whole core, with ports that answer at once, beside the simplest loop on the same queue. The queue is the
+ * sandbox's SQS over the loopback, and both ask it with the SDK's own client.
+ */
+import {
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { createQueue } from '../../agent/aws/queue.ts';
+import { systemClock } from '../../agent/clock.ts';
+import { createLedger } from '../../agent/ledger/ledger.ts';
+import { createHandler } from '../../agent/lifecycle/handler.ts';
+import { createSlots } from '../../agent/lifecycle/slots.ts';
+import { createWorker } from '../../agent/worker.ts';
+import { accountId, region, startBench } from '../sandbox/cloud/bench.ts';
+import { silentLog } from '../support/memory-log.ts';
+import { createMemoryTable } from '../support/memory-table.ts';
+import { honestProbe, noNodeDefaults } from '../support/node-facts.ts';
+import type { Figure } from './figures.ts';
+import { idsOf, SLOTS } from './scene.ts';
+
+const GOAL_SHARE = 0.8;
+const HOUR_MS = 3_600_000;
+/** Most messages of a request (SQS). */
+const BATCH = 10;
+const DOMAIN = 'corp.example.test';
+const CONTROLLER = 'dc1.corp.example.test';
+const GUID = '00000000-0000-0000-0000-000000000001';
+
+const group = {
+  tags: new Map([['JoinAD', 'true']]),
+  hooks: [
+    {
+      name: 'join',
+      transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+      heartbeatMs: HOUR_MS,
+      globalMs: 48 * HOUR_MS,
+    },
+  ],
+};
+
+const never = (): Promise<never> => Promise.reject(new TypeError('No launch asks for this.'));
+
+const messageOf = (instanceId: string, index: number): string =>
+  JSON.stringify({
+    Origin: 'EC2',
+    Destination: 'AutoScalingGroup',
+    AccountId: accountId,
+    LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
+    AutoScalingGroupName: 'fleet',
+    LifecycleHookName: 'join',
+    EC2InstanceId: instanceId,
+    LifecycleActionToken: `00000000-0000-0000-0000-${String(index).padStart(12, '0')}`,
+    Time: new Date().toISOString(),
+  });
+
+async function fill(sqs: SQSClient, QueueUrl: string, messages: number): Promise<void> {
+  const bodies = idsOf(1, messages).map(messageOf);
+  for (let from = 0; from < bodies.length; from += BATCH) {
+    const Entries = bodies
+      .slice(from, from + BATCH)
+      .map((MessageBody, index) => ({ Id: String(index), MessageBody }));
+    await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+  }
+}
+
+/** Receives ten and deletes ten, until there are none. */
+async function simplestLoop(sqs: SQSClient, QueueUrl: string, messages: number): Promise<void> {
+  for (let left = messages; left > 0;) {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: BATCH }),
+    );
+    const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+    await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    left -= Messages.length;
+  }
+}
+
+/** The worker, to whom every port answers at once what a healthy world answers. @returns how many launches joined */
+async function throughTheCore(sqs: SQSClient, url: string, messages: number): Promise<number> {
+  const clock = systemClock;
+  const pauses = { firstMs: 2_000, longestMs: 30_000, random: Math.random };
+  const slots = createSlots(SLOTS);
+  const done = Promise.withResolvers<void>();
+  let ended = 0;
+  let joined = 0;
+  let owners = 0;
+  const handler = createHandler({
+    expected: { accountId, region },
+    admission: {
+      instance: async () => ({ group: 'fleet', lifecycleState: 'Pending:Wait' }),
+      group: async () => group,
+      existence: never,
+      instanceTag: never,
+      ec2: never,
+      heartbeat: () => Promise.resolve(),
+    },
+    completion: { complete: () => Promise.resolve() },
+    ledger: createLedger({
+      table: createMemoryTable(),
+      clock,
+      nextOwner: () => `bench/${(owners += 1)}`,
+      leaseMs: 96_000,
+    }),
+    work: {
+      directory: {
+        async stage(instanceId, _oneTimePassword, _earlier, beforeWrite) {
+          const computerName = `A${instanceId.slice(3, 17).toUpperCase()}`;
+          await beforeWrite({ computerName, domainController: CONTROLLER });
+          return {
+            computerName,
+            distinguishedName: `CN=${computerName},DC=corp,DC=example,DC=test`,
+            objectGuid: GUID,
+            objectSid: 'S-1-5-21-1-2-3-1000',
+            domainController: CONTROLLER,
+            passwordLastSet: 1n,
+          };
+        },
+        inspect: async () => ({ passwordLastSet: 2n, enabled: true, ours: true, isNameTaken: false }),
+        domain: async () => DOMAIN,
+        remove: never,
+        prove: never,
+      },
+      nodes: {
+        readiness: { isReady: async () => true, wait: () => Promise.resolve() },
+        probe: async () => ({ ...honestProbe, missing: [] }),
+        join: async (_node, { computerName }) => ({
+          adjoin: 1,
+          document: 'join',
+          result: 'joined',
+          domain: DOMAIN,
+          computerName,
+          code: '',
+          detail: '',
+        }),
+        leave: never,
+        postJoin: never,
+      },
+      clock,
+      patience: {
+        joinMs: HOUR_MS,
+        unjoinMs: HOUR_MS,
+        leaveMs: HOUR_MS,
+        postJoinMs: HOUR_MS,
+        joinAttempts: 5,
+        operationMs: 15_000,
+        pauses,
+      },
+      nodeDefaults: noNodeDefaults,
+      newChallenge: () => 'adjoin-bench',
+      newOneTimePassword: () => ({ value: 'one-time', forget: () => undefined }),
+      seal: () => 'sealed',
+    },
+    outcomes: { find: never, note: never },
+    inquiries: { answer: never },
+    slots,
+    log: silentLog,
+    count(ending) {
+      ended += 1;
+      if (ending === 'joined') joined += 1;
+      if (ended === messages) done.resolve();
+    },
+  });
+  const worker = createWorker({
+    queue: createQueue(sqs, { url, waitSeconds: 0, visibilitySeconds: 60, clock }),
+    visibilityMs: 120_000,
+    handler,
+    slots,
+    drainMs: 60_000,
+    pauses,
+    clock,
+    log: silentLog,
+  });
+  const running = worker.run();
+  await done.promise;
+  worker.stop();
+  await running;
+  return joined;
+}
+
+export interface EngineRun {
+  /** Messages a second. */
+  readonly loop: number;
+  readonly core: number;
+  readonly joined: number;
+}
+
+/** Both on a queue that holds so many messages at the start. */
+export async function runEngine(messages: number): Promise<EngineRun> {
+  await using bench = await startBench();
+  const { sqs } = bench.as('worker');
+  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'actions' }));
+  const perSecond = (began: number): number => messages / ((performance.now() - began) / 1000);
+
+  await fill(sqs, QueueUrl, messages);
+  let began = performance.now();
+  await simplestLoop(sqs, QueueUrl, messages);
+  const loop = perSecond(began);
+
+  await fill(sqs, QueueUrl, messages);
+  began = performance.now();
+  const joined = await throughTheCore(sqs, QueueUrl, messages);
+  return { loop, core: perSecond(began), joined };
+}
+
+export async function engineFigures(sizes: readonly number[]): Promise<Figure[]> {
+  const section = 'Engine: launches through the core, ports that answer at once';
+  const figures: Figure[] = [];
+  // The compiler of the JavaScript engine has seen both by then.
+  await runEngine(Math.min(...sizes));
+  for (const messages of sizes) {
+    const { loop, core, joined } = await runEngine(messages);
+    const name = `${messages} messages`;
+    figures.push(
+      { section, name: `${name}: simplest loop`, value: Math.round(loop), unit: '/s', onMachine: true },
+      { section, name: `${name}: core`, value: Math.round(core), unit: '/s', onMachine: true },
+      {
+        section,
+        name: `${name}: core, share of the loop`,
+        value: core / loop,
+        unit: '×',
+        least: GOAL_SHARE,
+        onMachine: true,
+      },
+      { section, name: `${name}: launches that joined`, value: joined, unit: '', least: messages },
+    );
+  }
+  return figures;
+}

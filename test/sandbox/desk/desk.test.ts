@@ -1,0 +1,197 @@
+/** An operator's commands against the sandbox's AWS: from an empty account to a stack, and what each run finds of the one before. */
+import {
+  AutoScalingClient,
+  CreateAutoScalingGroupCommand,
+  DescribeLifecycleHooksCommand,
+  DescribeTagsCommand,
+} from '@aws-sdk/client-auto-scaling';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bucket, typist, type Typist } from './typed.ts';
+
+let desk: Typist;
+let cloudFormation: CloudFormationClient;
+let autoScaling: AutoScalingClient;
+let secrets: SecretsManagerClient;
+
+beforeAll(async () => {
+  desk = await typist();
+  desk.settings();
+  const { empty } = desk;
+  const administrator = empty.session(empty.account.administratorRoleArn, 'internet');
+  cloudFormation = new CloudFormationClient(administrator);
+  autoScaling = new AutoScalingClient(administrator);
+  secrets = new SecretsManagerClient(administrator);
+  // Milliseconds: the synthesis, if it is not there.
+}, 120_000);
+afterAll(async () => {
+  for (const client of [cloudFormation, autoScaling, secrets]) client.destroy();
+  await desk[Symbol.asyncDispose]();
+});
+
+async function statusOf(StackName = 'adjoin'): Promise<string | undefined> {
+  try {
+    const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName }));
+    return Stacks?.[0]?.StackStatus;
+  } catch {
+    return undefined;
+  }
+}
+const keys = (): string[] => desk.empty.cloud.buckets.objects(bucket).map(({ key }) => key);
+
+describe('adjoin deploy', () => {
+  test('asks nobody where nobody is: then --yes or --dry-run has to be said', async () => {
+    const { code, err } = await desk.type(['deploy']);
+    expect([code, err]).toEqual([64, expect.stringContaining('--yes')]);
+    expect(await statusOf()).toBeUndefined();
+  });
+
+  test('shows by a dry run what it would make and what that costs, and leaves nothing', async () => {
+    const { code, out, err } = await desk.type(['deploy', '--dry-run']);
+    expect([code, err]).toEqual([0, expect.stringContaining('S3PrefixListId=pl-')]);
+    expect(out).toMatch(/^1 .*AWS::DynamoDB::Table$/m);
+    expect(out).toMatch(/116\.80|interface endpoints: 8/);
+    expect(out.split('\n').every((line) => line.length <= 80)).toBe(true);
+    expect(await statusOf()).toBeUndefined();
+    expect(keys()).toEqual([]);
+    expect(existsSync(join(desk.folder, 'adjoin-config.json'))).toBe(false);
+  });
+
+  test('leaves nothing either when the person does not agree', async () => {
+    const { code, err } = await desk.type(['deploy'], ['no']);
+    expect([code, err]).toEqual([70, expect.stringContaining('Nothing was changed.')]);
+    expect(await statusOf()).toBeUndefined();
+    expect(keys()).toEqual([]);
+  });
+
+  test('makes the stack, follows it, compares the documents, and writes the configuration', async () => {
+    const { code, out, err } = await desk.type(['deploy'], ['yes']);
+    expect([code, err]).toEqual([0, expect.anything()]);
+    expect(out).toMatch(/CREATE_COMPLETE +DynamoDB::Table/);
+    expect(out).toContain('The documents are those that the workers pin.');
+    expect(await statusOf()).toBe('CREATE_COMPLETE');
+    expect(keys()).toEqual([expect.stringMatching(/^adjoin\/agent-[0-9a-f]{12}\.mjs$/)]);
+    const config = JSON.parse(readFileSync(join(desk.folder, 'adjoin-config.json'), 'utf8'));
+    expect(config.directory.caFile).toBe(join(desk.folder, 'ca.pem'));
+  });
+
+  test('changes nothing when it is done again, and says so for machines', async () => {
+    const { code, out } = await desk.type(['deploy', '--yes', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      action: 'unchanged',
+      status: 'CREATE_COMPLETE',
+      changes: [],
+      problem: null,
+    });
+  });
+
+  test('changes what the settings change, and keeps the values that they do not name', async () => {
+    desk.settings({ AlarmEmail: 'on-call@example.test' });
+    const { code, out } = await desk.type(['deploy', '--yes']);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^1 .*AWS::SNS::Subscription$/m)]);
+    expect(await statusOf()).toBe('UPDATE_COMPLETE');
+    desk.settings();
+    const again = await desk.type(['deploy', '--yes', '--json']);
+    expect(JSON.parse(again.out)).toMatchObject({ action: 'unchanged' });
+  });
+});
+
+describe('adjoin secret put', () => {
+  const values = ['corp.example.test', 'svc-adjoin', 'OU=Fleet,DC=corp,DC=example,DC=test'];
+  const current = async (): Promise<string | undefined> => {
+    const { VersionIdsToStages = {} } = await secrets.send(
+      new DescribeSecretCommand({ SecretId: 'adjoin/service-account' }),
+    );
+    return Object.entries(VersionIdsToStages).find(([, stages]) => stages.includes('AWSCURRENT'))?.[0];
+  };
+
+  test('puts one version, and says that no controller could be tried from here', async () => {
+    const before = await current();
+    const { code, out, err } = await desk.type(['secret', 'put'], [...values, 'a-password', 'a-password']);
+    expect([code, err]).toEqual([0, expect.stringMatching(/The logon was not\s+tried from here/)]);
+    const now = await current();
+    expect(now).not.toBe(before);
+    expect(out).toContain(now);
+    expect(out + err).not.toContain('a-password');
+  });
+
+  test('puts nothing that is wrong', async () => {
+    const before = await current();
+    const wrong = ['corp', ...values.slice(1), 'a-password'];
+    const { code, err } = await desk.type(['secret', 'put'], wrong);
+    expect([code, err]).toEqual([70, expect.stringContaining('domain_name')]);
+    expect(await current()).toBe(before);
+  });
+});
+
+describe('adjoin attach and detach', () => {
+  const AutoScalingGroupName = 'fleet';
+  const hooks = async () => {
+    const { LifecycleHooks = [] } = await autoScaling.send(
+      new DescribeLifecycleHooksCommand({ AutoScalingGroupName }),
+    );
+    return LifecycleHooks;
+  };
+
+  beforeAll(async () => {
+    await autoScaling.send(
+      new CreateAutoScalingGroupCommand({
+        AutoScalingGroupName,
+        MinSize: 0,
+        MaxSize: 1,
+        AvailabilityZones: ['eu-central-1a'],
+        LaunchTemplate: { LaunchTemplateName: 'fleet', Version: '$Default' },
+      }),
+    );
+  });
+
+  test('make the hooks of a group, which Auto Scaling takes, and its tag', async () => {
+    expect((await desk.type(['attach', 'fleet', '--dry-run'])).code).toBe(0);
+    expect(await hooks()).toEqual([]);
+    const { code, out } = await desk.type(['attach', 'fleet']);
+    expect([code, out]).toEqual([0, expect.stringContaining('3 of 3 changed')]);
+    expect(await hooks()).toEqual([
+      expect.objectContaining({ LifecycleHookName: 'adjoin-launch', DefaultResult: 'ABANDON' }),
+      expect.objectContaining({ LifecycleHookName: 'adjoin-terminate', DefaultResult: 'CONTINUE' }),
+    ]);
+    const { Tags } = await autoScaling.send(
+      new DescribeTagsCommand({ Filters: [{ Name: 'auto-scaling-group', Values: ['fleet'] }] }),
+    );
+    expect(Tags).toMatchObject([{ Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true }]);
+    expect((await desk.type(['attach', 'fleet'])).out).toContain('0 of 3 changed');
+  });
+
+  test('keep the deployment from being destroyed while they are attached', async () => {
+    const { code, err } = await desk.type(['destroy', '--yes']);
+    expect([code, err]).toEqual([70, expect.stringContaining('Hooks of fleet send to this deployment')]);
+    expect(await statusOf()).toBe('UPDATE_COMPLETE');
+  });
+
+  test('take the hooks away again', async () => {
+    const { code, out } = await desk.type(['detach', 'fleet']);
+    expect([code, out]).toEqual([0, expect.stringContaining('2 of 2 changed')]);
+    expect(await hooks()).toEqual([]);
+  });
+});
+
+describe('adjoin destroy', () => {
+  test('asks for the name, and takes no other', async () => {
+    expect((await desk.type(['destroy'])).code).toBe(64);
+    const { code, out, err } = await desk.type(['destroy'], ['yes']);
+    expect([code, err]).toEqual([70, expect.stringContaining('That is not its name')]);
+    expect(out).toMatch(/These stay[^]*DynamoDB::Table adjoin-memberships/);
+    expect(await statusOf()).toBe('UPDATE_COMPLETE');
+  });
+
+  test('deletes the stack and follows it; done again, it finds nothing to do', async () => {
+    const { code, out } = await desk.type(['destroy'], ['adjoin']);
+    expect([code, out]).toEqual([0, expect.stringMatching(/DELETE_COMPLETE[^]*adjoin is gone\./)]);
+    expect(await statusOf()).toBeUndefined();
+    const again = await desk.type(['destroy', '--yes', '--json']);
+    expect([again.code, JSON.parse(again.out)]).toEqual([0, expect.objectContaining({ status: null })]);
+  });
+});
