@@ -25,7 +25,7 @@ import {
 import { network } from '../../infra/sandbox/stack/network.ts';
 import { filledIn, shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
-import { computerNames } from './sandbox.ts';
+import { computerNames, eventually, logEntries } from './sandbox.ts';
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { typist, type Habit, type Typist } from './typist.ts';
 
@@ -167,6 +167,10 @@ describeReal('the page on deployment', (ground) => {
       const agent = sandbox;
       agent.startAgent();
       delivering = deliver(agent, stopDelivery.signal);
+      const bound = await eventually('a logon with the credential', 60_000, async () =>
+        (await logEntries(theSystem())).find(({ event }) => event === 'bound to a domain controller'),
+      );
+      expect(bound).toMatchObject({ level: 'info' });
     },
     chapterLimitMs,
   );

@@ -66,7 +66,7 @@ describe('the synthesized stack', () => {
       return client.send(new DescribeStacksCommand({})).finally(() => client.destroy());
     };
     const { Stacks = [] } = await of(administrator());
-    expect(Stacks.map(({ StackName }) => StackName).toSorted()).toEqual(['adjoin', 'adjoin-attach']);
+    expect(new Set(Stacks.map(({ StackName }) => StackName))).toEqual(new Set(['adjoin', 'adjoin-attach']));
     await expect(of(worker('internet'))).rejects.toMatchObject({ name: 'AccessDenied' });
   });
 
