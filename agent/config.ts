@@ -103,7 +103,7 @@ const settings = z.strictObject({
     .int()
     .min(1)
     .max(1000)
-    .default(64)
+    .default(128)
     .describe(
       'Launches worked on at once, and as many terminations. One that waits for its node, or between two attempts, does not count; 10,000 of each are kept alive. No group gets all of them.',
     ),

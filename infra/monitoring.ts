@@ -29,8 +29,11 @@ interface Patience {
 interface AlarmProps {
   readonly description: string;
   readonly metrics: CfnAlarm.MetricDataQueryProperty[];
-  readonly threshold: number;
-  readonly comparison: 'GreaterThanOrEqualToThreshold' | 'LessThanThreshold';
+  /** Either a number, */
+  readonly threshold?: number;
+  /** or the ID of the band that must not be left upwards. */
+  readonly above?: string;
+  readonly comparison: 'GreaterThanOrEqualToThreshold' | 'LessThanThreshold' | 'GreaterThanUpperThreshold';
   /** How many periods of five minutes are evaluated. @default 1 */
   readonly periods?: number;
   /** How many of them must be beyond the threshold. @default - all */
@@ -41,6 +44,8 @@ interface AlarmProps {
 
 /** The agent's own defaults of `patience.joinSeconds` and `patience.unjoinSeconds`. */
 const defaultPatience: Patience = { joinSeconds: 1800, unjoinSeconds: 3600 };
+/** What the log line `join timed` has in `seconds`. */
+const timedSteps = ['total', 'slot', 'probe', 'stage', 'join', 'verify', 'postJoin', 'complete'] as const;
 /** Seconds on top of the longest time limit, in which a running step ends and a dead worker is replaced. */
 const grace = 600;
 /** Seconds: the shortest period in which SQS's free metrics are complete. */
@@ -69,6 +74,8 @@ export class Monitoring extends Construct {
     const postJoin = this.#counted(props, 'FailedPostJoins', '{ $.event = "post-join document failed" }');
     const halted = this.#counted(props, 'HaltedSweeps', '{ $.event = "sweep halted" }');
     const refused = this.#counted(props, 'NotOptedIn', '{ $.error.code = "action-not-opted-in" }');
+
+    const timeToJoin = this.#timeToJoin(props);
 
     const { joinSeconds, unjoinSeconds } = { ...defaultPatience, ...props.patience };
     this.#alarm('oldest-message', {
@@ -169,6 +176,19 @@ export class Monitoring extends Construct {
       threshold: 1,
       comparison: 'GreaterThanOrEqualToThreshold',
     });
+    // No limit fits every image and domain, so that it is compared with its own past. With few launches a day there is little of that:
+    // three periods in a row must stand out.
+    this.#alarm('slow-joins', {
+      description:
+        'From the SSM agent being online until the instance may go into service, joins take much longer than they used to. The widget "Time to join" of the dashboard says which step, and of which group. The step "slot" means too few workers.',
+      metrics: [
+        measured('m', timeToJoin, 'p50'),
+        { id: 'usual', label: 'Usual', expression: 'ANOMALY_DETECTION_BAND(m, 4)', returnData: true },
+      ],
+      above: 'usual',
+      comparison: 'GreaterThanUpperThreshold',
+      periods: 3,
+    });
     if (props.stateChanges) {
       const { ruleName, condition } = props.stateChanges;
       const alarm = this.#alarm('lost-state-changes', {
@@ -180,7 +200,7 @@ export class Monitoring extends Construct {
       });
       if (condition) alarm.cfnOptions.condition = condition;
     }
-    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, postJoin, halted]);
+    this.#dashboard(props, ofQueue, [abandoned, failing, owed, cancelled, postJoin, halted], timeToJoin);
   }
 
   /** Counts the lines of the agent's log that match. */
@@ -196,12 +216,29 @@ export class Monitoring extends Construct {
     return { namespace: metricNamespace, metricName };
   }
 
+  /**
+   * Seconds that joins take. One metric of the whole deployment, which an alarm can look at. By group and step, it would cost 0.30 USD
+   * a month for each pair: the dashboard takes those from the log, when somebody looks at it.
+   */
+  #timeToJoin({ site, logGroupName }: MonitoringProps): MetricOfLog {
+    const [metricNamespace, metricName] = [`adjoin/${site.deployment}`, 'TimeToJoin'];
+    new CfnMetricFilter(this, metricName, {
+      logGroupName,
+      filterPattern: '{ $.event = "join timed" }',
+      metricTransformations: [
+        { metricNamespace, metricName, metricValue: '$.seconds.total', unit: 'Seconds' },
+      ],
+    });
+    return { namespace: metricNamespace, metricName };
+  }
+
   #alarm(name: string, props: AlarmProps): CfnAlarm {
     return new CfnAlarm(this, name, {
       alarmName: `${this.#site.deployment}-${name}`,
       alarmDescription: props.description,
       metrics: props.metrics,
-      threshold: props.threshold,
+      ...(props.threshold !== undefined && { threshold: props.threshold }),
+      ...(props.above !== undefined && { thresholdMetricId: props.above }),
       comparisonOperator: props.comparison,
       evaluationPeriods: props.periods ?? 1,
       ...(props.beyond !== undefined && { datapointsToAlarm: props.beyond }),
@@ -215,6 +252,7 @@ export class Monitoring extends Construct {
     props: MonitoringProps,
     ofQueue: (metricName: string, name?: string) => CfnAlarm.MetricProperty,
     counted: MetricOfLog[],
+    timeToJoin: MetricOfLog,
   ): void {
     const graph = (title: string, stat: string, metrics: CfnAlarm.MetricProperty[]) => ({
       type: 'metric',
@@ -237,6 +275,27 @@ export class Monitoring extends Construct {
             'Sum',
             counted,
           ),
+          {
+            type: 'metric',
+            width: 12,
+            height: 6,
+            properties: {
+              title: 'Time to join (s), from the SSM agent online to CONTINUE',
+              period,
+              region: Aws.REGION,
+              metrics: ['p50', 'p99'].map((stat) => [...row(timeToJoin), { stat, label: stat }]),
+            },
+          },
+          {
+            type: 'log',
+            width: 24,
+            height: 6,
+            properties: {
+              title: 'Time to join (s), by group and step',
+              region: Aws.REGION,
+              query: `SOURCE '${props.logGroupName}' | filter event = 'join timed' | stats count(*) as joins${timedSteps.map((step) => `, pct(seconds.${step}, 50) as ${step}P50, pct(seconds.${step}, 99) as ${step}P99`).join('')} by group`,
+            },
+          },
           graph('Dead letters', 'Maximum', [
             ofQueue('ApproximateNumberOfMessagesVisible', props.deadLetterQueueName),
           ]),

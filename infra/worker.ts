@@ -62,7 +62,7 @@ export interface WorkerProps {
   readonly count?: number | string;
   /** @default 6 */
   readonly maximum?: number | string;
-  /** @default t4g.small: the agent mostly waits, and 64 actions need far less than its 2 GiB */
+  /** @default t4g.small: the agent mostly waits, and 256 actions need far less than its 2 GiB */
   readonly instanceType?: string;
   /** An image of Amazon Linux 2023, or `resolve:ssm:` and the name of a parameter with one. @default - the newest for arm64 */
   readonly imageId?: string;

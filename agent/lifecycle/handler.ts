@@ -21,6 +21,7 @@ import type { Delivery } from './delivery.ts';
 import { dispose } from './dispose.ts';
 import { createInProgress } from './in-progress.ts';
 import { join } from './join.ts';
+import { joinSeconds } from './join-times.ts';
 import type { Expectation } from './envelope.ts';
 import { INQUIRY_MS, type Inquiry, type InquiryPort } from './inquiry.ts';
 import { parseMessage } from './parse.ts';
@@ -81,6 +82,8 @@ interface Task {
   readonly keepAlive: KeepAlive;
   readonly place: Place;
   readonly log: Log;
+  /** When the node was seen to be there, milliseconds since the Unix epoch. */
+  onlineAt?: number;
 }
 
 export function createHandler(options: HandlerOptions): Handler {
@@ -334,6 +337,7 @@ export function createHandler(options: HandlerOptions): Handler {
       }
       await until(clock, deadline, signal, late, async (limited) => {
         await ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action));
+        task.onlineAt = clock.now();
         await breaker.pass(action, limited);
       });
     } catch (error) {
@@ -441,6 +445,9 @@ export function createHandler(options: HandlerOptions): Handler {
     log.info('lifecycle action completed', { result, ...(responseLost && { responseLost }) });
     // Written when the lease is given back: that the action is over shows in Auto Scaling.
     work.lease.mark('complete');
+    if (action.transition !== 'launching' || result !== 'CONTINUE') return;
+    const seconds = joinSeconds(work.lease.membership.launch?.times ?? {}, task.onlineAt, clock.now());
+    if (seconds) log.info('join timed', { seconds });
   }
 
   /** Retries a call to AWS that is needed around the work: an outage of theirs is not the instance's fault. */

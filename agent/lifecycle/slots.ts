@@ -18,7 +18,7 @@ const PLACES = 10_000;
 
 /**
  * A group gets a slot only while it has fewer than this many times the slots that are free ("dynamic thresholds", as memory is
- * shared in network switches). Of 64 slots one group takes 56, two groups take 29 each, and some always stay free.
+ * shared in network switches). Of 128 slots one group takes 112, two groups take 59 each, and some always stay free.
  */
 const SHARE_OF_FREE = 7;
 

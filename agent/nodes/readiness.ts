@@ -93,6 +93,7 @@ function createLooks({ registered, clock }: ReadinessOptions) {
     const due = [...open].filter((question) => question.due <= now);
     const nodes = new Set(due.map(({ instanceId }) => instanceId)).size;
     const room = Math.ceil(nodes / NODES_PER_LOOK) * NODES_PER_LOOK - nodes;
+    if (room === 0) return due;
     const others = [...open]
       .filter((question) => question.due > now)
       .toSorted((one, other) => one.due - other.due)

@@ -2,7 +2,7 @@
 import { createFleet, type Fleet, type FleetOptions } from '../support/fleet.ts';
 
 /** Slots of each kind; the agent's default. */
-export const SLOTS = 64;
+export const SLOTS = 128;
 const HOUR_MS = 3_600_000;
 
 /** A number from 0 to 1 that belongs to a text (FNV-1a). */

@@ -52,7 +52,7 @@ describe('a configuration', () => {
     expect(parse(minimal)).toMatchObject({
       ...minimal,
       deployment: 'adjoin',
-      concurrency: 64,
+      concurrency: 128,
       receive: { waitSeconds: 20, visibilitySeconds: 120 },
       directory: { namePrefixes: ['A', 'B', 'C'], dnsCleanup: 'records' },
       patience: { joinSeconds: 1800, joinAttempts: 5 },

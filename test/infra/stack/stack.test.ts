@@ -673,6 +673,7 @@ describe('notices', () => {
     'few-workers',
     'lost-notices',
     'lost-state-changes',
+    'slow-joins',
   ])('there is an alarm on %s, and somebody is told', (name) => {
     expect(alarmNamed(name)?.Properties['AlarmActions']).toEqual([
       { Ref: expect.stringMatching(/^MembershipMonitoringTopic/) },
@@ -702,6 +703,7 @@ describe('notices', () => {
     expect(source('../compose.ts')).toContain("('command cancelled', {");
     expect(source('post-join.ts')).toContain("log.error('post-join document failed', {");
     expect(source('../sweep/sweep.ts')).toContain("log.error('sweep halted', {");
+    expect(source('handler.ts')).toContain("log.info('join timed', { seconds })");
     expect(source('dispose.ts')).toContain("('message deleted without work', { error })");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
@@ -714,7 +716,31 @@ describe('notices', () => {
       '{ $.event = "post-join document failed" }',
       '{ $.event = "sweep halted" }',
       '{ $.error.code = "action-not-opted-in" }',
+      '{ $.event = "join timed" }',
     ]);
+  });
+
+  test('the time to join is one metric, compared with its own past; its steps and groups are in the dashboard', () => {
+    const [filter] = ofType(template, 'AWS::Logs::MetricFilter').filter(
+      ({ Properties }) => Properties['FilterPattern'] === '{ $.event = "join timed" }',
+    );
+    // A dimension makes a metric of each of its values, which costs, and a default would be a join of no time.
+    expect(filter?.Properties['MetricTransformations']).toEqual([
+      {
+        MetricNamespace: expect.anything(),
+        MetricName: 'TimeToJoin',
+        MetricValue: '$.seconds.total',
+        Unit: 'Seconds',
+      },
+    ]);
+    const { Threshold, ThresholdMetricId, ComparisonOperator } = alarmNamed('slow-joins')?.Properties ?? {};
+    expect({ Threshold, ThresholdMetricId, ComparisonOperator }).toEqual({
+      ThresholdMetricId: 'usual',
+      ComparisonOperator: 'GreaterThanUpperThreshold',
+    });
+    const dashboard = JSON.stringify(propertiesOf(template, 'AWS::CloudWatch::Dashboard'));
+    for (const step of ['total', 'slot', 'probe', 'stage', 'join', 'verify', 'postJoin', 'complete'])
+      expect(dashboard).toContain(`pct(seconds.${step}, 99) as ${step}P99`);
   });
 });
 

@@ -8,8 +8,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sample } from '../support/slice.ts';
 
-const documents = join(import.meta.dirname, '..', '..', '..', 'documents');
+const documents = join(import.meta.dirname, '../../documents');
 const shared = (name: string) => readFileSync(join(documents, 'shared', name), 'utf8');
 
 const top = mkdtempSync(join(tmpdir(), 'adjoin-log-in-'));
@@ -211,7 +212,7 @@ describe.each(families)('with $tool', ({ tool, joins, again, leaves }) => {
     expect(run(tool, 'restore_log_in')).toEqual({ status: 0, stderr: '', calls: [] });
   });
 
-  test.each(crashes(joins))(
+  test.each(sample(crashes(joins), 3))(
     'a join that is killed %s its call %i ends the same when it runs again',
     (...crash) => {
       const before = snapshot();
@@ -224,7 +225,7 @@ describe.each(families)('with $tool', ({ tool, joins, again, leaves }) => {
     },
   );
 
-  test.each(crashes(leaves))(
+  test.each(sample(crashes(leaves), 3))(
     'a leave that is killed %s its call %i ends the same when it runs again',
     (...crash) => {
       const before = snapshot();

@@ -103,8 +103,9 @@ test('a figure beyond its goal is a missed one, and the table says so', () => {
   ]);
 });
 
+const figure = (value: number) => ({ section: 'Calls', name: 'a join', value, unit: '', goal: 4 });
+
 test('a page gets the table, and a later one in its place', () => {
-  const figure = (value: number) => ({ section: 'Calls', name: 'a join', value, unit: '', goal: 4 });
   const once = withTable('# Bench\n\nText.\n', [figure(5)]);
   expect(once).toContain('Text.\n\n<!-- made by npm run bench -->\n\n| figure |');
   expect(once).toContain('| Calls: a join | 5 | ≤ 4 | ✘ |');
