@@ -162,7 +162,8 @@ async function runInNamespace(picked: readonly Picked[], { options }: How): Prom
   }
   const files = picked.flatMap((layer) => layer.files);
   const lanes = ['test/runner/lanes.ts', resultsDirectory, ...files, '--', ...options];
-  const code = await run([...bootstrap, 'inside', process.execPath, ...lanes]);
+  const desk = files.some((file) => /chapters/.test(file)) ? ['--desk'] : [];
+  const code = await run([...bootstrap, 'inside', ...desk, process.execPath, ...lanes]);
   const results = await readAll(files);
   return picked.map(({ name, files: own }) => {
     const mine = results.filter(({ file }) => own.includes(file));

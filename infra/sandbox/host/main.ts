@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { parseChaosArguments } from '../command-line/chaos-arguments.ts';
 import { UsageError } from '../command-line/parse.ts';
 import { ensureImage } from '../image/image.ts';
+import { ensureDesk } from '../image/layer.ts';
 import { parseArguments } from '../command-line/arguments.ts';
 import { findPowerShell } from '../machine/windows/power-shell.ts';
 import { enterNamespace, sweepUp } from './namespace.ts';
@@ -13,7 +14,7 @@ import { enterNamespace, sweepUp } from './namespace.ts';
  *
  *   main.ts start|sandbox [ARGUMENT…]    the sandbox (infra/sandbox/main.ts)
  *   main.ts chaos [ARGUMENT…]            the sandbox, with everything going wrong
- *   main.ts inside COMMAND…              any command in an outer namespace, for people and tests
+ *   main.ts inside [--desk] COMMAND…     any command in an outer namespace, for people and tests; with what an operator's desk has
  *   main.ts host COMMAND…                any command beside them, when the image is there: for tests that look from outside
  */
 const forwards = ['aws', 'vpc', 'ldaps'];
@@ -42,7 +43,7 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
     case 'chaos':
       return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], [], chaosFiles);
     case 'inside':
-      return inNamespace(rest, []);
+      return rest[0] === '--desk' ? inNamespace(rest.slice(1), [], [], ensureDesk) : inNamespace(rest, []);
     case 'host':
       return onHost(rest);
     default:
@@ -74,9 +75,11 @@ async function inNamespace(
   argv: readonly string[],
   names: readonly string[],
   results: readonly string[] = [],
+  deskOver?: typeof ensureDesk,
 ): Promise<number> {
   const image = await ensureImage(report);
-  const outer = await enterNamespace({ argv, forwards: names, image, env: process.env });
+  const desk = await deskOver?.(image, report);
+  const outer = await enterNamespace({ argv, forwards: names, image, desk, env: process.env });
   let interruptedAt: number | undefined;
   const onSignal = () => {
     const now = performance.now();

@@ -28,6 +28,7 @@ export interface NamespaceOptions {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly image: string;
+  readonly desk?: string | undefined;
   /** Names of loopback ports that lead into the namespace. */
   readonly forwards: readonly string[];
 }
@@ -36,6 +37,8 @@ export interface NamespaceOptions {
 export interface GroundFacts {
   /** The machine image's directory. */
   readonly image: string;
+  /** What lies over the image on an operator's desk, where it was asked for. */
+  readonly desk?: string | undefined;
   /** A tmpfs that ends with the namespace. */
   readonly runtime: string;
   /** The host's loopback port of each forward. */
@@ -69,6 +72,7 @@ export async function enterNamespace(options: NamespaceOptions): Promise<Outer> 
   const forwards = await openForwards(options.forwards);
   const facts: GroundFacts = {
     image: options.image,
+    desk: options.desk,
     runtime: join(process.cwd(), '.sandbox', 'run'),
     ports: Object.fromEntries(forwards.map(({ name, port }) => [name, port])),
   };

@@ -2,22 +2,27 @@
 # The first process of a machine, in new mount, network, UTS, IPC and PID namespaces; the current directory is the
 # machine's own: `upper` and `work` are its disk and outlive a reboot.
 #
-#   boot.sh INIT IMAGE HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN [DIRECTORY…]
+#   boot.sh INIT IMAGE LAYER HOST_NAME ADDRESS/PREFIX GATEWAY RESOLVER_CONFIGURATION SEARCH_DOMAIN [DIRECTORY…]
 #
 # INIT is `shell` or `systemd`; for systemd there is a cgroup namespace as well, whose root is the machine's own cgroup.
+# LAYER is what lies between the image and the machine's disk, or empty.
 # The directories of the host that are named can be read in the machine, at the same places.
 #
 # Says `namespaces` when its network namespace exists, waits for one line (the cable is in), says `up`, and stays as PID 1.
 set -eu
-init=$1 image=$2 host_name=$3 address=$4 gateway=$5 resolver=$6 search=$7
-shift 7
+init=$1 image=$2 layer=$3 host_name=$4 address=$5 gateway=$6 resolver=$7 search=$8
+shift 8
 
 echo namespaces
 
 # Relative names throughout: a path with a comma or a colon in it would break overlay's options.
 mkdir -p lower root upper work
 mount --bind "$image" lower
-mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay root
+if [ -n "$layer" ]; then
+  mkdir -p layer
+  mount --bind "$layer" layer
+fi
+mount -t overlay -o "lowerdir=${layer:+layer:}lower,upperdir=upper,workdir=work" overlay root
 
 for directory in "$@"; do
   mkdir -p "root$directory"

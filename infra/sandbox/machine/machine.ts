@@ -55,6 +55,8 @@ export interface Script {
 export interface MachineOptions {
   /** The image's directory; never written to. */
   readonly image: string;
+  /** A directory with what lies over the image, such as `ensureDesk` makes it; never written to. Default: nothing. */
+  readonly layer?: string;
   /** A directory on a tmpfs, under which the machine gets one of its own. */
   readonly runtime: string;
   /** Names the machine's directory: an instance ID, or a domain controller's name. */
@@ -241,6 +243,7 @@ async function boot(directory: string, options: MachineOptions): Promise<Running
       bootScript,
       init,
       options.image,
+      options.layer ?? '',
       options.hostName ?? defaultHostName(options.address),
       `${options.address}/${network.prefixLength}`,
       network.gateway,

@@ -22,8 +22,8 @@ export interface Account {
 
 /** @param deployment the deny policies of this one apply to the developer */
 export function account({ accountId }: Pick<Place, 'accountId'>, deployment: string): Account {
-  const administratorRoleArn = `arn:aws:iam::${accountId}:role/administrator`;
-  const breakGlassRoleArn = `arn:aws:iam::${accountId}:role/break-glass`;
+  const administratorRoleArn = `arn:aws:iam::${accountId}:role/adjoin-administrator`;
+  const breakGlassRoleArn = `arn:aws:iam::${accountId}:role/adjoin-break-glass`;
   const developerArn = `arn:aws:iam::${accountId}:user/developer`;
   const trustsDeveloper = policy('DeveloperMayAssume', {
     Version: '2012-10-17',

@@ -4,6 +4,7 @@ import {
   PutLifecycleHookCommand,
   SetDesiredCapacityCommand,
 } from '@aws-sdk/client-auto-scaling';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { ScanCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   DeleteResourcePolicyCommand,
@@ -57,6 +58,16 @@ describe('the synthesized stack', () => {
       new DescribeDocumentCommand({ Name: probe.name }),
     );
     expect(Document).toMatchObject({ Hash: probe.hash, DocumentVersion: probe.version });
+  });
+
+  test('is in the list of all stacks for whom may see every one', async () => {
+    const of = async (config: ReturnType<typeof administrator>) => {
+      const client = new CloudFormationClient(config);
+      return client.send(new DescribeStacksCommand({})).finally(() => client.destroy());
+    };
+    const { Stacks = [] } = await of(administrator());
+    expect(new Set(Stacks.map(({ StackName }) => StackName))).toEqual(new Set(['adjoin', 'adjoin-attach']));
+    await expect(of(worker('internet'))).rejects.toMatchObject({ name: 'AccessDenied' });
   });
 
   test('sends what hooks say to the queue, and the worker receives it through the endpoint', async () => {

@@ -37,7 +37,8 @@ export function stackOperations(parts: CloudFormationParts): Operation[] {
   const named = (_: CloudFormationParts, { StackName }: { StackName?: string | undefined }) =>
     StackName === undefined ? [] : [{ arn: parts.stacks.arnOf(StackName) }];
   return [
-    on(DescribeStacks$, describeStacks, named),
+    // Without a name, all stacks are asked for: who may see the list is who may see one that no policy names.
+    on(DescribeStacks$, describeStacks, (_, { StackName = 'every-stack' }) => named(parts, { StackName })),
     on(DescribeStackEvents$, describeStackEvents, named),
     on(DescribeStackResources$, describeStackResources, named),
     on(ListStackResources$, listStackResources, named),
