@@ -49,9 +49,9 @@ const services = [
   'sts',
 ];
 
-/** What a shell says when it waits: for the next command, with the exit code of the last one; for the rest of one; for the password. */
-export const prompt = '<<$?>>';
-export const morePrompt = '<<more>>';
+/** What a shell says when it waits: for the next command, with the exit code of the last one; for the rest of one. */
+const prompt = '<<$?>>';
+const morePrompt = '<<more>>';
 
 const certificateFile = '/root/ca-bundle.pem';
 /** A key and a certificate for the names below that of the Region, and for buckets. */
