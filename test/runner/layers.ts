@@ -58,8 +58,6 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     'test/unit/repository/chapters.test.ts',
     'test/sandbox/stack/cloudformation.test.ts',
   ],
-  'test/e2e/own-scripts.test.ts': ['test/unit/lifecycle/own-documents.test.ts'],
-  'test/e2e/windows.test.ts': ['test/windows/scripts.test.ts', 'test/e2e/unjoin-only.test.ts'],
   'test/e2e/adversary/nodes.test.ts': ['test/e2e/adversary/node.test.ts', 'test/unit/nodes/contract.test.ts'],
 };
 
