@@ -17,6 +17,10 @@ test('every command of the page on deployment is run, or the page says why not',
       notRun: 'the sandbox’s domain is made with these rights',
     }),
     expect.objectContaining({
+      chapter: '4. Deploy',
+      notRun: 'the package’s commands have tests of their own',
+    }),
+    expect.objectContaining({
       chapter: '5. Put the credential',
       notRun: 'the package’s commands have tests of their own',
     }),
@@ -27,7 +31,10 @@ test('every command of the page on deployment is run, or the page says why not',
   ]);
   const run = blocks.filter(({ notRun }) => notRun === undefined);
   expect(new Set(run.map(({ chapter }) => chapter))).toEqual(followed);
-  expect(run.map(({ lines }) => lines.join('\n')).join('\n')).toContain('aws cloudformation deploy');
+  const lines = run.flatMap((block) => block.lines);
+  expect(lines.join('\n')).toContain('aws cloudformation deploy');
+  // A prompt on the page is no command: a block that shows one is not typed as it stands.
+  expect(lines.filter((line) => line.startsWith('$ '))).toEqual([]);
 });
 
 test('blocks are found by their heading and their language; a mark counts for the next one only', () => {
