@@ -26,7 +26,7 @@ beforeAll(async () => {
   autoScaling = new AutoScalingClient(administrator);
   secrets = new SecretsManagerClient(administrator);
   // Milliseconds: the synthesis, if it is not there.
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   for (const client of [cloudFormation, autoScaling, secrets]) client.destroy();
   await desk[Symbol.asyncDispose]();
