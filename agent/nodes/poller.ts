@@ -72,8 +72,8 @@ const LONGEST_GAP_MS = 5_000;
 const LATEST_FIRST_MS = 60_000;
 /** Invocations on a page of a listing (API reference). */
 const PAGE = 50;
-/** Milliseconds for which no more listings of all are tried after one that others' commands had filled. */
-const FILLED_MS = 60_000;
+/** Milliseconds for which no more listings of all are tried after one that failed, or that others' commands had filled. */
+const ALONE_MS = 60_000;
 const RUNNING_STATUSES = new Set(['Pending', 'InProgress', 'Delayed', 'Cancelling']);
 
 interface Waiting {
@@ -122,7 +122,7 @@ export function createPoller(options: PollerOptions): Poller {
   const durations = createDurations();
   /** What was sent since the oldest command that runs was sent, ended or not: it fills the pages of a listing. */
   let sent: readonly Command[] = [];
-  let filledUntil = -Infinity;
+  let aloneUntil = -Infinity;
   let looping = false;
   const slowest = Math.max(SLOWEST_MS, intervalMs);
   let pause = intervalMs;
@@ -249,12 +249,18 @@ export function createPoller(options: PollerOptions): Poller {
         break;
       }
     } catch (error) {
-      for (const command of due) looked(command, []);
-      return asAdjoinError(error);
+      const failure = asAdjoinError(error);
+      if (failure.code === 'aws-throttled') {
+        for (const command of due) looked(command, []);
+        return failure;
+      }
+      // Should the listing be refused for good, ends must not wait for their deadlines: each command is asked for by its ID.
+      aloneUntil = clock.now() + ALONE_MS;
+      return worst(await Promise.all(due.map((command) => lookAlone(command))));
     }
     const hidden = due.filter((command) => !isShown(command));
     if (isWhole) for (const command of hidden) command.isMissing = true;
-    else filledUntil = clock.now() + FILLED_MS;
+    else aloneUntil = clock.now() + ALONE_MS;
     for (const command of due) {
       if (isWhole || isShown(command)) looked(command, found.get(command.commandId) ?? []);
       found.delete(command.commandId);
@@ -278,7 +284,7 @@ export function createPoller(options: PollerOptions): Poller {
     const from = Math.min(...together.map(({ requestedAt }) => requestedAt ?? Infinity));
     const oldest = Math.min(...[...commands.values()].map(({ requestedAt }) => requestedAt ?? Infinity));
     sent = sent.filter(({ requestedAt = -Infinity }) => requestedAt >= oldest);
-    if (now < filledUntil || pagesSince(from) >= together.length) {
+    if (now < aloneUntil || pagesSince(from) >= together.length) {
       return worst(await Promise.all(due.map((command) => lookAlone(command))));
     }
     const alone = due.filter((command) => !together.includes(command));

@@ -18,6 +18,8 @@ let looks: Map<string, number[]>;
 /** The status of each node by command. */
 let commands: Map<string, Map<string, string>>;
 let fault: (() => void) | undefined;
+/** Of listings alone. */
+let listingFault: (() => void) | undefined;
 /** Times at which all was listed, with the time since which. */
 let listings: { readonly at: number; readonly since: number }[];
 /** What a listing does not show, page by page what it shows besides, and when each command was sent. */
@@ -33,6 +35,7 @@ const pollerOf = (intervalMs: number): Poller =>
     intervalMs,
     async *listSince(since) {
       listings.push({ at: clock.now() - start, since: since - start });
+      listingFault?.();
       const shown = [...commands]
         .filter(([commandId]) => !hidden.has(commandId) && (sentAt.get(commandId) ?? -1) >= since)
         .flatMap(([commandId, nodes]) =>
@@ -69,6 +72,7 @@ beforeEach(() => {
   looks = new Map();
   commands = new Map();
   fault = undefined;
+  listingFault = undefined;
   listings = [];
   hidden = new Set();
   others = [];
@@ -423,6 +427,22 @@ describe('several commands', () => {
     for (let index = 0; index < 6; index += 1) end(`c-${index}`);
     await expect(clock.until(Promise.all(waiting))).resolves.toHaveLength(6);
   });
+
+  test.each(['aws-denied', 'aws-refused', 'aws-unavailable'] as const)(
+    'are asked for one by one, in the same look and for a minute, when the listing fails with %s',
+    async (code) => {
+      listingFault = () => {
+        throw new AdjoinError(code, 'no listing');
+      };
+      const waiting = running(6);
+      for (let index = 0; index < 6; index += 1) end(`c-${index}`);
+      await expect(clock.until(Promise.all(waiting))).resolves.toHaveLength(6);
+      expect(clock.now() - start).toBe(1_000);
+      void running(6, 'd');
+      await clock.advance(50_000);
+      expect(listings).toHaveLength(1);
+    },
+  );
 
   test('one whose time the service has not said is never left to a listing', async () => {
     void running(6);
