@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { createClients, destroyClients, type Clients } from '../../aws/clients.ts';
+import type { Clients } from '../../aws/clients.ts';
 import { runChecks } from '../../checks/check.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
@@ -10,10 +10,11 @@ import { parseConfig, type Config } from '../../config.ts';
 import { AdjoinError, asAdjoinError, reasonOf } from '../../errors.ts';
 import { createFiles } from '../aws/bucket.ts';
 import { askWorker } from '../aws/ask-worker.ts';
-import { createCaller, type Caller } from '../aws/caller.ts';
+import type { Caller } from '../aws/caller.ts';
 import { createDesk } from '../aws/desk.ts';
 import { createNetwork } from '../aws/network.ts';
-import { createCloudFormation, createStacks } from '../aws/stacks.ts';
+import { createStacks } from '../aws/stacks.ts';
+import { withClients } from '../aws/with-clients.ts';
 import { attend } from '../attended.ts';
 import { deploymentChecks } from '../doctor/deployment-checks.ts';
 import type { Prompt } from '../prompt.ts';
@@ -35,6 +36,9 @@ export interface RunDeployOptions {
   /** Milliseconds for which a worker is asked after the deployment; 0: none is. */
   readonly waitMs: number;
 }
+
+/** Milliseconds between two questions to workers. */
+const AGAIN_MS = 2_000;
 
 /** In the package they lie beside this file's folder; in the clone, where `npm run synth` writes them. */
 function deployable(given: string | undefined, inPackage: string, inClone: string): string {
@@ -144,10 +148,7 @@ export async function runDeploy(
       const settings = await complete(settingsOf(file), asks, process.env, prompt, signal);
       const { region, bucket } = settings;
       const clock = systemClock;
-      const clients = createClients(region);
-      const cloudFormation = createCloudFormation(region);
-      const caller = createCaller(region, clock);
-      try {
+      return withClients(region, async ({ clients, cloudFormation, caller }) => {
         const { account, arn } = await caller.identity(signal);
         terminal.err(`${settings.stack} in ${region}, account ${account}, as ${arn}\n`);
         const stacks = createStacks(cloudFormation);
@@ -201,6 +202,7 @@ export async function runDeploy(
               );
               if (typeof answer !== 'string') return undefined;
               why = answer;
+              await clock.sleep(AGAIN_MS, stopping);
             } catch (error) {
               stopping.throwIfAborted();
               const { code, message } = asAdjoinError(error);
@@ -250,11 +252,7 @@ export async function runDeploy(
           },
           signal,
         );
-      } finally {
-        caller.close();
-        cloudFormation.destroy();
-        destroyClients(clients);
-      }
+      });
     },
   );
 }

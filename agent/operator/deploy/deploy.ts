@@ -15,14 +15,12 @@
  */
 import { EXIT } from '../../cli/exit.ts';
 import { wrap } from '../../cli/table.ts';
-import type { Terminal } from '../../cli/terminal.ts';
 import type { Clock } from '../../clock.ts';
 import { AdjoinError } from '../../errors.ts';
-import type { Prompt } from '../prompt.ts';
 import { costs, total } from './cost.ts';
 import { follow, lastEvent, type Ended } from './follow.ts';
 import { byKind, showChanges, showCost } from './plan.ts';
-import type { Change, FilesPort, StackFacts, StacksPort } from './ports.ts';
+import type { Change, Desk, FilesPort, StackFacts, StacksPort } from './ports.ts';
 
 export interface DeployPorts {
   readonly stacks: StacksPort;
@@ -49,13 +47,6 @@ export interface DeployOptions {
   readonly json: boolean;
   /** Whether nobody is asked. */
   readonly yes: boolean;
-}
-
-export interface Desk {
-  readonly terminal: Terminal;
-  readonly prompt: Prompt;
-  /** What to know after an interruption, as far as the work has got. */
-  readonly stage: (whenStopped: string) => void;
 }
 
 interface Outcome {

@@ -1,4 +1,6 @@
-/** What `adjoin deploy` and `adjoin destroy` ask of CloudFormation and of the network. */
+/** What `adjoin deploy` and `adjoin destroy` ask of CloudFormation, of the network, and of the person. */
+import type { Terminal } from '../../cli/terminal.ts';
+import type { Prompt } from '../prompt.ts';
 
 export interface StackFacts {
   /** ARN: it names the stack even after it was deleted. */
@@ -93,4 +95,12 @@ export interface NetworkPort {
   endpoints(vpcId: string, signal: AbortSignal): Promise<readonly Endpoint[]>;
   /** Those of these subnets: their own, or the VPC's main one. */
   routeTables(vpcId: string, subnetIds: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** Where the person is. */
+export interface Desk {
+  readonly terminal: Terminal;
+  readonly prompt: Prompt;
+  /** What to know after an interruption, as far as the work has got. */
+  readonly stage: (whenStopped: string) => void;
 }

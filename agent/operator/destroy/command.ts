@@ -1,13 +1,12 @@
 /** `adjoin destroy` with real clients. */
-import { createClients, destroyClients } from '../../aws/clients.ts';
 import { scanMemberships } from '../../aws/membership-table.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
 import { AdjoinError } from '../../errors.ts';
 import { groupsWithHooksTo } from '../aws/groups.ts';
-import { createCaller } from '../aws/caller.ts';
-import { createCloudFormation, createStacks } from '../aws/stacks.ts';
+import { createStacks } from '../aws/stacks.ts';
+import { withClients } from '../aws/with-clients.ts';
 import { attend } from '../attended.ts';
 import { parseSettings } from '../deploy/settings.ts';
 import type { Prompt } from '../prompt.ts';
@@ -39,10 +38,7 @@ export async function runDestroy(
           'config-invalid',
           `${file} is missing, or says no Region: say the settings with --file.`,
         );
-      const clients = createClients(region);
-      const cloudFormation = createCloudFormation(region);
-      const caller = createCaller(region, systemClock);
-      try {
+      return withClients(region, async ({ clients, cloudFormation, caller }) => {
         const { account, arn } = await caller.identity(signal);
         terminal.err(`${settings.stack} in ${region}, account ${account}, as ${arn}\n`);
         return await destroy(
@@ -73,11 +69,7 @@ export async function runDestroy(
           },
           signal,
         );
-      } finally {
-        caller.close();
-        cloudFormation.destroy();
-        destroyClients(clients);
-      }
+      });
     },
   );
 }

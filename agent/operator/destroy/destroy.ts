@@ -10,13 +10,11 @@
  */
 import { EXIT } from '../../cli/exit.ts';
 import { wrap } from '../../cli/table.ts';
-import type { Terminal } from '../../cli/terminal.ts';
 import type { Clock } from '../../clock.ts';
 import { asAdjoinError } from '../../errors.ts';
 import { follow, lastEvent } from '../deploy/follow.ts';
-import type { StackFacts, StackResource, StacksPort } from '../deploy/ports.ts';
+import type { Desk, StackFacts, StackResource, StacksPort } from '../deploy/ports.ts';
 import { readTemplate } from '../deploy/template.ts';
-import type { Prompt } from '../prompt.ts';
 
 export interface Left {
   /** Living members, by the ledger. */
@@ -39,13 +37,6 @@ export interface DestroyOptions {
   readonly json: boolean;
   /** Whether nobody is asked. */
   readonly yes: boolean;
-}
-
-export interface Desk {
-  readonly terminal: Terminal;
-  readonly prompt: Prompt;
-  /** What to know after an interruption, as far as the work has got. */
-  readonly stage: (whenStopped: string) => void;
 }
 
 interface Outcome {

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { ofItsOwn } from './own-namespace.ts';
 import { mustRun } from '../machine/process.ts';
 import { distributionSources, formatDeb822, parseDeb822, parseList, type Source } from './apt-sources.ts';
 
@@ -105,18 +106,12 @@ async function build(job: {
   await writeFile(join(job.work, 'apt.conf'), await mustRun(['apt-config', 'dump', '--no-empty', 'Acquire']));
 
   const keyring = release.signedBy?.startsWith('/') ? release.signedBy : '';
+  const [program = '', ...namespace] = ofItsOwn;
   const child = spawn(
-    'setpriv',
+    program,
     [
-      '--pdeathsig',
-      'KILL',
-      'unshare',
-      '--mount',
-      '--pid',
-      '--fork',
-      '--kill-child',
+      ...namespace,
       '--mount-proc',
-      '--propagation=private',
       'sh',
       buildScript,
       job.work,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { ofItsOwn } from './own-namespace.ts';
 import { mustRun } from '../machine/process.ts';
 
 /** What an operator's desk has and no other machine needs: 150 MB, and half a minute to install. */
@@ -29,23 +30,7 @@ export async function ensureDesk(image: string, report: (line: string) => void):
   const work = await mkdtemp(join(process.cwd(), cacheDirectory, 'desk-building-'));
   try {
     await writeFile(join(work, 'apt.conf'), await mustRun(['apt-config', 'dump', '--no-empty', 'Acquire']));
-    await mustRun([
-      'setpriv',
-      '--pdeathsig',
-      'KILL',
-      'unshare',
-      '--mount',
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--propagation=private',
-      'sh',
-      script,
-      work,
-      image,
-      layer,
-      ...deskPackages,
-    ]);
+    await mustRun([...ofItsOwn, 'sh', script, work, image, layer, ...deskPackages]);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
