@@ -232,7 +232,7 @@ function workerOf(
     admission: {
       instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
       group: (name) => autoScaling.group(name),
-      heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
+      heartbeat: (...beat) => autoScaling.heartbeat(...beat),
       async existence(instanceId, signal) {
         const existence = (await instances.look([instanceId], signal)).get(instanceId);
         if (existence === undefined)

@@ -12,7 +12,17 @@ export interface Renewable {
   readonly name: string;
   /** Milliseconds that it lasts from a renewal on. What is read right before a renewal holds for that one. */
   readonly lastsMs: number;
-  renew(): Promise<void>;
+  renew(renewal?: Renewal): Promise<void>;
+}
+
+/** How much time there is for a renewal. */
+export interface Renewal {
+  /** Milliseconds since the Unix epoch: it runs out then. */
+  readonly until: number;
+  /** Milliseconds for which it was renewed the last time. */
+  readonly lastsMs: number;
+  /** Aborts when it need not be renewed any more, so that a request which has not gone out by then need not. */
+  readonly unwanted: AbortSignal;
 }
 
 export interface KeepAlive {
@@ -47,6 +57,9 @@ const JITTER = 0.2;
 /** Milliseconds between two renewals at most: that an action is void shows by its heartbeat. */
 const LONGEST_PAUSE_MS = 100_000;
 
+/** Why a pause is counted again. One reason for all: each abort without one makes an error with its stack. */
+const CHANGED = 'something changed';
+
 /** Errors after which there is nothing left to renew; any other may pass. */
 const ends = (error: AdjoinError): boolean =>
   error.disposition === 'acknowledge' || error.disposition === 'yield';
@@ -65,8 +78,16 @@ export function createKeepAlive(
   const renewables = new Map<Renewable, Granted>();
   /** Renewals that have not been answered yet. */
   const underWay = new Map<Renewable, Promise<void>>();
-  /** Has the pause counted again when something is added, or a renewal has ended. */
+  /**
+   * Has the pause counted again when something is added, a renewal has ended, or all is over. One signal for all of it: thousands of
+   * these wait, and a signal made of several takes 15 KB.
+   */
   let changed = new AbortController();
+
+  function end(reason: AdjoinError): void {
+    controller.abort(reason);
+    changed.abort(CHANGED);
+  }
 
   const pauseOf = (lastsMs: number, share = SHARE): number =>
     Math.min(LONGEST_PAUSE_MS, lastsMs / share) * (1 - JITTER * random());
@@ -75,7 +96,7 @@ export function createKeepAlive(
     const asked = clock.now();
     const { lastsMs } = renewable;
     if (asked >= state.until) {
-      controller.abort(ranOut(renewable));
+      end(ranOut(renewable));
       return;
     }
     const answered = new AbortController();
@@ -84,12 +105,16 @@ export function createKeepAlive(
         await clock.sleep(state.until - asked, answered.signal);
         throw ranOut(renewable);
       };
-      await Promise.race([renewable.renew(), expired()]);
+      await Promise.race([
+        renewable.renew({ until: state.until, lastsMs: state.lastsMs, unwanted: stopped.signal }),
+        expired(),
+      ]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
       Object.assign(state, { until: asked + lastsMs, nextAt: asked + pauseOf(lastsMs), lastsMs });
     } catch (error) {
+      if (stopped.signal.aborted && error === stopped.signal.reason) return;
       const known = asAdjoinError(error);
-      if (ends(known)) controller.abort(known);
+      if (ends(known)) end(known);
       else {
         state.nextAt = asked + pauseOf(state.lastsMs, SHARE_AFTER_FAILURE);
         onTrouble(known);
@@ -104,7 +129,7 @@ export function createKeepAlive(
   function start(renewable: Renewable, state: Granted): void {
     const renewal = renew(renewable, state).finally(() => {
       underWay.delete(renewable);
-      changed.abort();
+      changed.abort(CHANGED);
     });
     underWay.set(renewable, renewal);
   }
@@ -123,7 +148,7 @@ export function createKeepAlive(
     while (!isOver()) {
       changed = new AbortController();
       try {
-        await clock.sleep(pause(), AbortSignal.any([stopped.signal, controller.signal, changed.signal]));
+        await clock.sleep(pause(), changed.signal);
       } catch {
         continue;
       }
@@ -144,21 +169,20 @@ export function createKeepAlive(
       controller.signal.throwIfAborted();
       const now = clock.now();
       for (const [renewable, state] of renewables) {
-        if (now >= state.until) controller.abort(ranOut(renewable));
+        if (now >= state.until) end(ranOut(renewable));
       }
       controller.signal.throwIfAborted();
     },
     add(renewable, since) {
       const { lastsMs } = renewable;
       renewables.set(renewable, { until: since + lastsMs, lastsMs, nextAt: since + pauseOf(lastsMs) });
-      changed.abort();
+      changed.abort(CHANGED);
       running ??= loop();
     },
-    abort: (reason) => {
-      controller.abort(reason);
-    },
+    abort: end,
     async stop() {
       stopped.abort();
+      changed.abort(CHANGED);
       await running;
     },
   };

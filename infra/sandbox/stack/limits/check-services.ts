@@ -183,6 +183,9 @@ function hooks(given: JsonMap, path: string): Measured[] {
   ];
 }
 
+const bound = (value: Json | undefined): number | undefined =>
+  value === undefined ? undefined : Number(value);
+
 function scaling(given: JsonMap): Measured[] {
   const { PolicyType, AdjustmentType, StepAdjustments } = given;
   if (PolicyType === 'TargetTrackingScaling') {
@@ -191,12 +194,12 @@ function scaling(given: JsonMap): Measured[] {
       'TargetTrackingConfiguration/CustomizedMetricSpecification/Metrics/*',
     ).map(({ value }) => value);
     // What is not said returns data.
-    const returned = metrics.filter((metric) => isMap(metric) && String(metric['ReturnData']) !== 'false');
+    const returned = metrics.filter(
+      (metric) => isMap(metric) && scalar(metric['ReturnData'] ?? true, 'ReturnData') !== 'false',
+    );
     return metrics.length > 0 ? [[scalingPolicies.tracked, returned.length]] : [];
   }
   if (PolicyType !== 'StepScaling') return [];
-  const bound = (value: Json | undefined): number | undefined =>
-    value === undefined ? undefined : Number(value);
   const steps = (isList(StepAdjustments) ? StepAdjustments : []).filter(isMap).map((step): Step => ({
     lower: bound(step['MetricIntervalLowerBound']),
     upper: bound(step['MetricIntervalUpperBound']),
