@@ -3,7 +3,7 @@
  * third of its own time. When one of them can't be renewed in time, the signal aborts, and the work under it stops at once:
  * from then on another worker may have it.
  */
-import type { Clock } from './clock.ts';
+import { CALLED_OFF, type Clock } from './clock.ts';
 import { AdjoinError, asAdjoinError } from './errors.ts';
 
 /** Something that lasts for a limited time, unless it is renewed. */
@@ -57,9 +57,6 @@ const JITTER = 0.2;
 /** Milliseconds between two renewals at most: that an action is void shows by its heartbeat. */
 const LONGEST_PAUSE_MS = 100_000;
 
-/** Why a pause is counted again. One reason for all: each abort without one makes an error with its stack. */
-const CHANGED = 'something changed';
-
 /** Errors after which there is nothing left to renew; any other may pass. */
 const ends = (error: AdjoinError): boolean =>
   error.disposition === 'acknowledge' || error.disposition === 'yield';
@@ -86,7 +83,7 @@ export function createKeepAlive(
 
   function end(reason: AdjoinError): void {
     controller.abort(reason);
-    changed.abort(CHANGED);
+    changed.abort(CALLED_OFF);
   }
 
   const pauseOf = (lastsMs: number, share = SHARE): number =>
@@ -120,7 +117,7 @@ export function createKeepAlive(
         onTrouble(known);
       }
     } finally {
-      answered.abort();
+      answered.abort(CALLED_OFF);
     }
   }
 
@@ -129,7 +126,7 @@ export function createKeepAlive(
   function start(renewable: Renewable, state: Granted): void {
     const renewal = renew(renewable, state).finally(() => {
       underWay.delete(renewable);
-      changed.abort(CHANGED);
+      changed.abort(CALLED_OFF);
     });
     underWay.set(renewable, renewal);
   }
@@ -176,13 +173,13 @@ export function createKeepAlive(
     add(renewable, since) {
       const { lastsMs } = renewable;
       renewables.set(renewable, { until: since + lastsMs, lastsMs, nextAt: since + pauseOf(lastsMs) });
-      changed.abort(CHANGED);
+      changed.abort(CALLED_OFF);
       running ??= loop();
     },
     abort: end,
     async stop() {
-      stopped.abort();
-      changed.abort(CHANGED);
+      stopped.abort(CALLED_OFF);
+      changed.abort(CALLED_OFF);
       await running;
     },
   };

@@ -6,7 +6,7 @@
  * that it has booted: no instance of EC2 registers in its first seconds. Afterwards the first look is shortly before the quickest of
  * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 16th second on.
  */
-import type { Clock } from '../clock.ts';
+import { CALLED_OFF, type Clock } from '../clock.ts';
 import { createHeap } from '../heap.ts';
 import { createDurations } from './durations.ts';
 
@@ -140,7 +140,7 @@ function createLooks({ registered, clock }: ReadinessOptions) {
     if (!looping) {
       looping = true;
       void loop();
-    } else if (question.due < nextDue) changed.abort();
+    } else if (question.due < nextDue) changed.abort(CALLED_OFF);
   }
 
   return (instanceId: string, due: number, signal: AbortSignal): Promise<boolean> =>
