@@ -51,6 +51,20 @@ export async function countCalls(nodes: number): Promise<{ readonly join: Counts
   return { join, unjoin: since(fleet, before) };
 }
 
+/** A node launches by itself, some minutes after two others of its group. */
+export async function countAnother(): Promise<Counts> {
+  const fleet = newFleet();
+  fleet.start(SLOTS);
+  let before = new Map(fleet.calls);
+  for (const instanceId of idsOf(1, 3)) {
+    before = new Map(fleet.calls);
+    fleet.launch(instanceId);
+    await reach(fleet, 'InService', [instanceId]);
+    await fleet.until(() => fleet.cloud.quiet, 60_000);
+  }
+  return since(fleet, before);
+}
+
 /** The most calls for each, by the number of nodes. */
 export const CALL_GOALS: ReadonlyMap<number, { readonly join: number; readonly unjoin: number }> = new Map([
   [1, { join: 12, unjoin: 8 }],
@@ -58,7 +72,14 @@ export const CALL_GOALS: ReadonlyMap<number, { readonly join: number; readonly u
 ]);
 
 export async function callFigures(sizes: readonly number[]): Promise<Figure[]> {
-  const figures: Figure[] = [];
+  const figures: Figure[] = [
+    {
+      section: 'Calls to AWS, 1 node of a group that the worker knows',
+      name: 'calls for its join',
+      value: total(await countAnother()),
+      unit: '',
+    },
+  ];
   for (const nodes of sizes) {
     const counted = await countCalls(nodes);
     for (const kind of ['join', 'unjoin'] as const) {

@@ -1,6 +1,6 @@
 /** The figures of `npm run bench` that are the same on each machine, in a form that takes seconds. Each may fall, and none may rise. */
 import { describe, expect, test } from '@jest/globals';
-import { countCalls, total } from '../bench/calls.ts';
+import { countAnother, countCalls, total } from '../bench/calls.ts';
 import { burst, floorOf } from '../bench/burst-run.ts';
 import { besideTrouble } from '../bench/fairness.ts';
 import { isFailure, isMissed, markdownOf, tableOf, withTable } from '../bench/figures.ts';
@@ -10,8 +10,8 @@ import { countSweeps } from '../bench/sweep.ts';
 
 describe('calls to AWS', () => {
   test.each([
-    [1, { join: 39, unjoin: 16 }],
-    [50, { join: 5, unjoin: 2.7 }],
+    [1, { join: 34, unjoin: 16 }],
+    [50, { join: 4.4, unjoin: 2.7 }],
   ])('for each of %i nodes that come and go at once', async (nodes, most) => {
     const { join, unjoin } = await countCalls(nodes);
     expect(total(join) / nodes).toBeLessThanOrEqual(most.join);
@@ -22,6 +22,12 @@ describe('calls to AWS', () => {
     expect(unjoin.get('units.items-written')).toBe(4 * nodes);
     expect(join.get('autoscaling.CompleteLifecycleAction')).toBe(nodes);
   });
+});
+
+test('a node is looked for less often once the worker knows how long those of its group boot and join', async () => {
+  const counts = await countAnother();
+  expect(total(counts)).toBeLessThanOrEqual(26);
+  expect(counts.get('ssm.DescribeInstanceInformation')).toBeLessThanOrEqual(5);
 });
 
 test('launches that can’t succeed cost others nothing', async () => {
