@@ -51,6 +51,32 @@ describe('a keep-alive', () => {
     expect(keepAlive.signal.aborted).toBe(false);
   });
 
+  test('says how much time there is, so that a renewal may wait for its turn', async () => {
+    const heartbeat = renewable('heartbeat', 240_000);
+    const told: unknown[] = [];
+    heartbeat.renew = async (renewal) => void told.push([renewal?.until, renewal?.lastsMs]);
+    keepAlive.add(heartbeat, start);
+    await clock.advance(170_000);
+    expect(told).toEqual([
+      [start + 240_000, 240_000],
+      [start + 320_000, 240_000],
+    ]);
+  });
+
+  test('does not wait, when the work ends, for a renewal that has not gone out yet, and says nothing of it', async () => {
+    const heartbeat = renewable('heartbeat', 240_000);
+    heartbeat.renew = (renewal) =>
+      new Promise((_, reject) => {
+        renewal?.unwanted.addEventListener('abort', () => reject(renewal.unwanted.reason));
+      });
+    keepAlive.add(heartbeat, start);
+    await clock.advance(100_000);
+    await keepAlive.stop();
+    expect(clock.now()).toBe(start + 100_000);
+    expect(trouble).toEqual([]);
+    expect(keepAlive.signal.aborted).toBe(false);
+  });
+
   test('does not spin when something runs out that is being renewed, though its alarm is late', async () => {
     let pausesOfNothing = 0;
     const spun = createKeepAlive(

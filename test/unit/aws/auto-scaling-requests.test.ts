@@ -207,6 +207,47 @@ describe('an action', () => {
   });
 });
 
+test('once Auto Scaling refuses calls, an answer goes before a heartbeat that can wait, and one that is unwanted goes nowhere', async () => {
+  const sent: string[] = [];
+  let attempts = 2;
+  let held = Promise.withResolvers<void>();
+  held.resolve();
+  const client = Object.assign(new AutoScalingClient({ region: 'eu-central-1' }), {
+    async send(command: object): Promise<object> {
+      sent.push(command.constructor.name);
+      await held.promise;
+      return { $metadata: { attempts } };
+    },
+  });
+  const clock = createVirtualClock();
+  const autoScaling = createAutoScaling(client, clock);
+  for (let count = 0; count < 12; count += 1) {
+    clock.skip(1_000);
+    // The SDK says that it has sent the request twice.
+    await autoScaling.heartbeat(action, open);
+  }
+  attempts = 1;
+  sent.length = 0;
+  held = Promise.withResolvers();
+  const stop = new AbortController();
+  const renewal = { until: clock.now() + 200_000, lastsMs: 300_000 };
+  const first = autoScaling.heartbeat(action, open);
+  const unwanted = autoScaling.heartbeat(action, open, { ...renewal, unwanted: stop.signal });
+  const others = [
+    autoScaling.heartbeat(action, open, { ...renewal, unwanted: open }),
+    autoScaling.complete(action, 'CONTINUE', open),
+  ];
+  stop.abort('no longer');
+  await expect(unwanted).rejects.toBe('no longer');
+  held.resolve();
+  await Promise.all([first, ...others]);
+  expect(sent).toEqual([
+    'RecordLifecycleActionHeartbeatCommand',
+    'CompleteLifecycleActionCommand',
+    'RecordLifecycleActionHeartbeatCommand',
+  ]);
+});
+
 describe('a group', () => {
   const groupXml = result(
     'DescribeAutoScalingGroups',
