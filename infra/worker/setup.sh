@@ -117,4 +117,5 @@ if ! stays; then
   step="starting the agent, whose last words are: $(tail --lines=2 /var/log/adjoin/agent.log || true):"
   exit 1
 fi
+echo 'set-up done: the agent is started, and stays up'
 signal SUCCESS 'a worker works'

@@ -1,5 +1,6 @@
 /** The agent as the service of a worker that has booted: what systemd says of it. */
-import { writeFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Machine } from '../machine/machine.ts';
 import type { Ending } from '../story/story.ts';
 
@@ -28,8 +29,7 @@ export function serviceOf(machine: Machine, logFile: string): WorkerService {
     agentDeaths: async () => Number(await show('NRestarts')),
     async stopAgent() {
       const { code } = await machine.exec(['systemctl', 'stop', 'adjoin'], { timeoutMs: stopLimitMs });
-      const log = await machine.exec(['cat', '/var/log/adjoin/agent.log']);
-      await writeFile(logFile, log.stdout, { mode: 0o600 });
+      await copyFile(join(machine.disk, 'var', 'log', 'adjoin', 'agent.log'), logFile);
       // "killed" where it did not end by itself in the unit's time.
       const result = await show('Result');
       if (code !== 0 || result === 'timeout') return null;
