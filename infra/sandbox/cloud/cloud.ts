@@ -57,7 +57,7 @@ export interface CloudOptions {
   endpointOf?: (service: string) => string | undefined;
   /** Spoils calls; none is spoilt without it. */
   faults?: Faults;
-  /** Told what becomes of messages, lifecycle actions and instances. */
+  /** Told what becomes of messages, lifecycle actions, instances and nodes. */
   witness?: Witness;
   /** Whether the SSM agent of this instance ever registers. Default: it does. */
   registers?: (instanceId: string) => boolean;
@@ -137,7 +137,9 @@ export function createCloud(options: CloudOptions): Cloud {
   const targets = new RuleTargets({ place, authorize, topics, queues, keys });
   const bus = new Bus({ place, timers, random, deliver: (...delivery) => void targets.deliver(...delivery) });
   const publisher = new HookPublisher({ place, authorize, queues, keys });
-  const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000);
+  const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000, (instanceId) =>
+    witness({ kind: 'node-registered', instanceId }),
+  );
   const documents = new Documents(place.accountId, timers);
   const commands = new Commands({
     timers,

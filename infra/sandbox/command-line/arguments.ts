@@ -7,6 +7,8 @@ export interface Arguments {
   /** The size that the story scales out to. */
   readonly instances: number;
   readonly report: string | undefined;
+  /** Where the picture of the run goes. */
+  readonly picture: string | undefined;
   /** What the machines are like; `mixed`: a group for each family of systems, Windows among them. */
   readonly system: 'linux' | 'windows' | 'mixed';
   /** Which instances, or what groups are attached for; undefined: a group's, and join and unjoin. */
@@ -31,14 +33,15 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report, os, story } = parseCommand<{
+    const { instances, report, picture, os, story } = parseCommand<{
       instances?: number;
       report?: string;
+      picture?: string;
       os: Arguments['system'];
       story?: Arguments['story'];
     }>(startCommand(), argv, 'npm start -- --help');
     const usual = story === undefined || os === 'mixed' ? defaultInstances[os] : storyInstances;
-    return { verb, instances: instances ?? usual, report, system: os, story, workers: 1 };
+    return { verb, instances: instances ?? usual, report, picture, system: os, story, workers: 1 };
   }
   const { workers, agent } = parseCommand<{ workers: number; agent: boolean }>(
     sandboxCommand(),
@@ -49,6 +52,7 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
     verb,
     instances: defaultInstances.linux,
     report: undefined,
+    picture: undefined,
     system: 'linux',
     story: undefined,
     workers: agent ? workers : 0,
@@ -79,7 +83,11 @@ function startCommand(): Command {
         'instances of no group, or a group that adjoin is asked one thing for (default: a group, to join and to unjoin)',
       ).choices(['standalone', 'unjoin-only', 'join-only']),
     )
-    .option('--report <file>', 'also write the result to this file, as JSON');
+    .option('--report <file>', 'also write the result to this file, as JSON')
+    .option(
+      '--picture <file>',
+      'also draw the run into this file, as SVG: a bar an instance, a colour a step',
+    );
 }
 
 function sandboxCommand(): Command {

@@ -25,6 +25,7 @@ import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { addGroup } from './groups.ts';
+import { createLives, type Lives } from './lives.ts';
 import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
 
@@ -83,6 +84,8 @@ export interface Sandbox {
   readonly fleet: Fleet;
   readonly stack: Stack;
   readonly auditor: Auditor;
+  /** When each instance of a group came and went. */
+  readonly lives: Pick<Lives, 'all'>;
   /** What each principal may do, and what was used of it. */
   readonly permissions: Permissions;
   readonly endpoint: string;
@@ -224,6 +227,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       unbound: people.operatorArn,
       resourcePolicies: () => cloud.resourcePolicies(),
     });
+    const lives = createLives(() => systemClock.now());
     const cloud: Cloud = createCloud({
       region,
       accountId,
@@ -237,7 +241,10 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       registrationDelayMs,
       authorize: permissions.authorize,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
-      ...(options.witness === undefined ? {} : { witness: options.witness }),
+      witness(event) {
+        lives.note(event);
+        options.witness?.(event);
+      },
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
@@ -397,6 +404,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
         fleet,
         stack,
         auditor,
+        lives,
         permissions,
         endpoint,
         vpcEndpoint,

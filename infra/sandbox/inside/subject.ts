@@ -56,6 +56,7 @@ export function subjectOf(sandbox: Sandbox): Subject {
     setDesiredCapacity: (size) => sandbox.setDesiredCapacity(size),
     agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
     stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
+    lives: () => sandbox.lives.all,
     calls: () => callsOfWorkers(sandbox.cloud.calls()),
     ...(systems.some((system) => system?.powerShell) && { joinMs: windowsJoinMs }),
     ...(groups.length > 1 && {
