@@ -145,7 +145,7 @@ export async function runFloor(ground: Ground, instances: number, atOnce: number
         spans.push({ what, from: since, to });
         since = to;
       };
-      await fleet.boot(instanceId, undefined);
+      await fleet.boot(instanceId, undefined, undefined);
       await sleep(REGISTRATION_MS);
       note('boot');
       const machine = fleet.machine(instanceId);

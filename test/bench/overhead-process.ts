@@ -60,7 +60,7 @@ async function bootOnly({ fleet }: Sandbox, instances: number): Promise<object> 
         .toString(16)
         .padStart(17, '0')}`,
   );
-  await Promise.all(ids.map((instanceId) => fleet.boot(instanceId, undefined)));
+  await Promise.all(ids.map((instanceId) => fleet.boot(instanceId, undefined, undefined)));
   await sleep(REGISTRATION_MS);
   await Promise.all(ids.map((instanceId) => fleet.destroy(instanceId)));
   return {};

@@ -11,6 +11,7 @@ describe('the command line of the sandbox', () => {
       picture: undefined,
       system: 'linux',
       story: undefined,
+      boot: false,
       workers: 1,
     });
     const files = ['--report', 'run.json', '--picture', 'run.svg'];
