@@ -79,8 +79,10 @@ const sections: Readonly<Record<string, Section>> = {
   start: { measure: () => startFigures() },
 };
 
-const wanted = Object.entries(sections).filter(([name]) => (values.only ?? name) === name);
-if (wanted.length === 0) refuse(`--only takes one of ${Object.keys(sections).join(', ')}.`);
+const only = values.only?.split(',');
+if (only?.some((name) => !Object.hasOwn(sections, name)))
+  refuse(`--only takes some of ${Object.keys(sections).join(',')}.`);
+const wanted = Object.entries(sections).filter(([name]) => only?.includes(name) ?? true);
 if (values.picture !== undefined && !wanted.some(([name]) => name === 'overhead'))
   refuse('--picture draws the section overhead, which --only leaves out.');
 
