@@ -218,7 +218,7 @@ export async function findOurs(
     .toSorted(byAge);
 }
 
-/** An account of ours, and the instance that it belongs to. A unit may have tens of thousands: no more of each is kept. */
+/** An account of ours, and the instance that it belongs to. */
 export interface OwnedAccount extends Pick<
   ComputerAccount,
   'computerName' | 'objectGuid' | 'whenCreated' | 'owner' | 'stamp'
@@ -237,23 +237,27 @@ const LISTED = [
   STAMP_ATTRIBUTE,
 ];
 
-/** All accounts in our organizational unit that are this deployment's, whichever instance they belong to. */
-export async function findOwned(
+/**
+ * All accounts in our organizational unit that are this deployment's, whichever instance they belong to.
+ * @param of what is kept of each
+ */
+export async function findOwned<Kept>(
   session: UnitReader,
   owner: Owner,
+  of: (account: OwnedAccount) => Kept,
   signal: AbortSignal,
-): Promise<OwnedAccount[]> {
+): Promise<Kept[]> {
   // Not by the stamp alone, which may have been deleted.
-  const owned: OwnedAccount[] = [];
+  const kept: Kept[] = [];
   for await (const page of pagesOfUnit(session, equals('objectCategory', 'computer'), LISTED, signal)) {
     for (const account of page) {
       const instanceId = isMade(account, session) ? instanceOf(account, owner) : undefined;
       if (instanceId === undefined) continue;
       const { computerName, objectGuid, whenCreated, owner: maker, stamp } = account;
-      owned.push({ computerName, objectGuid, whenCreated, owner: maker, stamp, instanceId });
+      kept.push(of({ computerName, objectGuid, whenCreated, owner: maker, stamp, instanceId }));
     }
   }
-  return owned;
+  return kept;
 }
 
 /** The account with this GUID, if it is in our organizational unit. */

@@ -189,19 +189,21 @@ export class Connection {
   async *pages(query: Query, signal: AbortSignal): AsyncGenerator<Row[], void, undefined> {
     const paged = { ...optionsOf(query), paged: { pageSize: PAGE } };
     const pages = this.#client.searchPaginated(query.base, paged, [...(query.controls ?? [])]);
+    /** The first name of each page: one that comes again shows that there is no end. All names would be as many as the entries. */
     const seen = new Set<string>();
     for (let rows = 0; ;) {
       const page = await this.#request('search', signal, () => searched(this.name, pages.next()));
       if (page.done) return;
       const { searchEntries } = page.value;
-      const isNew = searchEntries.length === 0 || searchEntries.some(({ dn }) => !seen.has(dn));
+      const first = searchEntries[0]?.dn;
+      const isNew = first === undefined || !seen.has(first);
       // An empty page counts, too: there could be one after the other.
       rows += Math.max(searchEntries.length, 1);
       if (!isNew || rows - searchEntries.length > MOST_ROWS) {
         this.close();
         throw new ControllerFailure('lost', this.name, 'search: page after page without an end');
       }
-      for (const { dn } of searchEntries) seen.add(dn);
+      if (first !== undefined) seen.add(first);
       yield searchEntries.map((entry) => new Row(entry));
     }
   }

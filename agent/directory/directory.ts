@@ -88,8 +88,11 @@ export interface Directory {
    */
   locate(instanceId: string, known: KnownAccounts, signal: AbortSignal): Promise<PlacedAccount[]>;
 
-  /** All of this deployment's accounts in our organizational unit, as one controller shows them now. */
-  list(signal: AbortSignal): Promise<OwnedAccount[]>;
+  /**
+   * All of this deployment's accounts in our organizational unit, as one controller shows them now.
+   * @param of what is kept of each, for there may be tens of thousands; called again should another controller be asked
+   */
+  list<Kept>(signal: AbortSignal, of: (account: OwnedAccount) => Kept): Promise<Kept[]>;
 
   /**
    * Which of these computers have DNS records that one of their own accounts registered, although no account in the domain
@@ -286,9 +289,9 @@ export function openDirectory(options: DirectoryOptions): Directory {
       return controllers.onAny((session) => findAll(session, traces, signal), signal);
     },
 
-    async list(signal) {
+    async list(signal, of) {
       const owner = { deployment, accountId, region };
-      return controllers.onAny((session) => findOwned(session, owner, signal), signal);
+      return controllers.onAny((session) => findOwned(session, owner, of, signal), signal);
     },
 
     async strays(computers, signal) {
@@ -361,12 +364,8 @@ export function openDirectory(options: DirectoryOptions): Directory {
     async missingDnsRights(signal) {
       const owner = { deployment, accountId, region };
       return controllers.onAny(async (session) => {
-        const accounts = await findOwned(session, owner, signal);
-        return missingDnsRights(
-          session,
-          accounts.map(({ computerName }) => computerName),
-          signal,
-        );
+        const names = await findOwned(session, owner, ({ computerName }) => computerName, signal);
+        return missingDnsRights(session, names, signal);
       }, signal);
     },
 

@@ -44,7 +44,8 @@ export function instanceIdOf(computerName: string): string | undefined {
   for (const digit of digits) value = value * RADIX + BigInt(Number.parseInt(digit, Number(RADIX)));
   if (value >= 2n * IDS) return undefined;
   const hex = (value % IDS).toString(16).padStart(17, '0');
-  return value < IDS ? `i-${hex}` : `mi-${hex}`;
+  // Joined, it is a text of its own; a template would keep both parts, and a sweep keeps tens of thousands.
+  return [value < IDS ? 'i' : 'mi', hex].join('-');
 }
 
 /** The DNS label of a computer, in lower case as clients register it. */

@@ -1,17 +1,13 @@
-/** What a sweep keeps of a membership while it looks at all the others: a ledger may have hundreds of thousands. */
+/** What a sweep keeps of a membership, and of an account, while it looks at all the others: there may be tens of thousands. */
 import type { Membership } from '../ledger/membership.ts';
+import type { OwnAccount } from './ports.ts';
 
 export interface KnownMembership extends Pick<
   Membership,
-  | 'instanceId'
-  | 'state'
-  | 'fencingToken'
-  | 'leaseExpiresAt'
-  | 'computerName'
-  | 'objectGuid'
-  | 'objectSids'
-  | 'quarantinedAt'
+  'instanceId' | 'state' | 'fencingToken' | 'leaseExpiresAt' | 'computerName' | 'objectGuid' | 'quarantinedAt'
 > {
+  /** Of an ended membership only, whose DNS records they lead to. */
+  readonly objectSids: Membership['objectSids'];
   /** When it last changed, milliseconds since the Unix epoch, if that is known. */
   readonly changedAt: number | undefined;
 }
@@ -32,7 +28,7 @@ export function knownOf(membership: Membership): KnownMembership {
     leaseExpiresAt,
     computerName,
     objectGuid,
-    objectSids,
+    objectSids: state === 'removed' || state === 'failed' ? objectSids : undefined,
     quarantinedAt,
     changedAt: newest([
       stagingBegan,
@@ -40,5 +36,21 @@ export function knownOf(membership: Membership): KnownMembership {
       launch?.times.complete,
       terminate?.times.received,
     ]),
+  };
+}
+
+export interface SeenAccount extends Omit<OwnAccount, 'whenCreated'> {
+  /** Milliseconds since the Unix epoch, if that is known. */
+  readonly createdAt: number | undefined;
+}
+
+/** @param membership of the same instance: what both have is kept once */
+export function seenOf(account: OwnAccount, membership: KnownMembership | undefined): SeenAccount {
+  const { instanceId, computerName, objectGuid, whenCreated } = account;
+  return {
+    instanceId: membership?.instanceId ?? instanceId,
+    computerName: membership?.computerName === computerName ? membership.computerName : computerName,
+    objectGuid: membership?.objectGuid === objectGuid ? membership.objectGuid : objectGuid,
+    createdAt: whenCreated?.getTime(),
   };
 }

@@ -30,7 +30,8 @@ export interface InstancesPort {
 
 export interface SweepPorts {
   readonly directory: Pick<Directory, 'remove' | 'setEnabled'> & {
-    list(signal: AbortSignal): Promise<readonly OwnAccount[]>;
+    /** @param of what is kept of each; may be called again for all of them */
+    list<Kept>(signal: AbortSignal, of: (account: OwnAccount) => Kept): Promise<readonly Kept[]>;
     find(instanceId: string, signal: AbortSignal): Promise<readonly unknown[]>;
     /** All accounts of an instance in the whole domain. */
     locate(

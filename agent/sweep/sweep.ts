@@ -14,9 +14,9 @@
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { knownOf, newest, type KnownMembership } from './known.ts';
+import { knownOf, newest, seenOf, type KnownMembership, type SeenAccount } from './known.ts';
 import { pay, type Debt } from './pay.ts';
-import { LOOK_TOGETHER, type OwnAccount, type SweepLimits, type SweepPorts } from './ports.ts';
+import { LOOK_TOGETHER, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
 import { setAside, takeBack } from './quarantine.ts';
 import { isShrunk, SAMPLE, shrunk } from './shrinkage.ts';
@@ -37,7 +37,7 @@ const CODES_OF_ONE: ReadonlySet<ErrorCode> = new Set([
 
 interface Candidate {
   readonly instanceId: string;
-  readonly accounts: readonly OwnAccount[];
+  readonly accounts: readonly SeenAccount[];
   readonly membership: KnownMembership | undefined;
 }
 
@@ -45,9 +45,11 @@ interface Candidate {
 const isGone = (existence: Existence | undefined): boolean =>
   existence === 'terminated' || existence === 'unknown';
 
-/** What EC2 and Auto Scaling say. */
+/** What EC2 and Auto Scaling say. Nearly all instances live, so only the others are kept. */
 interface Seen {
-  readonly existence: Map<string, Existence>;
+  readonly gone: Map<string, Existence>;
+  /** A bad answer says nothing of them. */
+  readonly undecided: Set<string>;
   readonly inAutoScaling: Set<string>;
 }
 
@@ -71,8 +73,8 @@ const kept = (reason: KeptReason): Outcome => ({ result: 'kept', reason });
 
 /** When the candidate last changed, if that is known; one account without a time makes it unknown. */
 function changedAt({ accounts, membership }: Candidate): number | undefined {
-  if (accounts.some((account) => account.whenCreated === undefined)) return undefined;
-  return newest([...accounts.map((account) => account.whenCreated?.getTime()), membership?.changedAt]);
+  if (accounts.some((account) => account.createdAt === undefined)) return undefined;
+  return newest([...accounts.map((account) => account.createdAt), membership?.changedAt]);
 }
 
 function namesOf({ accounts, membership }: Candidate): string[] {
@@ -208,7 +210,7 @@ export async function sweep(
   /**
    * Every instance that has an account, a membership that has not ended, or stray records; what is owed is removed already.
    */
-  function candidates(accounts: readonly OwnAccount[], strays: readonly string[]): Candidate[] {
+  function candidates(accounts: readonly SeenAccount[], strays: readonly string[]): Candidate[] {
     const byInstance = Map.groupBy(accounts, (account) => account.instanceId);
     const wanted = new Set([...byInstance.keys(), ...strays]);
     for (const { instanceId, state } of memberships.values())
@@ -248,10 +250,9 @@ export async function sweep(
     if (accounts.length > 1) return judgeTwins(candidate);
     if (accounts.length > 0 || membership?.state !== 'member' || isYoung(candidate)) return;
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
-    const { objectGuid, objectSids = [] } = membership;
     const found = await directory.find(instanceId, signal);
     if (found.length > 0) return;
-    const located = await directory.locate(instanceId, { objectGuid, objectSids }, signal);
+    const located = await locate(instanceId);
     if (located.some(({ isInUnit }) => isInUnit)) return;
     const now = await ledger.find(instanceId);
     if (now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
@@ -271,6 +272,12 @@ export async function sweep(
     );
     log.warn('member without an account', { instanceId, error });
     find('vanished', candidate, { result: 'reported' });
+  }
+
+  /** Asks the ledger for what leads to the accounts: of so many memberships, it is not kept. */
+  async function locate(instanceId: string) {
+    const { objectGuid, objectSids = [] } = (await ledger.find(instanceId)) ?? {};
+    return directory.locate(instanceId, { objectGuid, objectSids }, signal);
   }
 
   async function judgeGone(found: Candidate, isInAutoScaling: boolean): Promise<void> {
@@ -307,23 +314,29 @@ export async function sweep(
       const counted = await Promise.all(gone.map((instanceId) => ports.isInAutoScaling(instanceId, signal)));
       for (const [index, instanceId] of gone.entries())
         if (counted[index]) seen.inAutoScaling.add(instanceId);
-      for (const [instanceId, state] of existence) seen.existence.set(instanceId, state);
+      for (const instanceId of instanceIds) {
+        const state = existence.get(instanceId);
+        if (state === undefined) seen.undecided.add(instanceId);
+        else if (state !== 'living') seen.gone.set(instanceId, state);
+      }
     } catch (error) {
       signal.throwIfAborted();
+      for (const { instanceId } of together) seen.undecided.add(instanceId);
       errors.push({ error: asAdjoinError(error) });
     }
   }
 
   /** Whether so many members are gone from EC2 that nothing may be removed because of it. */
-  function isFleetShrunk(all: readonly Candidate[], { existence, inAutoScaling }: Seen): boolean {
+  function isFleetShrunk(
+    all: readonly Candidate[],
+    { gone: ended, undecided, inAutoScaling }: Seen,
+  ): boolean {
     const members = all.filter(
-      ({ instanceId, membership }) => membership?.state === 'member' && existence.has(instanceId),
+      ({ instanceId, membership }) => membership?.state === 'member' && !undecided.has(instanceId),
     );
     const gone = members.filter(
       (candidate) =>
-        isGone(existence.get(candidate.instanceId)) &&
-        !inAutoScaling.has(candidate.instanceId) &&
-        !isYoung(candidate),
+        ended.has(candidate.instanceId) && !inAutoScaling.has(candidate.instanceId) && !isYoung(candidate),
     );
     if (!isShrunk(members.length, gone.length, largestLoss)) return false;
     halt(shrunk('EC2', members.length, gone.length));
@@ -337,46 +350,47 @@ export async function sweep(
 
   async function judge(candidate: Candidate, seen: Seen, isHalted: boolean): Promise<void> {
     const { instanceId } = candidate;
-    switch (unreadable.has(instanceId) ? undefined : seen.existence.get(instanceId)) {
-      case 'living':
-        return judgeLiving(candidate);
-      case 'terminated':
-      case 'unknown':
-        if (isHalted) return find(kindOf(candidate), candidate, kept('shrunk'));
-        return judgeGone(candidate, seen.inAutoScaling.has(instanceId));
-      case undefined:
-        return find(kindOf(candidate), candidate, kept('unproven'));
-    }
+    if (unreadable.has(instanceId) || seen.undecided.has(instanceId))
+      return find(kindOf(candidate), candidate, kept('unproven'));
+    if (!seen.gone.has(instanceId)) return judgeLiving(candidate);
+    if (isHalted) return find(kindOf(candidate), candidate, kept('shrunk'));
+    return judgeGone(candidate, seen.inAutoScaling.has(instanceId));
   }
 
   /**
    * Whether the directory shows so few of the members' accounts that "not there" means nothing. Accounts that were only moved, all
    * at once after a change of the unit, are found one by one.
    */
-  async function isDirectoryShrunk(accounts: readonly OwnAccount[]): Promise<boolean> {
+  async function isDirectoryShrunk(accounts: readonly SeenAccount[]): Promise<boolean> {
     const shownFor = new Set(accounts.map(({ instanceId }) => instanceId));
     const members = [...memberships.values()].filter(({ state }) => state === 'member');
     const missing = members.filter(({ instanceId }) => !shownFor.has(instanceId));
     if (!isShrunk(members.length, missing.length, largestLoss)) return false;
-    for (const { instanceId, objectGuid, objectSids = [] } of missing.slice(0, SAMPLE)) {
-      const located = await directory.locate(instanceId, { objectGuid, objectSids }, signal);
+    for (const { instanceId } of missing.slice(0, SAMPLE)) {
+      const located = await locate(instanceId);
       if (located.length > 0) return false;
     }
     halt(shrunk('The directory', members.length, missing.length));
     return true;
   }
 
-  async function run(): Promise<void> {
-    await readLedger();
-    const accounts = await directory.list(signal);
+  async function findCandidates(): Promise<Candidate[]> {
+    const accounts = await directory.list(signal, (account) =>
+      seenOf(account, memberships.get(account.instanceId)),
+    );
     accountCount = accounts.length;
-    if (await isDirectoryShrunk(accounts)) return;
+    if (await isDirectoryShrunk(accounts)) return [];
     await payDebts();
     signal.throwIfAborted();
-    const all = candidates(accounts, await withStrays());
+    return candidates(accounts, await withStrays());
+  }
+
+  async function run(): Promise<void> {
+    await readLedger();
+    const all = await findCandidates();
     if (all.length === 0) return;
     await instances.proveAccount(signal);
-    const seen: Seen = { existence: new Map(), inAutoScaling: new Set() };
+    const seen: Seen = { gone: new Map(), undecided: new Set(), inAutoScaling: new Set() };
     for (let at = 0; at < all.length; at += LOOK_TOGETHER)
       await look(all.slice(at, at + LOOK_TOGETHER), seen);
     const isHalted = isFleetShrunk(all, seen);

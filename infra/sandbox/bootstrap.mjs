@@ -2,7 +2,7 @@
 // them) into the clone, and hands over to it. Plain JavaScript with no imports but Node's own, because nothing is
 // installed yet and the host's Node may be as old as 18.
 //
-//   node infra/sandbox/bootstrap.mjs start|sandbox|chaos|test|inside|host [ARGUMENT…]
+//   node infra/sandbox/bootstrap.mjs start|sandbox|chaos|test|bench|inside|host [ARGUMENT…]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,9 +14,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const main = join('infra', 'sandbox', 'host', 'main.ts');
 const pinnedNode = join(root, 'node_modules', '.bin', 'node');
 const stamp = join(root, 'node_modules', '.adjoin-lock-sha256');
-const verbs = ['start', 'sandbox', 'chaos', 'test', 'inside', 'host'];
-/** Starts the layers of tests as the caller; what needs root comes back here, as `inside` or `host`. */
-const tests = join('test', 'runner', 'main.ts');
+const verbs = ['start', 'sandbox', 'chaos', 'test', 'bench', 'inside', 'host'];
+/** What runs as the caller, and as far as it can where there is no root; what needs root comes back here, as `inside` or `host`. */
+const unprivileged = { test: join('test', 'runner', 'main.ts'), bench: join('test', 'bench', 'main.ts') };
 
 /** Commands and the package that brings each. All are part of a minimal Debian but iproute2. */
 const commands = {
@@ -76,8 +76,8 @@ const wanted = `${lock} ${process.platform}-${process.arch}\n`;
 
 const problems = findProblems();
 const access = rootAccess();
-if (verb === 'test') {
-  // Types, lint and unit tests need none of it.
+if (verb in unprivileged) {
+  // Types, lint and unit tests need none of it, and neither does most of the bench.
   if (access === 'none') problems.push('It needs root, or sudo without a password.');
   if (problems.length > 0) process.env.SANDBOX_UNAVAILABLE = problems.join(' ');
 } else {
@@ -228,16 +228,17 @@ function npmCi() {
   });
 }
 
-/** Runs the host's half on the pinned Node, as root, or the tests' runner as the caller; passes signals on, and ends with its exit code. */
+/** Runs the host's half on the pinned Node, as root, or tests and bench as the caller; passes signals on, and ends with its exit code. */
 function handOver() {
   const unavailable = process.env.SANDBOX_UNAVAILABLE !== undefined;
   const environment = { ...process.env, PATH: searchPath.join(delimiter) };
-  const command = verb === 'test' ? [pinnedNode, tests, ...rest] : [pinnedNode, main, verb, ...rest];
+  const command =
+    verb in unprivileged ? [pinnedNode, unprivileged[verb], ...rest] : [pinnedNode, main, verb, ...rest];
   // When this process is killed outright, the kernel takes the other one along.
   let [program, args] = unavailable
     ? [command[0], command.slice(1)]
     : ['setpriv', ['--pdeathsig', 'KILL', ...command]];
-  if (!unavailable && verb !== 'test' && access === 'sudo') {
+  if (!unavailable && !(verb in unprivileged) && access === 'sudo') {
     // sudo is set-uid, which clears the death signal: root runs this file again, which watches its parents.
     const keep = kept.filter((name) => process.env[name] !== undefined);
     [program, args] = [

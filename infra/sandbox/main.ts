@@ -7,7 +7,7 @@ import { chaosCommand } from './chaos/command.ts';
 import { UsageError } from './command-line/parse.ts';
 import { giveToOwner } from './host/namespace.ts';
 import { currentGround, type Ground } from './host/ground.ts';
-import { reportOf } from './story/report.ts';
+import { pictureOf, reportOf } from './story/report.ts';
 import { closingLines, tellStory } from './story/story.ts';
 import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
@@ -175,13 +175,17 @@ async function tell(
     tellStory(args.instances, told?.subject ?? usual, view, systemClock, signal, told?.plot),
   );
   for (const line of closingLines(result)) view.say(line);
-  if (args.report !== undefined) {
-    await mkdir(dirname(args.report), { recursive: true });
-    await writeFile(args.report, `${JSON.stringify(reportOf(result, new Date(startedAt)), null, 2)}\n`);
-    await giveToOwner(args.report);
-  }
+  if (args.report !== undefined)
+    await writeForOwner(args.report, `${JSON.stringify(reportOf(result, new Date(startedAt)), null, 2)}\n`);
+  if (args.picture !== undefined) await writeForOwner(args.picture, pictureOf(result));
   if (!result.proven) view.say(`The agent's log: ${relative(process.cwd(), sandbox.agentLogFile)}`);
   return result.proven ? 0 : 1;
+}
+
+async function writeForOwner(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  await giveToOwner(file);
 }
 
 async function stayOpen(

@@ -3,6 +3,7 @@
  * themselves would have Node compile TypeScript, which takes more memory than the program.
  */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,8 +23,22 @@ export async function inBundle<T>(entry: string, use: (program: string) => Promi
   }
 }
 
-/** What the program prints, which is JSON. @throws when it fails */
-export async function answerOf(program: string, given: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, ...given]);
+/** What the program prints, which is JSON. @param options Node's own @throws when it fails */
+export async function answerOf(
+  program: string,
+  given: readonly string[],
+  options: readonly string[] = [],
+): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...options, program, ...given]);
   return stdout;
+}
+
+const UNIT = join(import.meta.dirname, '..', '..', 'infra', 'worker', 'adjoin.service');
+
+/** Options of Node that a deployed worker is started with. */
+export function workerOptions(): string[] {
+  const [, options] =
+    /^ExecStart=\S*node\S*((?: --\S+)*) \S+agent\.mjs /m.exec(readFileSync(UNIT, 'utf8')) ?? [];
+  if (options === undefined) throw new Error(`${UNIT} does not start the agent.`);
+  return options.split(' ').filter((option) => option !== '');
 }

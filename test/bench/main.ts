@@ -6,43 +6,93 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { burstFigures } from './burst.ts';
 import { callFigures } from './calls.ts';
+import { directoryFigures } from './directory.ts';
 import { engineFigures } from './engine.ts';
 import { fairnessFigures } from './fairness.ts';
 import { isFailure, isMissed, tableOf, withTable, type Figure } from './figures.ts';
 import { growthFigures } from './growth.ts';
+import { unavailable } from './on-domain.ts';
+import { measureOverhead, overheadFigures, overheadPicture } from './overhead.ts';
 import { startFigures } from './start.ts';
 import { sweepFigures } from './sweep.ts';
 
+/** Instances of the section `overhead`: one, and as many as `npm start` has. Forty take a quarter of an hour on two cores. */
+const USUAL_SIZES = '1,6';
+/** As many as the emulated group takes. */
+const MOST = 250;
+
 const { values } = parseArgs({
-  options: { json: { type: 'string' }, markdown: { type: 'string' }, only: { type: 'string' } },
+  options: {
+    json: { type: 'string' },
+    markdown: { type: 'string' },
+    only: { type: 'string' },
+    instances: { type: 'string', default: USUAL_SIZES },
+    picture: { type: 'string' },
+  },
 });
 
-const sections: Readonly<Record<string, () => Promise<Figure[]>>> = {
-  calls: () => callFigures([1, 50, 1_000]),
-  engine: () => engineFigures([100, 1_000, 15_000]),
-  burst: () => burstFigures([1, 2, 4].map((workers) => ({ launches: 10_000, workers, slots: 1_000 }))),
-  fairness: () =>
-    fairnessFigures([
-      { stuck: 128, broken: 0 },
-      { stuck: 4_000, broken: 1_000 },
-    ]),
-  growth: () => growthFigures([100, 1_000, 10_000]),
-  start: () => startFigures(),
-  sweep: () =>
-    sweepFigures([
-      { accounts: 500, records: 3_000 },
-      { accounts: 5_000, records: 30_000 },
-      { accounts: 50_000, records: 300_000 },
-    ]),
-};
-
-const wanted = Object.entries(sections).filter(([name]) => (values.only ?? name) === name);
-if (wanted.length === 0) {
-  console.error(`--only takes one of ${Object.keys(sections).join(', ')}.`);
+function refuse(complaint: string): never {
+  console.error(complaint);
   process.exit(2);
 }
+
+const sizes = values.instances.split(',').map(Number);
+if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > MOST))
+  refuse(`--instances takes whole numbers from 1 to ${MOST}, such as ${USUAL_SIZES},24.`);
+
+async function overhead(): Promise<Figure[]> {
+  const costs = await measureOverhead(sizes);
+  if (values.picture !== undefined) writeFileSync(values.picture, overheadPicture(costs));
+  return overheadFigures(costs);
+}
+
+interface Section {
+  readonly measure: () => Promise<Figure[]>;
+  /** Whether it needs a real domain, and so root. */
+  readonly onDomain?: boolean;
+}
+
+const sections: Readonly<Record<string, Section>> = {
+  overhead: { measure: overhead, onDomain: true },
+  calls: { measure: () => callFigures([1, 50, 1_000]) },
+  engine: { measure: () => engineFigures([100, 1_000, 15_000]) },
+  burst: {
+    measure: () => burstFigures([1, 2, 4].map((workers) => ({ launches: 10_000, workers, slots: 1_000 }))),
+  },
+  fairness: {
+    measure: () =>
+      fairnessFigures([
+        { stuck: 128, broken: 0 },
+        { stuck: 4_000, broken: 1_000 },
+      ]),
+  },
+  growth: { measure: () => growthFigures([100, 1_000, 10_000]) },
+  sweep: {
+    measure: () =>
+      sweepFigures([
+        { accounts: 500, records: 3_000 },
+        { accounts: 5_000, records: 30_000 },
+        { accounts: 50_000, records: 300_000 },
+      ]),
+  },
+  directory: { measure: directoryFigures, onDomain: true },
+  start: { measure: () => startFigures() },
+};
+
+const only = values.only?.split(',');
+if (only?.some((name) => !Object.hasOwn(sections, name)))
+  refuse(`--only takes some of ${Object.keys(sections).join(',')}.`);
+const wanted = Object.entries(sections).filter(([name]) => only?.includes(name) ?? true);
+if (values.picture !== undefined && !wanted.some(([name]) => name === 'overhead'))
+  refuse('--picture draws the section overhead, which --only leaves out.');
+
 const figures: Figure[] = [];
-for (const [, measure] of wanted) {
+const leftOut: string[] = [];
+for (const [name, { measure, onDomain }] of wanted) {
+  if (onDomain === true && unavailable !== undefined) {
+    leftOut.push(name);
+    continue;
+  }
   const found = await measure();
   figures.push(...found);
   console.log(tableOf(found).join('\n'));
@@ -50,6 +100,10 @@ for (const [, measure] of wanted) {
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`);
 if (values.markdown !== undefined)
   writeFileSync(values.markdown, withTable(readFileSync(values.markdown, 'utf8'), figures));
+for (const name of leftOut) console.log(`\nLeft out: ${name} needs a real domain. ${unavailable}`);
 const missed = figures.filter(isMissed);
-console.log(missed.length === 0 ? '\nEvery goal is met.' : `\n${missed.length} goals are missed.`);
-process.exitCode = missed.some(isFailure) ? 1 : 0;
+const all = leftOut.length === 0 ? 'Every goal is met.' : 'Every goal that was measured is met.';
+const count = missed.length === 1 ? '1 goal is missed.' : `${missed.length} goals are missed.`;
+console.log(`\n${missed.length === 0 ? all : count}`);
+// Someone who asked for that section alone has got nothing.
+process.exitCode = missed.some(isFailure) || figures.length === 0 ? 1 : 0;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { startAwsEndpoint } from '../support/aws-endpoint.ts';
-import { inBundle } from './bundled.ts';
+import { inBundle, workerOptions } from './bundled.ts';
 import type { Figure } from './figures.ts';
 import { memoryOf } from './peak.ts';
 
@@ -47,7 +47,7 @@ async function startOnce(program: string, isIdle: boolean): Promise<Start> {
   const config = join(dirname(program), 'config.json');
   writeFileSync(config, configuration(endpoint.client.endpoint));
   const began = performance.now();
-  const agent = spawn(process.execPath, [program, '--config', config], {
+  const agent = spawn(process.execPath, [...workerOptions(), program, '--config', config], {
     env: {
       AWS_ENDPOINT_URL: endpoint.client.endpoint,
       AWS_ACCESS_KEY_ID: endpoint.client.credentials.accessKeyId,

@@ -65,7 +65,7 @@ const began = performance.now();
 const report = await sweep(
   {
     directory: {
-      list: (signal) =>
+      list: (signal, of) =>
         findOwned(
           {
             organizationalUnit: UNIT,
@@ -77,6 +77,7 @@ const report = await sweep(
             },
           },
           PLACE,
+          of,
           signal,
         ),
       async strays() {

@@ -5,7 +5,7 @@
 import { expiryFrom } from '../../agent/ledger/membership.ts';
 import { startAwsEndpoint, type AwsRequest } from '../support/aws-endpoint.ts';
 import { DOMAIN_SID } from '../support/security.ts';
-import { answerOf, inBundle } from './bundled.ts';
+import { answerOf, inBundle, workerOptions } from './bundled.ts';
 import type { Figure } from './figures.ts';
 import { guidOf, idOf, nameOf, OWNER_ID, type SweepCost } from './sweep-names.ts';
 
@@ -17,7 +17,7 @@ export interface Deployment {
 }
 
 const DAY_MS = 86_400_000;
-/** DynamoDB reads 1 MB for a page, and filters then. A member's record has 0.5 KB. */
+/** DynamoDB reads 1 MB for a page, or as many as it is asked for, and filters then. A member's record has 0.5 KB. */
 const PAGE_RECORDS = 2_000;
 const PEAK_GOAL = 150;
 
@@ -62,7 +62,8 @@ const numberIn = (value: unknown, ...path: readonly string[]): number => {
 function scan(input: AwsRequest['input'], deployment: Deployment, now: number): object {
   const from = numberIn(input, 'ExclusiveStartKey', 'instanceId', 'S');
   const since = numberIn(input, 'ExpressionAttributeValues', ':since', 'N');
-  const end = Math.min(from + PAGE_RECORDS, deployment.records);
+  const limit = numberIn(input, 'Limit') || PAGE_RECORDS;
+  const end = Math.min(from + Math.min(limit, PAGE_RECORDS), deployment.records);
   const Items = Array.from({ length: end - from }, (_, at) => itemOf(from + at, deployment, now)).filter(
     (item) => {
       const expiresAt = numberIn(item, 'expiresAt', 'N');
@@ -102,7 +103,7 @@ async function countSweep(program: string, deployment: Deployment): Promise<Coun
     operation === 'Scan' ? scan(input, deployment, now) : describe(input),
   );
   const given = [endpoint.client.endpoint, String(deployment.accounts)];
-  const cost: SweepCost = JSON.parse(await answerOf(program, given));
+  const cost: SweepCost = JSON.parse(await answerOf(program, given, workerOptions()));
   const asked = (wanted: string): number =>
     endpoint.requests.filter(({ operation }) => operation === wanted).length;
   return { ...cost, scans: asked('Scan'), describes: asked('DescribeInstances') };

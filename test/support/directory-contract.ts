@@ -61,7 +61,7 @@ export function directoryContract(subject: () => DirectorySubject): void {
   ) => subject().ports.remove(instanceId, { names: [], ...remembered }, beforeWrite, signal);
   const recordOf = (name: string): string => `${name.toLowerCase()}.${subject().domainName}`;
   const stampedNames = async (instanceId: string): Promise<string[]> =>
-    (await subject().ports.list(signal))
+    (await subject().ports.list(signal, (account) => account))
       .filter((account) => account.instanceId === instanceId)
       .map(({ computerName }) => computerName)
       .toSorted();
@@ -126,7 +126,9 @@ export function directoryContract(subject: () => DirectorySubject): void {
     const other = newInstance();
     for (const name of other.names) await subject().plant(name);
     await expect(stage(other.instanceId)).rejects.toMatchObject({ code: 'name-taken' });
-    const listed = (await subject().ports.list(signal)).map(({ computerName }) => computerName);
+    const listed = (await subject().ports.list(signal, (account) => account)).map(
+      ({ computerName }) => computerName,
+    );
     expect(listed).toContain(names[1]);
     for (const name of [names[0], ...other.names]) expect(listed).not.toContain(name);
   });

@@ -243,7 +243,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
             .map((account) => ({ ...shown(account), isInUnit: !account.moved }));
         return ask('directory.find', instanceId, look, signal);
       },
-      list: (signal) =>
+      list: (signal, of) =>
         ask(
           'directory.list',
           '',
@@ -254,7 +254,14 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
               const whenCreated = madeAt === undefined ? undefined : new Date(madeAt);
               return instanceId === undefined
                 ? []
-                : [{ computerName: name, objectGuid, whenCreated, instanceId }];
+                : [
+                    of({
+                      computerName: name,
+                      objectGuid,
+                      whenCreated,
+                      instanceId,
+                    }),
+                  ];
             }),
           signal,
         ),

@@ -4,7 +4,8 @@ import type { Membership } from '../story/memberships.ts';
 import type { Answer } from './answers.ts';
 import type { ServiceAccountState, StoredAccount } from './directory.ts';
 import { type LedgerWrite, type Sleep, sleptThrough, staleWrites } from './ledger.ts';
-import { type ActionRecord, type InstanceRecord, inService, type MessageRecord, tokenOf } from './record.ts';
+import { type ActionRecord, inService, type MessageRecord, tokenOf } from './record.ts';
+import type { Life } from '../story/lives.ts';
 import { findingsOf, type SweepOutcome } from './sweep.ts';
 
 /** A controller's view of the organizational unit. */
@@ -29,7 +30,7 @@ export interface WorkerLife {
 
 export interface Evidence {
   readonly actions: readonly ActionRecord[];
-  readonly instances: readonly InstanceRecord[];
+  readonly instances: readonly Life[];
   /** Of the workers' queue. */
   readonly messages: readonly MessageRecord[];
   /** CONTINUEs of workers that took effect, each as it was about to be given. */

@@ -17,7 +17,8 @@ import type { Timeline } from './picture.ts';
 import { playOn } from './overtime.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { awaitRest, unrestOf } from './quiet.ts';
-import { type CloudRecord, inService, type InstanceRecord, listed } from './record.ts';
+import { type CloudRecord, inService, listed } from './record.ts';
+import type { Life } from '../story/lives.ts';
 import * as settings from './settings.ts';
 import { type SweepOutcome, sweepOnce } from './sweep.ts';
 import { openSystem, replicate } from './system.ts';
@@ -45,7 +46,7 @@ export interface ChaosOptions {
 /** What has come about so far. */
 export interface Seen {
   readonly tallies: readonly Tally[];
-  readonly instances: readonly InstanceRecord[];
+  readonly instances: readonly Life[];
 }
 
 export interface ChaosResult {

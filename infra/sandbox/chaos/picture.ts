@@ -1,6 +1,7 @@
-/** The run as a picture: an SVG of lanes over time, with every fault as a mark. Text alone, no scripts, no fonts of its own. */
+/** The run as a picture: an SVG of lanes over time, with every fault as a mark. */
+import type { Life } from '../story/lives.ts';
+import { Drawing, place, type TimeAxis } from '../svg.ts';
 import { callKinds, type FaultKind } from './plan.ts';
-import type { InstanceRecord } from './record.ts';
 import type { Lane } from './world.ts';
 
 /** A fault in the picture; times are milliseconds since the epoch. */
@@ -21,7 +22,7 @@ export interface Timeline {
   /** The lanes above the instances, from the top. */
   readonly lanes: readonly Lane[];
   readonly marks: readonly Mark[];
-  readonly instances: readonly InstanceRecord[];
+  readonly instances: readonly Life[];
 }
 
 const width = 1480;
@@ -66,15 +67,12 @@ const colors: Readonly<Record<FaultKind, string>> = {
 
 const stages = { launching: '#90a4ae', member: '#43a047', leaving: '#fb8c00' } as const;
 
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
 const isCall = (kind: FaultKind): boolean => callKinds.some((each) => each === kind);
 
 export function drawTimeline(timeline: Timeline): string {
   const { from, to, lanes, instances } = timeline;
-  const scale = (width - left - right) / Math.max(1, to - from);
-  const x = (at: number): string => (left + (Math.min(to, Math.max(from, at)) - from) * scale).toFixed(1);
+  const axis: TimeAxis = { left, width: width - left - right, from, to };
+  const x = (at: number): number => place(axis, at);
   const seconds = (at: number): string => `${((at - from) / 1000).toFixed(1)} s`;
 
   const heightOf = (lane: Lane): number => (lane === 'AWS' ? callsHeight : laneHeight);
@@ -88,56 +86,40 @@ export function drawTimeline(timeline: Timeline): string {
   for (const [index, { instanceId }] of instances.entries())
     tops.set(`i-${instanceId.slice(2)}`, instancesTop + index * rowHeight);
   const bottom = instancesTop + instances.length * rowHeight + 6;
-  const height = bottom + axisHeight;
 
-  const parts: string[] = [];
-  const line = (
-    x1: string,
-    y1: number,
-    x2: string,
-    y2: number,
-    color: string,
-    thick: number,
-    more = '',
-  ): void =>
-    void parts.push(
-      `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${color}" stroke-width="${thick}" ${more}/>`,
-    );
-  const text = (at: string, line_: number, words: string, more = ''): void =>
-    void parts.push(`<text x="${at}" y="${line_}" ${more}>${escaped(words)}</text>`);
-
-  text('20', 28, timeline.title, 'font-size="17" font-weight="bold"');
-  legend(parts);
+  const drawing = new Drawing();
+  drawing.text(20, 28, timeline.title, { size: 17, bold: true });
+  const entries = Object.entries({ ...colors, ...stages }).map(([name, color]) => ({ name, color }));
+  const perRow = Math.ceil(entries.length / legendRows);
+  drawing.legend(entries, { x: 20, y: 46, width: width - 40, perRow });
 
   for (const lane of lanes) {
     const laneTop = tops.get(lane) ?? 0;
-    parts.push(
-      `<rect x="${left}" y="${laneTop + 3}" width="${width - left - right}" height="${heightOf(lane) - 6}" fill="#eef2f4"/>`,
-    );
-    text('20', laneTop + heightOf(lane) / 2 + 5, lane, 'font-size="13"');
+    const height = heightOf(lane);
+    drawing.box({ x: left, y: laneTop + 3, width: axis.width, height: height - 6, fill: '#eef2f4' });
+    drawing.text(20, laneTop + height / 2 + 5, lane, { size: 13 });
   }
-  text('20', instancesTop + 10, `${instances.length} instances`, 'font-size="13"');
+  drawing.text(20, instancesTop + 10, `${instances.length} instances`, { size: 13 });
   for (const instance of instances) {
     const row = (tops.get(`i-${instance.instanceId.slice(2)}`) ?? 0) + rowHeight / 2;
     const { launchedAt, inServiceAt, leavingAt, goneAt } = instance;
     const end = goneAt ?? to;
-    const launchEnd = inServiceAt ?? leavingAt ?? end;
-    line(x(launchedAt), row, x(launchEnd), row, stages.launching, 3);
-    if (inServiceAt !== undefined) line(x(inServiceAt), row, x(leavingAt ?? end), row, stages.member, 3);
-    if (leavingAt !== undefined) line(x(leavingAt), row, x(end), row, stages.leaving, 3);
+    const stretch = (since: number, until: number, color: string): void =>
+      drawing.line(x(since), row, x(until), row, { color, thick: 3 });
+    stretch(launchedAt, inServiceAt ?? leavingAt ?? end, stages.launching);
+    if (inServiceAt !== undefined) stretch(inServiceAt, leavingAt ?? end, stages.member);
+    if (leavingAt !== undefined) stretch(leavingAt, end, stages.leaving);
   }
 
   for (const mark of timeline.marks) {
     const markTop = tops.get(mark.lane);
     if (markTop === undefined) continue;
-    const color = colors[mark.kind];
+    const fill = colors[mark.kind];
     const { to: ended } = mark;
-    const title = `<title>${mark.kind} at ${seconds(mark.from)}${ended === undefined ? '' : ` until ${seconds(ended)}`}</title>`;
+    const title = `${mark.kind} at ${seconds(mark.from)}${ended === undefined ? '' : ` until ${seconds(ended)}`}`;
     if (isCall(mark.kind)) {
       const tick = markTop + 4 + callKinds.findIndex((kind) => kind === mark.kind) * 7;
-      parts.push(
-        `<rect x="${x(mark.from)}" y="${tick}" width="1.6" height="6" fill="${color}">${title}</rect>`,
-      );
+      drawing.box({ x: x(mark.from), y: tick, width: 1.6, height: 6, fill, title });
     } else if (ended === undefined) {
       const isInstance = !lanes.includes(mark.lane);
       const middle = isInstance
@@ -145,59 +127,18 @@ export function drawTimeline(timeline: Timeline): string {
         : mark.lane === 'AWS'
           ? markTop + callsHeight - 9
           : markTop + laneHeight / 2;
-      parts.push(
-        `<circle cx="${x(mark.from)}" cy="${middle}" r="${isInstance ? 4 : 5}" fill="${color}" stroke="white">${title}</circle>`,
-      );
+      drawing.dot(x(mark.from), middle, isInstance ? 4 : 5, fill, title);
     } else {
-      const tall = mark.lane === 'AWS' ? 6 : laneHeight - 10;
+      const height = mark.lane === 'AWS' ? 6 : laneHeight - 10;
       const spanTop = mark.lane === 'AWS' ? markTop + callsHeight - 12 : markTop + 5;
-      const wide = Math.max(2, Number(x(ended)) - Number(x(mark.from))).toFixed(1);
-      parts.push(
-        `<rect x="${x(mark.from)}" y="${spanTop}" width="${wide}" height="${tall}" fill="${color}" opacity="0.85">${title}</rect>`,
-      );
+      const wide = Math.max(2, x(ended) - x(mark.from));
+      drawing.box({ x: x(mark.from), y: spanTop, width: wide, height, fill, opacity: 0.85, title });
     }
   }
 
-  line(x(timeline.healedAt), top - 4, x(timeline.healedAt), bottom, '#2e7d32', 1.5, 'stroke-dasharray="5 4"');
-  text(x(timeline.healedAt), top - 8, 'heal', 'font-size="11" fill="#2e7d32" text-anchor="middle"');
-  const stepMs = tickMs(to - from);
-  for (let at = from; at <= to; at += stepMs) {
-    line(x(at), bottom, x(at), bottom + 5, '#607d8b', 1);
-    text(x(at), bottom + 20, clock(at - from), 'font-size="11" fill="#455a64" text-anchor="middle"');
-  }
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`,
-    ...parts,
-    '</svg>',
-    '',
-  ].join('\n');
-}
-
-/** What each color means, in rows under the title. */
-function legend(parts: string[]): void {
-  const entries = [
-    ...Object.entries(colors).map(([name, color]) => ({ name, color })),
-    ...Object.entries(stages).map(([name, color]) => ({ name, color })),
-  ];
-  const perRow = Math.ceil(entries.length / legendRows);
-  for (const [index, { name, color }] of entries.entries()) {
-    const at = 20 + (index % perRow) * ((width - 40) / perRow);
-    const row = 46 + Math.floor(index / perRow) * 16;
-    parts.push(
-      `<rect x="${at.toFixed(0)}" y="${row - 8}" width="9" height="9" fill="${color}"/>`,
-      `<text x="${(at + 13).toFixed(0)}" y="${row}" font-size="10">${name}</text>`,
-    );
-  }
-}
-
-/** Some ten marks on the axis, at round distances. */
-function tickMs(spanMs: number): number {
-  const steps = [5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000);
-  return steps.find((step) => spanMs / step <= 14) ?? 7_200_000;
-}
-
-function clock(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  const healed = x(timeline.healedAt);
+  drawing.line(healed, top - 4, healed, bottom, { color: '#2e7d32', thick: 1.5, dashes: '5 4' });
+  drawing.text(healed, top - 8, 'heal', { size: 11, fill: '#2e7d32', anchor: 'middle' });
+  drawing.axis(axis, bottom);
+  return drawing.svg(width, bottom + axisHeight);
 }

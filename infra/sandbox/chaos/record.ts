@@ -1,5 +1,7 @@
 /** The cloud's own record of a run: what became of each message, each lifecycle action, each instance. */
 import type { ActionEnd, CloudEvent } from '../cloud/seams.ts';
+import { createLives } from '../inside/lives.ts';
+import type { Life } from '../story/lives.ts';
 
 export interface MessageRecord {
   readonly messageId: string;
@@ -24,19 +26,10 @@ export interface ActionRecord {
   readonly ends: { readonly end: ActionEnd; readonly result: string | undefined; readonly at: number }[];
 }
 
-export interface InstanceRecord {
-  readonly instanceId: string;
-  readonly group: string;
-  readonly launchedAt: number;
-  inServiceAt?: number;
-  leavingAt?: number;
-  goneAt?: number;
-}
-
 export interface CloudRecord {
   readonly messages: ReadonlyMap<string, MessageRecord>;
   readonly actions: ReadonlyMap<string, ActionRecord>;
-  readonly instances: ReadonlyMap<string, InstanceRecord>;
+  readonly instances: ReadonlyMap<string, Life>;
   note(event: CloudEvent): void;
 }
 
@@ -44,7 +37,7 @@ export interface CloudRecord {
 export function createRecord(now: () => number): CloudRecord {
   const messages = new Map<string, MessageRecord>();
   const actions = new Map<string, ActionRecord>();
-  const instances = new Map<string, InstanceRecord>();
+  const lives = createLives(now);
 
   const noteMessage = (kind: CloudEvent['kind'], queue: string, messageId: string): void => {
     const message = messages.get(messageId);
@@ -61,8 +54,9 @@ export function createRecord(now: () => number): CloudRecord {
   return {
     messages,
     actions,
-    instances,
+    instances: lives.all,
     note(event) {
+      lives.note(event);
       switch (event.kind) {
         case 'message-sent':
           messages.set(event.messageId, {
@@ -95,36 +89,24 @@ export function createRecord(now: () => number): CloudRecord {
         case 'action-ended':
           actions.get(event.token)?.ends.push({ end: event.end, result: event.result, at: now() });
           break;
+        // These are the instances' lives.
         case 'instance':
-          noteInstance(event);
+        case 'node-registered':
           break;
       }
     },
   };
-
-  function noteInstance({ instanceId, group, step }: Extract<CloudEvent, { kind: 'instance' }>): void {
-    const at = now();
-    const known = instances.get(instanceId);
-    if (!known) {
-      instances.set(instanceId, { instanceId, group, launchedAt: at });
-      return;
-    }
-    if (step === 'in-service') known.inServiceAt = at;
-    if (step === 'pooled') delete known.inServiceAt;
-    if (step === 'leaving') known.leavingAt = at;
-    if (step === 'gone') known.goneAt = at;
-  }
 }
 
 /** Instances that are in service now and not on their way out. */
-export function inService(record: Pick<CloudRecord, 'instances'>): InstanceRecord[] {
+export function inService(record: Pick<CloudRecord, 'instances'>): Life[] {
   return [...record.instances.values()].filter(
     (each) => each.inServiceAt !== undefined && each.leavingAt === undefined && each.goneAt === undefined,
   );
 }
 
 /** Instances that Auto Scaling still lists. */
-export function listed(record: Pick<CloudRecord, 'instances'>): InstanceRecord[] {
+export function listed(record: Pick<CloudRecord, 'instances'>): Life[] {
   return [...record.instances.values()].filter((each) => each.goneAt === undefined);
 }
 

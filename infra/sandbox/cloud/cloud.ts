@@ -61,7 +61,7 @@ export interface CloudOptions {
   endpointOf?: (service: string) => string | undefined;
   /** Spoils calls; none is spoilt without it. */
   faults?: Faults;
-  /** Told what becomes of messages, lifecycle actions and instances. */
+  /** Told what becomes of messages, lifecycle actions, instances and nodes. */
   witness?: Witness;
   /** Whether workers boot here and report that they work. Default: none does, and a stack's wait conditions hold at once. */
   signalled?: boolean;
@@ -154,7 +154,9 @@ export function createCloud(options: CloudOptions): Cloud {
   const targets = new RuleTargets({ place, authorize, topics, queues, keys });
   const bus = new Bus({ place, timers, random, deliver: (...delivery) => void targets.deliver(...delivery) });
   const publisher = new HookPublisher({ place, authorize, queues, keys });
-  const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000);
+  const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000, (instanceId) =>
+    witness({ kind: 'node-registered', instanceId }),
+  );
   const documents = new Documents(place.accountId, timers);
   const commands = new Commands({
     timers,

@@ -72,7 +72,7 @@ export interface CallCount {
 /** How a lifecycle action ended. `answer`: by CompleteLifecycleAction; `deadline`: by its heartbeat or its global limit; `void`: with its instance, its hook or another action. */
 export type ActionEnd = 'answer' | 'deadline' | 'void';
 
-/** One step of a message, a lifecycle action or an instance. */
+/** One step of a message, a lifecycle action, an instance or a node. */
 export type CloudEvent =
   | {
       readonly kind: 'message-sent';
@@ -106,7 +106,9 @@ export type CloudEvent =
       readonly instanceId: string;
       readonly group: string;
       readonly step: InstanceStep;
-    };
+    }
+  /** Its agent has registered it: it is a managed node now. */
+  | { readonly kind: 'node-registered'; readonly instanceId: string };
 
 /** `pooled`: out of service for now, back to the warm pool or for a new root volume; the instance lives on. */
 export type InstanceStep = 'launched' | 'in-service' | 'pooled' | 'leaving' | 'gone';

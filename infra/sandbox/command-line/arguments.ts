@@ -7,6 +7,8 @@ export interface Arguments {
   /** The size that the story scales out to. */
   readonly instances: number;
   readonly report: string | undefined;
+  /** Where the picture of the run goes. */
+  readonly picture: string | undefined;
   /** What the machines are like; `mixed`: a group for each family of systems, Windows among them. */
   readonly system: 'linux' | 'windows' | 'mixed';
   /** Which instances, or what groups are attached for; undefined: a group's, and join and unjoin. */
@@ -33,9 +35,10 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report, os, story, boot } = parseCommand<{
+    const { instances, report, picture, os, story, boot } = parseCommand<{
       instances?: number;
       report?: string;
+      picture?: string;
       os: Arguments['system'];
       story?: Arguments['story'];
       boot?: boolean;
@@ -45,6 +48,7 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
       verb,
       instances: instances ?? usual,
       report,
+      picture,
       system: os,
       story,
       boot: boot ?? false,
@@ -60,6 +64,7 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
     verb,
     instances: defaultInstances.linux,
     report: undefined,
+    picture: undefined,
     system: 'linux',
     story: undefined,
     boot: false,
@@ -97,7 +102,11 @@ function startCommand(): Command {
         'the worker is an instance that boots by its launch template, with systemd and dnf (half a minute more; once, the AWS CLI is fetched)',
       ).conflicts('story'),
     )
-    .option('--report <file>', 'also write the result to this file, as JSON');
+    .option('--report <file>', 'also write the result to this file, as JSON')
+    .option(
+      '--picture <file>',
+      'also draw the run into this file, as SVG: a bar an instance, a colour a step',
+    );
 }
 
 function sandboxCommand(): Command {

@@ -40,6 +40,7 @@ import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { addGroup } from './groups.ts';
+import { createLives, type Lives } from './lives.ts';
 import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
 import { openWorkerWorld, type WorkerWorld } from './worker-world.ts';
@@ -110,6 +111,8 @@ export interface Sandbox {
   readonly fleet: Fleet;
   readonly stack: Stack;
   readonly auditor: Auditor;
+  /** When each instance of a group came and went. */
+  readonly lives: Pick<Lives, 'all'>;
   /** What each principal may do, and what was used of it. */
   readonly permissions: Permissions;
   readonly endpoint: string;
@@ -256,6 +259,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       foreign: awsBuckets(region),
       resourcePolicies: () => cloud.resourcePolicies(),
     });
+    const lives = createLives(() => systemClock.now());
     const cloud: Cloud = createCloud({
       region,
       accountId,
@@ -269,7 +273,10 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       registrationDelayMs,
       authorize: permissions.authorize,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
-      ...(options.witness === undefined ? {} : { witness: options.witness }),
+      witness(event) {
+        lives.note(event);
+        options.witness?.(event);
+      },
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
@@ -447,6 +454,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
         fleet,
         stack,
         auditor,
+        lives,
         permissions,
         endpoint,
         vpcEndpoint,

@@ -57,6 +57,7 @@ export function subjectOf(sandbox: Sandbox): Subject {
     look,
     setDesiredCapacity: (size) => sandbox.setDesiredCapacity(size),
     ...agentOf(sandbox),
+    lives: () => sandbox.lives.all,
     calls: () => callsOfWorkers(sandbox.cloud.calls()),
     ...(systems.some((system) => system?.powerShell) && { joinMs: windowsJoinMs }),
     ...(groups.length > 1 && {

@@ -12,9 +12,11 @@ import {
   takeBaseline,
   type Witnesses,
 } from './checks.ts';
+import type { Life } from './lives.ts';
 import { currentStep, launchSteps, terminateSteps } from './memberships.ts';
 import { type Proof, proofLines } from './proof.ts';
-import { type CallCount, callLines, summaryLines, systemLines } from './summary.ts';
+import { type CallCount, callLines, summaryLines, systemLines, timeToJoinLines } from './summary.ts';
+import { timeToJoin } from './time-to-join.ts';
 import type { View } from './view.ts';
 import { createWatch, type Sighting, StoryTimeout, type Watched } from './watch.ts';
 
@@ -36,6 +38,8 @@ export interface Subject {
   stopAgent(): Promise<Ending | null>;
   /** Calls that the worker made, by operation. */
   calls(): readonly CallCount[];
+  /** When each instance of a group came and went, as the cloud saw it. */
+  lives(): ReadonlyMap<string, Life>;
   /** Milliseconds that the join of one instance more may take on two cores. Default: 5,000, as on Linux. */
   readonly joinMs?: number;
   /** The system of an instance's machine, where there are several. */
@@ -80,6 +84,11 @@ export interface StoryResult {
   readonly seconds: number;
   readonly chapters: readonly Chapter[];
   readonly instances: readonly Watched[];
+  /** By instance, as the cloud saw them. */
+  readonly lives: ReadonlyMap<string, Life>;
+  /** Milliseconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
   /** The system of each instance, where there are several. */
   readonly systems: ReadonlyMap<string, string>;
   readonly calls: readonly CallCount[];
@@ -194,11 +203,15 @@ export async function tellStory(
   }
   chapters.push(await tellEnd());
 
+  const endedAt = clock.now();
   return {
     proven: chapters.every((chapter) => chapter.proofs.every((proof) => proof.proven)),
-    seconds: (clock.now() - startedAt) / 1000,
+    seconds: (endedAt - startedAt) / 1000,
     chapters,
     instances: watch.instances(),
+    lives: subject.lives(),
+    from: startedAt,
+    to: endedAt,
     systems: new Map(
       watch.instances().flatMap(({ instanceId }) => {
         const system = subject.systemOf?.(instanceId);
@@ -275,6 +288,7 @@ export function closingLines(result: StoryResult): string[] {
   return [
     '',
     ...summaryLines(result.instances),
+    ...timeToJoinLines(timeToJoin(result.instances, result.lives)),
     ...systemLines(result.instances, result.systems),
     '',
     ...callLines(result.calls),

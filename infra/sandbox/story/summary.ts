@@ -1,6 +1,7 @@
 /** The summary at the end of the story: a line an instance with the seconds of each step, within 80 columns. */
 import { tableLines } from '../table.ts';
 import { durations, launchSteps, median, type Membership, terminateSteps } from './memberships.ts';
+import { joinParts, type GroupJoins } from './time-to-join.ts';
 import type { Watched } from './watch.ts';
 
 /** How often an operation was called. */
@@ -19,6 +20,11 @@ const nameWidth = 19 + 1 + 15;
 /** At most five characters up to 9,999 s, so that a column of six keeps its gap. */
 const cell = (value: number | undefined): string =>
   value === undefined ? '–' : value.toFixed(value < 99.995 ? 2 : value < 999.95 ? 1 : 0);
+
+const stepWidths = (columns: readonly string[]): number[] => [
+  nameWidth,
+  ...columns.map((text) => Math.max(6, text.length + 1)),
+];
 
 interface Row {
   readonly label: string;
@@ -45,15 +51,12 @@ function table(title: string, steps: readonly string[], rows: readonly Row[]): s
     );
     return [label, ...cells];
   };
-  return tableLines(
-    [nameWidth, ...columns.map((text) => Math.max(6, text.length + 1))],
-    [
-      [title, ...columns],
-      ...rows.map((row) => [row.label, ...row.seconds.map(cell)]),
-      over('median', median),
-      over('longest', (values) => (values.length === 0 ? undefined : Math.max(...values))),
-    ],
-  );
+  return tableLines(stepWidths(columns), [
+    [title, ...columns],
+    ...rows.map((row) => [row.label, ...row.seconds.map(cell)]),
+    over('median', median),
+    over('longest', (values) => (values.length === 0 ? undefined : Math.max(...values))),
+  ]);
 }
 
 /** Both tables, the unjoins below the joins. Times are seconds. */
@@ -63,6 +66,22 @@ export function summaryLines(instances: readonly Watched[]): string[] {
   return [
     ...(joins.length === 0 ? [] : table('join (seconds)', launchSteps, joins)),
     ...(unjoins.length === 0 ? [] : ['', ...table('unjoin (seconds)', terminateSteps, unjoins)]),
+  ];
+}
+
+/** What users of the instances wait for, by step; one pair of lines a group. */
+export function timeToJoinLines(groups: readonly GroupJoins[]): string[] {
+  if (groups.length === 0) return [];
+  const columns = joinParts.map((part) => (part === 'total' ? part : headingOf(part)));
+  const rows = groups.flatMap(({ group, joins, ...percentiles }) =>
+    (['p50', 'p99'] as const).map((name) => [
+      groups.length === 1 ? `${name} of ${joins}` : `${name} of ${joins}: ${group}`,
+      ...joinParts.map((part) => cell(percentiles[name].get(part))),
+    ]),
+  );
+  return [
+    '',
+    ...tableLines(stepWidths(columns), [['agent online to CONTINUE (seconds)', ...columns], ...rows]),
   ];
 }
 

@@ -111,7 +111,7 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
 
   test('gets a connection and no password, costs no logon, and the work goes on elsewhere', async () => {
     const before = rogue.visitors;
-    await expect(directory({ site }).list(signal)).resolves.toEqual([]);
+    await expect(directory({ site }).list(signal, (account) => account)).resolves.toEqual([]);
     expect(rogue.visitors).toBeGreaterThan(before);
     expect(rogue.heard(domain.serviceAccount.password)).toBe(false);
     expect(await failedLogons()).toBe('0');
@@ -135,16 +135,16 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
     };
     const room = directory({ resolveSrv });
     const before = rogue.visitors;
-    await room.list(signal);
+    await room.list(signal, (account) => account);
     const record = `_ldap._tcp.${site}._sites.dc._msdcs.${domain.domainName}`;
     await eventually('its site is asked for', 20_000, async () => asked.includes(record) || undefined);
-    await expect(room.list(signal)).resolves.toEqual([]);
+    await expect(room.list(signal, (account) => account)).resolves.toEqual([]);
     expect(rogue.visitors).toBe(before);
   });
 
   test('is named as untrusted where it is the only one', async () => {
     const resolveSrv = async () => [target(hostName)];
-    await expect(directory({ resolveSrv }).list(signal)).rejects.toMatchObject({
+    await expect(directory({ resolveSrv }).list(signal, (account) => account)).rejects.toMatchObject({
       code: 'directory-untrusted',
     });
     expect(rogue.heard(domain.serviceAccount.password)).toBe(false);
@@ -152,7 +152,7 @@ describeReal('A member server that DNS names as a domain controller', (ground) =
 
   test('is not believed later either: a controller that is proven does not list it', async () => {
     const room = directory();
-    await room.list(signal);
+    await room.list(signal, (account) => account);
     // As if the ledger named it as the controller of a staging.
     const staged = { objectGuid: randomUUID(), domainController: hostName };
     await expect(room.inspect(staged, signal)).rejects.toMatchObject({

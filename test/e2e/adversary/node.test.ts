@@ -173,7 +173,9 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
       );
       expect(writable.length).toBeGreaterThan(10);
       expect(cleared).toContain(stampAttribute);
-      expect((await room.list(signal)).map(({ objectGuid }) => objectGuid)).toContain(own.objectGuid);
+      expect((await room.list(signal, (account) => account)).map(({ objectGuid }) => objectGuid)).toContain(
+        own.objectGuid,
+      );
       const label = own.computerName.toLowerCase();
       await node.exec(['nsupdate', '-g'], {
         input: `update add ${label}.${domain.domainName} 300 A ${node.address}\nsend\n`,
@@ -218,7 +220,7 @@ describeReal('What a directory user may do to accounts and names', (ground) => {
     }
     await plantRecord('portal', await sidOf('PORTAL$'));
     expect(await room.find(instance, signal)).toEqual([]);
-    expect(await room.list(signal)).toEqual([]);
+    expect(await room.list(signal, (account) => account)).toEqual([]);
     const staged = await stage(instance);
     expect(staged.computerName).toBe(second);
     expect(await remove(instance)).toMatchObject({ accounts: [second], dnsRecords: [] });

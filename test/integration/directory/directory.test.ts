@@ -529,9 +529,11 @@ describeReal('The directory room', (ground) => {
       await plant('ELSEWHERE', container, stamped(stampOf(elsewhere)), ours);
       const credentials = secretOf({ organizationalUnit: unit });
       const room = directory({ credentials });
-      expect(await room.list(signal)).toEqual([]);
+      expect(await room.list(signal, (account) => account)).toEqual([]);
       await ldb('ldbmodify', `dn: ${unit}`, 'changetype: delete');
-      expect(await failure(room.list(signal))).toMatchObject({ code: 'organizational-unit-missing' });
+      expect(await failure(room.list(signal, (account) => account))).toMatchObject({
+        code: 'organizational-unit-missing',
+      });
       const { organizationalUnit } = domain;
       credentials.credential = { ...credentials.credential, versionId: 'v2', organizationalUnit };
       expect(await room.find(elsewhere, signal)).toEqual([]);
@@ -550,7 +552,7 @@ describeReal('The directory room', (ground) => {
       await room.stage(owed, password(), {}, unchecked, signal);
       credentials.credential = { ...credentials.credential, versionId: 'v2', organizationalUnit: later };
       await room.tryCredential('v2', signal);
-      expect(await room.list(signal)).toEqual([]);
+      expect(await room.list(signal, (account) => account)).toEqual([]);
       const { objectGuid } = staged;
       expect(await room.remove(member, { names: [], objectGuid }, unchecked, signal)).toMatchObject({
         accounts: [nameOf(member)],

@@ -407,7 +407,9 @@ describeReal('The directory room with two domain controllers', (ground) => {
       await first.start();
       await replicate();
       const near = directory({ site: 'Branch' });
-      expect((await near.list(signal)).map(({ computerName }) => computerName)).toEqual([nameOf(instance)]);
+      expect((await near.list(signal, (account) => account)).map(({ computerName }) => computerName)).toEqual(
+        [nameOf(instance)],
+      );
       expect((await near.remove(instance, { names: [] }, unchecked, signal)).accounts).toEqual([
         nameOf(instance),
       ]);
@@ -520,7 +522,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
           expect(refusals).toEqual([]);
           await set([first], attribute, 0);
           const both = watched();
-          await expect(both.room.list(signal)).rejects.toMatchObject({ code });
+          await expect(both.room.list(signal, (account) => account)).rejects.toMatchObject({ code });
           expect(refusals).toEqual(code === 'credential-restricted' ? [] : [credential().versionId]);
           expect([await failedLogons(first), await failedLogons(second)]).toEqual(['0', '0']);
         } finally {
@@ -539,13 +541,13 @@ describeReal('The directory room with two domain controllers', (ground) => {
         await first.stop();
         try {
           const refused = { code: 'credential-disabled', message: expect.stringContaining('data 533') };
-          await expect(room.list(signal)).rejects.toMatchObject(refused);
+          await expect(room.list(signal, (account) => account)).rejects.toMatchObject(refused);
           await set([second], 'userAccountControl', 1);
           later = 110_000;
-          await expect(room.list(signal)).rejects.toMatchObject(refused);
+          await expect(room.list(signal, (account) => account)).rejects.toMatchObject(refused);
           expect(said.filter((line) => line.includes('bound to'))).toEqual([]);
           later = 125_000;
-          await expect(room.list(signal)).resolves.toBeInstanceOf(Array);
+          await expect(room.list(signal, (account) => account)).resolves.toBeInstanceOf(Array);
           expect(refusals).toEqual([]);
         } finally {
           await set([second], 'userAccountControl', 1);
@@ -562,7 +564,7 @@ describeReal('The directory room with two domain controllers', (ground) => {
         await domain.certifyMember(second.machine, second.hostName);
         await second.stop();
         await second.start();
-        await expect(directory(only(second)).list(signal)).rejects.toMatchObject({
+        await expect(directory(only(second)).list(signal, (account) => account)).rejects.toMatchObject({
           code: 'directory-untrusted',
         });
         const room = directory(only(first));

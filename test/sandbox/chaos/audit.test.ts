@@ -3,7 +3,8 @@ import type { Answer } from '../../../infra/sandbox/chaos/answers.ts';
 import { audit, type Evidence } from '../../../infra/sandbox/chaos/audit.ts';
 import type { StoredAccount } from '../../../infra/sandbox/chaos/directory.ts';
 import type { LedgerWrite, Sleep } from '../../../infra/sandbox/chaos/ledger.ts';
-import type { ActionRecord, InstanceRecord, MessageRecord } from '../../../infra/sandbox/chaos/record.ts';
+import type { ActionRecord, MessageRecord } from '../../../infra/sandbox/chaos/record.ts';
+import type { Life } from '../../../infra/sandbox/story/lives.ts';
 
 const living = 'i-0aaaaaaaaaaaaaaaa';
 const gone = 'i-0bbbbbbbbbbbbbbbb';
@@ -47,7 +48,7 @@ const told = (token: string): string => JSON.stringify({ LifecycleActionToken: t
 const garbage = message('not JSON', { end: 'dead', receives: 5 });
 const good = message(told('t1'));
 
-const alive: InstanceRecord = { instanceId: living, group: 'fleet', launchedAt: 1, inServiceAt: 2 };
+const alive: Life = { instanceId: living, group: 'fleet', launchedAt: 1, inServiceAt: 2 };
 const serviceAccount = { locked: false, badPasswords: 0 };
 const view = (accounts: readonly StoredAccount[], change: Partial<typeof serviceAccount> = {}) => ({
   name: 'dc1',

@@ -107,6 +107,16 @@ describe('a witness is told', () => {
     expect(steps(own)).toEqual(['launched', 'leaving', 'gone']);
   });
 
+  test('that an instance has become a managed node', async () => {
+    const system = await watched();
+    await using bench = system.bench;
+    await launchOne(system);
+    const { instanceId } = begun(system.events);
+    await bench.clock.advance(10_000);
+    const registered = system.events.filter(({ kind }) => kind === 'node-registered');
+    expect(registered).toEqual([{ kind: 'node-registered', instanceId }]);
+  });
+
   test('what becomes of a message: sent, received as often as it is, deleted or dead', async () => {
     const { bench: opened, events, sqs } = await watched();
     await using bench = opened;

@@ -8,14 +8,17 @@ describe('the command line of the sandbox', () => {
       verb: 'start',
       instances: 6,
       report: undefined,
+      picture: undefined,
       system: 'linux',
       story: undefined,
       boot: false,
       workers: 1,
     });
-    expect(parseArguments('start', ['--instances', '12', '--report', 'run.json'])).toMatchObject({
+    const files = ['--report', 'run.json', '--picture', 'run.svg'];
+    expect(parseArguments('start', ['--instances', '12', ...files])).toMatchObject({
       instances: 12,
       report: 'run.json',
+      picture: 'run.svg',
     });
   });
 
@@ -78,7 +81,7 @@ describe('the command line of the sandbox', () => {
     expect(() => parseArguments('start', [flag])).toThrow(
       expect.objectContaining({
         exitCode: 0,
-        message: expect.stringMatching(/Usage: npm start -- \[options\].*--instances.*--report/s),
+        message: expect.stringMatching(/Usage: npm start -- \[options\].*--instances.*--report.*--picture/s),
       }),
     );
     expect(() => parseArguments('sandbox', [flag])).toThrow(/Usage: npm run sandbox -- .*--no-agent/s);

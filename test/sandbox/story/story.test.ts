@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AuditedAccount } from '../../../infra/sandbox/story/auditor.ts';
+import type { Life } from '../../../infra/sandbox/story/lives.ts';
 import { readMembership } from '../../../infra/sandbox/story/memberships.ts';
-import { reportOf } from '../../../infra/sandbox/story/report.ts';
+import { pictureOf, reportOf } from '../../../infra/sandbox/story/report.ts';
 import { proofOf } from '../../../infra/sandbox/story/proof.ts';
 import {
   type ChapterFacts,
@@ -28,6 +29,7 @@ function rehearsal(
   };
   const fleet = new Map<string, { since: number; leaving: boolean }>();
   const accounts = new Map<string, AuditedAccount>();
+  const lives = new Map<string, Life>();
   const step = () => {
     for (const [id, instance] of fleet) {
       if (time - instance.since < 2_000 || over.stuck === true) continue;
@@ -74,11 +76,22 @@ function rehearsal(
     expected: { domain: 'corp.example.test', organizationalUnit: 'OU=Fleet', stampOf },
     look: async () => ({ states: states(), memberships: memberships() }),
     async setDesiredCapacity(size) {
-      for (let n = fleet.size; n < size; n += 1) fleet.set(idOf(n + 1), { since: time, leaving: false });
+      for (let n = fleet.size; n < size; n += 1) {
+        const instanceId = idOf(n + 1);
+        fleet.set(instanceId, { since: time, leaving: false });
+        lives.set(instanceId, {
+          instanceId,
+          group: 'fleet',
+          launchedAt: time,
+          onlineAt: time,
+          continuedAt: time + 3_000,
+        });
+      }
       for (const id of [...fleet.keys()].slice(size)) fleet.set(id, { since: time, leaving: true });
     },
     agentDeaths: () => 0,
     stopAgent: async () => ({ code: over.exitCode ?? 0, signal: null }),
+    lives: () => lives,
     calls: () => [{ operation: 'sqs:ReceiveMessage', count: 3, errors: 0 }],
     logFile: '.sandbox/agent.log',
     ...(over.shares !== undefined && {
@@ -180,10 +193,19 @@ describe('the story', () => {
       startedAt: '1970-01-01T00:00:00.000Z',
       proven: true,
       calls: [{ operation: 'sqs:ReceiveMessage', count: 3 }],
+      timeToJoin: [{ group: 'fleet', joins: 2, p50: { total: 3 }, p99: { total: 3 } }],
       instances: [
         { instanceId: idOf(1), computerName: 'A00000000000001', join: { node: 0.5 } },
         { instanceId: idOf(2) },
       ],
     });
+  });
+
+  test('the picture has a bar for each instance, and the summary the time that users wait for', async () => {
+    const result = await rehearsal().tell(2);
+    const svg = pictureOf(result);
+    expect(svg).toMatch(/scale out to 2, scale in to 0: 2 instances in \d/);
+    expect(svg.match(/>A00000000000001<\/text>/g)).toHaveLength(2);
+    expect(closingLines(result).join('\n')).toMatch(/agent online to CONTINUE .*\np50 of 2 .* 3\.00\n/);
   });
 });

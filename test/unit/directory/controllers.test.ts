@@ -140,7 +140,7 @@ describe('a bound connection', () => {
   test.each([
     ['stage', () => directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)],
     ['find', () => directory.find(INSTANCE, signal)],
-    ['list', () => directory.list(signal)],
+    ['list', () => directory.list(signal, (account) => account)],
     ['remove', () => directory.remove(INSTANCE, { names: [] }, unchecked, signal)],
   ] as const)(
     'is closed when its organizational unit is gone, and told so: %s',

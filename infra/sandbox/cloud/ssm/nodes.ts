@@ -28,10 +28,13 @@ export class Nodes {
   readonly #starting = new Map<string, () => void>();
   readonly #timers: Timers;
   readonly #registrationDelayMs: number;
+  readonly #registered: (instanceId: string) => void;
 
-  constructor(timers: Timers, registrationDelayMs: number) {
+  /** @param registered told each node as it becomes one */
+  constructor(timers: Timers, registrationDelayMs: number, registered: (instanceId: string) => void) {
     this.#timers = timers;
     this.#registrationDelayMs = registrationDelayMs;
+    this.#registered = registered;
   }
 
   /** The instance runs; its agent registers a little later. */
@@ -40,6 +43,7 @@ export class Nodes {
       this.#starting.delete(instance.id);
       const registeredAt = this.#timers.now();
       this.#nodes.set(instance.id, { instance, registeredAt, silentSince: undefined, deregistered: false });
+      this.#registered(instance.id);
     });
     this.#starting.set(instance.id, start);
   }

@@ -99,7 +99,7 @@ const operations = {
     return false;
   },
   async list(directory: Directory) {
-    const found = await directory.list(signal);
+    const found = await directory.list(signal, (account) => account);
     if (!found.every(isOurs)) throw broken('A stranger was listed', found);
     return false;
   },
@@ -193,7 +193,7 @@ describe('whatever a directory server answers, each operation ends in time with 
     const work = (async () => {
       const staged = await directory.stage(INSTANCE, 'one-time', {}, async () => undefined, signal);
       const found = await directory.find(INSTANCE, signal);
-      const listed = await directory.list(signal);
+      const listed = await directory.list(signal, (account) => account);
       const removed = await directory.remove(INSTANCE, { names: [] }, async () => undefined, signal);
       done = [staged.computerName, found.length, listed.length, removed.accounts];
     })();

@@ -86,7 +86,7 @@ const operations = {
   stage: (directory: Directory, { instanceId }: Given) =>
     directory.stage(instanceId, 'one-time', {}, async () => undefined, signal),
   find: (directory: Directory, { instanceId }: Given) => directory.find(instanceId, signal),
-  list: (directory: Directory) => directory.list(signal),
+  list: (directory: Directory) => directory.list(signal, (account) => account),
   inspect: (directory: Directory, { objectGuid }: Given) =>
     directory.inspect({ objectGuid, domainController: 'dc1.corp.example.test' }, signal),
   strays: (directory: Directory, { foundName }: Given) =>

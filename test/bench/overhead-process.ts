@@ -1,0 +1,137 @@
+/** Out and in, by adjoin and by the bare script, on one real domain. Runs inside the sandbox's namespace. Prints what it cost. */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { currentGround } from '../../infra/sandbox/host/ground.ts';
+import { startSandbox, type Sandbox } from '../../infra/sandbox/inside/sandbox.ts';
+import type { Life } from '../../infra/sandbox/story/lives.ts';
+import type { Membership } from '../../infra/sandbox/story/memberships.ts';
+import { barOf, type Bar } from '../../infra/sandbox/story/picture.ts';
+import { lookAtFleet } from '../../infra/sandbox/story/watch.ts';
+import { runFloor, REGISTRATION_MS } from './floor.ts';
+import type { OverheadCost, Run } from './overhead.ts';
+
+const POLL_MS = 25;
+/** A join of many on a small machine takes minutes; what takes longer hangs. */
+const LIMIT_MS = 900_000;
+/** The kernel counts in hundredths of a second for every process that looks (`getconf CLK_TCK`). */
+const TICKS = 100;
+
+const ground = currentGround();
+if (!ground) throw new Error('This program runs inside the sandbox. Use `npm run bench`.');
+const sizes = process.argv.slice(2).map(Number);
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/**
+ * Seconds of processor time of all that this process started and that has ended: of each machine that is gone, whatever ran in it
+ * since its boot, for its init takes over what others leave. The agent and the domain controller still run.
+ */
+function secondsOfEnded(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  // The fields behind the name, which may contain spaces, begin with the third (proc(5)); these are the 16th and 17th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / TICKS;
+}
+
+/** @returns what it returns, with the processor time of the machines that it used, which are gone by then */
+async function counted<T extends object>(
+  work: () => Promise<T>,
+): Promise<T & { readonly cpuSeconds: number }> {
+  const before = secondsOfEnded();
+  const result = await work();
+  return { ...result, cpuSeconds: secondsOfEnded() - before };
+}
+
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + LIMIT_MS;
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`${what} did not happen within ${LIMIT_MS / 1000} s`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Machines that boot, are idle for a moment, and end: what both would cost without any join. */
+async function bootOnly({ fleet }: Sandbox, instances: number): Promise<object> {
+  const ids = Array.from(
+    { length: instances },
+    () =>
+      `i-${randomInt(2 ** 40)
+        .toString(16)
+        .padStart(17, '0')}`,
+  );
+  await Promise.all(ids.map((instanceId) => fleet.boot(instanceId, undefined, undefined)));
+  await sleep(REGISTRATION_MS);
+  await Promise.all(ids.map((instanceId) => fleet.destroy(instanceId)));
+  return {};
+}
+
+async function runAdjoin(sandbox: Sandbox, instances: number): Promise<Run> {
+  const known = new Set(sandbox.lives.all.keys());
+  const own = (): Life[] =>
+    [...sandbox.lives.all.values()].filter(({ instanceId }) => !known.has(instanceId));
+  const count = (step: 'inServiceAt' | 'goneAt'): number =>
+    own().filter((life) => life[step] !== undefined).length;
+  const from = Date.now();
+  await sandbox.setDesiredCapacity(instances);
+  await until(() => count('inServiceAt') >= instances, 'The last instance’s entry into service');
+  const outEnd = Date.now();
+  await sandbox.setDesiredCapacity(0);
+  await until(() => count('goneAt') === own().length, 'The last instance’s end');
+  const inEnd = Date.now();
+  const lost = own().length - instances;
+  if (lost > 0) throw new Error(`${lost} launches failed: see .sandbox/agent.log`);
+  const memberships = await ledgerOf(sandbox, own());
+  const bars = own().map((life): Bar =>
+    barOf(life.instanceId, life, memberships.get(life.instanceId), inEnd),
+  );
+  return { outMs: outEnd - from, inMs: inEnd - outEnd, from, bars };
+}
+
+/** The ledger's times, of which the last is written after the instance is gone. */
+async function ledgerOf(
+  { autoscaling, dynamodb, stack }: Sandbox,
+  lives: readonly Life[],
+): Promise<ReadonlyMap<string, Membership>> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const { memberships } = await lookAtFleet(autoscaling, dynamodb, [stack.autoScalingGroup], stack.table);
+    const isDone = lives.every(({ instanceId }) => memberships.get(instanceId)?.state === 'removed');
+    if (isDone || Date.now() > deadline) return memberships;
+    await sleep(250);
+  }
+}
+
+/** How many nodes join at once under the bare script: as many as there are processors, twice that, and all. */
+const choicesOf = (instances: number): number[] => [
+  ...new Set([2, 4, instances].map((atOnce) => Math.min(atOnce, instances))),
+];
+
+const costs: OverheadCost[] = [];
+const sandbox = await startSandbox({
+  image: ground.image,
+  runtime: ground.runtime,
+  directory: join(process.cwd(), '.sandbox'),
+  port: 0,
+  maximumInstances: Math.max(...sizes),
+  progress: (step) => say(`… ${step}`),
+});
+sandbox.startAgent();
+await until(
+  () => sandbox.cloud.calls().some(({ operation }) => operation === 'ReceiveMessage'),
+  'The agent’s first receive',
+);
+for (const instances of sizes) {
+  const idle = await counted(() => bootOnly(sandbox, instances));
+  const floors = [];
+  for (const atOnce of choicesOf(instances)) {
+    const floor = await counted(() => runFloor(sandbox, instances, atOnce));
+    floors.push(floor);
+    say(`… ${instances}: bare script, ${atOnce} at once: ${(floor.outMs + floor.inMs) / 1000} s`);
+  }
+  const adjoin = await counted(() => runAdjoin(sandbox, instances));
+  say(`… ${instances}: adjoin: ${(adjoin.outMs + adjoin.inMs) / 1000} s`);
+  costs.push({ instances, idleCpuSeconds: idle.cpuSeconds, adjoin, floors });
+}
+await sandbox.stop();
+process.stdout.write(JSON.stringify(costs));

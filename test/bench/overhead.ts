@@ -1,0 +1,103 @@
+/** What adjoin adds to what directory and network cost anyway: its run on a real domain beside a bare script's, on the same machines. */
+import { drawPanels, type Bar, type Panel } from '../../infra/sandbox/story/picture.ts';
+import type { Figure } from './figures.ts';
+import type { FloorRun } from './floor.ts';
+import { answerInside } from './on-domain.ts';
+
+/** Times the floor. */
+const GOAL = 1.15;
+
+export interface Run {
+  /** Milliseconds from the wish to the last instance in service, and from the next wish to the last one's end. */
+  readonly outMs: number;
+  readonly inMs: number;
+  /** Milliseconds since the epoch. */
+  readonly from: number;
+  readonly bars: readonly Bar[];
+}
+
+interface Counted {
+  /** Processor time of the machines, from their boot to their end. */
+  readonly cpuSeconds: number;
+}
+
+export interface OverheadCost {
+  readonly instances: number;
+  /** Of machines that boot and end, and nothing more. */
+  readonly idleCpuSeconds: number;
+  readonly adjoin: Run & Counted;
+  /** The bare script with several numbers of nodes at once. */
+  readonly floors: readonly (FloorRun & Counted)[];
+}
+
+const allMs = ({ outMs, inMs }: Run): number => outMs + inMs;
+
+/** The fastest one. */
+const floorOf = ({ floors }: OverheadCost): FloorRun & Counted => {
+  const [best] = floors.toSorted((one, other) => allMs(one) - allMs(other));
+  if (!best) throw new Error('The bare script has not run.');
+  return best;
+};
+
+export async function measureOverhead(sizes: readonly number[]): Promise<OverheadCost[]> {
+  return JSON.parse(await answerInside('test/bench/overhead-process.ts', sizes.map(String)));
+}
+
+export function overheadFigures(costs: readonly OverheadCost[]): Figure[] {
+  return costs.flatMap((cost) => {
+    const { instances, adjoin, idleCpuSeconds } = cost;
+    const floor = floorOf(cost);
+    const section = `Overhead on a real domain: ${instances} ${instances === 1 ? 'instance' : 'instances'} out and in`;
+    // The fewest seconds that any choice of the script took: how many join at once hardly changes them.
+    const least = Math.min(...cost.floors.map(({ cpuSeconds }) => cpuSeconds)) - idleCpuSeconds;
+    const spent = adjoin.cpuSeconds - idleCpuSeconds;
+    const seconds = (name: string, ms: number): Figure => ({
+      section,
+      name,
+      value: ms / 1000,
+      unit: 's',
+      onMachine: true,
+    });
+    const ratio = (name: string, value: number, goal?: number): Figure => ({
+      section,
+      name,
+      value,
+      unit: '×',
+      onMachine: true,
+      ...(goal !== undefined && { goal }),
+    });
+    return [
+      seconds(`bare script, ${floor.atOnce} at once: until all can be used`, floor.outMs),
+      seconds('  until all have joined, usable or not', floor.joinedMs),
+      seconds('bare script: until all are gone', floor.inMs),
+      seconds('adjoin: until all are in service', adjoin.outMs),
+      seconds('adjoin: until all are gone', adjoin.inMs),
+      ratio('time, as a ratio', allMs(adjoin) / allMs(floor), GOAL),
+      ratio('  out', adjoin.outMs / floor.outMs),
+      ratio('  in', adjoin.inMs / floor.inMs),
+      seconds('bare script: processor time of a node', (least / instances) * 1000),
+      seconds('adjoin: processor time of a node', (spent / instances) * 1000),
+      ratio('processor time of the nodes, as a ratio', spent / least, GOAL),
+    ];
+  });
+}
+
+const said = ({ outMs, inMs }: Run): string =>
+  `${(outMs / 1000).toFixed(1)} s out, ${(inMs / 1000).toFixed(1)} s in`;
+
+/** Each run with its floor below it, all on one scale. */
+export function overheadPicture(costs: readonly OverheadCost[]): string {
+  const panels = costs.flatMap((cost): Panel[] => {
+    const floor = floorOf(cost);
+    const { adjoin, instances } = cost;
+    return [
+      { title: `adjoin, ${instances}: ${said(adjoin)}`, from: adjoin.from, bars: adjoin.bars },
+      {
+        title: `a bare script, ${instances}, ${floor.atOnce} at once: ${said(floor)}`,
+        from: floor.from,
+        bars: floor.bars,
+      },
+    ];
+  });
+  return drawPanels('adjoin beside a bare script on the same domain and machines', panels);
+}
