@@ -16,25 +16,34 @@
 . ../shared/access.sh
 
 say() {
+  clean "$3"
   printf '{"adjoin":1,"document":"join","result":"%s","code":"%s","domain":"%s","computerName":"%s","detail":"%s"}\n' \
-    "$1" "$2" "$domain" "$computer" "$(clean "$3")"
+    "$1" "$2" "$domain" "$computer" "$cleaned"
   exit 0
 }
 fail() { say failed "$1" "$2"; }
 
+# Sets now to the seconds that the system has been up, which nobody sets to another time.
+read_clock() {
+  read_line /proc/uptime
+  now=${first_line%%.*}
+}
+
 # Ten seconds before the agent kills the script, it says why it is not done.
-deadline=$(($(date +%s) + TIME_LIMIT - 10))
-domain=$(lower "$GIVEN_DOMAIN")
-controller=$(lower "$GIVEN_CONTROLLER")
+read_clock
+deadline=$((now + TIME_LIMIT - 10))
+to_lower "$GIVEN_DOMAIN"
+domain=$lower
+to_lower "$GIVEN_CONTROLLER"
+controller=$lower
 computer=''
 
 open_state
 # The key is for this attempt only, however it ends. The journal has the output of the tools, never a secret.
 work=$state/join
 journal=$state/join.log
-trap 'rm -f "$key" "$key.new" "$journal" "$work.sssd" "$work.sudoers" "$sssd_conf.adjoin"' EXIT
+trap 'rm -f "$key" "$key.new" "$journal" "$work.sudoers" "$sssd_conf.adjoin"' EXIT
 trap 'exit 1' HUP INT TERM
-rm -f "$work.sssd"
 : >"$journal"
 
 # This node's entry, and only this node's.
@@ -45,18 +54,18 @@ i-*[!0-9a-f]* | i- | '') fail no-entry 'The SSM agent did not say which instance
 i-*) ;;
 *) fail no-entry 'The SSM agent named something that is not an instance.' ;;
 esac
-entry=$(printf '%s' "$GIVEN_ENTRIES" | tr -d '[]" ' | tr ',' '\n' | grep "^$instance:" || :)
-case $entry in
-'') fail no-entry "No entry for $instance." ;;
-*'
-'*) fail no-entry "More than one entry for $instance." ;;
-esac
+others=${GIVEN_ENTRIES#*"\"$instance:"}
+if [ "$others" = "$GIVEN_ENTRIES" ]; then fail no-entry "No entry for $instance."; fi
+case $others in *"\"$instance:"*) fail no-entry "More than one entry for $instance." ;; esac
+entry=$instance:${others%%\"*}
 sealed=${entry##*:}
 computer=${entry#*:}
 computer=${computer%%:*}
-host=$(lower "$computer")
+to_lower "$computer"
+host=$lower
 fqdn=$host.$domain
-realm=$(upper "$domain")
+to_upper "$domain"
+realm=$upper
 
 # The first line in which a package manager reports an error. That dnf does not know the release is none, and what is wrong with a
 # repository stands below zypper's title for it.
@@ -94,28 +103,32 @@ account_works() {
 # is written last of what is set up.
 configured() {
   grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
-    [ "$(hostname)" = "$host" ] && access_configured
+    read_line /proc/sys/kernel/hostname && [ "$first_line" = "$host" ] && access_configured
 }
 
 # The steps of what follows are chained with &&, because `set -e` has no effect in a function whose result is tested.
 
 set_host_name() {
-  printf '%s\n' "$host" | put 0644 /etc/hostname && hostname "$host" || return 1
+  put 0644 /etc/hostname "$host$new_line" && hostname "$host" || return 1
   if has_systemd; then
     timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" 9>&- || :
   fi
   # Distributions use 127.0.1.1 for a host's own name: the name then resolves before DNS knows it.
-  { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; printf '127.0.1.1 %s %s\n' "$fqdn" "$host"; } | put 0644 /etc/hosts
+  hosts=$(grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts) || :
+  put 0644 /etc/hosts "$hosts${hosts:+$new_line}127.0.1.1 $fqdn $host$new_line"
 }
 
 # In a file of our own that the image's krb5.conf includes: everything else in it stays. Names are not looked up backwards,
 # because nobody keeps the reverse zones of a fleet.
 set_up_kerberos() {
-  mkdir -p /etc/krb5.conf.d && chmod 0755 /etc/krb5.conf.d &&
-    printf '[libdefaults]\ndefault_realm = %s\nrdns = false\n' "$realm" | put 0644 "$krb5_settings" || return 1
+  directory=${krb5_settings%/*}
+  [ -d "$directory" ] || mkdir -m 0755 "$directory" || return 1
+  put 0644 "$krb5_settings" "[libdefaults]${new_line}default_realm = $realm${new_line}rdns = false$new_line" || return 1
   if grep -qs '^includedir  */etc/krb5\.conf\.d/*[[:space:]]*$' /etc/krb5.conf; then return 0; fi
   # The first value that Kerberos reads is the one that counts.
-  { printf 'includedir /etc/krb5.conf.d/\n'; cat /etc/krb5.conf 2>/dev/null || :; } | put 0644 /etc/krb5.conf
+  settings=''
+  if [ -s /etc/krb5.conf ]; then settings=$(cat /etc/krb5.conf)$new_line || return 1; fi
+  put 0644 /etc/krb5.conf "includedir $directory/$new_line$settings"
 }
 
 # The domain's section is written anew, and its name added to the list of domains. What else is there belongs to the image.
@@ -125,9 +138,10 @@ set_up_kerberos() {
 # without it; it would wait for up to 5 minutes after going online. Versions before 2.8 know neither, and do not mind.
 # timeouts: a controller that a fleet starts at takes longer than the usual 8 seconds for a ticket and 1 for a DNS answer.
 set_up_sssd() {
-  mkdir -p "${sssd_conf%/*}" && forget_in_sssd "$domain" || return 1
-  { cat "$sssd_conf" 2>/dev/null || printf '[sssd]\n'; } |
-    awk -v domain="$domain" '
+  { [ -d "${sssd_conf%/*}" ] || mkdir -p "${sssd_conf%/*}"; } && forget_in_sssd "$domain" || return 1
+  text="[sssd]${new_line}domains = $domain${new_line}services = nss, pam"
+  if [ -f "$sssd_conf" ]; then
+    text=$(awk -v domain="$domain" '
       function leave() {
         if (!inside) return
         if (!domains) print "domains = " domain
@@ -142,13 +156,12 @@ set_up_sssd() {
       END {
         leave()
         if (!found) { print "[sssd]"; inside = 1; leave() }
-      }' >"$work.sssd" &&
-    { printf '\n[domain/%s]\nid_provider = ad\n' "$domain" && access_settings && sssd_settings; } >>"$work.sssd" &&
-    put 0600 "$sssd_conf" <"$work.sssd"
-}
-
-sssd_settings() {
-  cat <<END
+      }' "$sssd_conf") || return 1
+  fi
+  read_access && put 0600 "$sssd_conf" "$text$new_line
+[domain/$domain]
+id_provider = ad
+$access
 ad_domain = $domain
 ad_hostname = $fqdn
 krb5_realm = $realm
@@ -167,7 +180,7 @@ ldap_opt_timeout = 20
 dns_resolver_server_timeout = 2000
 dns_resolver_op_timeout = 6
 dns_resolver_timeout = 20
-END
+"
 }
 
 # All that a member needs beside its keys; sssd's configuration last, because `configured` looks for it.
@@ -194,11 +207,12 @@ complaint() {
 # after them would fail a join that has worked. sssd's own unit gives up in time.
 # Without systemd, sssd is started as a daemon in a session of its own, with none of the command's files open.
 start_sssd() {
-  started=$(now)
+  read_clock
+  started=$now
   if has_systemd; then
     timeout --foreground -k 1 60 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
-  elif ! sssd_pid >/dev/null; then
-    rm -f /run/sssd.pid /run/sssd/sssd.pid
+  elif ! find_sssd; then
+    remove /run/sssd.pid /run/sssd/sssd.pid
     (cd / && umask 0022 && exec setsid sssd -D --logger=files </dev/null >/dev/null 2>&1 9>&-) || return 1
   fi
   # sssd writes its process ID when its providers and responders have answered: at most 10 seconds here.
@@ -211,11 +225,7 @@ start_sssd() {
 }
 
 sssd_runs() {
-  [ -S /var/lib/sss/pipes/nss ] && sssd_pid >/dev/null
-}
-
-now() {
-  date +%s
+  [ -S /var/lib/sss/pipes/nss ] && find_sssd
 }
 
 # Whether sssd is connected to a controller, which it finds by itself. What it resolves may come from its cache otherwise. The
@@ -223,13 +233,12 @@ now() {
 sssd_online() {
   for process in /proc/[0-9]*; do
     if ! read_line "$process/comm" || [ "$first_line" != sssd_be ]; then continue; fi
-    {
-      find "$process/fd" -type l -printf '%l\n' 2>/dev/null | sed -n 's/^socket:\[\([0-9]*\)\]$/socket \1/p'
-      cat "$process/net/tcp" "$process/net/tcp6" 2>/dev/null || :
-    } | awk '
-      $1 == "socket" { own[$2] = 1; next }
-      $4 == "01" && $3 ~ /:(0185|027C|0CC4|0CC5)$/ && ($10 in own) { online = 1 }
-      END { exit !online }' && return 0
+    set -- - "$process/net/tcp"
+    if [ -e "$process/net/tcp6" ]; then set -- "$@" "$process/net/tcp6"; fi
+    find "$process/fd" -type l -printf '%l\n' 2>/dev/null | awk '
+      /^socket:/ { own[$1] = 1 }
+      $4 == "01" && $3 ~ /:(0185|027C|0CC4|0CC5)$/ && ("socket:[" $10 "]" in own) { online = 1 }
+      END { exit !online }' "$@" 2>/dev/null && return 0
   done
   return 1
 }
@@ -246,11 +255,12 @@ await_users() {
   pause=$((10 + $$ % 6))
   next=$((started + pause))
   until sssd_runs && resolves; do
-    time=$(now)
+    read_clock
+    time=$now
     if [ "$time" -ge "$deadline" ]; then return 1; fi
     if [ "$time" -ge "$next" ]; then
       if sssd_runs && ! sssd_online; then
-        kill -USR2 "$(sssd_pid)" 2>/dev/null || :
+        kill -USR2 "$pid" 2>/dev/null || :
       else
         stop_sssd
         start_sssd || return 1
@@ -264,19 +274,36 @@ await_users() {
 
 # Whether sssd is to register the node's name: unless the image says no, in sssd.conf or in a snippet, where the last one counts.
 registers_name() {
-  cat "$sssd_conf" /etc/sssd/conf.d/[!.]*.conf 2>/dev/null | awk -v section="[domain/$domain]" '
+  set -- "$sssd_conf"
+  for file in /etc/sssd/conf.d/[!.]*.conf; do
+    if [ -f "$file" ]; then set -- "$@" "$file"; fi
+  done
+  awk -v section="[domain/$domain]" '
     { gsub(/[ \t\r]/, ""); $0 = tolower($0) }
     /^\[/ { inside = ($0 == section) }
     inside && /^dyndns_update=/ { off = /=(false|no|0)$/ }
-    END { exit off }'
+    END { exit off }' "$@"
 }
 
 # Sets servers: those of the zone that are asked for the node's name. They are the one that the zone says updates go to, which
 # does not change meanwhile, the controller that sssd has found, and the one of the join.
 primary=''
 find_servers() {
-  if [ -z "$primary" ]; then primary=$(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&- | cut -d ' ' -f 1); fi
-  servers="$primary $(sed 's/:88$//; s/[][]//g' "/var/lib/sss/pubconf/kdcinfo.$realm" 2>/dev/null || :)"
+  if [ -z "$primary" ]; then
+    primary=$(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&-) || :
+    primary=${primary%% *}
+    # A message is none.
+    case $primary in *.) ;; *) primary='' ;; esac
+  fi
+  servers=$primary
+  kdcs=/var/lib/sss/pubconf/kdcinfo.$realm
+  if [ -e "$kdcs" ]; then
+    while read -r server || [ -n "$server" ]; do
+      server=${server%:88}
+      server=${server#"["}
+      servers="$servers ${server%"]"}"
+    done <"$kdcs"
+  fi 2>/dev/null || :
   if [ "$primary" != "$controller." ]; then servers="$servers $controller"; fi
 }
 
@@ -284,10 +311,23 @@ find_servers() {
 # is no such name.
 is_named() {
   find_servers
-  for server in $servers; do
-    for address in $(dig +short +time=2 +tries=1 "@$server" "$fqdn" A "$fqdn" AAAA 2>/dev/null 9>&- | grep -v '^;' || :); do
-      case " $(hostname -I) " in *" $address "*) return 0 ;; esac
+  set --
+  for server in $servers; do set -- "$@" "$fqdn" A "@$server" "$fqdn" AAAA "@$server"; done
+  asked=0
+  answers=$(dig +short +time=2 +tries=1 "$@" 2>/dev/null 9>&-) || asked=$?
+  # That no server answers is 9. With any other code it has not asked: one of them has a name without an address.
+  if [ "$asked" != 0 ] && [ "$asked" != 9 ]; then
+    answers=''
+    for server in $servers; do
+      answers="$answers $(dig +short +time=2 +tries=1 "$fqdn" A "@$server" "$fqdn" AAAA "@$server" 2>/dev/null 9>&-)" || :
     done
+  fi
+  own=''
+  for address in $answers; do
+    # A word of a message is none.
+    case $address in *[!0-9a-f.:]*) continue ;; esac
+    if [ -z "$own" ]; then own=" $(hostname -I) "; fi
+    case $own in *" $address "*) return 0 ;; esac
   done
   return 1
 }
@@ -297,20 +337,22 @@ is_named() {
 # conflict object in the zone. sssd tries again only a day later, so it is started again.
 await_name() {
   if is_named; then return 0; fi
-  pid=$(sssd_pid) || pid=''
-  if [ -n "$pid" ]; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
-  latest=$(($(now) + 120))
+  told_offline=true
+  if find_sssd; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
+  read_clock
+  latest=$((now + 120))
   if [ "$latest" -gt "$deadline" ]; then latest=$deadline; fi
   pause=30
-  until is_named; do
-    time=$(now)
-    if [ "$time" -ge "$latest" ]; then return 1; fi
-    if [ "$((time - started))" -ge "$pause" ]; then
+  while :; do
+    sleep 1
+    if is_named; then return 0; fi
+    read_clock
+    if [ "$now" -ge "$latest" ]; then return 1; fi
+    if [ "$((now - started))" -ge "$pause" ]; then
       stop_sssd
       start_sssd || return 1
       pause=$((pause * 2))
     fi
-    sleep 1
   done
 }
 
@@ -318,7 +360,7 @@ await_name() {
 sssd_trouble() {
   if ! grep -qsE '^passwd:.*[[:space:]]sss([[:space:]]|$)' /etc/nsswitch.conf; then
     printf 'nsswitch.conf does not name sss for passwd'
-  elif ! sssd_pid >/dev/null; then
+  elif ! find_sssd; then
     printf 'sssd does not run: %s' "$(sssd_log)"
   elif ! sssd_online; then
     printf 'sssd is connected to no domain controller: %s' "$(sssd_log)"
@@ -336,7 +378,7 @@ sssd_log() {
     if has_systemd; then
       timeout --foreground -k 1 5 journalctl -q -u sssd -n 20 -o cat --no-pager 2>/dev/null 9>&- || :
     fi
-    if sssd_pid >/dev/null; then
+    if find_sssd; then
       serious "/var/log/sssd/sssd_$domain.log"
     else
       serious /var/log/sssd/sssd.log
@@ -366,7 +408,7 @@ fi
 result=joined
 if [ "$works" = true ]; then
   if configured; then
-    if sssd_pid >/dev/null; then result=already; fi
+    if find_sssd; then result=already; fi
   else
     stop_sssd
     set_up || fail setup-failed "$(complaint)"
@@ -399,18 +441,21 @@ fi
 read_membership
 if [ "$member_name" != "$computer" ]; then fail adcli-failed "The keytab is that of ${member_name:-nobody}."; fi
 # Waiting for longer than this has never helped.
-latest=$(($(now) + 280))
+read_clock
+latest=$((now + 280))
 if [ "$latest" -lt "$deadline" ]; then deadline=$latest; fi
 start_sssd || fail not-usable "$(sssd_trouble)"
-# An entry of an earlier look must not answer.
-timeout --foreground -k 1 5 sss_cache -u "$computer\$@$domain" >/dev/null 2>&1 9>&- || :
+# An entry of an earlier look must not answer. Of a new membership there was none: it has begun without caches.
+[ "$works" = false ] || timeout --foreground -k 1 5 sss_cache -u "$computer\$@$domain" >/dev/null 2>&1 9>&- || :
 await_users || fail not-usable "$(sssd_trouble)"
-group=$(unknown_group)
+group=''
+if [ -n "$GIVEN_LOG_IN_GROUPS$GIVEN_SUDO_GROUPS" ]; then group=$(unknown_group); fi
 if [ -n "$group" ]; then fail group-unknown "The domain shows no group $group, so nobody could log in by it."; fi
+told_offline=false
 if registers_name && ! await_name; then
   fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
 fi
-# To register, it may have been offline.
-await_users || fail not-usable "$(sssd_trouble)"
+# To register, it was told to be offline.
+if [ "$told_offline" = true ]; then await_users || fail not-usable "$(sssd_trouble)"; fi
 if [ "$result" = already ]; then say already '' "The node is a working member of $domain."; fi
 say joined '' "Joined $domain on $controller."

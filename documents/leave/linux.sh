@@ -9,18 +9,20 @@
 . ../shared/log-in.sh
 
 say() {
-  printf '{"adjoin":1,"document":"leave","result":"%s","detail":"%s"}\n' "$1" "$(clean "$2")"
+  clean "$2"
+  printf '{"adjoin":1,"document":"leave","result":"%s","detail":"%s"}\n' "$1" "$cleaned"
   exit 0
 }
 
-domain=$(lower "$GIVEN_DOMAIN")
+to_lower "$GIVEN_DOMAIN"
+domain=$lower
 open_state
 # The root volume of an instance can be replaced while its ID stays. A delayed leave would then take the new member, with its
 # new account, out of the domain. So a leave has an expiry time. It is checked only now, after the wait for other commands.
 # A clock that is ahead refuses a leave, which is best effort anyway; one that is behind accepts a leave that is late by as
 # much. A few seconds do not matter: a new system takes longer than that to boot.
 if [ "$(date +%s)" -ge "$GIVEN_NOT_AFTER" ]; then say late 'The time for this leave is over.'; fi
-rm -f "$key" "$key.new"
+remove "$key" "$key.new"
 read_membership
 case $member_domain in
 '') say not-joined 'The node is not a member of a domain.' ;;
@@ -31,6 +33,6 @@ esac
 log_in=restored
 restore_log_in >/dev/null 2>&1 || log_in=unrestored
 forget_membership "$domain"
-if [ -e "$keytab" ] || [ -n "$(sssd_domains)" ]; then say failed 'Keys or configuration of a domain are still there.'; fi
+if [ -e "$keytab" ] || { [ -f "$sssd_conf" ] && [ -n "$(sssd_domains)" ]; }; then say failed 'Keys or configuration of a domain are still there.'; fi
 if [ "$log_in" != restored ]; then say failed 'The log-in set-up from before the join is not restored.'; fi
 say left "The node has left $domain."

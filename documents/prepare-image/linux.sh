@@ -57,7 +57,7 @@ install_agent() {
 remove_memberships() {
   stop_sssd
   restore_log_in >"$journal" 2>&1 || fail "The log-in set-up from before the join is not restored: $(tail -n 1 "$journal")"
-  for name in $(sssd_domains | sed 's/ .*//'); do forget_in_sssd "$(lower "$name")"; done
+  for name in $(sssd_domains | sed 's/ .*//'); do to_lower "$name" && forget_in_sssd "$lower"; done
   forget_membership ''
   rm -rf /var/lib/adjoin
 }
@@ -67,7 +67,8 @@ remove_identity() {
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/hostname /var/lib/cloud/data/previous-hostname
   : >/etc/machine-id
   if [ -e /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then rm -f /var/lib/dbus/machine-id; fi
-  { grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts || :; } | put 0644 /etc/hosts
+  hosts=$(grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts) || :
+  put 0644 /etc/hosts "$hosts$new_line"
 }
 
 open_state
@@ -83,5 +84,5 @@ if [ -n "$missing" ]; then fail "Still missing on $system: $missing"; fi
 install_agent
 remove_memberships
 remove_identity
-printf '{"adjoin":1,"document":"prepare-image","result":"prepared","system":"%s","installed":"%s"}\n' "$system" \
-  "$(clean "${installed# }")"
+clean "${installed# }"
+printf '{"adjoin":1,"document":"prepare-image","result":"prepared","system":"%s","installed":"%s"}\n' "$system" "$cleaned"

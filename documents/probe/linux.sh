@@ -18,10 +18,13 @@ ready=false public=''
 # What the join will install is missing still.
 if [ -z "$refusal" ] && { [ -z "$missing" ] || { can_install && present openssl; }; }; then
   # A key is for one attempt: a new probe replaces it, so a password that was sealed for an earlier one can't be opened.
-  rm -f "$key" "$key.new"
+  remove "$key" "$key.new"
   openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null ||
     openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$key.new" 2>/dev/null
-  public=$(openssl pkey -in "$key.new" -pubout -outform DER | base64 -w 0)
+  # What stands between the lines of a PEM file is DER in base64.
+  for line in $(openssl pkey -in "$key.new" -pubout); do
+    case $line in *[!A-Za-z0-9+/=]* | PUBLIC) ;; *) public=$public$line ;; esac
+  done
   mv "$key.new" "$key"
   ready=true
 fi
@@ -31,6 +34,20 @@ if [ -n "$GIVEN_CHALLENGE" ] && [ -n "$member_name" ]; then prove_account "$GIVE
 
 list=''
 for package in $missing; do list="$list${list:+,}\"$package\""; done
-printf '{"adjoin":1,"document":"probe","family":"linux","os":"%s","osVersion":"%s","hostName":"%s","domain":"%s","computerName":"%s","ready":%s,"missing":[%s],"key":"%s","proof":"%s","system":"%s","code":"%s","detail":"%s"}\n' \
-  "$(clean "$os")" "$(clean "$os_version")" "$(clean "$(hostname)")" "$(clean "$member_domain")" "$(clean "$member_name")" \
-  "$ready" "$list" "$public" "$(clean "$proof")" "$(clean "$system")" "$refusal" "$(clean "$detail")"
+facts='"adjoin":1,"document":"probe","family":"linux"'
+# Usage: tell NAME TEXT
+tell() {
+  clean "$2"
+  facts="$facts,\"$1\":\"$cleaned\""
+}
+read_line /proc/sys/kernel/hostname
+tell os "$os"
+tell osVersion "$os_version"
+tell hostName "$first_line"
+tell domain "$member_domain"
+tell computerName "$member_name"
+tell proof "$proof"
+tell system "$system"
+tell code "$refusal"
+tell detail "$detail"
+printf '{%s,"ready":%s,"missing":[%s],"key":"%s"}\n' "$facts" "$ready" "$list" "$public"

@@ -4,53 +4,55 @@
 # Needs base.sh, system.sh and log-in.sh.
 # shellcheck disable=SC2154 # the scripts that include this file include base.sh as well
 
-# The groups given, as NSS has them: one a line, in lower case, with the domain.
+# Prints the groups given, as NSS has them: one a line, in lower case, with the domain.
 groups_of() {
-  if [ -n "$1" ]; then lower "$1" | tr ':+' '\n ' | awk -v domain="$domain" '{ print $0 "@" domain }'; fi
+  to_lower "$1"
+  printf '%s\n' "$lower" | tr ':+' '\n ' | awk -v domain="$domain" '$0 != "" { print $0 "@" domain }'
 }
 
-# The list that sssd lets in: empty for everyone. Those who may use sudo have to log in for it.
-allowed_groups() {
+# Sets allowed to the list that sssd lets in: empty for everyone. Those who may use sudo have to log in for it.
+read_allowed() {
+  allowed=''
   if [ -z "$GIVEN_LOG_IN_GROUPS" ]; then return 0; fi
-  { groups_of "$GIVEN_LOG_IN_GROUPS" && groups_of "$GIVEN_SUDO_GROUPS"; } | awk '!seen[$0]++' | paste -s -d ,
+  allowed=$(groups_of "$GIVEN_LOG_IN_GROUPS:$GIVEN_SUDO_GROUPS" | awk '!seen[$0]++' | paste -s -d ,)
 }
 
-# The lines of sssd.conf. Where groups are named they decide alone; otherwise the account and the domain's group policies do.
-access_settings() {
-  allowed=$(allowed_groups)
-  if [ -n "$allowed" ]; then
-    printf 'access_provider = simple\nsimple_allow_groups = %s\n' "$allowed"
-  else
-    printf 'access_provider = ad\n'
-  fi
-  printf 'ad_gpo_access_control = %s\n' "$GIVEN_GROUP_POLICY"
+# Sets access to lines of sssd.conf. Where groups are named they decide alone; otherwise the account and the domain's group
+# policies do.
+read_access() {
+  read_allowed
+  access='access_provider = ad'
+  if [ -n "$allowed" ]; then access="access_provider = simple${new_line}simple_allow_groups = $allowed"; fi
+  access="$access${new_line}ad_gpo_access_control = $GIVEN_GROUP_POLICY"
 }
 
 # SUSE asks for root's password unless it is told not to.
 sudoers_lines() {
+  if [ -z "$GIVEN_SUDO_GROUPS" ]; then return 0; fi
   groups_of "$GIVEN_SUDO_GROUPS" | sed 's/ /\\ /g; s/.*/Defaults:%& !targetpw\n%& ALL=(ALL:ALL) ALL/'
 }
 
 # A file that sudo can't read would keep everyone from using it.
 set_up_sudo() {
   if [ -z "$GIVEN_SUDO_GROUPS" ]; then
-    rm -f "$sudoers"
-    return 0
+    remove "$sudoers"
+    return
   fi
-  sudoers_lines >"$work.sudoers" && visudo -c -q -f "$work.sudoers" && put 0440 "$sudoers" <"$work.sudoers"
+  lines=$(sudoers_lines) && printf '%s\n' "$lines" >"$work.sudoers" && visudo -c -q -f "$work.sudoers" &&
+    put 0440 "$sudoers" "$lines$new_line"
 }
 
 # Whether a membership that is there lets in whom it should.
 access_configured() {
-  allowed=$(allowed_groups)
+  read_allowed
   if [ "$(sed -n 's/^simple_allow_groups = //p' "$sssd_conf" 2>/dev/null)" != "$allowed" ]; then return 1; fi
-  [ "$(sudoers_lines)" = "$(cat "$sudoers" 2>/dev/null || :)" ]
+  if [ -z "$GIVEN_SUDO_GROUPS" ]; then [ ! -e "$sudoers" ]; else [ "$(sudoers_lines)" = "$(cat "$sudoers" 2>/dev/null)" ]; fi
 }
 
 # Prints the first group that the domain does not have: nobody could log in by it. getent says 2 then; a group of very many members
 # may take longer than this waits, and is there.
 unknown_group() {
-  { groups_of "$GIVEN_LOG_IN_GROUPS" && groups_of "$GIVEN_SUDO_GROUPS"; } | while IFS= read -r group; do
+  groups_of "$GIVEN_LOG_IN_GROUPS:$GIVEN_SUDO_GROUPS" | while IFS= read -r group; do
     code=0
     timeout --foreground -k 1 5 getent group "$group" >/dev/null 2>&1 </dev/null 9>&- || code=$?
     if [ "$code" = 2 ]; then

@@ -21,37 +21,89 @@ krb5_settings=/etc/krb5.conf.d/adjoin
 # In lower case; a probe is given none.
 domain=''
 
-# Makes any text safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters. Most texts
-# are safe as they are: here and below a node forks no process where the shell itself can tell.
+new_line='
+'
+
+# A node that starts has few processors, and many commands that want them: a process costs more than all that the shell can do by
+# itself. So what is called often sets a variable instead of printing, which would take a process, too.
+
+# Sets cleaned to a text made safe inside a JSON string: printable ASCII without quote and backslash, at most 300 characters. Most
+# texts are safe as they are.
 clean() {
+  cleaned=$1
   case $1 in
-  *[!A-Za-z0-9.,:+/=_-]*) printf '%s' "$1" | tr -s '[:space:]' ' ' | tr -cd ' -~' | tr -d '"\134' | cut -c 1-300 ;;
-  *) printf '%.300s' "$1" ;;
+  *[!\ -~]* | *'"'* | *\\* | *'  '*) ;;
+  *) if [ "${#1}" -le 300 ]; then return 0; fi ;;
   esac
+  cleaned=$(printf '%s' "$1" | tr -s '[:space:]' ' ' | tr -cd ' -~' | tr -d '"\134' | cut -c 1-300)
 }
 
-upper() {
-  case $1 in
-  *[a-z]*) printf '%s' "$1" | tr '[:lower:]' '[:upper:]' ;;
-  *) printf '%s' "$1" ;;
-  esac
+letters='Aa Bb Cc Dd Ee Ff Gg Hh Ii Jj Kk Ll Mm Nn Oo Pp Qq Rr Ss Tt Uu Vv Ww Xx Yy Zz'
+
+# Sets lower to a text in lower case.
+to_lower() {
+  lower=$1
+  case $1 in *[A-Z]*) ;; *) return 0 ;; esac
+  for pair in $letters; do
+    replace "$lower" "${pair%?}" "${pair#?}"
+    lower=$replaced
+  done
 }
 
-lower() {
-  case $1 in
-  *[A-Z]*) printf '%s' "$1" | tr '[:upper:]' '[:lower:]' ;;
-  *) printf '%s' "$1" ;;
-  esac
+# Sets upper to a text in upper case.
+to_upper() {
+  upper=$1
+  case $1 in *[a-z]*) ;; *) return 0 ;; esac
+  for pair in $letters; do
+    replace "$upper" "${pair#?}" "${pair%?}"
+    upper=$replaced
+  done
 }
 
-# Replaces a file by standard input in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE
+# Sets replaced to a text in which something stands for something else wherever it was. Usage: replace TEXT OLD NEW
+replace() {
+  replaced='' rest=$1
+  while :; do
+    case $rest in
+    *"$2"*) replaced=$replaced${rest%%"$2"*}$3 rest=${rest#*"$2"} ;;
+    *) break ;;
+    esac
+  done
+  replaced=$replaced$rest
+}
+
+# Sets first_line to the first line of a file.
+read_line() {
+  first_line=''
+  { read -r first_line <"$1" || [ -n "$first_line" ]; } 2>/dev/null
+}
+
+# Removes what is there of the paths given.
+remove() {
+  for path in "$@"; do
+    if [ ! -e "$path" ] && [ ! -L "$path" ]; then continue; fi
+    rm -rf "$@"
+    return
+  done
+}
+
+# Replaces a file by a text in one step, so that no reader and no kill finds half of it. Usage: put MODE FILE TEXT
 put() {
-  if ! { cat >"$2.adjoin" && chmod "$1" "$2.adjoin"; }; then
+  # What a killed command left has the mode that it was made with.
+  remove "$2.adjoin"
+  case $1 in
+  0644) umask 0133 ;;
+  0440) umask 0337 ;;
+  *) umask 0177 ;;
+  esac
+  if ! printf '%s' "$3" >"$2.adjoin"; then
+    umask 0077
     rm -f "$2.adjoin"
     return 1
   fi
+  umask 0077
   # In a container the file may be a mount, which can't be replaced; then it is written in place.
-  mv "$2.adjoin" "$2" 2>/dev/null || { cat "$2.adjoin" >"$2" && rm -f "$2.adjoin"; } || return 1
+  mv "$2.adjoin" "$2" 2>/dev/null || { printf '%s' "$3" >"$2" && rm -f "$2.adjoin"; } || return 1
   if command -v restorecon >/dev/null; then restorecon "$2" || :; fi
 }
 
@@ -62,12 +114,14 @@ open_state() {
     echo 'adjoin: /run is not a tmpfs; the private key must not reach a disk' >&2
     return 1
   fi
-  mkdir -p "$state"
-  if [ -L "$state" ] || [ "$(stat -c %u "$state")" != 0 ]; then
+  # Made with the mode that it is to have.
+  if [ -d "$state" ]; then mode=0700; else mode='' && mkdir -p "$state"; fi
+  # shellcheck disable=SC3067 # dash, bash and busybox have it
+  if [ -L "$state" ] || [ ! -O "$state" ]; then
     echo 'adjoin: /run/adjoin does not belong to root' >&2
     return 1
   fi
-  chmod 0700 "$state"
+  if [ -n "$mode" ]; then chmod "$mode" "$state"; fi
   exec 9>"$state/lock"
   # A quarter of the time limit. The rest is enough to do the work, or to say that it can't be done.
   if ! flock -w "$((TIME_LIMIT / 4))" 9; then

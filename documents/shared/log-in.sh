@@ -13,11 +13,16 @@ sudoers=/etc/sudoers.d/adjoin
 pam=/etc/pam.d
 
 noted() {
-  grep -qsxF "$1" "$log_in_notes"
+  if [ ! -e "$log_in_notes" ]; then return 1; fi
+  while IFS= read -r thing; do
+    if [ "$thing" = "$1" ]; then return 0; fi
+  done <"$log_in_notes"
+  return 1
 }
 
 note() {
-  noted "$1" || { mkdir -p "${log_in_notes%/*}" && printf '%s\n' "$1" >>"$log_in_notes"; }
+  if noted "$1"; then return 0; fi
+  { [ -d "${log_in_notes%/*}" ] || mkdir -p "${log_in_notes%/*}"; } && printf '%s\n' "$1" >>"$log_in_notes"
 }
 
 # Runs a tool, which gets neither the lock nor a terminal. What it writes is for every user to read, unlike what the scripts write.
@@ -97,13 +102,13 @@ lacks_sss() {
 set_up_nsswitch() {
   vendor=/usr/etc/nsswitch.conf
   if [ ! -e "$nsswitch" ] && [ -e "$vendor" ]; then
-    note 'nsswitch file' && put 0644 "$nsswitch" <"$vendor" || return 1
+    note 'nsswitch file' && text=$(cat "$vendor") && put 0644 "$nsswitch" "$text$new_line" || return 1
   fi
   for database in passwd group shadow; do
     if grep -qsE "^$database:.*[[:space:]]sss([[:space:]]|\$)" "$nsswitch"; then continue; fi
     note "nsswitch $database" &&
-      awk -v database="$database:" '$1 == database { sub(/[ \t]*$/, " sss") } { print }' "$nsswitch" |
-      put 0644 "$nsswitch" || return 1
+      text=$(awk -v database="$database:" '$1 == database { sub(/[ \t]*$/, " sss") } { print }' "$nsswitch") &&
+      put 0644 "$nsswitch" "$text$new_line" || return 1
   done
   refresh_nscd
 }
@@ -121,7 +126,7 @@ start_oddjobd() {
 
 # Takes back what the notes say. May be killed and run again: the notes go last.
 restore_log_in() {
-  rm -f "$sudoers"
+  remove "$sudoers"
   if [ ! -e "$log_in_notes" ]; then return 0; fi
   if noted oddjobd && has_systemd; then
     log_in_tool_runs systemctl --no-ask-password disable --now oddjobd || return 1
@@ -146,8 +151,8 @@ restore_log_in() {
   else
     for database in passwd group shadow; do
       if ! noted "nsswitch $database"; then continue; fi
-      awk -v database="$database:" '$1 == database { gsub(/[ \t]+sss([ \t]|$)/, " "); sub(/ $/, "") } { print }' \
-        "$nsswitch" | put 0644 "$nsswitch" || return 1
+      text=$(awk -v database="$database:" '$1 == database { gsub(/[ \t]+sss([ \t]|$)/, " "); sub(/ $/, "") } { print }' \
+        "$nsswitch") && put 0644 "$nsswitch" "$text$new_line" || return 1
     done
   fi
   if grep -qs '^nsswitch ' "$log_in_notes"; then refresh_nscd; fi

@@ -6,24 +6,41 @@
 # membership. If keytab or sssd's configuration contain anything else of a domain, they were set up by others. So if anything
 # there is not part of a membership in the domain given, member_domain names it: it must not be removed.
 read_membership() {
-  principals=$(klist -k "$keytab" 2>/dev/null | sed -n 's/^ *[0-9][0-9]* *\([^ ]*@[^ ]*\)$/\1/p')
-  member_name=$(printf '%s\n' "$principals" | sed -n 's/^\([^/]*\)\$@.*/\1/p' | head -n 1)
+  member_name='' member_domain='' keys='' realms=''
+  if [ -e "$keytab" ]; then keys=$(klist -k "$keytab" 2>/dev/null) || :; fi
+  # One line at a time, in which nothing is a pattern.
+  set -f
+  IFS=$new_line
+  for line in $keys; do
+    principal=${line##* }
+    # Before it is its number, and nothing else.
+    case ${line%"$principal"} in *[!0-9\ ]* | *[0-9]' '*[0-9]*) continue ;; *[0-9]*) ;; *) continue ;; esac
+    case $principal in *@*) realms=$realms${principal##*@}$new_line ;; *) continue ;; esac
+    name=${principal%'$@'*}
+    if [ -n "$member_name" ] || [ "$name" = "$principal" ]; then continue; fi
+    case $name in */*) ;; *) member_name=$name ;; esac
+  done
   # adcli writes the machine's own keys first, so other keys without them were never part of a join.
-  services=''
+  services='' domains=''
   if [ -z "$member_name" ]; then services=' (keys of services)'; fi
-  domains=$(
-    printf '%s\n' "$principals" | sed -n "s/.*@\(.*\)/\1$services/p"
-    sssd_domains
-  )
-  if [ -z "$domains" ]; then domains=$(samba_domains); fi
-  domains=$(lower "$domains")
-  member_domain=$(printf '%s\n' "$domains" | grep -vxF -e '' -e "$domain" | head -n 1)
-  if [ -z "$member_domain" ] && [ -n "$domains" ]; then member_domain=$domain; fi
+  for name in $realms; do domains=$domains$name$services$new_line; done
+  unset IFS
+  if [ -f "$sssd_conf" ]; then domains=$domains$(sssd_domains); fi
+  if [ -z "$domains" ] && [ -s /etc/samba/smb.conf ]; then domains=$(samba_domains); fi
+  to_lower "$domains"
+  IFS=$new_line
+  for name in $lower; do
+    member_domain=$name
+    if [ "$name" != "$domain" ]; then break; fi
+  done
+  unset IFS
+  set +f
 }
 
-# The domains that sssd is configured for, one a line. One without the AD provider is no membership; its provider follows.
+# Prints the domains that sssd is configured for, one a line. One without the AD provider is no membership; its provider follows.
+# Only between $( and ), whose process becomes awk's.
 sssd_domains() {
-  [ ! -f "$sssd_conf" ] || awk '
+  [ ! -f "$sssd_conf" ] || exec awk '
     function tell() { if (name != "") print name (provider == "ad" ? "" : " (" provider ")") }
     { gsub(/[ \t\r]/, "") }
     /^\[/ { tell(); name = ""; provider = "no provider" }
@@ -32,9 +49,9 @@ sssd_domains() {
     END { tell() }' "$sssd_conf"
 }
 
-# Domains that Samba is configured to be a member of by itself.
+# Prints domains that Samba is configured to be a member of by itself. As above.
 samba_domains() {
-  [ ! -s /etc/samba/smb.conf ] || awk -F= '
+  exec awk -F= '
     { key = tolower($1); gsub(/[ \t]/, "", key); value = $2; gsub(/[ \t\r]/, "", value) }
     /^[ \t]*\[/ { global = (tolower($0) ~ /\[global\]/) }
     global && key == "security" { member = (tolower(value) == "ads") }
@@ -46,23 +63,15 @@ has_systemd() {
   [ -d /run/systemd/system ]
 }
 
-# Sets first_line to the first line of a file, without a process.
-read_line() {
-  first_line=''
-  { read -r first_line <"$1" || [ -n "$first_line" ]; } 2>/dev/null
-}
-
-# sssd 2.10 and later may keep its process ID in a directory of its own.
-sssd_pid() {
+# Whether sssd runs, and sets pid to its process. Versions since 2.10 may keep its number in a directory of its own.
+find_sssd() {
   for file in /run/sssd.pid /run/sssd/sssd.pid; do
     if [ ! -s "$file" ] || ! read_line "$file"; then continue; fi
     pid=$first_line
     case $pid in '' | *[!0-9]*) continue ;; esac
-    if read_line "/proc/$pid/comm" && [ "$first_line" = sssd ]; then
-      printf '%s' "$pid"
-      return 0
-    fi
+    if read_line "/proc/$pid/comm" && [ "$first_line" = sssd ]; then return 0; fi
   done
+  pid=''
   return 1
 }
 
@@ -70,11 +79,11 @@ stop_sssd() {
   if has_systemd; then
     timeout --foreground -k 1 5 systemctl --no-ask-password disable --now sssd >/dev/null 2>&1 || :
   fi
-  if pid=$(sssd_pid); then
+  if find_sssd; then
     kill "$pid" 2>/dev/null || :
     tries=0
-    while [ -d "/proc/$pid" ] && [ "$tries" -lt 20 ]; do
-      sleep 0.05
+    while [ -d "/proc/$pid" ] && [ "$tries" -lt 10 ]; do
+      sleep 0.1
       tries=$((tries + 1))
     done
     kill -KILL "$pid" 2>/dev/null || :
@@ -83,8 +92,8 @@ stop_sssd() {
 
 # Removes a domain from sssd's configuration, and nothing else.
 forget_in_sssd() {
-  if [ -z "$(sssd_domains)" ]; then return 0; fi
-  awk -v domain="$1" '
+  if [ ! -f "$sssd_conf" ] || [ -z "$(sssd_domains)" ]; then return 0; fi
+  text=$(awk -v domain="$1" '
     { text = $0; gsub(/[ \t\r]/, "", text) }
     text ~ /^\[/ { inside = (tolower(text) == "[domain/" domain "]") }
     inside { next }
@@ -94,8 +103,7 @@ forget_in_sssd() {
       for (i = 1; i <= count; i++) if (tolower(names[i]) != domain) list = list (list == "" ? "" : ", ") names[i]
       $0 = "domains = " list
     }
-    { print }' "$sssd_conf" >"$sssd_conf.adjoin" &&
-    chmod 0600 "$sssd_conf.adjoin" && mv "$sssd_conf.adjoin" "$sssd_conf"
+    { print }' "$sssd_conf") && put 0600 "$sssd_conf" "$text$new_line"
 }
 
 # Removes a membership from the node; the directory is not asked. It may be killed at any point: what shows the membership is
@@ -103,6 +111,6 @@ forget_in_sssd() {
 # first complaint is the reason.
 forget_membership() {
   stop_sssd
-  rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.* &&
-    rm -f "$keytab" "$krb5_settings" && forget_in_sssd "$1"
+  remove /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pubconf/krb5.include.d/* /var/lib/sss/pubconf/kdcinfo.* &&
+    remove "$keytab" "$krb5_settings" && forget_in_sssd "$1"
 }

@@ -9,7 +9,8 @@ prove_account() {
   cache=$state/proof.ccache
   journal=$state/proof.log
   rm -f "$cache"
-  realm=$(printf '%s' "$member_domain" | tr '[:lower:]' '[:upper:]')
+  to_upper "$member_domain"
+  realm=$upper
   proof=registered
   {
     KRB5CCNAME=FILE:$cache timeout --foreground -k 1 10 kinit -k "$member_name\$@$realm" </dev/null 9>&- &&

@@ -10,9 +10,9 @@
 # package_source and log_in_tool; and missing, the names of missing packages. A system that can't join has no name: refusal is the
 # code for that, and detail says why, for people.
 read_system() {
-  os=$(release_value ID) os_version=$(release_value VERSION_ID)
   system='' missing='' refusal='' detail=''
-  line=$(recognise)
+  read_release
+  recognise
   case $line in
   'unknown '*)
     refusal=system-unsupported detail=${line#unknown }
@@ -31,24 +31,29 @@ END
 
 find_missing() {
   missing=''
-  for need in $(printf '%s\n' "$PACKAGES" | sed -n "s/^$package_list //p"); do
+  needs=${PACKAGES#"$package_list "}
+  needs=${needs#*"$new_line$package_list "}
+  for need in ${needs%%"$new_line"*}; do
     if ! present "${need#*=}"; then missing="$missing${missing:+ }${need%%=*}"; fi
   done
 }
 
-# One value of os-release, which is a shell script; nothing where it can't be read.
-release_value() {
+# Sets os, os_version and os_like from os-release, which is a shell script; to nothing where it can't be read.
+read_release() {
   # shellcheck source=/dev/null
-  (set +eu && unset "$1" && . "$os_release" >/dev/null 2>&1 && eval "printf '%s' \"\${$1-}\"") || :
+  values=$(set +eu && unset ID VERSION_ID ID_LIKE && . "$os_release" >/dev/null 2>&1 &&
+    printf '%s|%s|%s' "$ID" "$VERSION_ID" "$ID_LIKE") || values='||'
+  os=${values%%|*} os_like=${values##*|} os_version=${values#*|}
+  os_version=${os_version%%|*}
 }
 
-# Prints `PACKAGES MANAGER SOURCE TOOL NAME…` of the system that this is; or `unknown` or `contradicted`, and why.
+# Sets line to `PACKAGES MANAGER SOURCE TOOL NAME…` of the system that this is; or to `unknown` or `contradicted`, and why.
 # ID and version decide where ID is known. Otherwise the first word of ID_LIKE that is known does, unless the group's tag says
 # another system: of a derivative the group knows more. What is known by its ID can't be another one.
 recognise() {
-  printf '%s\n' "$SYSTEMS" | awk -v id="$(printf '%s' "$os" | tr -cd 'a-z0-9._-')" \
-    -v version="$(printf '%s' "$os_version" | tr -cd '0-9.')" -v tag="$GIVEN_SYSTEM" \
-    -v words="$(release_value ID_LIKE | tr -cd 'a-z0-9._ -')" '
+  line=$(systems=$SYSTEMS id=$os version=$os_version words=$os_like tag=$GIVEN_SYSTEM awk '
+    # What stands in a file is no text of the program, as it would be after -v.
+    function given(name, unsafe, text) { text = ENVIRON[name]; gsub(unsafe, "", text); return text }
     # As 12 or 22.04. A rolling system has no version, and is later than any.
     function number(text, part) { split(text, part, "."); return part[1] * 1000 + part[2] }
     function fits() {
@@ -58,14 +63,13 @@ recognise() {
     function range() { return $2 ($3 == "-" ? " or later" : " until before " $3) }
     function has(list, word) { return index("," list ",", "," word ",") > 0 }
     function rest(text, i) { text = $7; for (i = 8; i <= NF; i++) text = text " " $i; return text }
-    BEGIN { count = split(words, like, " ") }
-    $1 == id {
-      known = 1
-      supported = supported (supported == "" ? "" : ", ") range()
-      if (fits()) { exact = rest(); exactTags = $6 }
-    }
-    tag != "" && has($6, tag) { named = rest() }
-    {
+    function look(i) {
+      if ($1 == id) {
+        known = 1
+        supported = supported (supported == "" ? "" : ", ") range()
+        if (fits()) { exact = rest(); exactTags = $6 }
+      }
+      if (tag != "" && has($6, tag)) named = rest()
       for (i = 1; i <= count; i++) {
         if (!has($4, like[i])) continue
         if ($5 == "versions" && !fits()) old[i] = range()
@@ -73,7 +77,11 @@ recognise() {
         nearTags[i] = $6
       }
     }
-    END {
+    BEGIN {
+      id = given("id", "[^a-z0-9._-]"); version = given("version", "[^0-9.]"); tag = ENVIRON["tag"]
+      count = split(given("words", "[^a-z0-9._ -]"), like, " ")
+      lines = split(ENVIRON["systems"], rows, "\n")
+      for (n = 1; n <= lines; n++) { $0 = rows[n]; look() }
       first = 1
       while (first <= count && !(first in nearTags)) first++
       agrees = tag == "" || has(nearTags[first], tag)
@@ -86,7 +94,7 @@ recognise() {
       else if (first in near) print near[first]
       else if (first in old) print "unknown " id " " version " is not supported, but versions " old[first] " are."
       else print "unknown " id " " version " is not supported, and is like none that is."
-    }'
+    }')
 }
 
 # A proof is a command's name, or an absolute path in which * stands for the architecture.

@@ -19,8 +19,10 @@ function written(what: string, logIn: string, sudo: string): string[] {
   return stdout.split('\n').slice(0, -1);
 }
 
+const accessSettings = String.raw`read_access; printf '%s\n' "$access"`;
+
 test('without groups the domain decides, and its group policies as the configuration says', () => {
-  expect(written('access_settings', '', '')).toEqual([
+  expect(written(accessSettings, '', '')).toEqual([
     'access_provider = ad',
     'ad_gpo_access_control = permissive',
   ]);
@@ -28,7 +30,7 @@ test('without groups the domain decides, and its group policies as the configura
 });
 
 test('groups that may log in are the only ones, with those that may use sudo, each once', () => {
-  expect(written('access_settings', 'Fleet+Users:ops', 'Domain+Admins:OPS')).toEqual([
+  expect(written(accessSettings, 'Fleet+Users:ops', 'Domain+Admins:OPS')).toEqual([
     'access_provider = simple',
     'simple_allow_groups = fleet users@corp.example.test,ops@corp.example.test,domain admins@corp.example.test',
     'ad_gpo_access_control = permissive',
@@ -36,7 +38,7 @@ test('groups that may log in are the only ones, with those that may use sudo, ea
 });
 
 test('groups that may use sudo do not keep others from logging in', () => {
-  expect(written('access_settings', '', 'ops')).toEqual([
+  expect(written(accessSettings, '', 'ops')).toEqual([
     'access_provider = ad',
     'ad_gpo_access_control = permissive',
   ]);
