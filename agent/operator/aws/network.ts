@@ -1,7 +1,7 @@
 /** What is in a VPC, as EC2 shows it. */
 import {
   DescribeManagedPrefixListsCommand,
-  DescribeRouteTablesCommand,
+  paginateDescribeRouteTables,
   paginateDescribeSubnets,
   paginateDescribeVpcEndpoints,
   type EC2Client,
@@ -70,13 +70,16 @@ export function createNetwork(client: EC2Client, region: string): NetworkPort {
       return found;
     },
     async routeTables(vpcId, subnetIds, signal) {
-      const { RouteTables = [] } = await callAws(`ec2:DescribeRouteTables of ${vpcId}`, signal, () =>
-        client.send(new DescribeRouteTablesCommand({ Filters: within(vpcId) }), { abortSignal: signal }),
+      const tables: RouteTable[] = [];
+      const pages = pagesOfAws(
+        `ec2:DescribeRouteTables of ${vpcId}`,
+        signal,
+        paginateDescribeRouteTables({ client }, { Filters: within(vpcId) }, { abortSignal: signal }),
       );
+      for await (const { RouteTables = [] } of pages) tables.push(...RouteTables);
       const of = (subnetId: string): RouteTable | undefined =>
-        RouteTables.find(({ Associations = [] }) =>
-          Associations.some(({ SubnetId }) => SubnetId === subnetId),
-        ) ?? RouteTables.find(isMain);
+        tables.find(({ Associations = [] }) => Associations.some(({ SubnetId }) => SubnetId === subnetId)) ??
+        tables.find(isMain);
       return [...new Set(subnetIds.flatMap((id) => of(id)?.RouteTableId ?? []))];
     },
   };

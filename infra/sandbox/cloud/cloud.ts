@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { trailEvent } from './cloudtrail/trail.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet } from './ec2/instances.ts';
+import { Networks } from './ec2/networks.ts';
 import { ec2Service } from './ec2/service.ts';
 import { stateChange } from './ec2/state-change.ts';
 import { Bus } from './events/bus.ts';
@@ -95,6 +96,8 @@ export interface Cloud {
   readonly topics: Topics;
   readonly bus: Bus;
   readonly buckets: Buckets;
+  /** What EC2's reads of networks show: calls change nothing of it. */
+  readonly networks: Networks;
   /** A stack makes log groups by hand; what is in them comes by calls. */
   readonly logGroups: LogGroups;
   /** The names of the emulated operations, by service. */
@@ -149,6 +152,7 @@ export function createCloud(options: CloudOptions): Cloud {
     pickupMs: options.commandPickupMs ?? 30,
     visibleAfterMs: options.invocationVisibleAfterMs ?? 50,
   });
+  const networks = new Networks(place);
   const instances = new Instances({
     fleet: options.fleet,
     timers,
@@ -189,7 +193,7 @@ export function createCloud(options: CloudOptions): Cloud {
 
   const services: readonly Service[] = [
     autoScalingService({ place, groups }),
-    ec2Service({ place, instances }),
+    ec2Service({ place, instances, networks }),
     ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
     sqsService({ place, queues, keys }),
     secretsManagerService({ place, secrets, keys }),
@@ -225,6 +229,7 @@ export function createCloud(options: CloudOptions): Cloud {
     topics,
     bus,
     buckets,
+    networks,
     logGroups,
     operations: new Map(services.map(({ name, operations }) => [name, [...operations.keys()]])),
     resourcePolicies: () =>

@@ -10,6 +10,7 @@ import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { everyEndpoint, network } from '../../../infra/sandbox/stack/network.ts';
 import { bucket, typist, type Typist } from './typed.ts';
 
 let desk: Typist;
@@ -58,6 +59,39 @@ describe('adjoin deploy', () => {
     expect(await statusOf()).toBeUndefined();
     expect(keys()).toEqual([]);
     expect(existsSync(join(desk.folder, 'adjoin-config.json'))).toBe(false);
+  });
+
+  test('finds subnets, endpoints and route tables in the VPC, as EC2 shows them', async () => {
+    const { networks } = desk.empty.cloud;
+    const [group] = ['sg-0123456789abcdef0'];
+    const endpoint = {
+      id: 'vpce-0123456789abcdef0',
+      vpcId: network.VpcId,
+      service: 'com.amazonaws.eu-central-1.sqs',
+      type: 'Interface',
+      state: 'Available',
+      privateDns: true,
+      groupIds: [group],
+      subnetIds: [],
+      routeTableIds: [],
+    } as const;
+    networks.endpoints.set(endpoint.id, endpoint);
+    // Of no use to anybody who calls by the service's name.
+    networks.endpoints.set('vpce-1', { ...endpoint, id: 'vpce-1', service: 'x.kms', privateDns: false });
+    desk.settings({}, ['SubnetA', 'SubnetB', 'RouteTableIds', ...Object.keys(everyEndpoint)]);
+    const { code, err } = await desk.type(['deploy', '--dry-run']);
+    networks.endpoints.clear();
+    desk.settings();
+    const found = err.replaceAll('\n', ' ');
+    expect([code, found]).toEqual([0, expect.stringContaining(`SubnetA=${network.SubnetA}`)]);
+    for (const each of [
+      `SubnetB=${network.SubnetB}`,
+      'EndpointSqs=existing',
+      'EndpointKms=create',
+      `EndpointSecurityGroupId=${group}`,
+      `RouteTableIds=${network.RouteTableIds}`,
+    ])
+      expect(found).toContain(each);
   });
 
   test('leaves nothing either when the person does not agree', async () => {
@@ -175,6 +209,15 @@ describe('adjoin attach and detach', () => {
     const { code, out } = await desk.type(['detach', 'fleet']);
     expect([code, out]).toEqual([0, expect.stringContaining('2 of 2 changed')]);
     expect(await hooks()).toEqual([]);
+  });
+});
+
+describe('adjoin doctor', () => {
+  test('ends when it is interrupted, and says no more than that', async () => {
+    const running = desk.type(['doctor', '--wait', '600']);
+    const interrupting = setInterval(() => process.emit('SIGINT'), 20);
+    const { code, err } = await running.finally(() => clearInterval(interrupting));
+    expect([code, err]).toEqual([70, expect.stringMatching(/^(Not well yet.*\n)?\nStopped looking\.\n$/)]);
   });
 });
 

@@ -21,7 +21,7 @@ import type { Stacks } from './stacks.ts';
 export interface Engine {
   readonly types: ResourceTypes;
   /** Services that take no calls here. */
-  readonly cloud: () => Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets' | 'logGroups'>;
+  readonly cloud: () => Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets' | 'logGroups' | 'networks'>;
   /** Resources of all stacks that are only remembered. */
   readonly remembered: Set<string>;
   /** The address of the sandbox for its own calls. */

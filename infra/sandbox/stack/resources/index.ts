@@ -1,6 +1,7 @@
 import type { ResourceTypes } from '../resource-type.ts';
 import { autoScaling } from './auto-scaling.ts';
 import { dynamoDb } from './dynamodb.ts';
+import { ec2 } from './ec2.ts';
 import { events } from './events.ts';
 import { kms } from './kms.ts';
 import { logs } from './logs.ts';
@@ -15,6 +16,7 @@ import { ssm } from './ssm.ts';
 export const resourceTypes: ResourceTypes = {
   ...autoScaling,
   ...dynamoDb,
+  ...ec2,
   ...events,
   ...kms,
   ...logs,
