@@ -9,6 +9,7 @@ import { runDestroy } from './destroy/command.ts';
 import { runDoctor } from './doctor/command.ts';
 import type { Prompt } from './prompt.ts';
 import { runPut } from './secret/command.ts';
+import { runTest } from './test/command.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -277,6 +278,55 @@ function addSecret({ program, terminal, perform }: Extension, prompt: Prompt): v
     });
 }
 
+interface TestArguments extends ConfigOption {
+  readonly copyTag?: readonly string[];
+  readonly wait?: number;
+  readonly clean?: true;
+  readonly json?: true;
+  readonly rolePath: string;
+}
+
+/** Seconds: a Windows node restarts, and an image without packages installs them. */
+const TEST_WAIT = 900;
+
+function addTest({ program, terminal, perform }: Extension): void {
+  const command = withConfig(
+    program
+      .command('test')
+      .description(
+        'Launch a throw-away instance like those of a group, follow it until it is a\nmember, and have it removed again. The group itself is only read, and need not be\nattached: the instance has a group of its own, which is deleted at the end.',
+      )
+      .argument('[group]', 'whose launch template and subnets it gets'),
+  )
+    .option('--wait <seconds>', `for the join, and for the removal; default ${TEST_WAIT}`, seconds)
+    .option('--copy-tag <key>', 'a tag of the group that it needs; may be repeated', collect)
+    .option('--clean', 'only remove what tests have left, though one may be under way')
+    .addOption(rolePath())
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 joined and removed, 70 not (it says why, and what remains, if anything\ndoes). Interrupted, it cleans up first; interrupted again, it says what remains.',
+    )
+    .action((group: string | undefined, options: TestArguments) => {
+      const { clean = false, copyTag = [], json = false, wait = TEST_WAIT } = options;
+      if (group === undefined && !clean) command.error('error: say a group, or --clean');
+      return perform(options, (config) =>
+        runTest(
+          config,
+          {
+            group: group ?? '',
+            copiedTags: copyTag,
+            waitMs: wait * 1000,
+            clean,
+            json,
+            rolePath: options.rolePath,
+          },
+          terminal,
+        ),
+      );
+    });
+}
+
 /** @param prompt where a person answers questions */
 export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
   addDeploy(extension, prompt);
@@ -285,4 +335,5 @@ export function addOperatorCommands(extension: Extension, prompt: Prompt): void 
   addDoctor(extension);
   addAttach(extension, 'attach');
   addAttach(extension, 'detach');
+  addTest(extension);
 }

@@ -1,8 +1,11 @@
 /** An operator's commands against the sandbox's AWS: from an empty account to a stack, and what each run finds of the one before. */
 import {
   AutoScalingClient,
+  CompleteLifecycleActionCommand,
   CreateAutoScalingGroupCommand,
+  DescribeAutoScalingGroupsCommand,
   DescribeLifecycleHooksCommand,
+  DescribeScheduledActionsCommand,
   DescribeTagsCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
@@ -209,6 +212,58 @@ describe('adjoin attach and detach', () => {
     const { code, out } = await desk.type(['detach', 'fleet']);
     expect([code, out]).toEqual([0, expect.stringContaining('2 of 2 changed')]);
     expect(await hooks()).toEqual([]);
+  });
+});
+
+describe('adjoin test', () => {
+  const testGroups = async () => {
+    const { AutoScalingGroups = [] } = await autoScaling.send(new DescribeAutoScalingGroupsCommand({}));
+    return AutoScalingGroups.filter(({ AutoScalingGroupName = '' }) =>
+      AutoScalingGroupName.startsWith('adjoin-test-'),
+    );
+  };
+
+  test('says what remains where no worker works, and removes it later', async () => {
+    const { code, out, err } = await desk.type(['test', 'fleet', '--wait', '1']);
+    const said = err.replaceAll('\n', ' ');
+    expect([code, said]).toEqual([70, expect.stringContaining('no worker has taken it up')]);
+    expect(said).toContain('These remain: adjoin-test-');
+    expect(out).toMatch(/ group made +adjoin-test-[0-9a-f]{8}, like fleet\n.* launched +i-[0-9a-f]{17}\n/);
+    const [group, ...others] = await testGroups();
+    expect(others).toEqual([]);
+    expect(group).toMatchObject({
+      MaxSize: 1,
+      DesiredCapacity: 0,
+      LaunchTemplate: { LaunchTemplateName: 'fleet' },
+      Tags: expect.arrayContaining([
+        expect.objectContaining({ Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true }),
+      ]),
+    });
+    const { AutoScalingGroupName, Instances: [instance] = [] } = group ?? {};
+    const { ScheduledUpdateGroupActions } = await autoScaling.send(
+      new DescribeScheduledActionsCommand({ AutoScalingGroupName }),
+    );
+    expect(ScheduledUpdateGroupActions).toEqual([
+      expect.objectContaining({ DesiredCapacity: 0, MaxSize: 0 }),
+    ]);
+    // Another one goes on beside it.
+    expect((await desk.type(['test', 'flete'])).err.replaceAll('\n', ' ')).toContain(
+      'It is left alone until',
+    );
+    // As a worker would.
+    await autoScaling.send(
+      new CompleteLifecycleActionCommand({
+        AutoScalingGroupName,
+        LifecycleHookName: 'adjoin-terminate',
+        InstanceId: instance?.InstanceId,
+        LifecycleActionResult: 'CONTINUE',
+      }),
+    );
+    expect(await desk.type(['test', '--clean'])).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/is\s+removed\.\nNothing of a test is there any more\.\n$/),
+    });
+    expect(await testGroups()).toEqual([]);
   });
 });
 

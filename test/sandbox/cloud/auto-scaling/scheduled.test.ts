@@ -91,7 +91,7 @@ describe('a scheduled action', () => {
 test('who makes a group may launch by its template, and pass on the roles of its hooks', async () => {
   const role = `arn:aws:iam::${accountId}:role/publisher`;
   for (const [missing, resource] of [
-    ['ec2:RunInstances', ':instance/*'],
+    ['ec2:RunInstances', ':instance/i-00000000000000000'],
     ['iam:PassRole', role],
   ] as const) {
     const asked: string[] = [];
