@@ -7,6 +7,7 @@ import { runAttach } from './attach/command.ts';
 import { runDeploy } from './deploy/command.ts';
 import { runDestroy } from './destroy/command.ts';
 import { runDoctor } from './doctor/command.ts';
+import { runPre } from './doctor/pre-command.ts';
 import type { Prompt } from './prompt.ts';
 import { runPut } from './secret/command.ts';
 import { runTest } from './test/command.ts';
@@ -29,6 +30,10 @@ interface DoctorArguments extends ConfigOption {
   readonly wait?: number;
   readonly output?: string;
   readonly askWorker?: true;
+  readonly pre?: true;
+  readonly file: string;
+  readonly template?: string;
+  readonly domain?: string;
   readonly rolePath: string;
 }
 
@@ -56,8 +61,8 @@ function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a whole number of seconds.');
 }
 
-function addDoctor({ program, terminal, perform }: Extension): void {
-  withConfig(
+function addDoctor({ program, terminal, end, perform }: Extension): void {
+  const command = withConfig(
     program
       .command('doctor')
       .description(
@@ -68,29 +73,53 @@ function addDoctor({ program, terminal, perform }: Extension): void {
     .option('--node <id>', 'an instance or hybrid node to look at; may be repeated', node)
     .option('--ask-worker', 'have a worker look at what only a worker can (see docs/doctor.md)')
     .option('--wait <seconds>', 'look again for so long while something fatal is wrong', seconds)
+    .option('--pre', 'look at what can be known before there is a stack')
+    .option('--file <file>', 'with --pre: settings of the deployment', SETTINGS)
+    .option('--template <file>', 'with --pre: the template, if not that of this package')
+    .option('--domain <name>', 'with --pre: look for the controllers of this domain')
     .addOption(rolePath())
     .addOption(new Option('-o, --output <form>', 'for machines').choices(['json']))
     .addHelpText(
       'after',
       '\nExit codes: 0 well, 70 something fatal is wrong, 64 and 78 nothing was looked at.',
     )
-    .action((options: DoctorArguments) =>
-      perform(options, (config) =>
+    .action(async (options: DoctorArguments) => {
+      const { askWorker, domain, file, group, node: nodes, pre, template } = options;
+      const shown = {
+        waitMs: (options.wait ?? 0) * 1000,
+        json: options.output === 'json',
+        colors: terminal.colors ?? false,
+      };
+      if (pre) {
+        if (group ?? nodes ?? askWorker)
+          command.error('error: before there is a stack, there are no groups, nodes and workers to look at');
+        end(
+          await runPre(
+            {
+              ...shown,
+              file,
+              ...(template !== undefined && { template }),
+              ...(domain !== undefined && { domain }),
+            },
+            terminal,
+          ),
+        );
+        return;
+      }
+      await perform(options, (config) =>
         runDoctor(
           config,
           {
-            groups: options.group ?? [],
-            nodes: options.node ?? [],
-            waitMs: (options.wait ?? 0) * 1000,
-            json: options.output === 'json',
-            colors: terminal.colors ?? false,
-            asksWorker: options.askWorker ?? false,
+            ...shown,
+            groups: group ?? [],
+            nodes: nodes ?? [],
+            asksWorker: askWorker ?? false,
             rolePath: options.rolePath,
           },
           terminal,
         ),
-      ),
-    );
+      );
+    });
 }
 
 interface AttachArguments extends ConfigOption {

@@ -60,13 +60,14 @@ export function launchOf(group: AutoScalingGroup): Launch | undefined {
   };
 }
 
+const withoutName = <T extends { LaunchTemplateId?: string | undefined }>(specification: T): T =>
+  specification.LaunchTemplateId === undefined
+    ? specification
+    : { ...specification, LaunchTemplateName: undefined };
+
 function mixedOf(
   policy: NonNullable<AutoScalingGroup['MixedInstancesPolicy']>,
 ): NonNullable<AutoScalingGroup['MixedInstancesPolicy']> {
-  const withoutName = <T extends { LaunchTemplateId?: string | undefined }>(specification: T): T =>
-    specification.LaunchTemplateId === undefined
-      ? specification
-      : { ...specification, LaunchTemplateName: undefined };
   const { LaunchTemplate } = policy;
   if (!LaunchTemplate) return policy;
   const { LaunchTemplateSpecification: main, Overrides } = LaunchTemplate;

@@ -199,7 +199,7 @@ export function createCloud(options: CloudOptions): Cloud {
     secretsManagerService({ place, secrets, keys }),
     stsService({ place, keys: keyRing, timers }),
     dynamoDbService(place),
-    s3Service(buckets),
+    s3Service(buckets, place.region),
     logsService({ groups: logGroups }),
     ...(options.more?.({ place, timers, random, keys: keyRing, buckets }) ?? []),
   ];

@@ -46,6 +46,56 @@ async function statusOf(StackName = 'adjoin'): Promise<string | undefined> {
 }
 const keys = (): string[] => desk.empty.cloud.buckets.objects(bucket).map(({ key }) => key);
 
+describe('adjoin doctor --pre', () => {
+  test('finds that all is well before there is a stack, or says what only a worker will see', async () => {
+    const { code, out } = await desk.type(['doctor', '--pre', '--domain', 'corp.example.test']);
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/✔ the two subnets are in the VPC, and in two\s+zones/),
+    ]);
+    expect(out).not.toMatch(/[✘‼]/);
+    expect(out).toMatch(/- DNS names the domain controllers/);
+    expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(await statusOf()).toBeUndefined();
+  });
+
+  test('says what is wrong, and looks at all of it', async () => {
+    const { networks } = desk.empty.cloud;
+    networks.routeTables.set('rtb-1', {
+      id: 'rtb-1',
+      vpcId: network.VpcId,
+      isMain: false,
+      subnetIds: [network.SubnetA],
+      wayOut: 'igw-1',
+    });
+    desk.settings({ EndpointKms: 'existing', RouteTableIds: '', SubnetB: network.SubnetA }, [
+      'AdministratorArns',
+    ]);
+    const { code, out } = await desk.type(['doctor', '--pre', '-o', 'json']);
+    networks.routeTables.delete('rtb-1');
+    desk.settings();
+    expect(code).toBe(70);
+    const { checks }: { checks: { id: string; state: string; text?: string }[] } = JSON.parse(out);
+    const failures = new Map(
+      checks.filter(({ state }) => state === 'failed').map(({ id, text = '' }) => [id, text]),
+    );
+    expect([...failures.keys()]).toEqual([
+      'settings',
+      'contradictions',
+      'worker-subnets',
+      'wanted-endpoints',
+    ]);
+    expect(failures.get('settings')).toContain('AdministratorArns');
+    expect(failures.get('contradictions')).toMatch(/give RouteTableIds[^]*EndpointSecurityGroupId/);
+    expect(failures.get('wanted-endpoints')).toContain('There is none of kms.');
+  });
+
+  test('looks at no groups, nodes and workers: there are none', async () => {
+    const { code, err } = await desk.type(['doctor', '--pre', '--group', 'fleet']);
+    expect([code, err]).toEqual([64, expect.stringContaining('before there is a stack')]);
+  });
+});
+
 describe('adjoin deploy', () => {
   test('asks nobody where nobody is: then --yes or --dry-run has to be said', async () => {
     const { code, err } = await desk.type(['deploy']);

@@ -91,10 +91,11 @@ export async function typist(): Promise<Typist> {
       const [verb = ''] = args;
       const at = (name: string): string => join(folder, name);
       const files = [
-        ...(verb === 'deploy' || verb === 'destroy' ? ['--file', at('adjoin.json')] : []),
-        ...(verb === 'deploy'
-          ? ['--template', join(synthesized, 'adjoin.template.json'), '--agent', agentFile]
+        ...(['deploy', 'destroy', 'doctor'].includes(verb) ? ['--file', at('adjoin.json')] : []),
+        ...(['deploy', 'doctor'].includes(verb)
+          ? ['--template', join(synthesized, 'adjoin.template.json')]
           : []),
+        ...(verb === 'deploy' ? ['--agent', agentFile] : []),
         ...(verb === 'destroy' ? [] : ['--config', at('adjoin-config.json')]),
       ];
       const code = await cli([...args, ...files], terminal, (extension) =>

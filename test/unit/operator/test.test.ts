@@ -353,11 +353,11 @@ describe('what goes wrong is said, and nothing stays', () => {
   });
 
   test('when the group is made and the answer is lost', async () => {
-    const { make } = ports;
+    const before = ports;
     ports = {
       ...ports,
       async make(...of) {
-        await make(...of);
+        await before.make(...of);
         throw new AdjoinError('aws-unavailable', 'no answer');
       },
     };

@@ -54,7 +54,12 @@ function toCreate(parts: AutoScalingParts, input: CreateAutoScalingGroupCommandI
       context: { 'aws:TagKeys': Tags.map(({ Key = '' }) => Key) },
     },
     ...(launchTemplate(input)
-      ? [{ action: 'ec2:RunInstances', resources: [{ arn: arn(parts.place, 'ec2', 'instance/i-00000000000000000') }] }]
+      ? [
+          {
+            action: 'ec2:RunInstances',
+            resources: [{ arn: arn(parts.place, 'ec2', 'instance/i-00000000000000000') }],
+          },
+        ]
       : []),
     ...[...roles].map(passingOn),
   ];

@@ -51,8 +51,13 @@ function describeScheduled(
     .flatMap((group) => [...group.scheduled.values()].map((action) => ({ group, action })))
     .filter(({ action }) => names.length === 0 || names.includes(action.name));
   const size = pageSize(input.MaxRecords, groupPage);
-  const key = (each: (typeof wanted)[number]): string => `${each.group.name}/${each.action.name}`;
-  const given = page(wanted, key, input.NextToken, size, 'InvalidNextToken');
+  const given = page(
+    wanted,
+    ({ group, action }) => `${group.name}/${action.name}`,
+    input.NextToken,
+    size,
+    'InvalidNextToken',
+  );
   return {
     ScheduledUpdateGroupActions: given.items.map(({ group, action }) => ({
       AutoScalingGroupName: group.name,
