@@ -11,6 +11,7 @@ import { secretsManager } from './secrets-manager.ts';
 import { sns } from './sns.ts';
 import { sqs } from './sqs.ts';
 import { ssm } from './ssm.ts';
+import { waiting } from './waiting.ts';
 
 /** Every type of resource that the sandbox can make. */
 export const resourceTypes: ResourceTypes = {
@@ -26,4 +27,5 @@ export const resourceTypes: ResourceTypes = {
   ...sns,
   ...sqs,
   ...ssm,
+  ...waiting,
 };
