@@ -55,6 +55,7 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     'test/integration/directory/directory.test.ts',
   ],
   'test/e2e/chapters.test.ts': [
+    'test/e2e/life.test.ts',
     'test/unit/repository/chapters.test.ts',
     'test/sandbox/stack/cloudformation.test.ts',
   ],

@@ -1,13 +1,13 @@
 /** `adjoin deploy` with real clients and files. */
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Clients } from '../../aws/clients.ts';
 import { runChecks } from '../../checks/check.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
 import { parseConfig, type Config } from '../../config.ts';
-import { AdjoinError, asAdjoinError, reasonOf } from '../../errors.ts';
+import { AdjoinError, asAdjoinError } from '../../errors.ts';
 import { createFiles } from '../aws/bucket.ts';
 import { askWorker } from '../aws/ask-worker.ts';
 import type { Caller } from '../aws/caller.ts';
@@ -20,7 +20,8 @@ import { deploymentChecks } from '../doctor/deployment-checks.ts';
 import type { Prompt } from '../prompt.ts';
 import { deploy, type DeployPorts } from './deploy.ts';
 import { prepare } from './prepare.ts';
-import { formatSettings, parseSettings, type Settings } from './settings.ts';
+import { formatSettings, type Settings } from './settings.ts';
+import { deployable, readOf, settingsOf } from './files.ts';
 import { readTemplate } from './template.ts';
 
 export interface RunDeployOptions {
@@ -39,28 +40,6 @@ export interface RunDeployOptions {
 
 /** Milliseconds between two questions to workers. */
 const AGAIN_MS = 2_000;
-
-/** In the package they lie beside this file's folder; in the clone, where `npm run synth` writes them. */
-function deployable(given: string | undefined, inPackage: string, inClone: string): string {
-  if (given !== undefined) return resolve(given);
-  const packed = join(import.meta.dirname, '..', inPackage);
-  return existsSync(packed) ? packed : resolve('cdk.out', inClone);
-}
-
-/** @throws AdjoinError `config-invalid` */
-function readOf(file: string, what: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new AdjoinError('config-invalid', `${what} can't be read: ${reasonOf(error)}`);
-  }
-}
-
-function settingsOf(file: string): Settings {
-  return existsSync(file)
-    ? parseSettings(readOf(file, 'The settings').toString('utf8'), file)
-    : { stack: 'adjoin', parameters: new Map() };
-}
 
 /** Nobody else's file with this name is run: workers compare the hash, and the template has it. */
 function mustBelong(agent: Buffer, template: string): string {

@@ -25,7 +25,7 @@ export interface Target {
   /** Services that take no calls here. */
   readonly cloud: Pick<
     Cloud,
-    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'waitHandles'
+    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'networks' | 'waitHandles'
   >;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
