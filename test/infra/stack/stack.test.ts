@@ -336,7 +336,8 @@ describe('workers', () => {
     const script = userData();
     const steps = script.slice(script.indexOf('set -euo pipefail')).split('\n');
     const commands = [
-      'systemctl() { echo "systemctl $*"; }',
+      'systemctl() { echo "systemctl $*"; [ "$1" != is-active ]; }',
+      'rm() { :; }',
       'swapoff() { echo swapoff; return 1; }',
       'dnf() { echo dnf; }',
       'sleep() { :; }',
@@ -352,6 +353,7 @@ describe('workers', () => {
     expect(failed.stdout.split('\n').filter((line) => line !== '')).toEqual([
       'systemctl disable --now amazon-ssm-agent',
       'systemctl mask amazon-ssm-agent',
+      'systemctl is-active --quiet amazon-ssm-agent',
       'swapoff',
       'systemctl poweroff',
     ]);
