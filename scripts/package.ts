@@ -168,6 +168,7 @@ async function makePackage(folder: string): Promise<void> {
     for (const file of [
       template,
       attachTemplate,
+      made.importTemplate,
       prepareImage,
       resourceControlPolicy,
       ...serviceControlPolicies,

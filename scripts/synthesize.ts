@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApp } from '../infra/app.ts';
+import { importTemplate } from '../infra/import-template.ts';
 import {
   defaultExemptions,
   denyPolicies,
@@ -15,6 +16,8 @@ import { bundleAgent } from './bundle.ts';
 export interface Synthesized {
   readonly template: string;
   readonly attachTemplate: string;
+  /** Takes into a new stack what a deleted one has left. */
+  readonly importTemplate: string;
   readonly agentFile: string;
   /** The script of the document `prepare-image`, for builders of images. */
   readonly prepareImage: string;
@@ -45,12 +48,19 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
   };
   const policies = denyPolicies.map((name) => write(name, serviceControlPolicy(name, { ...named, exempt })));
   const resources = write('resource-control', resourceControlPolicy({ ...named, exempt }));
+  const template = join(folder, 'adjoin.template.json');
+  const importing = join(folder, 'adjoin-import.template.json');
+  writeFileSync(
+    importing,
+    `${JSON.stringify(importTemplate(readFileSync(template, 'utf8')), undefined, 1)}\n`,
+  );
   const prepareImage = join(folder, 'prepare-image.sh');
   writeFileSync(prepareImage, prepareImageScript());
   return {
     prepareImage,
-    template: join(folder, 'adjoin.template.json'),
+    template,
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
+    importTemplate: importing,
     agentFile,
     resourceControlPolicy: resources.file,
     serviceControlPolicies: policies.map(({ file }) => file),

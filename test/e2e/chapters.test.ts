@@ -11,8 +11,12 @@ import {
   CloudWatchLogsClient,
   PutLogEventsCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
-import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Desk, openDesk } from '../../infra/sandbox/inside/desk.ts';
@@ -54,6 +58,7 @@ describeReal('the page on deployment', (ground) => {
   let releases: readonly [first: string, second: string];
   const used = new Set<string>();
   let broken = false;
+  let removedAt = 0;
   const stopDelivery = new AbortController();
   let delivering = Promise.resolve();
 
@@ -225,6 +230,7 @@ describeReal('the page on deployment', (ground) => {
     'a removal unjoins the member and deletes the stacks; what contains history stays',
     async () => {
       await follow('Remove');
+      removedAt = Date.now();
       expect(await computerNames(theSystem())).toEqual([]);
       const { output } = await person.type(
         "aws cloudformation describe-stacks --query 'Stacks[].StackName' --output text",
@@ -250,6 +256,33 @@ describeReal('the page on deployment', (ground) => {
         queues: [],
       });
       expect(empty.cloud.buckets.names()).toHaveLength(2);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'what the removal left goes into a new stack: the secret has its value, the ledger its memberships',
+    async () => {
+      const rows = (await theSystem().dynamodb.send(new ScanCommand({ TableName: 'adjoin-memberships' })))
+        .Items;
+      expect(rows).not.toEqual([]);
+      // As the page says: SQS gives away a queue's name after a minute.
+      await new Promise((resolve) => setTimeout(resolve, removedAt + 60_000 - Date.now()));
+      await follow('Deploy again');
+      expect(await asked('Stacks[0].StackStatus')).toBe('UPDATE_COMPLETE');
+      const { Items } = await theSystem().dynamodb.send(new ScanCommand({ TableName: 'adjoin-memberships' }));
+      expect(Items).toEqual(rows);
+      const { accessKeyId, secretAccessKey, sessionToken } = theSystem().keys.worker;
+      const worker = new SecretsManagerClient({
+        endpoint: theSystem().vpcEndpoint,
+        region,
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+      });
+      const { SecretString } = await worker.send(
+        new GetSecretValueCommand({ SecretId: 'adjoin/service-account' }),
+      );
+      worker.destroy();
+      expect(SecretString).toContain(empty.domain.serviceAccount.password);
     },
     chapterLimitMs,
   );

@@ -30,6 +30,8 @@ export class Permissions {
   readonly recorder = new Recorder();
   readonly #options: PermissionsOptions;
   #resources: DeployedResource[] = [];
+  /** What a stack has taken in, and what of the account it is. */
+  readonly #imported = new Map<DeployedResource, DeployedResource>();
   #current:
     | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
     | undefined;
@@ -42,8 +44,16 @@ export class Permissions {
     this.#resources.push(resource);
   }
 
+  /** A stack takes in what another has left: what that one wrote into its policies counts until an update. */
+  import(resource: DeployedResource): void {
+    const left = this.#resources.find(({ type, ref }) => type === resource.type && ref === resource.ref);
+    if (left) this.#imported.set(resource, left);
+  }
+
   remove(resource: DeployedResource): void {
-    this.#resources = this.#resources.filter((each) => each !== resource);
+    const gone = this.#imported.get(resource) ?? resource;
+    this.#resources = this.#resources.filter((each) => each !== gone);
+    this.#imported.delete(resource);
     // Its length may be what it was before, of other resources.
     this.#current = undefined;
   }

@@ -12,6 +12,8 @@ export interface Synthesis {
   readonly template: string;
   /** What attaches one group, as text. */
   readonly attachTemplate: string;
+  /** What takes in the resources that a deleted stack has left, as text. */
+  readonly importTemplate: string;
   /** The bundled agent. */
   readonly agentFile: string;
 }
@@ -39,6 +41,7 @@ export async function synthesis(): Promise<Synthesis> {
     folder,
     template: await readFile(join(folder, 'adjoin.template.json'), 'utf8'),
     attachTemplate: await readFile(join(folder, 'adjoin-attach.template.json'), 'utf8'),
+    importTemplate: await readFile(join(folder, 'adjoin-import.template.json'), 'utf8'),
     agentFile: join(folder, 'agent', 'agent.mjs'),
   };
 }

@@ -10,6 +10,14 @@ export const kms: ResourceTypes = {
       const { id, arn } = cloud.keys.create();
       return { ref: id, attributes: { Arn: arn, KeyId: id } };
     },
+    import: {
+      by: 'KeyId',
+      find(id, { cloud }) {
+        const arn = cloud.keys.arnOf(id);
+        if (arn === undefined) throw new Error(`Key '${id}' does not exist`);
+        return { ref: id, attributes: { Arn: arn, KeyId: id } };
+      },
+    },
     delete({ ref }, { cloud }) {
       cloud.keys.scheduleDeletion(ref);
     },
