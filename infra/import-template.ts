@@ -30,7 +30,7 @@ export function importTemplate(template: string): JsonMap {
   const whole = mapOf(JSON.parse(template));
   const resources = mapOf(whole['Resources']);
   const left = Object.entries(resources).filter(([, each]) =>
-    String(mapOf(each)['DeletionPolicy'] ?? '').startsWith('Retain'),
+    textOf(mapOf(each)['DeletionPolicy']).startsWith('Retain'),
   );
   const ids = new Set(left.map(([id]) => id));
   const isLost = (id: string): boolean => id in resources && !ids.has(id);
@@ -39,7 +39,7 @@ export function importTemplate(template: string): JsonMap {
     const { Type, DeletionPolicy, UpdateReplacePolicy, Properties, Condition } = mapOf(each);
     if (Condition !== undefined)
       throw new Error(`${id} is left under a condition: an import has to name each.`);
-    const path = policyPaths[String(Type)];
+    const path = policyPaths[textOf(Type)];
     const marked = path === undefined ? mapOf(Properties) : withMark(mapOf(Properties), path, isLost);
     const lost = [...references(marked)].filter(isLost);
     if (lost.length > 0) throw new Error(`${id} is left, and needs ${lost.join(', ')}, which is not.`);
@@ -138,6 +138,8 @@ function mapOf(value: Json | undefined): JsonMap {
   if (isMap(value)) return value;
   throw new Error('The template is not as it is synthesized.');
 }
+
+const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
 function isMap(value: Json | undefined): value is JsonMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -98,7 +98,7 @@ function createChangeSet(
   if (input.RoleARN !== undefined || input.IncludeNestedStacks === true)
     throw new ServiceFailure('ValidationError', 'The sandbox knows no service roles and no nested stacks.');
   if (type !== 'CREATE' && type !== 'UPDATE' && type !== 'IMPORT')
-    throw new ServiceFailure('ValidationError', `The sandbox does not emulate change sets of type ${type}.`);
+    throw new ServiceFailure('ValidationError', 'There are change sets of type CREATE, UPDATE and IMPORT.');
   const present = stacks.find(StackName);
   refuseState(present, type, StackName, ChangeSetName);
   if (input.UsePreviousTemplate === true && present?.now === undefined)
