@@ -63,6 +63,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'Deployment',
       'AdministratorArns',
       'BreakGlassRoleArn',
+      'WorkerAdministratorRole',
       'RequireMfa',
       'PermissionsBoundaryArn',
       'RolePath',

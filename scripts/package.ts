@@ -169,6 +169,8 @@ async function makePackage(folder: string): Promise<void> {
       template,
       attachTemplate,
       made.importTemplate,
+      made.prerequisitesTemplate,
+      made.iamEventsTemplate,
       prepareImage,
       resourceControlPolicy,
       ...serviceControlPolicies,

@@ -18,6 +18,10 @@ export interface Synthesized {
   readonly attachTemplate: string;
   /** Takes into a new stack what a deleted one has left. */
   readonly importTemplate: string;
+  /** Roles and the agent's bucket, before the system. */
+  readonly prerequisitesTemplate: string;
+  /** Sends IAM's events from us-east-1 to the system's Region. */
+  readonly iamEventsTemplate: string;
   readonly agentFile: string;
   /** The script of the document `prepare-image`, for builders of images. */
   readonly prepareImage: string;
@@ -54,6 +58,9 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
     importing,
     `${JSON.stringify(importTemplate(readFileSync(template, 'utf8')), undefined, 1)}\n`,
   );
+  const prerequisites = join(folder, 'adjoin-prerequisites.template.json');
+  // No bucket is there yet that a longer one could come from: it has to fit into a request.
+  writeFileSync(prerequisites, JSON.stringify(JSON.parse(readFileSync(prerequisites, 'utf8'))));
   const prepareImage = join(folder, 'prepare-image.sh');
   writeFileSync(prepareImage, prepareImageScript());
   return {
@@ -61,6 +68,8 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
     template,
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
     importTemplate: importing,
+    prerequisitesTemplate: prerequisites,
+    iamEventsTemplate: join(folder, 'adjoin-iam-events.template.json'),
     agentFile,
     resourceControlPolicy: resources.file,
     serviceControlPolicies: policies.map(({ file }) => file),

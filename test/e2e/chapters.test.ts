@@ -33,7 +33,8 @@ import { computerNames, eventually, logEntries } from './sandbox.ts';
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { typist, type Habit, type Typist } from './typist.ts';
 
-const bucket = 'adjoin-agents';
+/** As the prerequisites name it. */
+const bucket = `adjoin-agent-123456789012-${region}`;
 /** The longest command waits until CloudFormation is done, or a member is gone. */
 const commandLimitMs = 120_000;
 const chapterLimitMs = 240_000;
@@ -73,7 +74,6 @@ describeReal('the page on deployment', (ground) => {
       maximumInstances: 5,
       describeStacksWaitsMs: 25_000,
     });
-    empty.cloud.buckets.create(bucket);
     const first = empty.synthesis.folder;
     const second = join(process.cwd(), '.sandbox', 'second-release');
     await makeRelease(first, second);
@@ -94,7 +94,6 @@ describeReal('the page on deployment', (ground) => {
     await person.type('stty -echo', 20_000);
     const [, without = ''] = /replace `EndpointSecurityGroupId` by `([^`]+)`/.exec(page) ?? [];
     values = new Map([
-      ['BUCKET=…', `BUCKET=${bucket}`],
       ['VpcId=vpc-…', `VpcId=${network.VpcId}`],
       ['SubnetA=subnet-…', `SubnetA=${network.SubnetA}`],
       ['SubnetB=subnet-…', `SubnetB=${network.SubnetB}`],
@@ -138,6 +137,15 @@ describeReal('the page on deployment', (ground) => {
     broken = false;
     return said;
   }
+
+  test(
+    'roles and bucket are made first; from then on, the person has the rights of the administrator’s role',
+    async () => {
+      await follow('3. Roles and bucket');
+      expect(empty.cloud.buckets.names()).toEqual([bucket]);
+    },
+    chapterLimitMs,
+  );
 
   test(
     'a deployment makes the stack, and its documents have the hashes that its agent expects',
@@ -233,10 +241,11 @@ describeReal('the page on deployment', (ground) => {
       removedAt = Date.now();
       expect(await computerNames(theSystem())).toEqual([]);
       const { output } = await person.type(
-        "aws cloudformation describe-stacks --query 'Stacks[].StackName' --output text",
+        "aws cloudformation list-stacks --query 'StackSummaries[?StackStatus!=`DELETE_COMPLETE`].StackName' --output text",
         commandLimitMs,
       );
-      expect(output.trim()).toBe('');
+      // Roles and bucket outlive the system.
+      expect(output.trim()).toBe('adjoin-prerequisites');
       const secrets = new SecretsManagerClient(empty.developer);
       const sqs = new SQSClient(empty.developer);
       const { TableNames } = await theSystem().dynamodb.send(new ListTablesCommand({}));

@@ -95,7 +95,8 @@ export class Permissions {
   #collect(live: ReadonlyMap<string, string | undefined>): DeployedPolicies {
     const { accountId, identities, trust } = this.#options;
     const stack = deployedPolicies(this.#resources, accountId);
-    const resourcePolicies = new Map([...stack.resourcePolicies, ...trust]);
+    // What a stack makes of the same name counts: the roles of people may come from one.
+    const resourcePolicies = new Map([...trust, ...stack.resourcePolicies]);
     for (const [arn, text] of live) {
       const name = resourcePolicies.get(arn)?.name ?? arn;
       if (text === undefined) resourcePolicies.delete(arn);
@@ -109,7 +110,7 @@ export class Permissions {
     ]);
     return {
       ...stack,
-      identities: new Map([...stack.identities, ...before]),
+      identities: new Map([...before, ...stack.identities]),
       resourcePolicies,
       serviceControlPolicies: [],
     };
