@@ -130,19 +130,18 @@ export class PrerequisitesStack extends Stack {
     role('WorkerAdministrator', 'worker-administrator', 'opens a shell on workers', workerAdministrators);
 
     const policy = (id: string, file: string, description: string, of: CfnRole): CfnManagedPolicy => {
-      const made = new CfnManagedPolicy(this, id, {
+      return new CfnManagedPolicy(this, id, {
         // The Region is in it: each Region of a deployment has parts of its own, and one role for all.
         managedPolicyName: `${deployment}-${Aws.REGION}-${file}`,
         description: `adjoin: ${description}`,
         policyDocument: fillPolicy(file, values),
-        roles: [String(of.roleName)],
+        roles: [Fn.conditionIf(isMade.logicalId, of.ref, String(of.roleName)).toString()],
       });
-      made.addResourceDependency(of);
-      return made;
     };
     this.policies = [
       policy('AdministratorParts', 'administrator-parts', 'what the administrator makes', administrator),
       policy('AdministratorWorkers', 'administrator-workers', 'workers and their network', administrator),
+      policy('AdministratorRoles', 'administrator-roles', 'roles and policies of the system', administrator),
       policy('BreakGlassPolicy', 'break-glass', 'repairs policies that lock everyone out', glass),
     ];
 
