@@ -1,5 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
-
 /** Time as the agent sees it. Passed in everywhere, so that a test can run an hour in a millisecond. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -8,13 +6,31 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/**
+ * The reason with which a sleep is called off that nobody needs any more. An abort without a reason makes an error with its stack, and
+ * so does an aborted timer of `node:timers/promises`: with some twenty such aborts for each join, they were a tenth of the agent's work.
+ */
+export const CALLED_OFF = 'called off';
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  async sleep(ms, signal) {
-    try {
-      await wait(Math.max(0, ms), undefined, signal ? { signal } : {});
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error;
-    }
-  },
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        },
+        Math.max(0, ms),
+      );
+      signal?.addEventListener('abort', abort, { once: true });
+    }),
 };

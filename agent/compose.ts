@@ -31,6 +31,7 @@ import { firstVisibility } from './lifecycle/delivery.ts';
 import { expectationOf } from './lifecycle/envelope.ts';
 import { createHandler, LEASE_SHARE } from './lifecycle/handler.ts';
 import type { InquiryPort } from './lifecycle/inquiry.ts';
+import { createLoadReport, type LoadReport } from './lifecycle/load.ts';
 import { documentOf } from './lifecycle/own-documents.ts';
 import { createSlots } from './lifecycle/slots.ts';
 import type { DirectoryPort, WorkPorts } from './lifecycle/work.ts';
@@ -217,9 +218,13 @@ function inquiriesOf(adapters: Adapters): InquiryPort {
   };
 }
 
-function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
+function workerOf(
+  adapters: Adapters,
+  count: (ending: Ending) => void,
+): { readonly worker: Worker; readonly load: LoadReport } {
   const { autoScaling, clients, clock, config, ledger, log, pauses } = adapters;
-  const slots = createSlots(config.concurrency);
+  const slots = createSlots(config.concurrency, clock);
+  const load = createLoadReport({ slots, clock, log });
   const instances = instancesOf(adapters);
   const ec2 = createEc2Instances({ ec2: clients.ec2, clock, accountId: config.accountId });
   const handler = createHandler({
@@ -227,7 +232,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     admission: {
       instance: (instanceId, signal) => autoScaling.instance(instanceId, signal),
       group: (name) => autoScaling.group(name),
-      heartbeat: (action, signal) => autoScaling.heartbeat(action, signal),
+      heartbeat: (...beat) => autoScaling.heartbeat(...beat),
       async existence(instanceId, signal) {
         const existence = (await instances.look([instanceId], signal)).get(instanceId);
         if (existence === undefined)
@@ -248,13 +253,14 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
   });
   const { waitSeconds } = config.receive;
   const visibilityMs = config.receive.visibilitySeconds * 1000;
-  return createWorker({
-    queue: createQueue(clients.sqs, {
-      url: config.queueUrl,
-      waitSeconds,
-      visibilitySeconds: firstVisibility(visibilityMs) / 1000,
-      clock,
-    }),
+  const queue = createQueue(clients.sqs, {
+    url: config.queueUrl,
+    waitSeconds,
+    visibilitySeconds: firstVisibility(visibilityMs) / 1000,
+    clock,
+  });
+  const worker = createWorker({
+    queue: load.watch(queue),
     visibilityMs,
     handler,
     slots,
@@ -263,6 +269,7 @@ function workerOf(adapters: Adapters, count: (ending: Ending) => void): Worker {
     clock,
     log,
   });
+  return { worker, load };
 }
 
 export interface Sweeper {
@@ -323,6 +330,8 @@ export interface Agent {
   readonly endings: ReadonlyMap<Ending, number>;
   /** Sweeps on schedule until the signal aborts, if the configuration says so. Never rejects. */
   sweepOnSchedule(signal: AbortSignal): Promise<void>;
+  /** Tells in the log how busy the worker is, until the signal aborts. Never rejects. */
+  tellLoad(signal: AbortSignal): Promise<void>;
   /** Tries each new version of the secret, until the signal aborts. Never rejects. */
   watchCredential(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -331,7 +340,10 @@ export interface Agent {
 export function createAgent(config: Config, clock: Clock, redactor: Redactor, log: Log): Agent {
   const adapters = openAdapters({ config, clock, redactor, log });
   const endings = new Map<Ending, number>();
-  const worker = workerOf(adapters, (ending) => void endings.set(ending, (endings.get(ending) ?? 0) + 1));
+  const { worker, load } = workerOf(
+    adapters,
+    (ending) => void endings.set(ending, (endings.get(ending) ?? 0) + 1),
+  );
   const sweeper = sweeperOf(adapters);
   return {
     worker,
@@ -350,6 +362,7 @@ export function createAgent(config: Config, clock: Clock, redactor: Redactor, lo
         signal,
       );
     },
+    tellLoad: (signal) => load.tell(signal),
     watchCredential: (signal) =>
       watchCredential(
         {

@@ -3,7 +3,7 @@
  * third of its own time. When one of them can't be renewed in time, the signal aborts, and the work under it stops at once:
  * from then on another worker may have it.
  */
-import type { Clock } from './clock.ts';
+import { CALLED_OFF, type Clock } from './clock.ts';
 import { AdjoinError, asAdjoinError } from './errors.ts';
 
 /** Something that lasts for a limited time, unless it is renewed. */
@@ -12,7 +12,17 @@ export interface Renewable {
   readonly name: string;
   /** Milliseconds that it lasts from a renewal on. What is read right before a renewal holds for that one. */
   readonly lastsMs: number;
-  renew(): Promise<void>;
+  renew(renewal?: Renewal): Promise<void>;
+}
+
+/** How much time there is for a renewal. */
+export interface Renewal {
+  /** Milliseconds since the Unix epoch: it runs out then. */
+  readonly until: number;
+  /** Milliseconds for which it was renewed the last time. */
+  readonly lastsMs: number;
+  /** Aborts when it need not be renewed any more, so that a request which has not gone out by then need not. */
+  readonly unwanted: AbortSignal;
 }
 
 export interface KeepAlive {
@@ -65,8 +75,16 @@ export function createKeepAlive(
   const renewables = new Map<Renewable, Granted>();
   /** Renewals that have not been answered yet. */
   const underWay = new Map<Renewable, Promise<void>>();
-  /** Has the pause counted again when something is added, or a renewal has ended. */
+  /**
+   * Has the pause counted again when something is added, a renewal has ended, or all is over. One signal for all of it: thousands of
+   * these wait, and a signal made of several takes 15 KB.
+   */
   let changed = new AbortController();
+
+  function end(reason: AdjoinError): void {
+    controller.abort(reason);
+    changed.abort(CALLED_OFF);
+  }
 
   const pauseOf = (lastsMs: number, share = SHARE): number =>
     Math.min(LONGEST_PAUSE_MS, lastsMs / share) * (1 - JITTER * random());
@@ -75,7 +93,7 @@ export function createKeepAlive(
     const asked = clock.now();
     const { lastsMs } = renewable;
     if (asked >= state.until) {
-      controller.abort(ranOut(renewable));
+      end(ranOut(renewable));
       return;
     }
     const answered = new AbortController();
@@ -84,18 +102,22 @@ export function createKeepAlive(
         await clock.sleep(state.until - asked, answered.signal);
         throw ranOut(renewable);
       };
-      await Promise.race([renewable.renew(), expired()]);
+      await Promise.race([
+        renewable.renew({ until: state.until, lastsMs: state.lastsMs, unwanted: stopped.signal }),
+        expired(),
+      ]);
       // Counted from the question, not the answer: the other side's clock started no earlier.
       Object.assign(state, { until: asked + lastsMs, nextAt: asked + pauseOf(lastsMs), lastsMs });
     } catch (error) {
+      if (stopped.signal.aborted && error === stopped.signal.reason) return;
       const known = asAdjoinError(error);
-      if (ends(known)) controller.abort(known);
+      if (ends(known)) end(known);
       else {
         state.nextAt = asked + pauseOf(state.lastsMs, SHARE_AFTER_FAILURE);
         onTrouble(known);
       }
     } finally {
-      answered.abort();
+      answered.abort(CALLED_OFF);
     }
   }
 
@@ -104,7 +126,7 @@ export function createKeepAlive(
   function start(renewable: Renewable, state: Granted): void {
     const renewal = renew(renewable, state).finally(() => {
       underWay.delete(renewable);
-      changed.abort();
+      changed.abort(CALLED_OFF);
     });
     underWay.set(renewable, renewal);
   }
@@ -123,7 +145,7 @@ export function createKeepAlive(
     while (!isOver()) {
       changed = new AbortController();
       try {
-        await clock.sleep(pause(), AbortSignal.any([stopped.signal, controller.signal, changed.signal]));
+        await clock.sleep(pause(), changed.signal);
       } catch {
         continue;
       }
@@ -144,21 +166,20 @@ export function createKeepAlive(
       controller.signal.throwIfAborted();
       const now = clock.now();
       for (const [renewable, state] of renewables) {
-        if (now >= state.until) controller.abort(ranOut(renewable));
+        if (now >= state.until) end(ranOut(renewable));
       }
       controller.signal.throwIfAborted();
     },
     add(renewable, since) {
       const { lastsMs } = renewable;
       renewables.set(renewable, { until: since + lastsMs, lastsMs, nextAt: since + pauseOf(lastsMs) });
-      changed.abort();
+      changed.abort(CALLED_OFF);
       running ??= loop();
     },
-    abort: (reason) => {
-      controller.abort(reason);
-    },
+    abort: end,
     async stop() {
-      stopped.abort();
+      stopped.abort(CALLED_OFF);
+      changed.abort(CALLED_OFF);
       await running;
     },
   };

@@ -10,7 +10,7 @@ import {
   RemovalPolicy,
   Stack,
 } from 'aws-cdk-lib';
-import { CfnAutoScalingGroup, CfnScalingPolicy } from 'aws-cdk-lib/aws-autoscaling';
+import { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import { CfnLaunchTemplate, CfnSecurityGroup, CfnSecurityGroupEgress } from 'aws-cdk-lib/aws-ec2';
 import { CfnInstanceProfile, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
@@ -19,6 +19,7 @@ import type { AgentFile } from './agent-file.ts';
 import { filePolicy } from './managed-policy.ts';
 import { fillPolicy, type PolicyValues } from './policy-file.ts';
 import type { Site } from './site.ts';
+import { WorkerScaling } from './worker-scaling.ts';
 
 const file = (name: string): string => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
 /** Without its comments: EC2 has 16 KB for all of it, and the CA should have as much of that as there is. */
@@ -28,6 +29,8 @@ const unit = withoutComments(file('adjoin.service'));
 
 /** Seconds in which the first worker has to work: ten minutes for endpoints that are not ready yet, and the boot. */
 const startLimit = 1800;
+/** Seconds that a worker takes to install and start. */
+const startSeconds = 300;
 /** Seconds: a week. Then a worker is replaced by one with the newest image. */
 const maximumLifetime = 604_800;
 
@@ -109,9 +112,11 @@ export class Worker extends Construct {
       vpcZoneIdentifier: props.subnetIds,
       minSize: count,
       maxSize: String(props.maximum ?? 6),
-      // Five minutes to install and start. EC2's own checks find a dead instance.
+      // EC2's own checks find a dead instance.
       healthCheckType: 'EC2',
-      healthCheckGracePeriod: 300,
+      healthCheckGracePeriod: startSeconds,
+      // One that starts takes no part of the load yet, and counts as capacity: no other is added in its place.
+      defaultInstanceWarmup: startSeconds,
       maxInstanceLifetime: maximumLifetime,
       metricsCollection: [{ granularity: '1Minute' }],
       tags: [
@@ -129,7 +134,12 @@ export class Worker extends Construct {
       },
     };
     if (props.wanted || count !== '0') signals.await(this.group);
-    this.#scaling(props);
+    new WorkerScaling(this, 'Scaling', {
+      site,
+      groupName: this.group.ref,
+      queueName: props.queueName,
+      logGroupName: props.logGroup.ref,
+    });
   }
 
   /** Allows connections to domain controllers: DNS, to discover them, and LDAPS. Kerberos is not used. */
@@ -289,51 +299,6 @@ export class Worker extends Construct {
           tags,
         })),
         userData: Fn.base64(userData(props, signalUrl)),
-      },
-    });
-  }
-
-  /** One worker for each 100 waiting messages: far less than one can do, far more than a quiet hour brings. */
-  #scaling({ queueName }: WorkerProps): void {
-    new CfnScalingPolicy(this, 'Backlog', {
-      autoScalingGroupName: this.group.ref,
-      policyType: 'TargetTrackingScaling',
-      targetTrackingConfiguration: {
-        targetValue: 100,
-        customizedMetricSpecification: {
-          metrics: [
-            {
-              id: 'waiting',
-              returnData: false,
-              metricStat: {
-                metric: {
-                  namespace: 'AWS/SQS',
-                  metricName: 'ApproximateNumberOfMessagesVisible',
-                  dimensions: [{ name: 'QueueName', value: queueName }],
-                },
-                stat: 'Average',
-              },
-            },
-            {
-              id: 'workers',
-              returnData: false,
-              metricStat: {
-                metric: {
-                  namespace: 'AWS/AutoScaling',
-                  metricName: 'GroupInServiceInstances',
-                  dimensions: [{ name: 'AutoScalingGroupName', value: this.group.ref }],
-                },
-                stat: 'Average',
-              },
-            },
-            {
-              id: 'backlog',
-              label: 'Messages for each worker',
-              expression: 'waiting / IF(workers > 0, workers, 1)',
-              returnData: true,
-            },
-          ],
-        },
       },
     });
   }

@@ -12,8 +12,9 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { AdmissionPorts, Group } from '../lifecycle/admission.ts';
 import type { CompletionPort } from '../lifecycle/work.ts';
-import { awsErrorOf, callAws, pagesOfAws } from './errors.ts';
+import { awsErrorOf, callAws, pagesOfAws, wasThrottled } from './errors.ts';
 import type { InstanceState, LifecycleAction } from '../terms.ts';
+import { createTurns, type Turn } from './turns.ts';
 
 /** The most instance IDs that DescribeAutoScalingInstances takes (API reference). */
 const INSTANCES_PER_CALL = 50;
@@ -106,15 +107,19 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
 
   const groups = new Map<string, { readonly at: number; readonly group: Promise<Group | undefined> }>();
 
-  async function answer<T>(
+  const turns = createTurns({ clock, wasRefused: wasThrottled });
+
+  /** @param signals each of them ends the wait for its turn, the first one the request, too */
+  async function answer(
     action: LifecycleAction,
     what: string,
-    call: () => Promise<T>,
-    signal?: AbortSignal,
-  ) {
-    await callAws(`autoscaling:${what} for ${action.instanceId}`, signal, async () => {
+    turn: Turn,
+    call: () => Promise<object>,
+    signals: readonly AbortSignal[],
+  ): Promise<void> {
+    const request = async (): Promise<object> => {
       try {
-        await call();
+        return await call();
       } catch (error) {
         if (!isVoid(error)) throw error;
         throw new AdjoinError('action-void', `${action.instanceId} in ${action.group}: ${reasonOf(error)}`, {
@@ -122,7 +127,10 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
           isRepeated: (awsErrorOf(error)?.attempts ?? 1) > 1,
         });
       }
-    });
+    };
+    await turns.take(turn, signals, () =>
+      callAws(`autoscaling:${what} for ${action.instanceId}`, signals[0], request),
+    );
   }
 
   return {
@@ -144,23 +152,25 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         throw error;
       }
     },
-    heartbeat: (action, signal) =>
+    heartbeat: (action, signal, renewal) =>
       answer(
         action,
         'RecordLifecycleActionHeartbeat',
+        renewal ? { rank: 'renewal', ...renewal } : { rank: 'proof' },
         () => client.send(new RecordLifecycleActionHeartbeatCommand(named(action)), options(signal)),
-        signal,
+        renewal ? [signal, renewal.unwanted] : [signal],
       ),
     complete: (action, result, signal) =>
       answer(
         action,
         `CompleteLifecycleAction ${result}`,
+        { rank: 'answer' },
         () =>
           client.send(
             new CompleteLifecycleActionCommand({ ...named(action), LifecycleActionResult: result }),
             options(signal),
           ),
-        signal,
+        signal ? [signal] : [],
       ),
   };
 }

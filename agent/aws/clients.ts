@@ -49,7 +49,8 @@ export function createClients(
     requestHandler: handler(limits.answerMs),
   };
   return {
-    autoScaling: new AutoScalingClient(common),
+    // Of calls that wait here, the SDK would not know which is to go first: agent/aws/turns.ts slows them down.
+    autoScaling: new AutoScalingClient({ ...common, retryMode: 'standard' }),
     dynamodb: new DynamoDBClient(common),
     ec2: new EC2Client(common),
     secretsManager: new SecretsManagerClient(common),

@@ -16,13 +16,32 @@ export function awsErrorOf(
   | { readonly name: string; readonly status: number | undefined; readonly attempts: number | undefined }
   | undefined {
   if (!(error instanceof Error)) return undefined;
-  const metadata: unknown = Reflect.get(error, '$metadata');
-  const number = (key: string): number | undefined => {
-    const value: unknown =
-      typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, key) : undefined;
-    return typeof value === 'number' ? value : undefined;
+  return {
+    name: error.name,
+    status: metadataOf(error, 'httpStatusCode'),
+    attempts: metadataOf(error, 'attempts'),
   };
-  return { name: error.name, status: number('httpStatusCode'), attempts: number('attempts') };
+}
+
+/** A number that the SDK puts beside an answer or an error. */
+function metadataOf(answer: object, key: string): number | undefined {
+  const metadata: unknown = Reflect.get(answer, '$metadata');
+  const value: unknown =
+    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, key) : undefined;
+  return typeof value === 'number' ? value : undefined;
+}
+
+const isThrottled = (error: unknown): boolean =>
+  (isError(error) && isThrottlingError(error)) || ALSO_THROTTLED.has(awsErrorOf(error)?.name ?? '');
+
+/**
+ * Whether a request was refused because there were too many, for good or at first: the SDK has sent it again by itself, and says so
+ * beside the answer. A connection that was lost looks the same there.
+ */
+export function wasThrottled(answer: unknown): boolean {
+  if (answer instanceof AdjoinError) return answer.code === 'aws-throttled';
+  if (isThrottled(answer)) return true;
+  return typeof answer === 'object' && answer !== null && (metadataOf(answer, 'attempts') ?? 1) > 1;
 }
 
 /** The SDK's classification looks at fields that any error may have, and expects none of them. */
@@ -32,7 +51,7 @@ function codeOf(error: unknown): ErrorCode {
   const known = awsErrorOf(error);
   // A mistake in our own code is no outage.
   if (!known || error instanceof TypeError || error instanceof RangeError) return 'unexpected';
-  if ((isError(error) && isThrottlingError(error)) || ALSO_THROTTLED.has(known.name)) return 'aws-throttled';
+  if (isThrottled(error)) return 'aws-throttled';
   if (DENIED.test(known.name)) return 'aws-denied';
   if (UNAUTHENTICATED.test(known.name)) return 'aws-unauthenticated';
   if (known.status === undefined || known.status >= 500) return 'aws-unavailable';

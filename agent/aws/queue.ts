@@ -129,12 +129,14 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
               'ApproximateReceiveCount',
               'ApproximateFirstReceiveTimestamp',
               'SenderId',
+              'SentTimestamp',
             ],
           }),
         ),
       );
       return (answer.Messages ?? []).map((message) => {
         const firstReceivedAt = Number(message.Attributes?.ApproximateFirstReceiveTimestamp);
+        const sentAt = Number(message.Attributes?.SentTimestamp);
         return {
           messageId: message.MessageId ?? '',
           receiptHandle: message.ReceiptHandle ?? '',
@@ -142,6 +144,7 @@ export function createQueue(client: SQSClient, options: QueueOptions): QueuePort
           receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? '1'),
           senderId: message.Attributes?.SenderId ?? '',
           ...(firstReceivedAt > 0 && { firstReceivedAt }),
+          ...(sentAt > 0 && { sentAt }),
         };
       });
     },

@@ -41,6 +41,7 @@ export async function run(config: Config, terminal: Terminal): Promise<number> {
   });
   const sweeping = agent.sweepOnSchedule(stopping.signal);
   const watching = agent.watchCredential(stopping.signal);
+  const telling = agent.tellLoad(stopping.signal);
   try {
     await agent.worker.run();
     log.info('agent stopped', { endings: Object.fromEntries(agent.endings) });
@@ -52,6 +53,7 @@ export async function run(config: Config, terminal: Terminal): Promise<number> {
     stopping.abort(sweepStops());
     await sweeping;
     await watching;
+    await telling;
     await agent.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }

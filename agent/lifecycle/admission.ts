@@ -1,5 +1,6 @@
 /** What an admission is decided with, and what it says. */
 import type { Clock } from '../clock.ts';
+import type { Renewal } from '../keep-alive.ts';
 import type { Membership } from '../ledger/membership.ts';
 import type { Ec2Instance, InstanceState, LifecycleAction } from '../terms.ts';
 
@@ -39,8 +40,11 @@ export interface AdmissionPorts {
   instanceTag(instanceId: string, key: string, signal: AbortSignal): Promise<string | undefined>;
   /** What EC2 shows of an instance; undefined when it shows none. @throws AdjoinError `account-unproven`, `aws-*` */
   ec2(instanceId: string, signal: AbortSignal): Promise<Ec2Instance | undefined>;
-  /** @throws AdjoinError `action-void` when Auto Scaling does not know the token. */
-  heartbeat(action: LifecycleAction, signal: AbortSignal): Promise<void>;
+  /**
+   * @param renewal how long it may wait; without it, the heartbeat is wanted for what it proves
+   * @throws AdjoinError `action-void` when Auto Scaling does not know the token
+   */
+  heartbeat(action: LifecycleAction, signal: AbortSignal, renewal?: Renewal): Promise<void>;
 }
 
 /** What an admission is decided with. */

@@ -16,6 +16,8 @@ export interface QueueMessage {
   readonly receiveCount: number;
   /** When it was received for the first time, by SQS's clock; milliseconds since the Unix epoch. */
   readonly firstReceivedAt?: number;
+  /** When it was sent, by SQS's clock; milliseconds since the Unix epoch. */
+  readonly sentAt?: number;
   /** Who sent it, as SQS knows: the unique ID of a user, or of a role with the name of its session. */
   readonly senderId?: string;
 }

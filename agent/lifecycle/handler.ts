@@ -9,7 +9,7 @@
  * worker or to another.
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
-import { createKeepAlive, type KeepAlive } from '../keep-alive.ts';
+import { createKeepAlive, type KeepAlive, type Renewal } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
@@ -270,7 +270,7 @@ export function createHandler(options: HandlerOptions): Handler {
     });
     if (!admission.isHeld) {
       const lastsMs = admission.hook.heartbeatMs;
-      const renew = (): Promise<void> => admissionPorts.heartbeat(action, signal);
+      const renew = (renewal?: Renewal): Promise<void> => admissionPorts.heartbeat(action, signal, renewal);
       delivery.follow(lastsMs);
       keepAlive.add({ name: 'heartbeat', lastsMs, renew }, admittedAt);
     }

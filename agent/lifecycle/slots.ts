@@ -8,6 +8,7 @@
  * Groups share the slots. The next free slot goes to the group that has fewest, and within it to the action whose time is up
  * first. A few slots stay free for a group that has none yet, however long the others' work takes.
  */
+import type { Clock } from '../clock.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 
 /**
@@ -34,6 +35,18 @@ export interface Place {
   leave(): void;
 }
 
+/** How busy all of it is at a time. */
+export interface Load {
+  /** Actions that have a slot, that wait for one, and those with and without that are here, of both kinds. */
+  readonly working: number;
+  readonly waiting: number;
+  readonly here: number;
+  /** What share of the slots, or of the places, is taken: of the kind and the thing of which most is. From 0 to 1. */
+  readonly busy: number;
+  /** Since when the action that waits longest for a slot does; milliseconds since the Unix epoch. Undefined where none waits. */
+  readonly waitingSince: number | undefined;
+}
+
 export interface Slots {
   /** How many actions may be here, of all kinds. */
   readonly places: number;
@@ -41,10 +54,13 @@ export interface Slots {
   readonly room: number;
   /** Undefined when there is no room for an action of this kind. */
   enter(action: Pick<LifecycleAction, 'transition' | 'group'>): Place | undefined;
+  load(): Load;
 }
 
 interface Waiting {
   readonly deadline: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly since: number;
   readonly start: () => void;
 }
 
@@ -101,7 +117,12 @@ function positionIn(waiting: readonly Waiting[], deadline: number): number {
   return from;
 }
 
-function take(kind: Kind, group: string, deadline: number, signal: AbortSignal): Promise<void> {
+function take(
+  kind: Kind,
+  group: string,
+  { deadline, since }: Pick<Waiting, 'deadline' | 'since'>,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason);
@@ -111,6 +132,7 @@ function take(kind: Kind, group: string, deadline: number, signal: AbortSignal):
     kind.shares.set(group, share);
     const waiting: Waiting = {
       deadline,
+      since,
       start() {
         signal.removeEventListener('abort', abort);
         resolve();
@@ -142,11 +164,24 @@ function forget(kind: Kind, group: string): void {
   if (share?.working === 0 && share.waiting.length === 0) kind.shares.delete(group);
 }
 
+function loadOf(kinds: readonly Kind[], each: number, places: number): Load {
+  const sum = (of: (kind: Kind) => number): number => kinds.reduce((total, kind) => total + of(kind), 0);
+  const waiting = kinds.flatMap(({ shares }) => [...shares.values()]).flatMap((share) => share.waiting);
+  const since = waiting.reduce((earliest, one) => Math.min(earliest, one.since), Infinity);
+  return {
+    working: sum(({ free }) => each - free),
+    waiting: waiting.length,
+    here: sum(({ here }) => here),
+    busy: Math.max(...kinds.flatMap(({ free, here }) => [(each - free) / each, here / places])),
+    waitingSince: waiting.length > 0 ? since : undefined,
+  };
+}
+
 /**
  * @param each slots of each kind
  * @param places actions of each kind that are here at most
  */
-export function createSlots(each: number, places = PLACES): Slots {
+export function createSlots(each: number, clock: Pick<Clock, 'now'>, places = PLACES): Slots {
   const kindOf = (): Kind => ({ free: each, here: 0, shares: new Map() });
   const kinds: Readonly<Record<Transition, Kind>> = { launching: kindOf(), terminating: kindOf() };
 
@@ -155,6 +190,7 @@ export function createSlots(each: number, places = PLACES): Slots {
     get room() {
       return places - Math.min(kinds.launching.here, kinds.terminating.here);
     },
+    load: () => loadOf(Object.values(kinds), each, places),
     enter({ transition, group }) {
       const kind = kinds[transition];
       if (kind.here === places) return undefined;
@@ -172,7 +208,7 @@ export function createSlots(each: number, places = PLACES): Slots {
         },
         async take(signal) {
           if (works) return;
-          await take(kind, group, deadline, signal);
+          await take(kind, group, { deadline, since: clock.now() }, signal);
           works = true;
         },
         rest,

@@ -7,6 +7,7 @@
  */
 import { AdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
+import type { Renewal } from '../keep-alive.ts';
 import type { LifecycleAction } from '../terms.ts';
 import type { Admission, AdmissionPorts, Hook } from './admission.ts';
 import { isHybrid } from './request.ts';
@@ -48,9 +49,9 @@ export function forEverySource<A extends AdmissionPorts>(
   return {
     admission: {
       ...admission,
-      heartbeat: (action: LifecycleAction, signal: AbortSignal) =>
+      heartbeat: (action: LifecycleAction, signal: AbortSignal, renewal?: Renewal) =>
         action.source === undefined
-          ? admission.heartbeat(action, signal)
+          ? admission.heartbeat(action, signal, renewal)
           : mustLive(action, admission, signal),
     },
     completion: {

@@ -1,6 +1,6 @@
 /** What adjoin does on nodes: probe, join, leave, and what a group wants done after its joins. Nodes that need the same thing at the same time share one command. */
 import { type Batch, createBatch } from '../batch.ts';
-import type { Clock } from '../clock.ts';
+import { CALLED_OFF, type Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import {
   entryText,
@@ -232,7 +232,7 @@ async function whileWanted<T>(tasks: readonly Task[], work: (signal: AbortSignal
   try {
     return await work(unwanted.signal);
   } finally {
-    done.abort();
+    done.abort(CALLED_OFF);
   }
 }
 

@@ -6,7 +6,7 @@
  * A listing of all is only a way to see ends early. Whatever it does not show (the service shows new commands late, and other
  * commands of the account can fill it) is asked for by the command's ID, and so is each command at its deadline.
  */
-import type { Clock } from '../clock.ts';
+import { CALLED_OFF, type Clock } from '../clock.ts';
 import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createDurations } from './durations.ts';
 
@@ -344,7 +344,7 @@ export function createPoller(options: PollerOptions): Poller {
         if (!looping) {
           looping = true;
           void loop();
-        } else if (dueAt(running) < nextTurn) changed.abort();
+        } else if (dueAt(running) < nextTurn) changed.abort(CALLED_OFF);
       });
     },
   };

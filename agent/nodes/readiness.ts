@@ -6,7 +6,8 @@
  * that it has booted: no instance of EC2 registers in its first seconds. Afterwards the first look is shortly before the quickest of
  * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 16th second on.
  */
-import type { Clock } from '../clock.ts';
+import { CALLED_OFF, type Clock } from '../clock.ts';
+import { createHeap } from '../heap.ts';
 import { createDurations } from './durations.ts';
 
 /** The longest list of instance IDs that a filter of DescribeInstanceInformation is given here; its page holds 50. */
@@ -62,18 +63,26 @@ interface Question {
   readonly instanceId: string;
   /** When it is asked at the latest, milliseconds since the Unix epoch. */
   readonly due: number;
+  /** Of questions that are due together, the lower one was asked first. */
+  readonly order: number;
   readonly signal: AbortSignal;
   readonly answer: (isThere: boolean) => void;
   readonly fail: (error: unknown) => void;
+  /** Whether it waits to be asked. */
+  isOpen: boolean;
 }
 
 /** Asks for nodes: each at its time, or earlier where a call has room. */
 function createLooks({ registered, clock }: ReadinessOptions) {
-  const open = new Set<Question>();
+  const open = createHeap<Question>(
+    (one, other) => one.due < other.due || (one.due === other.due && one.order < other.order),
+    ({ isOpen }) => isOpen,
+  );
   /** Wakes the loop: a question is due earlier than all before it. */
   let changed = new AbortController();
   let nextDue = Infinity;
   let looping = false;
+  let asked = 0;
 
   async function look(questions: readonly Question[], now: number): Promise<void> {
     try {
@@ -90,15 +99,17 @@ function createLooks({ registered, clock }: ReadinessOptions) {
 
   /** Those that are due, and with them as many others as a last call has room for. */
   function take(now: number): Question[] {
-    const due = [...open].filter((question) => question.due <= now);
-    const nodes = new Set(due.map(({ instanceId }) => instanceId)).size;
-    const room = Math.ceil(nodes / NODES_PER_LOOK) * NODES_PER_LOOK - nodes;
-    if (room === 0) return due;
-    const others = [...open]
-      .filter((question) => question.due > now)
-      .toSorted((one, other) => one.due - other.due)
-      .slice(0, room);
-    return [...due, ...others];
+    const taken: Question[] = [];
+    const nodes = new Set<string>();
+    for (let first = open.first(); first; first = open.first()) {
+      const hasRoom = nodes.size % NODES_PER_LOOK > 0;
+      if (first.due > now && !hasRoom) break;
+      open.pop();
+      first.isOpen = false;
+      nodes.add(first.instanceId);
+      taken.push(first);
+    }
+    return taken;
   }
 
   /** Groups of at most so many nodes; questions about one node stay together. */
@@ -110,28 +121,26 @@ function createLooks({ registered, clock }: ReadinessOptions) {
   }
 
   async function loop(): Promise<void> {
-    while (open.size > 0) {
-      nextDue = Infinity;
-      for (const { due } of open) nextDue = Math.min(nextDue, due);
+    for (let first = open.first(); first; first = open.first()) {
+      nextDue = first.due;
       const now = clock.now();
       if (now < nextDue) {
         changed = new AbortController();
         await clock.sleep(nextDue - now, changed.signal).catch(() => undefined);
         continue;
       }
-      const questions = take(now);
-      for (const question of questions) open.delete(question);
-      for (const call of calls(questions)) void look(call, now);
+      for (const call of calls(take(now))) void look(call, now);
     }
     looping = false;
   }
 
   function enter(question: Question): void {
-    open.add(question);
+    question.isOpen = true;
+    open.push(question);
     if (!looping) {
       looping = true;
       void loop();
-    } else if (question.due < nextDue) changed.abort();
+    } else if (question.due < nextDue) changed.abort(CALLED_OFF);
   }
 
   return (instanceId: string, due: number, signal: AbortSignal): Promise<boolean> =>
@@ -146,9 +155,20 @@ function createLooks({ registered, clock }: ReadinessOptions) {
           signal.removeEventListener('abort', abort);
           settle(value);
         };
-      const question: Question = { instanceId, due, signal, answer: settled(resolve), fail: settled(reject) };
+      const question: Question = {
+        instanceId,
+        due,
+        order: (asked += 1),
+        signal,
+        answer: settled(resolve),
+        fail: settled(reject),
+        isOpen: false,
+      };
       function abort(): void {
-        open.delete(question);
+        if (question.isOpen) {
+          question.isOpen = false;
+          open.forget();
+        }
         reject(signal.reason);
       }
       signal.addEventListener('abort', abort, { once: true });

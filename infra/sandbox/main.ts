@@ -90,8 +90,10 @@ async function open(
   progress: (step: string | undefined) => void,
 ): Promise<Sandbox> {
   const systems = await systemsOf(args.system, ground.image, process.cwd());
+  if (args.boot && ground.desk === undefined) throw new Error('There is nothing for a worker to boot from.');
   const sandbox = await startSandbox({
     systems,
+    ...(args.boot && ground.desk !== undefined && { workers: 1, bootWorkers: { layer: ground.desk } }),
     image: ground.image,
     runtime: ground.runtime,
     directory: join(process.cwd(), directory),

@@ -25,10 +25,14 @@ ended() {
 }
 trap 'ended $?' EXIT
 
-# Without WorkerShell the SSM agent is off for good: then there are no sessions and no commands.
+# Without WorkerShell the SSM agent is off for good: then there are no sessions and no commands. An image of one's own may have none,
+# or the one of AWS's download, whose unit is in /etc: systemd masks no unit that is there.
 if [ "$SHELL_ALLOWED" != true ]; then
-  systemctl disable --now amazon-ssm-agent
+  step='switching the SSM agent off'
+  systemctl disable --now amazon-ssm-agent || true
+  rm -f /etc/systemd/system/amazon-ssm-agent.service
   systemctl mask amazon-ssm-agent
+  if systemctl is-active --quiet amazon-ssm-agent; then exit 1; fi
 fi
 
 # In a new stack the endpoints may not be ready yet: try for ten minutes.

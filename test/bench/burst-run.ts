@@ -26,20 +26,21 @@ export interface BurstCost {
 const LONGEST = 3;
 
 /**
- * The earliest time at which all launches can be in service by the quotas alone: each asks for what no join can do without once its
- * node is as far as that, nothing else takes any time, and nothing is asked twice.
+ * The earliest time at which all launches can be in service by the quotas alone: each asks for what no join can do without at once, and
+ * once its node is as far as that; nothing else takes any time, and nothing is asked twice.
  */
 export function floorOf(instanceIds: readonly string[]): number {
   const ready = instanceIds.map(bareMs).toSorted((one, other) => one - other);
   let latest = ready.at(-1) ?? 0;
   for (const { perSecond, burst, least } of QUOTAS) {
+    const early = { asked: 0, tokens: (least.early ?? 0) * ready.length };
     let left = burst;
     let at = 0;
-    for (const asked of ready) {
+    for (const { asked, tokens } of [early, ...ready.map((time) => ({ asked: time, tokens: least.late }))]) {
       const now = Math.max(at, asked);
       left = Math.min(burst, left + ((now - at) / 1000) * perSecond);
-      at = now + (Math.max(0, least - left) / perSecond) * 1000;
-      left = Math.max(0, left - least);
+      at = now + (Math.max(0, tokens - left) / perSecond) * 1000;
+      left = Math.max(0, left - tokens);
     }
     latest = Math.max(latest, at);
   }

@@ -83,7 +83,7 @@ async function simplestLoop(sqs: SQSClient, QueueUrl: string, messages: number):
 async function throughTheCore(sqs: SQSClient, url: string, messages: number): Promise<number> {
   const clock = systemClock;
   const pauses = { firstMs: 2_000, longestMs: 30_000, random: Math.random };
-  const slots = createSlots(SLOTS);
+  const slots = createSlots(SLOTS, clock);
   const done = Promise.withResolvers<void>();
   let ended = 0;
   let joined = 0;

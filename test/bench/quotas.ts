@@ -8,8 +8,13 @@ import type { Quota } from '../support/throttle.ts';
 interface SourcedQuota extends Quota {
   /** The page that says so, or `assumed`. */
   readonly source: string;
-  /** Requests or units of capacity that a join can't do without, where as many joins as possible share each request. */
-  readonly least: number;
+  /** Requests or units of capacity that a join can't do without, where as many joins as possible share each request: */
+  readonly least: {
+    /** before its node is there, */
+    readonly early?: number;
+    /** and once it is. */
+    readonly late: number;
+  };
 }
 
 const ON_DEMAND =
@@ -23,7 +28,8 @@ export const QUOTAS: readonly SourcedQuota[] = [
     perSecond: 100,
     burst: 200,
     source: 'assumed',
-    least: 1,
+    // The heartbeat that proves the token, before anything is done for the action, and the answer.
+    least: { early: 1, late: 1 },
   },
   {
     operations: [
@@ -34,28 +40,28 @@ export const QUOTAS: readonly SourcedQuota[] = [
     perSecond: 20,
     burst: 100,
     source: 'assumed',
-    least: 1 / PER_LOOK,
+    least: { early: 1 / PER_LOOK, late: 0 },
   },
   {
     operations: ['ssm.SendCommand'],
     perSecond: 20,
     burst: 50,
     source: 'assumed',
-    least: 1 / PER_PROBE + 1 / PER_JOIN,
+    least: { late: 1 / PER_PROBE + 1 / PER_JOIN },
   },
   {
     operations: ['ssm.ListCommandInvocations'],
     perSecond: 20,
     burst: 50,
     source: 'assumed',
-    least: 1 / PER_PROBE + 1 / PER_JOIN,
+    least: { late: 1 / PER_PROBE + 1 / PER_JOIN },
   },
   {
     operations: ['ssm.DescribeInstanceInformation'],
     perSecond: 20,
     burst: 50,
     source: 'assumed',
-    least: 1 / PER_LOOK,
+    least: { late: 1 / PER_LOOK },
   },
   {
     operations: ['dynamodb.PutItem', 'dynamodb.TransactWriteItems'],
@@ -63,13 +69,13 @@ export const QUOTAS: readonly SourcedQuota[] = [
     burst: 4_000,
     source: ON_DEMAND,
     // Lease, intention, staged, member, lease given back.
-    least: 5,
+    least: { late: 5 },
   },
   {
     operations: ['dynamodb.GetItem', 'dynamodb.TransactGetItems'],
     perSecond: 12_000,
     burst: 12_000,
     source: ON_DEMAND,
-    least: 0,
+    least: { late: 0 },
   },
 ];

@@ -58,6 +58,11 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     'test/unit/repository/chapters.test.ts',
     'test/sandbox/stack/cloudformation.test.ts',
   ],
+  'test/e2e/boot.test.ts': [
+    'test/sandbox/stack/waiting.test.ts',
+    'test/integration/sandbox/machine.test.ts',
+    'test/infra/stack/set-up.test.ts',
+  ],
   'test/e2e/adversary/nodes.test.ts': ['test/e2e/adversary/node.test.ts', 'test/unit/nodes/contract.test.ts'],
 };
 

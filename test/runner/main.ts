@@ -162,7 +162,7 @@ async function runInNamespace(picked: readonly Picked[], { options }: How): Prom
   }
   const files = picked.flatMap((layer) => layer.files);
   const lanes = ['test/runner/lanes.ts', resultsDirectory, ...files, '--', ...options];
-  const desk = files.some((file) => /chapters/.test(file)) ? ['--desk'] : [];
+  const desk = files.some((file) => /chapters|boot/.test(file)) ? ['--desk'] : [];
   const code = await run([...bootstrap, 'inside', ...desk, process.execPath, ...lanes]);
   const results = await readAll(files);
   return picked.map(({ name, files: own }) => {

@@ -329,7 +329,11 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
 
   return {
     clients(clock) {
-      const served = <T extends object>(service: string, client: T): T => {
+      const served = <T extends object>(
+        service: string,
+        client: T,
+        mode: 'adaptive' | 'standard' = 'adaptive',
+      ): T => {
         const request = async (command: object): Promise<object> => {
           const operation = `${service}.${command.constructor.name.replace(/Command$/, '')}`;
           count(operation);
@@ -340,14 +344,18 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
           }
           return answer(command, clock);
         };
-        const retries = createRetries(clock, () => 0.5);
+        const retries = createRetries(clock, () => 0.5, mode);
         const send = buckets
-          ? (command: object) => retries.run(() => request(command), isThrottled)
+          ? (command: object) =>
+              retries.run(
+                async (attempts) => ({ ...(await request(command)), $metadata: { attempts } }),
+                isThrottled,
+              )
           : request;
         return Object.assign(client, { send });
       };
       return {
-        autoScaling: served('autoscaling', new AutoScalingClient({ region: REGION })),
+        autoScaling: served('autoscaling', new AutoScalingClient({ region: REGION }), 'standard'),
         dynamodb: served('dynamodb', new DynamoDBClient({ region: REGION })),
         sqs: served('sqs', new SQSClient({ region: REGION })),
         ssm: served('ssm', new SSMClient({ region: REGION })),

@@ -148,7 +148,7 @@ export function createFleet(options: FleetOptions = {}): Fleet {
       const pauses = { firstMs: 2_000, longestMs: 30_000, random: () => 0.5 };
       let owners = 0;
       let passwords = 0;
-      const slots = createSlots(each, places);
+      const slots = createSlots(each, clock, places);
       const handler = createHandler({
         expected: { accountId: ACCOUNT, region: REGION },
         admission: {

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../../agent/clock.ts';
-import { createHeap } from './heap.ts';
+import { createHeap } from '../../agent/heap.ts';
 
 /** A process that may be killed for ever or suspended for a while. */
 export interface Process {

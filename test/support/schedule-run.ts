@@ -175,7 +175,7 @@ export async function play(schedule: Schedule, options: PlayOptions = {}): Promi
     const hand: Worker = { process, stop, kill: ended };
     const defect = options.defect ?? {};
     const ports = createPorts({ kernel, cloud, domain, tables, wire, invariants, defect }, hand);
-    const slots = createSlots(SLOTS);
+    const slots = createSlots(SLOTS, clock);
     const handler = createHandler({
       expected: { accountId: ACCOUNT, region: REGION },
       admission: ports.admission,

@@ -117,18 +117,25 @@ function createLimiter(clock: Clock) {
 
 export interface Retries {
   /** Runs the attempt, again where it was refused, and as late as the limiter of its client wants it. */
-  run<T>(attempt: () => Promise<T>, isRefusal: (error: unknown) => boolean): Promise<T>;
+  run<T>(attempt: (attempts: number) => Promise<T>, isRefusal: (error: unknown) => boolean): Promise<T>;
 }
 
+/** What of the limiter a client of the mode `standard` has. */
+const noLimiter = { enter: () => Promise.resolve(), answered: () => undefined };
+
 /** Those of one client. @param random a number from 0 to 1 */
-export function createRetries(clock: Clock, random: () => number): Retries {
-  const limiter = createLimiter(clock);
+export function createRetries(
+  clock: Clock,
+  random: () => number,
+  mode: 'adaptive' | 'standard' = 'adaptive',
+): Retries {
+  const limiter = mode === 'adaptive' ? createLimiter(clock) : noLimiter;
   return {
     async run(attempt, isRefusal) {
       for (let attempts = 1; ; attempts += 1) {
         await limiter.enter();
         try {
-          const answer = await attempt();
+          const answer = await attempt(attempts);
           limiter.answered(false);
           return answer;
         } catch (error) {

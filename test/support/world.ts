@@ -125,7 +125,7 @@ export function createWorld(each = 64): World {
   const firstReceives = new Map<string, number>();
   const world: Omit<World, 'handler'> & { handler?: Handler } = {
     clock,
-    slots: createSlots(each, 8 * each),
+    slots: createSlots(each, clock, 8 * each),
     endings: [],
     log: log.lines,
     effects: [],
@@ -347,7 +347,7 @@ export function createWorld(each = 64): World {
     },
   };
 
-  function workerOf(slots = createSlots(each, 8 * each)): Handler {
+  function workerOf(slots = createSlots(each, clock, 8 * each)): Handler {
     return createHandler({
       expected: {
         accountId: ACCOUNT,

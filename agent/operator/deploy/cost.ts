@@ -21,7 +21,7 @@ const USD = {
   secretRead: 0.000008,
 } as const;
 
-const COUNT = { detailedMetrics: 7, metrics: 8, alarmMetrics: 18, keys: 3, volumeGb: 16, logGb: 1 } as const;
+const COUNT = { detailedMetrics: 7, metrics: 10, alarmMetrics: 21, keys: 3, volumeGb: 16, logGb: 1 } as const;
 
 const INTERFACES = [
   'EndpointAutoScaling',

@@ -5,7 +5,8 @@ import { autoScalingService } from './auto-scaling/service.ts';
 import type { Clock } from '../clock.ts';
 import { trailEvent } from './cloudtrail/trail.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
-import { Instances, type Fleet } from './ec2/instances.ts';
+import { Instances, type Fleet, type Instance } from './ec2/instances.ts';
+import { LaunchTemplates } from './ec2/launch-templates.ts';
 import { ec2Service } from './ec2/service.ts';
 import { stateChange } from './ec2/state-change.ts';
 import { Bus } from './events/bus.ts';
@@ -15,8 +16,10 @@ import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './ke
 import { Keys } from './kms/keys.ts';
 import { LogGroups } from './logs/groups.ts';
 import { logsService } from './logs/service.ts';
+import { metadataHandler, type MetadataParts } from './metadata/service.ts';
 import type { Place } from './place.ts';
 import { Buckets } from './s3/buckets.ts';
+import { openRequest } from './s3/open.ts';
 import { s3Service } from './s3/service.ts';
 import { systemRandom, type Random } from './random.ts';
 import type { Authorize, CallCount, Faults, Witness } from './seams.ts';
@@ -34,6 +37,7 @@ import type { ScriptRunner } from './ssm/runner/run-document.ts';
 import { ssmService } from './ssm/service.ts';
 import { stsService } from './sts/service.ts';
 import { Timers } from './timers.ts';
+import { WaitHandles } from './wait/wait-handles.ts';
 
 export type { Fleet } from './ec2/instances.ts';
 export type { SessionKey, SessionWish } from './key-ring.ts';
@@ -59,6 +63,8 @@ export interface CloudOptions {
   faults?: Faults;
   /** Told what becomes of messages, lifecycle actions and instances. */
   witness?: Witness;
+  /** Whether workers boot here and report that they work. Default: none does, and a stack's wait conditions hold at once. */
+  signalled?: boolean;
   /** Whether the SSM agent of this instance ever registers. Default: it does. */
   registers?: (instanceId: string) => boolean;
   /** From an instance's boot to its registration as a managed node. Default 2,000: an agent's start-up. */
@@ -95,12 +101,21 @@ export interface Cloud {
   readonly topics: Topics;
   readonly bus: Bus;
   readonly buckets: Buckets;
+  readonly launchTemplates: LaunchTemplates;
+  readonly waitHandles: WaitHandles;
   /** A stack makes log groups by hand; what is in them comes by calls. */
   readonly logGroups: LogGroups;
   /** The names of the emulated operations, by service. */
   readonly operations: ReadonlyMap<string, readonly string[]>;
   /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
   resourcePolicies(): ReadonlyMap<string, string | undefined>;
+  /** The instance metadata service, for a server at its address. */
+  metadataHandler(
+    parts: Pick<MetadataParts, 'roleOf' | 'issue'> & {
+      /** The ID of the instance with this address. */
+      readonly instanceAt: (address: string) => string | undefined;
+    },
+  ): RequestListener;
   /** Temporary keys of a role, without asking its trust policy: what an instance or a service is given. */
   issue(wish: SessionWish): SessionKey;
   /** Every verified call so far, by principal and operation. */
@@ -130,6 +145,8 @@ export function createCloud(options: CloudOptions): Cloud {
   const keys = new Keys(place, random);
   const topics = new Topics(place);
   const buckets = new Buckets(timers);
+  const launchTemplates = new LaunchTemplates();
+  const waitHandles = new WaitHandles({ place, timers, random, signalled: options.signalled ?? false });
   const logGroups = new LogGroups(place, timers);
   const witness = options.witness ?? (() => undefined);
   const queues = new Queues({ place, timers, random, witness });
@@ -179,6 +196,7 @@ export function createCloud(options: CloudOptions): Cloud {
       timers,
       random,
       witness,
+      launchData: (template) => launchTemplates.find(template),
       notify: (hook, body) => publisher.publish(hook, body),
       transitionMs: options.transitionMs ?? 200,
       launchBackoffMs: options.launchBackoffMs ?? 5000,
@@ -208,6 +226,7 @@ export function createCloud(options: CloudOptions): Cloud {
     authorize,
     faults: options.faults ?? (() => undefined),
     endpointOf: options.endpointOf ?? (() => undefined),
+    open: (request) => openRequest({ place, buckets, waitHandles }, request),
     answered(call) {
       const event = trailEvent(call, { place, timers, random });
       if (event) bus.put(event);
@@ -225,7 +244,20 @@ export function createCloud(options: CloudOptions): Cloud {
     topics,
     bus,
     buckets,
+    launchTemplates,
+    waitHandles,
     logGroups,
+    metadataHandler: ({ instanceAt, ...rest }) =>
+      metadataHandler({
+        ...rest,
+        place,
+        timers,
+        random,
+        instanceAt(address): Instance | undefined {
+          const id = instanceAt(address);
+          return id === undefined ? undefined : instances.find(id);
+        },
+      }),
     operations: new Map(services.map(({ name, operations }) => [name, [...operations.keys()]])),
     resourcePolicies: () =>
       new Map([

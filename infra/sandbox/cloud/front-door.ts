@@ -6,6 +6,7 @@ import { uuid, type Random } from './random.ts';
 import type { KeyHolder, KeyRing } from './key-ring.ts';
 import type { AnsweredCall, Authorize, CallCount, Fault, Faults } from './seams.ts';
 import type { Answer, Call, Door, Operation, Principal, Requirement, Service } from './service.ts';
+import type { OpenRequest } from './s3/open.ts';
 import { s3Operation } from './s3/service.ts';
 import { scopedService, verifySignature, type SignatureProblem, type SignedRequest } from './signature.ts';
 import type { Timers } from './timers.ts';
@@ -24,6 +25,8 @@ export interface FrontDoorParts {
   faults: Faults;
   /** The VPC's endpoint of a service; undefined where it has none. */
   endpointOf: (service: string) => string | undefined;
+  /** What S3 does for requests that nobody of this account signed; undefined for any other. */
+  open: (request: SignedRequest) => OpenRequest | undefined;
   /** Told every verified call once it is decided. */
   answered: (call: AnsweredCall) => void;
 }
@@ -94,6 +97,8 @@ export class FrontDoor {
   }
 
   async #answer(request: Request, requestId: string, signal: AbortSignal): Promise<Answer | 'lost'> {
+    const open = this.#parts.open(request);
+    if (open) return this.#answerOpen(open, request, requestId);
     const route = this.#route(request);
     if (!route) {
       return {
@@ -167,6 +172,30 @@ export class FrontDoor {
     }
     if (fault?.delayAfterMs) await this.#parts.timers.pause(fault.delayAfterMs, signal);
     return fault?.loseAnswer ? 'lost' : answer;
+  }
+
+  /** A request of S3 that nobody of this account signed: it passes the VPC's endpoint like any other. */
+  async #answerOpen(open: OpenRequest, request: Request, requestId: string): Promise<Answer> {
+    const service = this.#parts.services.find(({ name }) => name === 's3');
+    if (service === undefined) throw new Error('There is no S3.');
+    try {
+      if (request.door === 'vpc' && this.#parts.endpointOf('s3') === undefined)
+        throw new ServiceFailure('Unreachable', 'The VPC has no endpoint of s3.', 503);
+      const anonymous = { name: 'anonymous', arn: 'anonymous', accessKeyId: '' };
+      for (const resource of open.requirement.resources) {
+        const decision = await this.#parts.authorize({
+          principal: anonymous,
+          action: open.requirement.action,
+          resource,
+          context: { 'aws:SecureTransport': 'true', ...this.#way(request, service) },
+        });
+        if (!decision.allowed) throw denied(service, 'Access Denied');
+      }
+      const answer = open.carryOut();
+      return { ...answer, headers: { ...answer.headers, 'x-amz-request-id': requestId } };
+    } catch (error) {
+      return encodeFailure(service, asFailure(error), requestId);
+    }
   }
 
   async #carryOut(route: Route, input: unknown, request: Request, call: Call): Promise<Answer> {

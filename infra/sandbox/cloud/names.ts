@@ -20,5 +20,5 @@ export function nameOf(service: string, region: string): string {
 
 /** The bucket in the name of an address in virtual-hosted style; undefined where a bucket would be in the path. */
 export function bucketIn(host: string): string | undefined {
-  return /^([a-z0-9.-]+)\.s3\.[a-z0-9-]+\.amazonaws\.com$/.exec(host)?.[1];
+  return /^([a-z0-9.-]+)\.s3\.(?:dualstack\.)?[a-z0-9-]+\.amazonaws\.com$/.exec(host)?.[1];
 }

@@ -11,6 +11,8 @@ export interface Arguments {
   readonly system: 'linux' | 'windows' | 'mixed';
   /** Which instances, or what groups are attached for; undefined: a group's, and join and unjoin. */
   readonly story: 'standalone' | 'unjoin-only' | 'join-only' | undefined;
+  /** Whether the worker is an instance that boots by its launch template, not a process. */
+  readonly boot: boolean;
   /** How many workers are started; none when the agent is left to the person. */
   readonly workers: number;
 }
@@ -31,14 +33,23 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report, os, story } = parseCommand<{
+    const { instances, report, os, story, boot } = parseCommand<{
       instances?: number;
       report?: string;
       os: Arguments['system'];
       story?: Arguments['story'];
+      boot?: boolean;
     }>(startCommand(), argv, 'npm start -- --help');
     const usual = story === undefined || os === 'mixed' ? defaultInstances[os] : storyInstances;
-    return { verb, instances: instances ?? usual, report, system: os, story, workers: 1 };
+    return {
+      verb,
+      instances: instances ?? usual,
+      report,
+      system: os,
+      story,
+      boot: boot ?? false,
+      workers: boot ? 0 : 1,
+    };
   }
   const { workers, agent } = parseCommand<{ workers: number; agent: boolean }>(
     sandboxCommand(),
@@ -51,6 +62,7 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
     report: undefined,
     system: 'linux',
     story: undefined,
+    boot: false,
     workers: agent ? workers : 0,
   };
 }
@@ -78,6 +90,12 @@ function startCommand(): Command {
         '--story <name>',
         'instances of no group, or a group that adjoin is asked one thing for (default: a group, to join and to unjoin)',
       ).choices(['standalone', 'unjoin-only', 'join-only']),
+    )
+    .addOption(
+      new Option(
+        '--boot',
+        'the worker is an instance that boots by its launch template, with systemd and dnf (half a minute more; once, the AWS CLI is fetched)',
+      ).conflicts('story'),
     )
     .option('--report <file>', 'also write the result to this file, as JSON');
 }

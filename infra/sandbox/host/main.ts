@@ -39,7 +39,12 @@ async function main(verb: string, rest: readonly string[]): Promise<number> {
   switch (verb) {
     case 'start':
     case 'sandbox':
-      return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], forwards);
+      return inNamespace(
+        [process.execPath, 'infra/sandbox/main.ts', verb, ...rest],
+        forwards,
+        [],
+        parseArguments(verb, rest).boot ? ensureDesk : undefined,
+      );
     case 'chaos':
       return inNamespace([process.execPath, 'infra/sandbox/main.ts', verb, ...rest], [], chaosFiles);
     case 'inside':

@@ -5,8 +5,8 @@ import { basename, join } from 'node:path';
 import { ofItsOwn } from './own-namespace.ts';
 import { mustRun } from '../machine/process.ts';
 
-/** What an operator's desk has and no other machine needs: 150 MB, and half a minute to install. */
-const deskPackages = ['awscli', 'jq'];
+/** What an operator's desk and a worker's image have and no other machine needs: 150 MB, and half a minute to install. */
+const deskPackages = ['awscli', 'curl', 'jq', 'logrotate'];
 
 const cacheDirectory = '.cache';
 const script = join(import.meta.dirname, 'layer.sh');

@@ -4,6 +4,7 @@ import type { Outcome } from '../machine/process.ts';
 import { makeRpmSystem } from '../machine/rpm/rpm-system.ts';
 import { directoriesFor, runPowerShell } from '../machine/windows/run-power-shell.ts';
 import type { Platform } from '../cloud/ec2/instances.ts';
+import type { LaunchData } from '../cloud/ec2/launch-templates.ts';
 import type { MachineSystem } from './systems.ts';
 
 export interface FleetOptions {
@@ -19,12 +20,25 @@ export interface FleetOptions {
   readonly prepare?: (machine: Machine) => Promise<void>;
   /** What the machines of a group are like. Default: what the image has. */
   readonly systemOf?: (group: string | undefined) => MachineSystem | undefined;
+  /** The first process of machines that don't boot with user data. Default: shell. */
+  readonly init?: 'shell' | 'systemd';
+  /** What boots with the user data that it is launched with. Default: nothing, and user data says nothing to any machine. */
+  readonly workers?: () => WorkerImage | undefined;
+}
+
+/** The image of machines that run their user data. */
+export interface WorkerImage {
+  /** What lies over the machine image. */
+  readonly layer: string;
+  /** Makes the machine, which has just booted with systemd, what the image is; at last it begins to run its user data. */
+  begin(machine: Machine): Promise<void>;
 }
 
 export interface Fleet {
   boot(
     instanceId: string,
     group: string | undefined,
+    launch: LaunchData | undefined,
   ): Promise<{ privateIpAddress: string; hostName: string; platform?: Platform }>;
   /** Idempotent. */
   destroy(instanceId: string): Promise<void>;
@@ -36,9 +50,13 @@ export interface Fleet {
   run(instanceId: string, script: Script, signal: AbortSignal): Promise<Outcome>;
   /** The machine of an instance; undefined before it is up and after it is gone. */
   machine(instanceId: string): Machine | undefined;
+  /** The instance with this address; also while it boots. */
+  instanceAt(address: string): string | undefined;
   /** What the machine is like; also after it is gone. Undefined: as the image. */
   systemOf(instanceId: string): MachineSystem | undefined;
   machines(): readonly Machine[];
+  /** Those that booted with user data. */
+  workers(): readonly Machine[];
   close(): Promise<void>;
 }
 
@@ -57,18 +75,20 @@ export function createFleet(options: FleetOptions): Fleet {
   /** An instance is here from the moment its boot begins: what is destroyed early must not come up late. */
   const booting = new Map<string, Promise<Machine>>();
   const up = new Map<string, Machine>();
-  const taken = new Set<string>();
+  /** Instances by address. */
+  const taken = new Map<string, string>();
   const systems = new Map<string, MachineSystem>();
+  const withUserData = new Set<string>();
   /** Machines that are being made like a system of the RPM family; each resolves when that is over. */
   const making = new Set<Promise<void>>();
   let next = 0;
 
-  const takeAddress = (): string => {
+  const takeAddress = (instanceId: string): string => {
     for (;;) {
       const address = addressOf(next);
       next += 1;
       if (!ordinary(address) || taken.has(address)) continue;
-      taken.add(address);
+      taken.set(address, instanceId);
       return address;
     }
   };
@@ -96,8 +116,10 @@ export function createFleet(options: FleetOptions): Fleet {
   };
 
   return {
-    async boot(instanceId, group) {
-      const address = takeAddress();
+    async boot(instanceId, group, launch) {
+      const address = takeAddress(instanceId);
+      const worker = launch?.userData === undefined ? undefined : options.workers?.();
+      if (worker) withUserData.add(instanceId);
       const system = options.systemOf?.(group);
       if (system) systems.set(instanceId, system);
       const powerShell = system?.powerShell;
@@ -109,6 +131,7 @@ export function createFleet(options: FleetOptions): Fleet {
         nameServers: options.nameServers(),
         searchDomain: options.searchDomain,
         onDeath: () => options.onDeath(instanceId),
+        ...(worker ? { init: 'systemd', layer: worker.layer } : { init: options.init ?? 'shell' }),
         ...(powerShell && { shares: directoriesFor(powerShell) }),
       });
       booting.set(instanceId, boot);
@@ -117,7 +140,7 @@ export function createFleet(options: FleetOptions): Fleet {
       if (system?.rpm) making.add(made.promise);
       const machine = await boot
         .then(async (booted) => {
-          await prepare(instanceId, booted);
+          await (worker ? worker.begin(booted) : prepare(instanceId, booted));
           return booted;
         })
         .finally(() => {
@@ -147,8 +170,11 @@ export function createFleet(options: FleetOptions): Fleet {
       return powerShell ? runPowerShell(machine, powerShell, script, signal) : machine.run(script, signal);
     },
     machine: (instanceId) => up.get(instanceId),
+    instanceAt: (address) => taken.get(address),
     systemOf: (instanceId) => systems.get(instanceId),
     machines: () => [...up.values()],
+    workers: () =>
+      [...up].filter(([instanceId]) => withUserData.has(instanceId)).map(([, machine]) => machine),
     async close() {
       await Promise.all([...booting.keys()].map(destroy));
     },

@@ -11,15 +11,30 @@ import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { type Cloud, createCloud, type Faults, type SessionKey, type Witness } from '../cloud/cloud.ts';
+import {
+  type Cloud,
+  createCloud,
+  type Faults,
+  type SessionKey,
+  type SessionWish,
+  type Witness,
+} from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Account, account } from '../stack/account.ts';
+import { awsBuckets } from '../stack/aws-buckets.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
 import { cloudFormationOf } from '../stack/cloudformation/service.ts';
 import { Permissions } from '../stack/permissions.ts';
 import type { ClientConfig } from '../stack/client-config.ts';
-import { deployStack, readStack, type Stack, type StackOptions, unjoinOnlyTag } from '../stack/stack.ts';
+import {
+  agentBucket,
+  deployStack,
+  readStack,
+  type Stack,
+  type StackOptions,
+  unjoinOnlyTag,
+} from '../stack/stack.ts';
 import { type Synthesis, synthesis } from '../stack/synthesis.ts';
 import { type Auditor, createAuditor } from '../story/auditor.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -27,6 +42,7 @@ import { createFleet, type Fleet } from './fleet.ts';
 import { addGroup } from './groups.ts';
 import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
+import { openWorkerWorld, type WorkerWorld } from './worker-world.ts';
 
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
@@ -50,12 +66,16 @@ export interface SandboxOptions {
   readonly heartbeatSeconds?: number;
   /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
   readonly standaloneInstances?: boolean;
-  /** Idle instances in the worker's group; the worker itself is a process. Default 0. */
+  /** Instances in the worker's group: idle ones, while the worker itself is a process, unless they boot. Default 0. */
   readonly workers?: number;
+  /** Lets them boot: by their launch template's user data, under systemd, with their role's keys. Default: they don't. */
+  readonly bootWorkers?: BootWorkers;
   /** In place of the right one in the secret. */
   readonly servicePassword?: string;
   /** Called for each machine before its instance counts as booted. */
   readonly prepareMachine?: (machine: Machine) => Promise<void>;
+  /** The first process of the nodes' machines. Default: shell. */
+  readonly nodes?: 'shell' | 'systemd';
   /** What groups are attached for. Default: join and unjoin. */
   readonly attach?: StackOptions['attach'];
   /** What machines are like, a group for each: the first one's is the stack's. Default: one system, the image's. */
@@ -72,6 +92,13 @@ export interface SandboxOptions {
   readonly describeStacksWaitsMs?: number;
   /** Told what is being waited for. */
   readonly progress?: (step: string) => void;
+}
+
+export interface BootWorkers {
+  /** What lies over the image, as on a desk. */
+  readonly layer: string;
+  /** Called for each worker's machine before it runs its user data. */
+  readonly prepare?: (machine: Machine) => Promise<void>;
 }
 
 export interface Sandbox {
@@ -205,6 +232,8 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     const synthesized = await synthesizing;
 
     progress('AWS endpoint');
+    let world: WorkerWorld | undefined;
+    let workerCount = 0;
     const groups = new Map<string, MachineSystem | undefined>();
     const fleet: Fleet = createFleet({
       image: options.image,
@@ -214,6 +243,8 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       onDeath: (instanceId) => cloud.machineDied(instanceId),
       ...(options.prepareMachine === undefined ? {} : { prepare: options.prepareMachine }),
       systemOf: (group) => groups.get(group ?? ''),
+      workers: () => world,
+      ...(options.nodes === undefined ? {} : { init: options.nodes }),
     });
     undo.push(() => fleet.close());
     const people = account({ accountId }, deployment);
@@ -222,6 +253,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       identities: people.identities,
       trust: people.trust,
       unbound: people.operatorArn,
+      foreign: awsBuckets(region),
       resourcePolicies: () => cloud.resourcePolicies(),
     });
     const cloud: Cloud = createCloud({
@@ -241,6 +273,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
       endpointOf: (service) => permissions.endpointOf(service),
+      signalled: options.bootWorkers !== undefined,
       more: cloudFormationOf({
         permissions,
         cloud: () => cloud,
@@ -255,6 +288,30 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     const vpcServer = createServer((request, response) => cloud.vpcHandler(request, response));
     const vpcEndpoint = await listen(vpcServer, options.vpcPort ?? 0);
     undo.push(() => close(vpcServer));
+
+    if (options.bootWorkers) {
+      const { layer, prepare } = options.bootWorkers;
+      world = await openWorkerWorld({
+        image: options.image,
+        layer,
+        runtime: options.runtime,
+        region,
+        cloud: () => cloud,
+        endpointNames: () => permissions.endpointNames(),
+        agentBucket,
+        prepare,
+        metadata: cloud.metadataHandler({
+          instanceAt: (address) => fleet.instanceAt(address),
+          roleOf: (profile) => permissions.roleOf(profile),
+          issue(instance, roleArn, lifeMs) {
+            workerCount += 1;
+            return cloud.issue(workerSession(instance.id, roleArn, workerCount, lifeMs));
+          },
+        }),
+      });
+      const opened = world;
+      undo.push(() => opened.close());
+    }
 
     // A copy, for the SDK writes notes of its own into what it is given.
     const developer: ClientConfig = { endpoint, region, credentials: { ...developerKey } };
@@ -277,6 +334,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       maximumInstances: options.maximumInstances,
       ...(options.attach === undefined ? {} : { attach: options.attach }),
       ...(options.workers === undefined ? {} : { workers: options.workers }),
+      bootWorkers: options.bootWorkers !== undefined,
       ...(options.standaloneInstances === undefined
         ? {}
         : { standaloneInstances: options.standaloneInstances }),
@@ -301,7 +359,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       account: people,
       synthesis: synthesized,
       async deploy() {
-        progress('stack');
+        progress(options.bootWorkers ? 'stack, until its worker has booted and works' : 'stack');
         return inhabited(await deployStack(stackOptions));
       },
       async withStack(agentFile = synthesized.agentFile) {
@@ -315,15 +373,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       /** Who a worker is to AWS: the session that the instance metadata service would give to its instance. */
       const workerKey = (number: number): SessionKey => {
         const instanceId = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
-        return cloud.issue({
-          name: workerName(number),
-          roleArn: stack.workerRoleArn,
-          sessionName: instanceId,
-          context: {
-            'ec2:RoleDelivery': '2.0',
-            'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`,
-          },
-        });
+        return cloud.issue(workerSession(instanceId, stack.workerRoleArn, number));
       };
       const keys = {
         operator: operatorKey,
@@ -444,6 +494,20 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       };
     }
   }
+}
+
+/** The session that the instance metadata service gives to a worker's instance. @param number as whom its calls are counted */
+function workerSession(instanceId: string, roleArn: string, number: number, lifeMs?: number): SessionWish {
+  return {
+    name: workerName(number),
+    roleArn,
+    sessionName: instanceId,
+    context: {
+      'ec2:RoleDelivery': '2.0',
+      'ec2:SourceInstanceArn': `arn:aws:ec2:${region}:${accountId}:instance/${instanceId}`,
+    },
+    ...(lifeMs === undefined ? {} : { lifeMs }),
+  };
 }
 
 /** How many of `size` the group with this index, from 0 on, gets. */

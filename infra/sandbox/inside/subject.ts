@@ -7,6 +7,7 @@ import type { CallCount } from '../story/summary.ts';
 import { inServiceTimes, lookAtFleet } from '../story/watch.ts';
 import { proveLeft, proveShared } from './command-proofs.ts';
 import { machineChecksOf } from './machine-checks.ts';
+import { serviceOf } from './worker-service.ts';
 import { accountId, isWorker, region, type Sandbox } from './sandbox.ts';
 
 /** What an agent may take to end: its drain (30 s here) and the long poll before it. */
@@ -48,14 +49,14 @@ export function subjectOf(sandbox: Sandbox): Subject {
         const machines = living.flatMap((instanceId) => sandbox.fleet.machine(instanceId) ?? []);
         return leftovers(sandbox.runtime, [
           ...sandbox.domain.controllers.map((controller) => controller.machine),
+          ...sandbox.fleet.workers(),
           ...machines,
         ]);
       },
     },
     look,
     setDesiredCapacity: (size) => sandbox.setDesiredCapacity(size),
-    agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
-    stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
+    ...agentOf(sandbox),
     calls: () => callsOfWorkers(sandbox.cloud.calls()),
     ...(systems.some((system) => system?.powerShell) && { joinMs: windowsJoinMs }),
     ...(groups.length > 1 && {
@@ -63,6 +64,16 @@ export function subjectOf(sandbox: Sandbox): Subject {
       alsoProve: (chapter) => proveMixed(sandbox, chapter),
     }),
     logFile: '.sandbox/agent.log',
+  };
+}
+
+/** The worker: a process, or the service of an instance that has booted. */
+function agentOf(sandbox: Sandbox): Pick<Subject, 'agentDeaths' | 'stopAgent'> {
+  const [booted] = sandbox.fleet.workers();
+  if (booted) return serviceOf(booted, sandbox.agentLogFile);
+  return {
+    agentDeaths: () => sandbox.agents().reduce((total, agent) => total + agent.deaths.length, 0),
+    stopAgent: async () => (await sandbox.agent()?.stop(agentStopLimitMs)) ?? null,
   };
 }
 

@@ -15,6 +15,8 @@ export interface PermissionsOptions {
   readonly identities: ReadonlyMap<string, Identity & { readonly attached?: RegExp }>;
   /** Trust policies of those roles. */
   readonly trust: ReadonlyMap<string, Policy>;
+  /** Policies of buckets that are AWS's own, by ARN. */
+  readonly foreign?: ReadonlyMap<string, Policy>;
   /** ARN of the person at the sandbox: no policy applies, and the calls prove nothing. */
   readonly unbound: string;
   /** Resource policies as calls have left them. */
@@ -71,6 +73,26 @@ export class Permissions {
     )?.ref;
   }
 
+  /** The names that the stack's interface endpoints have for themselves. */
+  endpointNames(): string[] {
+    return this.#resources.flatMap(({ lists }) =>
+      (lists?.['DnsEntries'] ?? []).map((entry) => entry.split(':')[1] ?? ''),
+    );
+  }
+
+  /** The ARN of the role in an instance profile of the stack. */
+  roleOf(instanceProfileArn: string): string | undefined {
+    const profile = this.#resources.find(
+      ({ type, attributes }) =>
+        type === 'AWS::IAM::InstanceProfile' && attributes['Arn'] === instanceProfileArn,
+    );
+    const roles = profile?.properties['Roles'];
+    const name = Array.isArray(roles) ? String(roles[0]) : undefined;
+    return this.#resources.find(({ type, ref }) => type === 'AWS::IAM::Role' && ref === name)?.attributes[
+      'Arn'
+    ];
+  }
+
   readonly authorize: Authorize = async ({ principal, action, resource, context }) => {
     if (principal.arn === this.#options.unbound) return { allowed: true };
     const decision = await this.#now().authorizer.decide({
@@ -93,10 +115,10 @@ export class Permissions {
   }
 
   #collect(live: ReadonlyMap<string, string | undefined>): DeployedPolicies {
-    const { accountId, identities, trust } = this.#options;
+    const { accountId, identities, trust, foreign = [] } = this.#options;
     const stack = deployedPolicies(this.#resources, accountId);
     // What a stack makes of the same name counts: the roles of people may come from one.
-    const resourcePolicies = new Map([...trust, ...stack.resourcePolicies]);
+    const resourcePolicies = new Map([...trust, ...stack.resourcePolicies, ...foreign]);
     for (const [arn, text] of live) {
       const name = resourcePolicies.get(arn)?.name ?? arn;
       if (text === undefined) resourcePolicies.delete(arn);

@@ -2,12 +2,15 @@
 import {
   CloudFormationClient,
   CreateChangeSetCommand,
-  DescribeStackEventsCommand,
   DescribeStacksCommand,
   ExecuteChangeSetCommand,
+  paginateDescribeStackEvents,
+  type StackEvent,
 } from '@aws-sdk/client-cloudformation';
 import type { Buckets } from '../cloud/s3/buckets.ts';
+import { nameOf } from '../cloud/names.ts';
 import type { ClientConfig } from './client-config.ts';
+import { askByName } from './cloudformation/parts.ts';
 import { TemplateError } from './template.ts';
 
 export interface StackWish {
@@ -15,6 +18,8 @@ export interface StackWish {
   /** As text. */
   readonly template: string;
   readonly parameters: Readonly<Record<string, string>>;
+  /** Deploys under AWS's own names: what the stack's resources are called by, such as a queue, leads there. Default: at the endpoint. */
+  readonly byName?: boolean;
 }
 
 const bucket = 'sandbox-templates';
@@ -23,20 +28,22 @@ const pollMs = 20;
 
 /** @throws TemplateError with the reason of the first resource that could not be made */
 export async function putStack(
-  { name, template, parameters }: StackWish,
+  { name, template, parameters, byName = false }: StackWish,
   deployer: ClientConfig,
   buckets: Buckets,
 ): Promise<void> {
   if (!buckets.names().includes(bucket)) buckets.create(bucket);
   const { key } = buckets.put(bucket, `${name}.json`, Buffer.from(template), 'application/json');
   const client = new CloudFormationClient({ ...deployer, maxAttempts: 1 });
+  if (byName) askByName(client, nameOf('cloudformation', deployer.region));
+  const origin = byName ? `https://${nameOf('s3', deployer.region)}` : deployer.endpoint;
   const at = { StackName: name, ChangeSetName: 'sandbox' };
   try {
     await client.send(
       new CreateChangeSetCommand({
         ...at,
         ChangeSetType: 'CREATE',
-        TemplateURL: `${deployer.endpoint}/${bucket}/${key}`,
+        TemplateURL: `${origin}/${bucket}/${key}`,
         Capabilities: ['CAPABILITY_NAMED_IAM'],
         Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
           ParameterKey,
@@ -62,8 +69,10 @@ async function failure(
   StackName: string,
   status: string,
 ): Promise<TemplateError> {
-  const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName }));
-  const failed = StackEvents.findLast(({ ResourceStatus }) => ResourceStatus === 'CREATE_FAILED');
+  let failed: StackEvent | undefined;
+  // The newest come first: what failed first is on the last page that has any.
+  for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName }))
+    failed = StackEvents.findLast(({ ResourceStatus }) => ResourceStatus === 'CREATE_FAILED') ?? failed;
   return new TemplateError(
     `${StackName} is ${status}: ${failed?.LogicalResourceId}: ${failed?.ResourceStatusReason}`,
   );

@@ -23,7 +23,10 @@ export interface Target {
   readonly accountId: string;
   readonly clients: DeployerClients;
   /** Services that take no calls here. */
-  readonly cloud: Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets' | 'logGroups'>;
+  readonly cloud: Pick<
+    Cloud,
+    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'waitHandles'
+  >;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
   /** Lower-case hexadecimal digits, as IDs end in. */

@@ -41,8 +41,10 @@ export interface StackOptions {
   readonly caFile: string;
   readonly directoryCidr: string;
   readonly maximumInstances: number;
-  /** Instances of the worker's group. They are idle: the worker of the sandbox is a process. Default 0. */
+  /** Instances of the worker's group. Unless they boot, they are idle: the worker of the sandbox is a process. Default 0. */
   readonly workers?: number;
+  /** Whether they boot with the user data of their launch template. Default: they do not. */
+  readonly bootWorkers?: boolean;
   /** Whether instances of no group are joined and unjoined as well. Default: they are not. */
   readonly standaloneInstances?: boolean;
   /** Heartbeat timeout of both hooks. */
@@ -87,6 +89,8 @@ const intervals: AgentConfig = {
 };
 
 const autoScalingGroup = 'fleet';
+/** Of the agent's file. */
+export const agentBucket = 'sandbox-agent';
 
 /** By it a group whose instances others join asks for their removal. Only administrators may set it. */
 export const unjoinOnlyTag = { Key: 'adjoin:UnjoinOnly', Value: 'true', PropagateAtLaunch: false } as const;
@@ -95,8 +99,15 @@ export const unjoinOnlyTag = { Key: 'adjoin:UnjoinOnly', Value: 'true', Propagat
 export async function deployStack(options: StackOptions): Promise<Stack> {
   const { cloud, deployment } = options;
   const administrator = administratorOf(options);
+  const { template, agentFile } = options.synthesis;
+  if (options.bootWorkers) await uploadAgent(cloud, template, agentFile);
   await putStack(
-    { name: deployment, template: options.synthesis.template, parameters: await parametersOf(options) },
+    {
+      name: deployment,
+      template,
+      parameters: await parametersOf(options),
+      byName: options.bootWorkers ?? false,
+    },
     administrator,
     cloud.buckets,
   );
@@ -139,6 +150,14 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
   return readStack(options, administrator);
 }
 
+/** Puts the agent where its workers fetch it, as a person does before the deployment. */
+async function uploadAgent({ buckets }: Cloud, template: string, agentFile: string): Promise<void> {
+  const { Parameters }: { Parameters: { AgentKey: { Default: string } } } = JSON.parse(template);
+  if (buckets.names().includes(agentBucket)) return;
+  buckets.create(agentBucket);
+  buckets.put(agentBucket, Parameters.AgentKey.Default, await readFile(agentFile), 'text/javascript');
+}
+
 /** Who deploys, puts the credential and attaches groups. */
 function administratorOf({ place, cloud, account, deployer }: StackOptions): ClientConfig {
   return {
@@ -168,11 +187,13 @@ export async function readStack(
     queueUrl: options.vpcEndpoint + new URL(queueUrl).pathname,
     directory: { caFile: options.caFile },
   };
+  /** A queue's address leads to the sandbox only for those who are told AWS's names. */
+  const queue = (url: string) => options.deployer.endpoint + new URL(url).pathname;
   return {
     deployment,
     autoScalingGroup,
-    queueUrl,
-    deadLetterQueueUrl: output('DeadLetterQueueUrl'),
+    queueUrl: queue(queueUrl),
+    deadLetterQueueUrl: queue(output('DeadLetterQueueUrl')),
     table: output('TableName'),
     secretId: output('SecretArn'),
     workerRoleArn: output('WorkerRoleArn'),
@@ -227,7 +248,7 @@ async function parametersOf(options: StackOptions): Promise<Record<string, strin
     DirectoryCaBase64: (await readFile(options.caFile)).toString('base64'),
     AdministratorArns: account.administratorRoleArn,
     BreakGlassRoleArn: account.breakGlassRoleArn,
-    AgentBucket: 'sandbox-agent',
+    AgentBucket: agentBucket,
     OperatorNetworks: '127.0.0.0/8',
     WorkerCount: String(options.workers ?? 0),
     StandaloneInstances: String(options.standaloneInstances ?? false),

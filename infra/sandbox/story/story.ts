@@ -31,7 +31,7 @@ export interface Subject {
   look(): Promise<Sighting>;
   setDesiredCapacity(size: number): Promise<void>;
   /** How often the agent died by itself. */
-  agentDeaths(): number;
+  agentDeaths(): number | Promise<number>;
   /** Sends SIGTERM to the agent and waits for its end; null when it had to be killed. */
   stopAgent(): Promise<Ending | null>;
   /** Calls that the worker made, by operation. */
@@ -237,7 +237,7 @@ export async function tellStory(
 
   async function tellEnd(): Promise<Chapter> {
     const chapterStart = clock.now();
-    const deaths = subject.agentDeaths();
+    const deaths = await subject.agentDeaths();
     const proof = agentProof(deaths, await subject.stopAgent());
     // The agent writes down that it answered only after it answered: the last steps are in the ledger now.
     await watch.refresh();

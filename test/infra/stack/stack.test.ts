@@ -459,8 +459,14 @@ describe('workers', () => {
     expect(shell.map(({ Condition }) => Condition)).toEqual(['WorkerShellIs']);
   });
 
+  const policies = () => propertiesOf(template, 'AWS::AutoScaling::ScalingPolicy');
+  const filterOf = (metric: string) =>
+    propertiesOf(template, 'AWS::Logs::MetricFilter').find(({ MetricTransformations }) =>
+      JSON.stringify(MetricTransformations).includes(`"MetricName":"${metric}"`),
+    );
+
   test('come and go with the backlog of each', () => {
-    expect(propertiesOf(template, 'AWS::AutoScaling::ScalingPolicy')).toContainEqual(
+    expect(policies()).toContainEqual(
       expect.objectContaining({
         PolicyType: 'TargetTrackingScaling',
         TargetTrackingConfiguration: expect.objectContaining({
@@ -471,6 +477,58 @@ describe('workers', () => {
           }),
         }),
       }),
+    );
+  });
+
+  test('come and go with what each works on, which each of them tells by itself', () => {
+    const { MetricTransformations } = filterOf('BusyPercent') ?? {};
+    // A default would count as one more worker that has nothing to do.
+    expect(MetricTransformations).toEqual([expect.not.objectContaining({ DefaultValue: expect.anything() })]);
+    const { MetricNamespace, MetricName } = Object(MetricTransformations)[0];
+    expect(policies()).toContainEqual(
+      expect.objectContaining({
+        PolicyType: 'TargetTrackingScaling',
+        TargetTrackingConfiguration: {
+          TargetValue: 60,
+          CustomizedMetricSpecification: { Namespace: MetricNamespace, MetricName, Statistic: 'Average' },
+        },
+      }),
+    );
+  });
+
+  test('come when an action has waited for a worker for long, and no alarm of them ends one', () => {
+    const { MetricTransformations } = filterOf('LongestWait') ?? {};
+    const { MetricNamespace, MetricName } = Object(MetricTransformations)[0];
+    const [id = '', policy] =
+      Object.entries(resources).find(([, { Properties }]) => Properties?.['PolicyType'] === 'StepScaling') ??
+      [];
+    expect(policy?.Properties['StepAdjustments']).toEqual([
+      { MetricIntervalLowerBound: 0, MetricIntervalUpperBound: 240, ScalingAdjustment: 1 },
+      { MetricIntervalLowerBound: 240, ScalingAdjustment: 2 },
+    ]);
+    expect(alarmNamed('long-wait')?.Properties).toMatchObject({
+      AlarmActions: [{ Ref: id }],
+      Threshold: 60,
+      TreatMissingData: 'notBreaching',
+      Metrics: [
+        {
+          MetricStat: {
+            Metric: { Namespace: MetricNamespace, MetricName },
+            Stat: 'Maximum',
+          },
+        },
+      ],
+    });
+  });
+
+  test("are not scaled by the queue's oldest message: it may be one that waits for its node", () => {
+    const scaling = JSON.stringify([policies(), alarmNamed('long-wait')]);
+    expect(scaling).not.toContain('ApproximateAgeOfOldestMessage');
+  });
+
+  test('that start count as capacity, until they can have taken their part', () => {
+    expect(propertiesOf(template, 'AWS::AutoScaling::AutoScalingGroup')).toContainEqual(
+      expect.objectContaining({ DefaultInstanceWarmup: 300 }),
     );
   });
 
@@ -704,11 +762,16 @@ describe('notices', () => {
     expect(source('post-join.ts')).toContain("log.error('post-join document failed', {");
     expect(source('../sweep/sweep.ts')).toContain("log.error('sweep halted', {");
     expect(source('handler.ts')).toContain("log.info('join timed', { seconds })");
+    expect(source('load.ts')).toContain("log.info('worker load', {");
+    for (const value of ['busyPercent', 'longestWaitSeconds'])
+      expect(source('load.ts')).toContain(`      ${value}: `);
     expect(source('dispose.ts')).toContain("('message deleted without work', { error })");
     const patterns = ofType(template, 'AWS::Logs::MetricFilter').map(
       ({ Properties }) => Properties['FilterPattern'],
     );
     expect(patterns).toEqual([
+      '{ $.event = "worker load" }',
+      '{ $.event = "worker load" }',
       '{ $.ending = "abandoned" || $.ending = "held" }',
       '{ $.event = "*owed to the sweep" }',
       '{ $.event = "command cancelled" }',

@@ -53,6 +53,8 @@ export async function startBench(
     terminateHookAfterAbandon?: boolean;
     witness?: Witness;
     registers?: (instanceId: string) => boolean;
+    /** Whether a stack's wait conditions wait. */
+    signalled?: boolean;
     /** Told of the resources of stacks. */
     onCreated?: (resource: DeployedResource) => void;
     onDeleted?: (resource: DeployedResource) => void;
@@ -75,8 +77,8 @@ export async function startBench(
       { name: 'worker', ...keys.worker, arn: `arn:aws:iam::${accountId}:role/worker` },
     ],
     fleet: {
-      async boot(instanceId, group) {
-        const booting = (await options.boot?.(instanceId, group)) ?? {
+      async boot(instanceId, group, launch) {
+        const booting = (await options.boot?.(instanceId, group, launch)) ?? {
           privateIpAddress: `10.77.1.${booted.length + 1}`,
           hostName: `host-${booted.length + 1}`,
         };
@@ -116,6 +118,7 @@ export async function startBench(
     ...(options.faults ? { faults: options.faults } : {}),
     ...(options.witness ? { witness: options.witness } : {}),
     ...(options.registers ? { registers: options.registers } : {}),
+    ...(options.signalled === undefined ? {} : { signalled: options.signalled }),
     ...(options.endpointOf ? { endpointOf: options.endpointOf } : {}),
     ...(options.terminateHookAfterAbandon === undefined
       ? {}

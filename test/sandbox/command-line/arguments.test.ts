@@ -10,6 +10,7 @@ describe('the command line of the sandbox', () => {
       report: undefined,
       system: 'linux',
       story: undefined,
+      boot: false,
       workers: 1,
     });
     expect(parseArguments('start', ['--instances', '12', '--report', 'run.json'])).toMatchObject({

@@ -35,6 +35,7 @@ describe('the queue', () => {
               ApproximateReceiveCount: '3',
               ApproximateFirstReceiveTimestamp: '1767225600000',
               SenderId: 'AROA1:me',
+              SentTimestamp: '1767225500000',
             },
           },
           {},
@@ -51,6 +52,7 @@ describe('the queue', () => {
         receiveCount: 3,
         senderId: 'AROA1:me',
         firstReceivedAt: 1_767_225_600_000,
+        sentAt: 1_767_225_500_000,
       },
       { messageId: '', receiptHandle: '', body: '', receiveCount: 1, senderId: '' },
     ]);
@@ -63,6 +65,7 @@ describe('the queue', () => {
         'ApproximateReceiveCount',
         'ApproximateFirstReceiveTimestamp',
         'SenderId',
+        'SentTimestamp',
       ],
     };
     expect(asked(endpoint)).toEqual([

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { createSlots, type Place, type Slots } from '../../../agent/lifecycle/slots.ts';
 import type { Transition } from '../../../agent/terms.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import { createWorld, INSTANCE, type World } from '../../support/world.ts';
 
 const EACH = 2;
@@ -9,9 +10,11 @@ const EACH = 2;
 const PLACES = 8 * EACH;
 const open = new AbortController().signal;
 
+let clock: VirtualClock;
 let slots: Slots;
 beforeEach(() => {
-  slots = createSlots(EACH, PLACES);
+  clock = createVirtualClock();
+  slots = createSlots(EACH, clock, PLACES);
 });
 
 function enter(transition: Transition = 'launching', group = 'fleet', deadline?: number): Place {
@@ -108,13 +111,13 @@ describe('slots that several groups want', () => {
   }
 
   test('are not all taken by one of them: an eighth stays free', async () => {
-    slots = createSlots(64);
+    slots = createSlots(64, clock);
     expect(await crowd('broken', 1_000)).toHaveLength(56);
     expect(await crowd('healthy', 4)).toHaveLength(4);
   });
 
   test('go to the group that has fewest, however long others have waited', async () => {
-    slots = createSlots(8);
+    slots = createSlots(8, clock);
     const working = await crowd('broken', 1_000);
     expect(working).toHaveLength(7);
     await crowd('other', 1);
@@ -153,6 +156,36 @@ describe('room', () => {
     expect(slots.enter({ transition: 'launching', group: 'fleet' })).toBeUndefined();
     places[0]?.leave();
     expect(slots.enter({ transition: 'launching', group: 'fleet' })).toBeDefined();
+  });
+});
+
+describe('the load', () => {
+  test('is nothing where nothing is', () => {
+    expect(slots.load()).toEqual({ working: 0, waiting: 0, here: 0, busy: 0, waitingSince: undefined });
+  });
+
+  test('counts what works, what waits for a slot, and since when', async () => {
+    const [first, second] = [enter(), enter('launching', 'other')];
+    await first.take(open);
+    await second.take(open);
+    void enter().take(open);
+    const began = clock.now();
+    clock.skip(5_000);
+    void enter('launching', 'other').take(open);
+    enter('terminating');
+    expect(slots.load()).toEqual({ working: 2, waiting: 2, here: 5, busy: 1, waitingSince: began });
+    first?.leave();
+    expect(slots.load()).toEqual({ working: 2, waiting: 1, here: 4, busy: 1, waitingSince: began + 5_000 });
+  });
+
+  test('is that of the kind which has more to do: launches do not wait for the slots of terminations', async () => {
+    await enter('terminating').take(open);
+    expect(slots.load().busy).toBe(1 / 2);
+  });
+
+  test('is high also where actions without a slot fill all places', () => {
+    for (let count = 0; count < PLACES; count += 1) enter('launching');
+    expect(slots.load()).toMatchObject({ working: 0, waiting: 0, busy: 1, waitingSince: undefined });
   });
 });
 

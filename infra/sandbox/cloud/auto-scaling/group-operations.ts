@@ -62,8 +62,11 @@ async function createGroup(
 }
 
 function updateGroup({ groups }: AutoScalingParts, input: UpdateAutoScalingGroupCommandInput): void {
+  const group = groups.get(input.AutoScalingGroupName);
+  // Only launches after this one are of it.
+  group.launchTemplate = launchTemplate(input) ?? group.launchTemplate;
   groups.resize(
-    groups.get(input.AutoScalingGroupName),
+    group,
     {
       ...(input.MinSize === undefined ? {} : { least: input.MinSize }),
       ...(input.MaxSize === undefined ? {} : { most: input.MaxSize }),
@@ -133,7 +136,9 @@ function describeActivities(
   return { Activities: given.items.map(activityShape), NextToken: given.next };
 }
 
-function launchTemplate(input: CreateAutoScalingGroupCommandInput): Group['launchTemplate'] {
+function launchTemplate(
+  input: Pick<CreateAutoScalingGroupCommandInput, 'LaunchTemplate' | 'MixedInstancesPolicy'>,
+): Group['launchTemplate'] {
   const given =
     input.LaunchTemplate ?? input.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification;
   return given && { id: given.LaunchTemplateId, name: given.LaunchTemplateName, version: given.Version };

@@ -1,4 +1,5 @@
 import type { Instance, Instances } from '../ec2/instances.ts';
+import type { LaunchData } from '../ec2/launch-templates.ts';
 import { ServiceFailure } from '../failure.ts';
 import { groupName } from '../limits/auto-scaling.ts';
 import { enforce } from '../limits/limit.ts';
@@ -86,7 +87,7 @@ export interface Group {
   readonly members: Map<string, Member>;
   readonly activities: Activity[];
   readonly zones: readonly string[];
-  readonly launchTemplate: LaunchTemplate | undefined;
+  launchTemplate: LaunchTemplate | undefined;
   readonly subnets: string | undefined;
   least: number;
   most: number;
@@ -112,6 +113,8 @@ export interface GroupsOptions {
   /** Sends a body to a hook's target as the hook's role; false when that did not work. */
   notify: (hook: LifecycleHook, body: string) => Promise<boolean>;
   witness: Witness;
+  /** What a launch template says; undefined where it is not known. */
+  launchData: (template: LaunchTemplate) => LaunchData | undefined;
   /** How long an instance is seen in a `:Proceed` state. */
   transitionMs: number;
   /** Wait after a first failed launch; doubles up to a hundredfold. */
@@ -442,7 +445,9 @@ export class Groups {
     const tags = new Map([['aws:autoscaling:groupName', group.name]]);
     for (const [key, tag] of group.tags) if (tag.propagate) tags.set(key, tag.value);
     const zone = group.zones[group.members.size % group.zones.length] ?? `${this.#options.place.region}a`;
-    const instance = this.#instances.launch(tags, zone);
+    const { launchTemplate } = group;
+    const launch = launchTemplate && this.#options.launchData(launchTemplate);
+    const instance = this.#instances.launch(tags, zone, launch);
     const activity = this.#record(group, `Launching a new EC2 instance: ${instance.id}`, cause);
     const member: Member = {
       instance,

@@ -1,6 +1,7 @@
 import { ServiceFailure } from '../failure.ts';
 import { hexDigits, type Random } from '../random.ts';
 import type { Timers } from '../timers.ts';
+import type { LaunchData } from './launch-templates.ts';
 
 /*
  * An instance: states, transitions, and who takes each.
@@ -30,10 +31,14 @@ const debian: Platform = { type: 'Linux', name: 'Debian GNU/Linux', version: '12
 
 /** What makes and unmakes the machines. */
 export interface Fleet {
-  /** @param group that the instance is launched for, if any */
+  /**
+   * @param group that the instance is launched for, if any
+   * @param launch what its launch template says, if it is known
+   */
   boot(
     instanceId: string,
     group: string | undefined,
+    launch: LaunchData | undefined,
   ): Promise<{ privateIpAddress: string; hostName: string; platform?: Platform | undefined }>;
   destroy(instanceId: string): Promise<void>;
   reboot(instanceId: string): Promise<void>;
@@ -46,6 +51,8 @@ export interface Instance {
   readonly tags: Map<string, string>;
   readonly launchedAt: Date;
   readonly zone: string;
+  /** Of its launch template, if it is known. */
+  readonly launch: LaunchData | undefined;
   state: InstanceState;
   reason: string;
   privateIpAddress: string | undefined;
@@ -102,12 +109,13 @@ export class Instances {
   }
 
   /** Starts an instance; its boot goes on by itself. */
-  launch(tags: ReadonlyMap<string, string>, zone: string): Instance {
+  launch(tags: ReadonlyMap<string, string>, zone: string, launch?: LaunchData): Instance {
     const instance: Instance = {
       id: `i-${hexDigits(this.#random, 17)}`,
       tags: new Map(tags),
       launchedAt: this.#timers.date(),
       zone,
+      launch,
       state: 'pending',
       reason: '',
       privateIpAddress: undefined,
@@ -249,7 +257,8 @@ export class Instances {
 
   async #boot(instance: Instance): Promise<void> {
     try {
-      const booted = await this.#fleet.boot(instance.id, instance.tags.get('aws:autoscaling:groupName'));
+      const group = instance.tags.get('aws:autoscaling:groupName');
+      const booted = await this.#fleet.boot(instance.id, group, instance.launch);
       instance.privateIpAddress = booted.privateIpAddress;
       instance.hostName = booted.hostName;
       instance.platform = booted.platform ?? debian;

@@ -1,5 +1,5 @@
 /**
- * S3 as far as files go up and come down: REST, with the bucket in the path or, at AWS's own names, in the host's. A body comes whole, in one request; parts (files of more than 8 MB) and presigned addresses are not taken.
+ * S3 as far as files go up and come down: REST, with the bucket in the path or, at AWS's own names, in the host's. A body comes whole, in one request; parts (files of more than 8 MB) are not taken, and of presigned addresses only those in `open.ts`.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
 import { createHash } from 'node:crypto';

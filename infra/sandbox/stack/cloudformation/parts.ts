@@ -5,7 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { HttpRequest } from '@smithy/core/protocols';
 import type { MiddlewareStack } from '@smithy/types';
-import type { Cloud, ServiceParts } from '../../cloud/cloud.ts';
+import type { ServiceParts } from '../../cloud/cloud.ts';
 import { ServiceFailure } from '../../cloud/failure.ts';
 import { isAwsName, nameOf } from '../../cloud/names.ts';
 import { hexDigits } from '../../cloud/random.ts';
@@ -21,7 +21,7 @@ import type { Stacks } from './stacks.ts';
 export interface Engine {
   readonly types: ResourceTypes;
   /** Services that take no calls here. */
-  readonly cloud: () => Pick<Cloud, 'keys' | 'topics' | 'bus' | 'buckets' | 'logGroups'>;
+  readonly cloud: () => Target['cloud'];
   /** Resources of all stacks that are only remembered. */
   readonly remembered: Set<string>;
   /** The address of the sandbox for its own calls. */
@@ -79,7 +79,7 @@ export function toRead(source: TemplateSource): Requirement[] {
 }
 
 /** Before it is signed, a request gets the name that it is to be answered under. */
-function askByName<Input extends object, Output extends object>(
+export function askByName<Input extends object, Output extends object>(
   { middlewareStack }: { readonly middlewareStack: MiddlewareStack<Input, Output> },
   name: string,
 ): void {

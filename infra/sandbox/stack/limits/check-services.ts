@@ -17,6 +17,7 @@ import {
   tablePolicy,
   topicPolicy,
 } from '../../cloud/limits/resource-policies.ts';
+import { brokenBy, scalingPolicies, type Step } from '../../cloud/limits/scaling-policies.ts';
 import { checkQueuePolicy, queueName, queueNumbers, sqsPolicy } from '../../cloud/limits/sqs.ts';
 import { documentBytes, documentName, documentPrefix } from '../../cloud/limits/ssm.ts';
 import { isList, isMap, scalar, type Json, type JsonMap } from '../template.ts';
@@ -43,6 +44,7 @@ const measures: Readonly<Record<string, Measure>> = {
     [hookLimits.ofGroup, listLength(given['LifecycleHookSpecificationList'])],
   ],
   'AWS::AutoScaling::LifecycleHook': (given) => hooks(given, ''),
+  'AWS::AutoScaling::ScalingPolicy': (given) => scaling(given),
   'AWS::DynamoDB::Table': (given) => [
     ...texts(tableName, given, 'TableName'),
     ...texts(tablePolicy, given, 'ResourcePolicy/PolicyDocument'),
@@ -124,6 +126,7 @@ export const serviceLimits: readonly Limit[] = [
   ...Object.values(topicPolicy),
   ...Object.values(sqsPolicy),
   ...Object.values(queueNumbers),
+  ...Object.values(scalingPolicies),
   groupName,
   tableName,
   tablePolicy,
@@ -177,6 +180,38 @@ function hooks(given: JsonMap, path: string): Measured[] {
       Number(value),
     ]),
     ...texts(hookLimits.metadata, given, `${path}NotificationMetadata`),
+  ];
+}
+
+const bound = (value: Json | undefined): number | undefined =>
+  value === undefined ? undefined : Number(value);
+
+function scaling(given: JsonMap): Measured[] {
+  const { PolicyType, AdjustmentType, StepAdjustments } = given;
+  if (PolicyType === 'TargetTrackingScaling') {
+    const metrics = valuesAt(
+      given,
+      'TargetTrackingConfiguration/CustomizedMetricSpecification/Metrics/*',
+    ).map(({ value }) => value);
+    // What is not said returns data.
+    const returned = metrics.filter(
+      (metric) => isMap(metric) && scalar(metric['ReturnData'] ?? true, 'ReturnData') !== 'false',
+    );
+    return metrics.length > 0 ? [[scalingPolicies.tracked, returned.length]] : [];
+  }
+  if (PolicyType !== 'StepScaling') return [];
+  const steps = (isList(StepAdjustments) ? StepAdjustments : []).filter(isMap).map((step): Step => ({
+    lower: bound(step['MetricIntervalLowerBound']),
+    upper: bound(step['MetricIntervalUpperBound']),
+  }));
+  const { joints, unbounded, lowerEnd, upperEnd } = brokenBy(steps);
+  return [
+    [scalingPolicies.steps, steps.length],
+    [scalingPolicies.adjustment, AdjustmentType === undefined ? 0 : 1],
+    [scalingPolicies.unbounded, unbounded],
+    [scalingPolicies.joints, joints],
+    [scalingPolicies.lowerEnd, lowerEnd],
+    [scalingPolicies.upperEnd, upperEnd],
   ];
 }
 

@@ -51,6 +51,8 @@ export const schemas: Readonly<Record<string, Constraints>> = {
   },
   'AWS::AutoScaling::ScalingPolicy': {
     PolicyType: { enum: ['PredictiveScaling', 'SimpleScaling', 'StepScaling', 'TargetTrackingScaling'] },
+    AdjustmentType: { enum: ['ChangeInCapacity', 'ExactCapacity', 'PercentChangeInCapacity'] },
+    MetricAggregationType: { enum: ['Minimum', 'Maximum', 'Average'] },
   },
   'AWS::CloudWatch::Alarm': {
     AlarmDescription: { maxLength: 1024 },

@@ -34,6 +34,7 @@ export const autoScaling: ResourceTypes = {
     inert: [
       'HealthCheckType',
       'HealthCheckGracePeriod',
+      'DefaultInstanceWarmup',
       'MaxInstanceLifetime',
       'MetricsCollection',
       'NewInstancesProtectedFromScaleIn',

@@ -1,6 +1,7 @@
 import type { ResourceTypes } from '../resource-type.ts';
 import { autoScaling } from './auto-scaling.ts';
 import { dynamoDb } from './dynamodb.ts';
+import { ec2 } from './ec2.ts';
 import { events } from './events.ts';
 import { kms } from './kms.ts';
 import { logs } from './logs.ts';
@@ -10,11 +11,13 @@ import { secretsManager } from './secrets-manager.ts';
 import { sns } from './sns.ts';
 import { sqs } from './sqs.ts';
 import { ssm } from './ssm.ts';
+import { waiting } from './waiting.ts';
 
 /** Every type of resource that the sandbox can make. */
 export const resourceTypes: ResourceTypes = {
   ...autoScaling,
   ...dynamoDb,
+  ...ec2,
   ...events,
   ...kms,
   ...logs,
@@ -24,4 +27,5 @@ export const resourceTypes: ResourceTypes = {
   ...sns,
   ...sqs,
   ...ssm,
+  ...waiting,
 };

@@ -92,19 +92,6 @@ export const remembered: ResourceTypes = {
   ),
   'AWS::SNS::TopicPolicy': named('Id'),
   'AWS::SNS::Subscription': named('Id', ['Endpoint', 'Protocol', 'TopicArn']),
-  'AWS::CloudFormation::WaitConditionHandle': remember(({ madeUpName }, { region }) => ({
-    ref: `https://cloudformation-waitcondition-${region}.s3.${region}.amazonaws.com/${madeUpName}?Signature=emulated`,
-    attributes: {},
-  })),
-  // Workers of the launch template don't boot here: what waits for one to report waits no time.
-  'AWS::CloudFormation::WaitCondition': remember(
-    (wanted) => ({ ref: nameOf(wanted, 'Handle'), attributes: {} }),
-    [],
-    // "Update requires: Updates are not supported.", of each of its properties.
-    () => {
-      throw new TemplateError('Update to resource type AWS::CloudFormation::WaitCondition is not supported.');
-    },
-  ),
   'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId', ['GroupDescription', 'GroupName', 'VpcId']),
   'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id', 'all'),
   'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id', 'all'),
@@ -122,21 +109,6 @@ export const remembered: ResourceTypes = {
       };
     },
     ['ServiceName', 'VpcEndpointType', 'VpcId'],
-  ),
-  'AWS::EC2::LaunchTemplate': remember(
-    (_wanted, { hex }) => {
-      const id = `lt-${hex(17)}`;
-      return {
-        ref: id,
-        attributes: { LaunchTemplateId: id, LatestVersionNumber: '1', DefaultVersionNumber: '1' },
-      };
-    },
-    ['LaunchTemplateName'],
-    // Its update makes another version of it.
-    ({ ref, attributes }) => {
-      const version = Number(attributes['LatestVersionNumber']) + 1;
-      return { ref, attributes: { ...attributes, LatestVersionNumber: String(version) } };
-    },
   ),
   'AWS::AutoScaling::ScalingPolicy': remember(
     (wanted, { region, accountId }) => {

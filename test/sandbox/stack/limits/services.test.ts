@@ -56,6 +56,29 @@ const groupWithHooks = (count: number) =>
   one('AWS::AutoScaling::AutoScalingGroup', { LifecycleHookSpecificationList: many(count, () => ({})) });
 const userData = (bytes: number) =>
   one('AWS::EC2::LaunchTemplate', { LaunchTemplateData: { UserData: { 'Fn::Base64': 'x'.repeat(bytes) } } });
+const stepped = (StepAdjustments: readonly (readonly (number | undefined)[])[], more: object = {}) =>
+  one('AWS::AutoScaling::ScalingPolicy', {
+    PolicyType: 'StepScaling',
+    AdjustmentType: 'ChangeInCapacity',
+    StepAdjustments: StepAdjustments.map(([lower, upper]) => ({
+      ...(lower !== undefined && { MetricIntervalLowerBound: lower }),
+      ...(upper !== undefined && { MetricIntervalUpperBound: upper }),
+      ScalingAdjustment: 1,
+    })),
+    ...more,
+  });
+/** So many steps upwards, the last one without an end. */
+const stairs = (count: number) =>
+  stepped(many(count, (index) => (index < count - 1 ? [index, index + 1] : [index])));
+const tracking = (...returned: boolean[]) =>
+  one('AWS::AutoScaling::ScalingPolicy', {
+    PolicyType: 'TargetTrackingScaling',
+    TargetTrackingConfiguration: {
+      CustomizedMetricSpecification: {
+        Metrics: returned.map((ReturnData, index) => ({ Id: `m${index}`, ReturnData })),
+      },
+    },
+  });
 const bucket = (BucketName: string) => one('AWS::S3::Bucket', { BucketName });
 const queue = (more: Record<string, unknown>) => one('AWS::SQS::Queue', more);
 
@@ -152,6 +175,28 @@ const plants: Readonly<Record<string, readonly [over: Resources, within: Resourc
     topicPolicy(statements([{ Principal: { AWS: many(201, String) } }])),
     topicPolicy(statements([{ Principal: { AWS: many(200, String) } }])),
   ],
+  'step adjustments of a scaling policy for steps': [stairs(21), stairs(20)],
+  'adjustment types of a scaling policy for steps': [
+    one('AWS::AutoScaling::ScalingPolicy', {
+      PolicyType: 'StepScaling',
+      StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }],
+    }),
+    stepped([[0]]),
+  ],
+  'gaps and overlaps between step adjustments': [stepped([[0, 1], [2]]), stepped([[1], [0, 1]])],
+  'step adjustments without any bound': [stepped([[]]), stepped([[0]])],
+  'step adjustments that leave what is below a negative bound open': [
+    stepped([[-2, 0]]),
+    stepped([
+      [-2, 0],
+      [undefined, -2],
+    ]),
+  ],
+  'step adjustments that leave what is above a positive bound open': [
+    stepped([[0, 2]]),
+    stepped([[0, 2], [2]]),
+  ],
+  'metrics that a target tracking policy returns': [tracking(true, true), tracking(false, true)],
   "bytes of a queue's policy": [queuePolicy(policyOf(8193)), queuePolicy(policyOf(8192))],
   "statements of a queue's policy": [
     queuePolicy(statements(many(21, () => ({})))),

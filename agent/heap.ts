@@ -1,6 +1,8 @@
 /** What waits, with the first at hand: thousands of timers cost little each. */
 export interface Heap<T> {
   push(item: T): void;
+  /** The first that is still wanted; it stays. */
+  first(): T | undefined;
   /** Takes out the first that is still wanted. */
   pop(): T | undefined;
   /** One of the items is no longer wanted. It goes out when its turn comes, or when most are of that kind. */
@@ -54,21 +56,28 @@ export function createHeap<T>(
     rise(items.length - 1);
   }
 
+  function take(): T {
+    const first = at(0);
+    const last = items.pop();
+    if (last !== undefined && items.length > 0) {
+      items[0] = last;
+      sink(0);
+    }
+    return first;
+  }
+
+  function first(): T | undefined {
+    while (items.length > 0 && !isWanted(at(0))) {
+      take();
+      unwanted -= 1;
+    }
+    return items[0];
+  }
+
   return {
     push,
-    pop() {
-      while (items.length > 0) {
-        const first = at(0);
-        const last = items.pop();
-        if (last !== undefined && items.length > 0) {
-          items[0] = last;
-          sink(0);
-        }
-        if (isWanted(first)) return first;
-        unwanted -= 1;
-      }
-      return undefined;
-    },
+    first,
+    pop: () => (first() === undefined ? undefined : take()),
     forget() {
       unwanted += 1;
       if (items.length < SMALL || unwanted * 2 < items.length) return;

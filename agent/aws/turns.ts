@@ -1,0 +1,155 @@
+/**
+ * The order of calls that share a quota. While AWS takes them as they come, each goes out at once; where it refuses some, fewer are on
+ * their way at a time, and the others wait here: first come first served within each rank.
+ *
+ *     answers ─▶ renewals whose time is nearly up ─▶ proofs ─▶ other renewals
+ *
+ * An answer takes an action out of the world, with all renewals that it would still need. A renewal comes with two thirds of its time to
+ * spare, so that it may wait for nearly as long.
+ */
+import type { Clock } from '../clock.ts';
+
+/** What a call is for. */
+export type Turn =
+  | { readonly rank: 'answer' | 'proof' }
+  | {
+      readonly rank: 'renewal';
+      /** Milliseconds since the Unix epoch: what it prolongs ends then. */
+      readonly until: number;
+      /** Milliseconds for which that lasts. */
+      readonly lastsMs: number;
+    };
+
+export interface Turns {
+  /**
+   * Makes the call when it is its turn. While it waits, each of the signals ends it with its reason; afterwards that is the call's own
+   * affair.
+   */
+  take<T>(turn: Turn, signals: readonly AbortSignal[], call: () => Promise<T>): Promise<T>;
+}
+
+export interface TurnsOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** Whether a call was refused, for good or at first, because there were too many: by its answer or its error. */
+  readonly wasRefused: (answer: unknown) => boolean;
+}
+
+/** Calls that are on their way at a time. A call takes some 20 ms: without refusals, these are more than any quota allows. */
+const MOST = 32;
+/** Of the calls on their way, so many are left after a refusal. */
+const KEPT = 0.7;
+/** Milliseconds in which refusals count as one: they are of calls that were on their way together. */
+const TOGETHER_MS = 1_000;
+/** By how much more calls may be on their way once as many as there are were answered. */
+const GROWTH = 0.25;
+/** A renewal's time is nearly up when so much of it is left. */
+const URGENT_SHARE = 1 / 3;
+
+interface Waiting {
+  /** For a renewal, when it becomes urgent; milliseconds since the Unix epoch. */
+  readonly urgentAt: number;
+  isGone: boolean;
+  readonly start: () => void;
+}
+
+/** Takes out the first that has not gone meanwhile. */
+function shift(queue: Waiting[]): Waiting | undefined {
+  for (let first = queue.shift(); first; first = queue.shift()) if (!first.isGone) return first;
+  return undefined;
+}
+
+/** Puts it behind all that are urgent no later. */
+function insert(queue: Waiting[], waiting: Waiting): void {
+  let [from, to] = [0, queue.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((queue[middle]?.urgentAt ?? Infinity) <= waiting.urgentAt) from = middle + 1;
+    else to = middle;
+  }
+  queue.splice(from, 0, waiting);
+}
+
+export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
+  const queues = { answer: [] as Waiting[], proof: [] as Waiting[], renewal: [] as Waiting[] };
+  let room = MOST;
+  let onTheirWay = 0;
+  let lastRefusal = -Infinity;
+
+  function next(): Waiting | undefined {
+    const { answer, proof, renewal } = queues;
+    const answers = shift(answer);
+    if (answers) return answers;
+    const soonest = shift(renewal);
+    if (soonest && soonest.urgentAt <= clock.now()) return soonest;
+    const proofs = shift(proof);
+    if (proofs && soonest) renewal.unshift(soonest);
+    return proofs ?? soonest;
+  }
+
+  function serve(): void {
+    while (onTheirWay < Math.floor(room)) {
+      const waiting = next();
+      if (!waiting) return;
+      onTheirWay += 1;
+      waiting.start();
+    }
+  }
+
+  function over(refused: boolean): void {
+    onTheirWay -= 1;
+    const now = clock.now();
+    if (!refused) room = Math.min(MOST, room + GROWTH / room);
+    else if (now - lastRefusal >= TOGETHER_MS) {
+      room = Math.max(1, room * KEPT);
+      lastRefusal = now;
+    }
+    serve();
+  }
+
+  /** Resolves when the call may go out. */
+  function wait(turn: Turn, signals: readonly AbortSignal[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ended = signals.find(({ aborted }) => aborted);
+      if (ended) {
+        reject(ended.reason);
+        return;
+      }
+      const waiting: Waiting = {
+        urgentAt: turn.rank === 'renewal' ? turn.until - turn.lastsMs * URGENT_SHARE : Infinity,
+        isGone: false,
+        start() {
+          forget();
+          resolve();
+        },
+      };
+      function forget(): void {
+        for (const signal of signals) signal.removeEventListener('abort', abort);
+      }
+      function abort(): void {
+        waiting.isGone = true;
+        forget();
+        reject(signals.find(({ aborted }) => aborted)?.reason);
+      }
+      for (const signal of signals) signal.addEventListener('abort', abort);
+      insert(queues[turn.rank], waiting);
+      serve();
+    });
+  }
+
+  return {
+    async take(turn, signals, call) {
+      await wait(turn, signals);
+      let refused = false;
+      try {
+        const answer = await call();
+        refused = wasRefused(answer);
+        return answer;
+      } catch (error) {
+        refused = wasRefused(error);
+        throw error;
+      } finally {
+        over(refused);
+      }
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** The agent as the service of a worker that has booted: what systemd says of it. */
+import { writeFile } from 'node:fs/promises';
+import type { Machine } from '../machine/machine.ts';
+import type { Ending } from '../story/story.ts';
+
+/** What it may take to end is the unit's own business: 90 seconds. */
+const stopLimitMs = 120_000;
+
+export interface WorkerService {
+  /** How often systemd has started it again. */
+  agentDeaths(): Promise<number>;
+  /** Stops it; its log is in the file then. */
+  stopAgent(): Promise<Ending | null>;
+}
+
+export function serviceOf(machine: Machine, logFile: string): WorkerService {
+  const show = async (property: string): Promise<string> => {
+    const { stdout } = await machine.exec([
+      'systemctl',
+      'show',
+      `--property=${property}`,
+      '--value',
+      'adjoin',
+    ]);
+    return stdout.trim();
+  };
+  return {
+    agentDeaths: async () => Number(await show('NRestarts')),
+    async stopAgent() {
+      const { code } = await machine.exec(['systemctl', 'stop', 'adjoin'], { timeoutMs: stopLimitMs });
+      const log = await machine.exec(['cat', '/var/log/adjoin/agent.log']);
+      await writeFile(logFile, log.stdout, { mode: 0o600 });
+      // "killed" where it did not end by itself in the unit's time.
+      const result = await show('Result');
+      if (code !== 0 || result === 'timeout') return null;
+      return { code: Number(await show('ExecMainStatus')), signal: null };
+    },
+  };
+}

@@ -1,0 +1,239 @@
+/**
+ * A worker as it is in AWS: an instance of the launch template boots with systemd, runs the user data as the stack renders it, and
+ * serves under the unit that it gets by that.
+ */
+import { join } from 'node:path';
+import {
+  AutoScalingClient,
+  DescribeAutoScalingGroupsCommand,
+  DescribeScalingActivitiesCommand,
+  TerminateInstanceInAutoScalingGroupCommand,
+} from '@aws-sdk/client-auto-scaling';
+import {
+  CloudFormationClient,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+} from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type EmptySandbox, type Sandbox, startEmptySandbox } from '../../infra/sandbox/inside/sandbox.ts';
+import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
+import type { Machine } from '../../infra/sandbox/machine/machine.ts';
+import { agentBucket } from '../../infra/sandbox/stack/stack.ts';
+import { describeReal } from '../support/sandbox.ts';
+import { computerNames, eventually, inService } from './sandbox.ts';
+
+/** A set-up of half a minute, of which twenty seconds are its own wait; more where others want the processor. */
+const limitMs = 240_000;
+const group = 'adjoin-worker';
+
+/** In place of ten minutes of trying: for endpoints that are not ready yet. */
+const quickly =
+  "printf '#!/bin/sh\\necho 1\\n' >/usr/local/bin/seq; printf '#!/bin/sh\\n' >/usr/local/bin/sleep; chmod 755 /usr/local/bin/*";
+
+describeReal('a worker that boots', (ground) => {
+  let empty: EmptySandbox;
+  let sandbox: Sandbox | undefined;
+  let autoScaling: AutoScalingClient;
+  let cloudFormation: CloudFormationClient;
+  let logs: CloudWatchLogsClient;
+  /** What is different on the machine of the next worker. */
+  let difference: string | undefined;
+
+  beforeAll(async () => {
+    if (ground.desk === undefined) throw new Error('There is no desk: the runner has to ask for it.');
+    empty = await startEmptySandbox({
+      image: ground.image,
+      runtime: ground.runtime,
+      directory: join(process.cwd(), '.sandbox'),
+      port: 0,
+      maximumInstances: 2,
+      nodes: 'systemd',
+      workers: 1,
+      bootWorkers: {
+        layer: ground.desk,
+        async prepare(machine) {
+          if (difference !== undefined) await inShell(machine, difference);
+        },
+      },
+    });
+    autoScaling = new AutoScalingClient(empty.developer);
+    cloudFormation = new CloudFormationClient(empty.session(empty.account.administratorRoleArn, 'somebody'));
+    logs = new CloudWatchLogsClient(empty.session(empty.account.administratorRoleArn, 'somebody'));
+  }, limitMs);
+  afterAll(async () => {
+    for (const client of [autoScaling, cloudFormation, logs]) client.destroy();
+    await (sandbox ?? empty).stop();
+  }, limitMs);
+
+  const theSystem = () => {
+    if (sandbox === undefined) throw new Error('Nothing is deployed.');
+    return { ...sandbox, subject: subjectOf(sandbox) };
+  };
+
+  /** The group's instances that are in service, and how many it wants. */
+  async function workers(): Promise<{ wanted: number; there: string[] }> {
+    const { AutoScalingGroups = [] } = await autoScaling.send(
+      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] }),
+    );
+    const { DesiredCapacity = 0, Instances = [] } = AutoScalingGroups[0] ?? {};
+    const there = Instances.filter(({ LifecycleState }) => LifecycleState === 'InService');
+    return { wanted: DesiredCapacity, there: there.map(({ InstanceId = '' }) => InstanceId) };
+  }
+
+  async function messages(logStreamName: string): Promise<string[]> {
+    const { events = [] } = await logs.send(
+      new FilterLogEventsCommand({ logGroupName: '/adjoin/adjoin/worker', logStreamNames: [logStreamName] }),
+    );
+    return events.map(({ message = '' }) => message);
+  }
+
+  test(
+    'a worker that can not find an endpoint says which one, and the creation of the stack fails with that',
+    async () => {
+      difference = `${quickly}; sed -i '/ sqs\\./d' /etc/hosts`;
+      await expect(empty.deploy()).rejects.toThrow(
+        /adjoin is ROLLBACK_COMPLETE: \w*WorkerWorks\w+: WaitCondition received failed message: 'worker ip-10-77-\d+-\d+: reaching the VPC endpoints \(name resolution, port 443, TLS\) of sqs failed' for uniqueId: ip-10-77-/,
+      );
+      // All of it is rolled back: the next creation finds nothing.
+      expect((await workers()).there).toEqual([]);
+      await cloudFormation.send(new DeleteStackCommand({ StackName: 'adjoin' }));
+      await eventually('the failed stack is deleted', 20_000, async () => {
+        const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({}));
+        return Stacks.length === 0 ? true : undefined;
+      });
+      difference = undefined;
+    },
+    limitMs,
+  );
+
+  test(
+    'the stack is complete when a worker has installed its packages, fetched the agent, and works under its unit',
+    async () => {
+      const asked = Date.now();
+      sandbox = await empty.deploy();
+      // The set-up looks at the agent for twenty seconds before it reports.
+      expect(Date.now() - asked).toBeGreaterThan(20_000);
+      const { there } = await workers();
+      expect(there).toHaveLength(1);
+      const worker = await machineOf(there[0]);
+      const show = await inShell(
+        worker,
+        'systemctl show adjoin --property=ActiveState,NRestarts,User,NoNewPrivileges,ProtectSystem,CapabilityBoundingSet,TimeoutStopUSec',
+      );
+      expect(show.split('\n').toSorted()).toEqual([
+        'ActiveState=active',
+        'CapabilityBoundingSet=',
+        'NRestarts=0',
+        'NoNewPrivileges=yes',
+        'ProtectSystem=strict',
+        'TimeoutStopUSec=1min 30s',
+        'User=adjoin',
+      ]);
+      expect(await inShell(worker, 'systemctl is-enabled amazon-ssm-agent || :')).toBe('masked');
+      expect(
+        await inShell(
+          worker,
+          'systemctl --failed --plain --no-legend; systemctl is-active amazon-cloudwatch-agent',
+        ),
+      ).toBe('active');
+      expect(await inShell(worker, 'rpm -qa | sort')).toMatch(
+        /^amazon-cloudwatch-agent-\S+\nlogrotate-\S+\nnodejs24-\S+$/,
+      );
+      // Its keys are in no file and in no environment.
+      expect(await inShell(worker, 'systemctl show adjoin --property=Environment')).toBe('Environment=');
+      await eventually('the log is delivered', 60_000, async () =>
+        (await messages(there[0] ?? '')).some((line) => line.includes('"event":"agent started"'))
+          ? true
+          : undefined,
+      );
+      expect((await messages(`${there[0]}-setup`)).join('\n')).toContain('Installed:');
+    },
+    limitMs,
+  );
+
+  test(
+    'a node with systemd joins and leaves, and nobody but that worker does it',
+    async () => {
+      await theSystem().setDesiredCapacity(1);
+      const [node] = await inService(theSystem(), 1, limitMs);
+      expect(await computerNames(theSystem())).toHaveLength(1);
+      const machine = await machineOf(node);
+      const [name = ''] = await computerNames(theSystem());
+      expect(
+        await inShell(machine, 'hostnamectl hostname; systemctl is-enabled sssd; systemctl is-active sssd'),
+      ).toBe(`${name.toLowerCase()}\nenabled\nactive`);
+      await theSystem().setDesiredCapacity(0);
+      await eventually('the account is gone', limitMs, async () =>
+        (await computerNames(theSystem())).length === 0 ? true : undefined,
+      );
+      const completed = theSystem()
+        .cloud.calls()
+        .filter(({ operation }) => operation === 'CompleteLifecycleAction');
+      expect(completed).toEqual([expect.objectContaining({ principal: 'worker-2', count: 2, errors: 0 })]);
+    },
+    limitMs,
+  );
+
+  test(
+    'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and is short of one meanwhile',
+    async () => {
+      const { buckets } = empty.cloud;
+      const [agent] = buckets.objects(agentBucket);
+      if (agent === undefined) throw new Error('There is no agent.');
+      buckets.put(agentBucket, agent.key, Buffer.from(`${agent.body.toString()}\n`), agent.contentType);
+      // As AWS's download has the SSM agent, whose unit an image of one's own may have.
+      difference =
+        'mv /usr/lib/systemd/system/amazon-ssm-agent.service /etc/systemd/system/ && systemctl daemon-reload';
+      const [first = ''] = (await workers()).there;
+      const said: string[] = [];
+      await autoScaling.send(
+        new TerminateInstanceInAutoScalingGroupCommand({
+          InstanceId: first,
+          ShouldDecrementDesiredCapacity: false,
+        }),
+      );
+      // What the alarm few-workers measures: wanted less those that are there.
+      await eventually(
+        'a worker that was set up in vain is replaced, with one missing meanwhile',
+        limitMs,
+        async () => {
+          for (const machine of empty.fleet.machines())
+            said.push(await inShell(machine, 'cat /var/log/cloud-init-output.log').catch(() => ''));
+          const { Activities = [] } = await autoScaling.send(
+            new DescribeScalingActivitiesCommand({ AutoScalingGroupName: group }),
+          );
+          return Activities.some(({ Cause }) => Cause?.includes('an EC2 health check')) ? true : undefined;
+        },
+      );
+      expect((await workers()).wanted).toBe(1);
+      expect((await workers()).there).not.toContain(first);
+      expect(said.join('\n')).not.toContain('agent started');
+      buckets.put(agentBucket, agent.key, agent.body, agent.contentType);
+      // The next one works.
+      await eventually('a worker that works', limitMs, async () => {
+        const [instance] = (await workers()).there;
+        const machine = empty.fleet.machine(instance ?? '');
+        if (machine === undefined) return undefined;
+        const state = await inShell(machine, 'systemctl is-active adjoin || :').catch(() => '');
+        return state === 'active' ? true : undefined;
+      });
+      const machine = await machineOf((await workers()).there[0]);
+      expect(await inShell(machine, 'systemctl is-enabled amazon-ssm-agent || :')).toBe('masked');
+      expect(await inShell(machine, 'systemctl is-active amazon-ssm-agent || :')).toBe('inactive');
+    },
+    limitMs,
+  );
+
+  async function machineOf(instanceId: string | undefined): Promise<Machine> {
+    const machine = empty.fleet.machine(instanceId ?? '');
+    if (machine === undefined) throw new Error(`There is no machine of ${instanceId}.`);
+    return machine;
+  }
+});
+
+async function inShell(machine: Machine, command: string): Promise<string> {
+  const { code, stdout, stderr } = await machine.exec(['sh', '-c', command]);
+  if (code !== 0) throw new Error(`${command}: ${code}: ${stderr}`);
+  return stdout.trim();
+}

@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { createTurns, type Turn, type Turns } from '../../../agent/aws/turns.ts';
+import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+const REFUSED = 'refused';
+const MOST = 32;
+const HOUR_MS = 3_600_000;
+const answer: Turn = { rank: 'answer' };
+const proof: Turn = { rank: 'proof' };
+
+let clock: VirtualClock;
+let turns: Turns;
+/** Those that are on their way, each with how it is answered. */
+let under: { readonly name: string; end(answer?: unknown): void }[];
+let order: string[];
+beforeEach(() => {
+  clock = createVirtualClock();
+  turns = createTurns({ clock, wasRefused: (given) => given === REFUSED });
+  under = [];
+  order = [];
+});
+
+const renewal = (until: number): Turn => ({ rank: 'renewal', until, lastsMs: 300_000 });
+
+function ask(name: string, turn: Turn, ...signals: AbortSignal[]): Promise<unknown> {
+  return turns.take(turn, signals, async () => {
+    order.push(name);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    under.push({ name, end: resolve });
+    return promise;
+  });
+}
+
+const settled = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+async function endNext(given: unknown = 'done'): Promise<void> {
+  under.shift()?.end(given);
+  await settled();
+}
+
+/** Lets refusals come until one call is on its way at a time. */
+async function narrow(): Promise<void> {
+  for (let count = 0; count < 12; count += 1) {
+    void ask('before', proof);
+    await settled();
+    clock.skip(1_000);
+    await endNext(REFUSED);
+  }
+  order = [];
+}
+
+describe('while nothing is refused', () => {
+  test('each call goes out at once', async () => {
+    for (let count = 0; count < MOST; count += 1) void ask(`${count}`, proof);
+    await settled();
+    expect(order).toHaveLength(MOST);
+  });
+
+  test('its answer is the one that the caller gets, and its error too', async () => {
+    const asked = ask('one', answer);
+    await settled();
+    await endNext('an answer');
+    await expect(asked).resolves.toBe('an answer');
+    const failed = turns.take(answer, [], () => Promise.reject(new RangeError('broken')));
+    await expect(failed).rejects.toThrow('broken');
+  });
+});
+
+describe('once calls are refused', () => {
+  test('fewer are on their way at a time; refusals of calls that were so together count once', async () => {
+    for (let count = 0; count < 2 * MOST; count += 1) void ask(`${count}`, proof);
+    await settled();
+    for (let count = 0; count < MOST; count += 1) await endNext(REFUSED);
+    expect(under).toHaveLength(Math.floor(MOST * 0.7));
+  });
+
+  test('those go first that end an action; then renewals whose time is nearly up, proofs, and other renewals', async () => {
+    await narrow();
+    const now = clock.now();
+    void ask('holder', proof);
+    await settled();
+    void ask('later renewal', renewal(now + 250_000));
+    void ask('renewal', renewal(now + 200_000));
+    void ask('proof', proof);
+    void ask('second proof', proof);
+    void ask('urgent renewal', renewal(now + 90_000));
+    void ask('most urgent renewal', renewal(now + 80_000));
+    void ask('answer', answer);
+    for (let count = 0; count < 8; count += 1) {
+      await settled();
+      await endNext();
+    }
+    expect(order).toEqual([
+      'holder',
+      'answer',
+      'most urgent renewal',
+      'urgent renewal',
+      'proof',
+      'second proof',
+      'renewal',
+      'later renewal',
+    ]);
+  });
+
+  test('a renewal becomes urgent while it waits', async () => {
+    await narrow();
+    const now = clock.now();
+    void ask('holder', proof);
+    await settled();
+    void ask('renewal', renewal(now + 200_000));
+    void ask('proof', proof);
+    clock.skip(100_000);
+    await endNext();
+    expect(order).toEqual(['holder', 'renewal']);
+  });
+
+  test('more are on their way again as calls are answered', async () => {
+    await narrow();
+    for (let count = 0; count < 4_000; count += 1) void ask(`${count}`, proof);
+    await settled();
+    expect(under).toHaveLength(1);
+    for (let count = 0; count < 3_000; count += 1) await endNext();
+    expect(under).toHaveLength(MOST);
+  });
+});
+
+describe('a call that waits', () => {
+  test.each([0, 1])('is given up by each of its signals, and never goes out (%s)', async (which) => {
+    await narrow();
+    void ask('holder', proof);
+    await settled();
+    const stops = [new AbortController(), new AbortController()];
+    const waiting = ask('waiting', renewal(clock.now() + HOUR_MS), ...stops.map(({ signal }) => signal));
+    const next = ask('next', renewal(clock.now() + HOUR_MS));
+    stops[which]?.abort(new Error(`stop ${which}`));
+    await expect(waiting).rejects.toThrow(`stop ${which}`);
+    await endNext();
+    await endNext();
+    await expect(next).resolves.toBe('done');
+    expect(order).toEqual(['holder', 'next']);
+  });
+
+  test('is not asked for when it is given up before', async () => {
+    await expect(ask('late', answer, AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
+    expect(order).toEqual([]);
+  });
+
+  test('is not cut off by its signals once it is on its way', async () => {
+    const stop = new AbortController();
+    const asked = ask('one', renewal(clock.now() + HOUR_MS), stop.signal);
+    await settled();
+    stop.abort(new Error('stopped'));
+    await endNext();
+    await expect(asked).resolves.toBe('done');
+  });
+});
