@@ -22,6 +22,7 @@ import { synthesis } from '../../../infra/sandbox/stack/synthesis.ts';
 import { emptyAccount, place, somePem, type EmptyAccount } from './deployed.ts';
 
 let account: EmptyAccount;
+let prerequisites: string[];
 const bucket = `adjoin-agent-${place.accountId}-${place.region}`;
 const roleArn = (name: string) => `arn:aws:iam::${place.accountId}:role/adjoin-${name}`;
 const as = (name: string): ClientConfig => account.session(roleArn(name), 'internet');
@@ -30,13 +31,16 @@ beforeAll(async () => {
   account = await emptyAccount();
   const { prerequisitesTemplate, template } = await synthesis();
   const people = { Administrators: account.account.developerArn, BreakGlass: account.account.developerArn };
-  expect(
-    await put('adjoin-prerequisites', { TemplateBody: prerequisitesTemplate }, account.developer, {
+  prerequisites = await put(
+    'adjoin-prerequisites',
+    { TemplateBody: prerequisitesTemplate },
+    account.developer,
+    {
       ...people,
       WorkerAdministrators: `arn:aws:iam::${place.accountId}:root`,
       RequireMfa: 'false',
-    }),
-  ).toEqual(['CREATE_COMPLETE']);
+    },
+  );
   account.cloud.buckets.put(bucket, 'adjoin/template', Buffer.from(template), 'application/json');
   account.cloud.buckets.put(bucket, 'adjoin/agent-0.mjs', Buffer.from('// an agent'), 'text/javascript');
 }, 120_000);
@@ -85,6 +89,10 @@ const outcome = (work: Promise<unknown>): Promise<string> =>
     () => 'allowed',
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );
+
+test('the prerequisites are made, by whoever may make roles', () => {
+  expect(prerequisites).toEqual(['CREATE_COMPLETE']);
+});
 
 describe('the administrator of the prerequisites', () => {
   test('deploys the system from its bucket, and puts the secret, which it can’t read', async () => {

@@ -47,14 +47,15 @@ const found = async (known: Record<string, string>) => {
   return { ...Object.fromEntries(values), notes };
 };
 
+const facts = (outputs: Record<string, string>): StackFacts => ({
+  id: 'arn',
+  status: 'CREATE_COMPLETE',
+  reason: undefined,
+  parameters: new Map(),
+  outputs: new Map(Object.entries(outputs)),
+});
+
 describe('what the prerequisites say', () => {
-  const facts = (outputs: Record<string, string>): StackFacts => ({
-    id: 'arn',
-    status: 'CREATE_COMPLETE',
-    reason: undefined,
-    parameters: new Map(),
-    outputs: new Map(Object.entries(outputs)),
-  });
   const read = (find: StacksPort['find']) => readPrerequisites('branch', { find }, signal);
 
   test('is the bucket, and the parameters that have the names of outputs: of the stack of this deployment', async () => {
