@@ -45,15 +45,6 @@ const fullAwsAccess: Policy = {
   },
 };
 
-/** What lets all pass that no other resource control policy denies: Organizations attaches it, and nobody can detach it. */
-const rcpFullAwsAccess: Policy = {
-  name: 'RCPFullAWSAccess',
-  document: {
-    Version: '2012-10-17',
-    Statement: [{ Sid: 'RCPFullAWSAccess', Effect: 'Allow', Principal: '*', Action: '*', Resource: '*' }],
-  },
-};
-
 /** A root user needs no policy for what its account may do. */
 const rootUser: Policy = { ...fullAwsAccess, name: 'root user' };
 
@@ -124,7 +115,7 @@ export class Authorizer {
         resourceControlPolicies.length > 0 &&
         this.#ownerOf(question.resource, principal) === accountId &&
         !(own && principal.identityArn.includes(':role/aws-service-role/'))
-          ? [rcpFullAwsAccess, ...resourceControlPolicies]
+          ? resourceControlPolicies
           : [],
       ...(resource && { resource }),
       ...(endpoint && { endpoint }),

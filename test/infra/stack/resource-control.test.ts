@@ -74,19 +74,19 @@ const acts: readonly (readonly [
   sid: string,
   action: string,
   resource: string,
-  context?: Question['context'],
+  context: NonNullable<Question['context']>,
 ])[] = [
-  ['TheSecretIsTheWorkers', 'secretsmanager:GetSecretValue', secret],
-  ['TheSecretIsTheWorkers', 'secretsmanager:PutResourcePolicy', secret],
-  ['TheQueuesAreTheSystems', 'sqs:ReceiveMessage', queue],
-  ['TheQueuesAreTheSystems', 'sqs:SendMessage', queue],
-  ['TheQueuesAreTheSystems', 'sqs:PurgeQueue', `${queue}-dead-letters`],
+  ['TheSecretIsTheWorkers', 'secretsmanager:GetSecretValue', secret, {}],
+  ['TheSecretIsTheWorkers', 'secretsmanager:PutResourcePolicy', secret, {}],
+  ['TheQueuesAreTheSystems', 'sqs:ReceiveMessage', queue, {}],
+  ['TheQueuesAreTheSystems', 'sqs:SendMessage', queue, {}],
+  ['TheQueuesAreTheSystems', 'sqs:PurgeQueue', `${queue}-dead-letters`, {}],
   ['TheKeysStayAsTheyAre', 'kms:ScheduleKeyDeletion', key, tagged],
   ['TheKeysStayAsTheyAre', 'kms:PutKeyPolicy', key, tagged],
-  ['TheRecordsStay', 's3:DeleteObject', `${records}/record`],
-  ['TheRecordsStay', 's3:PutBucketPolicy', records],
-  ['TheAgentStaysAsItIs', 's3:PutObject', agent],
-  ['TheAgentStaysAsItIs', 's3:DeleteObjectVersion', agent],
+  ['TheRecordsStay', 's3:DeleteObject', `${records}/record`, {}],
+  ['TheRecordsStay', 's3:PutBucketPolicy', records, {}],
+  ['TheAgentStaysAsItIs', 's3:PutObject', agent, {}],
+  ['TheAgentStaysAsItIs', 's3:DeleteObjectVersion', agent, {}],
 ];
 
 describe('the resource control policy', () => {
@@ -100,7 +100,7 @@ describe('the resource control policy', () => {
     async (sid, action, resource, context) => {
       for (const principal of [user, stranger, root]) {
         // Another account's user needs the resource's own policy; the queue of dead letters was not widened.
-        const question = { principal, action, resource, ...(context && { context }) };
+        const question = { principal, action, resource, context };
         const before = await without.decide(question);
         const isWidened = policies.resourcePolicies.has(
           resource.startsWith('arn:aws:s3') ? (resource.split('/')[0] ?? '') : resource,
@@ -119,7 +119,7 @@ describe('the resource control policy', () => {
     '%s spares, for %s on %s, the exempt roles and Auto Scaling’s own',
     async (_, action, resource, context) => {
       for (const principal of [...roles, 'AWSServiceRoleForAutoScaling'].map(session)) {
-        const { allowed } = await bound.decide({ principal, action, resource, ...(context && { context }) });
+        const { allowed } = await bound.decide({ principal, action, resource, context });
         expect([principal, allowed]).toEqual([principal, true]);
       }
     },
