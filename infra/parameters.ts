@@ -68,6 +68,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'Deployment',
       'AdministratorArns',
       'BreakGlassRoleArn',
+      'WorkerAdministratorRole',
       'RequireMfa',
       'PermissionsBoundaryArn',
       'RolePath',

@@ -235,6 +235,12 @@ export class MembershipStack extends Stack {
       'Let principals with the worker-administrator policy open a shell on workers; with false, workers have no SSM agent',
       'false',
     );
+    const workerAdministrator = text(
+      'WorkerAdministratorRole',
+      'Name of the role that gets the worker-administrator policy; may be empty',
+      '^$|^[A-Za-z0-9_+=,.@-]{1,64}$',
+      '',
+    );
     const imageId = text(
       'ImageId',
       'Image of the workers, with Amazon Linux 2023: an AMI, or resolve:ssm: and the name of a parameter. It is looked up at each launch',
@@ -459,6 +465,10 @@ export class MembershipStack extends Stack {
         databasePort: databasePort.valueAsString,
       },
     });
+    this.membership.sessions.workerAdministratorPolicy.addPropertyOverride(
+      'Roles',
+      Fn.conditionIf(given(workerAdministrator).logicalId, [workerAdministrator], Aws.NO_VALUE),
+    );
     parameterRules(this, {
       interfaces: Object.values(interfaces),
       gateways: Object.values(gateways),

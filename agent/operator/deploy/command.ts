@@ -20,8 +20,9 @@ import { deploymentChecks } from '../doctor/deployment-checks.ts';
 import type { Prompt } from '../prompt.ts';
 import { deploy, type DeployPorts } from './deploy.ts';
 import { prepare } from './prepare.ts';
-import { formatSettings, type Settings } from './settings.ts';
+import { formatSettings } from './settings.ts';
 import { deployable, readOf, settingsOf } from './files.ts';
+import { readPrerequisites } from './prerequisites.ts';
 import { readTemplate } from './template.ts';
 
 export interface RunDeployOptions {
@@ -52,29 +53,18 @@ function mustBelong(agent: Buffer, template: string): string {
   return `adjoin/agent-${sha256.slice(0, 12)}.mjs`;
 }
 
-async function complete(
-  settings: Settings,
+/** @throws AdjoinError `config-invalid` when nobody can be asked */
+async function must(
+  value: string | undefined,
+  name: string,
+  question: string,
   asks: boolean,
-  environment: NodeJS.ProcessEnv,
   prompt: Prompt,
   signal: AbortSignal,
-): Promise<Settings & { readonly region: string; readonly bucket: string }> {
-  const must = async (value: string | undefined, name: string, question: string): Promise<string> => {
-    if (value !== undefined && value !== '') return value;
-    if (asks) return prompt.ask(question, signal);
-    throw new AdjoinError('config-invalid', `${name} is missing in adjoin.json, and nobody can be asked.`);
-  };
-  const region = await must(
-    settings.region ?? environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'],
-    'region',
-    'Region: ',
-  );
-  const bucket = await must(
-    settings.bucket,
-    'bucket',
-    'Bucket of this Region, for the agent and the template: ',
-  );
-  return { ...settings, region, bucket };
+): Promise<string> {
+  if (value !== undefined && value !== '') return value;
+  if (asks) return prompt.ask(question, signal);
+  throw new AdjoinError('config-invalid', `${name} is missing in adjoin.json, and nobody can be asked.`);
 }
 
 interface Deployment {
@@ -124,13 +114,31 @@ export async function runDeploy(
         "The agent's file",
       );
       const agentKey = mustBelong(agent, template);
-      const settings = await complete(settingsOf(file), asks, process.env, prompt, signal);
-      const { region, bucket } = settings;
+      const given = settingsOf(file);
+      const region = await must(
+        given.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'],
+        'region',
+        'Region: ',
+        asks,
+        prompt,
+        signal,
+      );
       const clock = systemClock;
       return withClients(region, async ({ clients, cloudFormation, caller }) => {
         const { account, arn } = await caller.identity(signal);
-        terminal.err(`${settings.stack} in ${region}, account ${account}, as ${arn}\n`);
+        terminal.err(`${given.stack} in ${region}, account ${account}, as ${arn}\n`);
         const stacks = createStacks(cloudFormation);
+        const deployment = given.parameters.get('Deployment') ?? 'adjoin';
+        const before = await readPrerequisites(deployment, stacks, signal);
+        const bucket = await must(
+          given.bucket ?? before.bucket,
+          'bucket',
+          'Bucket of this Region, for the agent and the template: ',
+          asks,
+          prompt,
+          signal,
+        );
+        const settings = { ...given, region, bucket };
         const present = await stacks.find(settings.stack, signal);
         const isThere = present !== undefined && /^(CREATE|UPDATE|UPDATE_ROLLBACK)_/.test(present.status);
         const directoryCa =
@@ -144,7 +152,10 @@ export async function runDeploy(
         const facts = readTemplate(template);
         const { parameters, answered } = await prepare(
           {
-            parameters: settings.parameters,
+            // A stack that is there keeps its own.
+            parameters: isThere
+              ? settings.parameters
+              : new Map([...before.parameters, ...settings.parameters]),
             bucket,
             agentKey,
             directoryCa: caFile === undefined ? undefined : readOf(caFile, "The CA's file"),

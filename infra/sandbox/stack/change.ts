@@ -35,6 +35,8 @@ export interface Witnesses {
   report(event: ResourceEvent): void;
   /** From now on it is there, or is like this. */
   added(resource: DeployedResource): void;
+  /** It was there before the stack, and stays as it is, whatever the template says of it. */
+  imported(resource: DeployedResource): void;
   removed(resource: DeployedResource): void;
 }
 
