@@ -22,6 +22,7 @@ export const layers = [
   { name: 'property', ground: 'plain' },
   { name: 'infra', ground: 'plain' },
   { name: 'sandbox', ground: 'plain' },
+  { name: 'linux', ground: 'plain' },
   { name: 'windows', ground: 'plain' },
   { name: 'integration', ground: 'namespace' },
   { name: 'e2e', ground: 'namespace' },

@@ -158,8 +158,8 @@ async function simulate(
   question: Question,
   { principal, accountId, say, context }: Particulars,
 ): Promise<RequestAnalysis> {
-  const named = (policies: readonly Policy[]) =>
-    policies.map(({ name, document }) => ({ name, policy: legibleDocument(document) }));
+  const named = (kind: PolicyKind, policies: readonly Policy[]) =>
+    policies.map(({ name, document }) => ({ name, policy: legibleDocument(kind, document) }));
   const { boundary } = say.identity;
   const answer = await runSimulation(
     {
@@ -169,18 +169,18 @@ async function simulate(
         resource: { resource: legible(question.resource), accountId },
         contextVariables: legibleContext(context),
       },
-      identityPolicies: named(say.identity.policies),
+      identityPolicies: named('identity', say.identity.policies),
       serviceControlPolicies:
         say.serviceControl.length > 0
-          ? [{ orgIdentifier: 'organization', policies: named(say.serviceControl) }]
+          ? [{ orgIdentifier: 'organization', policies: named('service-control', say.serviceControl) }]
           : [],
       resourceControlPolicies:
         say.resourceControl.length > 0
-          ? [{ orgIdentifier: 'organization', policies: named(say.resourceControl) }]
+          ? [{ orgIdentifier: 'organization', policies: named('resource-control', say.resourceControl) }]
           : [],
-      ...(say.resource && { resourcePolicy: legibleDocument(say.resource.document) }),
-      ...(boundary && { permissionBoundaryPolicies: named([boundary]) }),
-      ...(say.endpoint && { vpcEndpointPolicies: named([say.endpoint]) }),
+      ...(say.resource && { resourcePolicy: legibleDocument('resource', say.resource.document) }),
+      ...(boundary && { permissionBoundaryPolicies: named('boundary', [boundary]) }),
+      ...(say.endpoint && { vpcEndpointPolicies: named('endpoint', [say.endpoint]) }),
     },
     {},
   );

@@ -19,7 +19,8 @@ import { replacesIt, type ResourceTypes, type Target, type Wanted } from './reso
 import { reasonOf, rollBack, type Deletable, type RollbackEnd } from './rollback.ts';
 
 export type ResourceStatus =
-  `${'CREATE' | 'UPDATE' | 'DELETE' | 'IMPORT'}_${'IN_PROGRESS' | 'COMPLETE' | 'FAILED'}` | 'DELETE_SKIPPED';
+  | `${'CREATE' | 'UPDATE' | 'DELETE' | 'IMPORT'}_${'IN_PROGRESS' | 'COMPLETE' | 'FAILED'}`
+  | 'DELETE_SKIPPED';
 
 export interface ResourceEvent {
   readonly logicalId: string;

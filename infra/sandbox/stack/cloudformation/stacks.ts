@@ -65,7 +65,11 @@ export interface ChangeSet {
   readonly keepFailed: boolean;
   status: 'CREATE_COMPLETE' | 'FAILED';
   executionStatus:
-    'AVAILABLE' | 'UNAVAILABLE' | 'EXECUTE_IN_PROGRESS' | 'EXECUTE_COMPLETE' | 'EXECUTE_FAILED';
+    | 'AVAILABLE'
+    | 'UNAVAILABLE'
+    | 'EXECUTE_IN_PROGRESS'
+    | 'EXECUTE_COMPLETE'
+    | 'EXECUTE_FAILED';
   readonly reason: string | undefined;
 }
 
