@@ -2,7 +2,12 @@
 
 /** How a policy takes part in a decision. */
 export type PolicyKind =
-  'identity' | 'boundary' | 'service-control' | 'resource-control' | 'resource' | 'endpoint';
+  | 'identity'
+  | 'boundary'
+  | 'service-control'
+  | 'resource-control'
+  | 'resource'
+  | 'endpoint';
 
 export interface Statement {
   readonly Sid: string;
