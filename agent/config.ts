@@ -52,7 +52,7 @@ const settings = z.strictObject({
     ),
   region: z
     .string()
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not the name of an AWS Region')
+    .regex(/^[a-z]{2,}(-[a-z]+)+-\d$/, 'is not the name of an AWS Region')
     .describe('The Region of the queue and of every instance.'),
   accountId: z
     .string()

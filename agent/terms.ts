@@ -163,7 +163,8 @@ export interface KnownAccounts {
 
 /** Whether accounts may be used: all of an instance's are disabled, and only those that adjoin disabled are enabled again. */
 export type Enabling =
-  { readonly enabled: false } | { readonly enabled: true; readonly objectSids: readonly string[] };
+  | { readonly enabled: false }
+  | { readonly enabled: true; readonly objectSids: readonly string[] };
 
 /** What the ledger knows of the accounts of an instance that are to be removed. */
 export interface RememberedAccounts extends KnownAccounts {

@@ -149,7 +149,7 @@ export const parameters: Readonly<Record<Purpose, Readonly<Record<string, Parame
       description: 'The Region whose bucket the SSM agent comes from, on systems that have no package of it',
       default: 'us-east-1',
       maxChars: 32,
-      allowedPattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$',
+      allowedPattern: '^[a-z]{2,}(-[a-z]+)+-[0-9]$',
     },
     // People run it by hand and wait; a quarter of it is for each installation.
     executionTimeout: executionTimeout(3600),

@@ -1,6 +1,7 @@
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 import type { MembershipSystem } from './membership-system.ts';
+import type { PrerequisitesStack } from './prerequisites.ts';
 
 /** An accepted wildcard in a policy, with its reason. */
 type Wildcard = readonly [resource: string, reason: string];
@@ -60,6 +61,57 @@ export function acknowledge({ credential, sessions, worker }: MembershipSystem):
     [`${here}ecs:${place}task/*`, 'Tasks come and go; a condition on their tags decides'],
     [`${here}ecs:${place}cluster/*`, 'A condition on their tags decides'],
   ]);
+}
+
+/** Why a resource in the policies of people has a wildcard, by what it ends with. */
+const ofPeople: readonly (readonly [end: RegExp, reason: string])[] = [
+  [/^\*$/, anyResource[1]],
+  [/:secret:.*-\*$/, 'Secrets Manager ends the ARN with six characters of its own'],
+  [
+    /:(?:key|launch-template|security-group(?:-rule)?|vpc-endpoint)\/\*$/,
+    'AWS gives the ID; a tag decides where there is one already',
+  ],
+  [/:ec2:.*>:\*$/, 'AWS gives the ID; the tag of the deployment decides'],
+  [
+    /:(?:route-table|subnet|vpc|instance|network-interface|volume|image)\/\*$/,
+    'What the stack is made in, and what a launch would be made of',
+  ],
+  [/autoScalingGroup:\*:/, 'Auto Scaling puts an ID before the name'],
+  [/parameter\/aws\/service\//, 'Names of images that AWS publishes'],
+  [/(?:group|role|user)\/\*$/, 'Whoever has a denial of adjoin; a condition names these policies'],
+  [/<Deployment>.*\*$/, 'The name of the deployment begins every name of its parts'],
+  [/-agent-.*\*$/, 'Files have the hash of what they are in their names; the bucket is fixed'],
+];
+
+/** The same of what comes before the system. */
+export function acknowledgePrerequisites({ bucket, policies }: PrerequisitesStack): void {
+  accept(bucket, 'S1', 'Who puts or reads an agent is in CloudTrail, and workers check its hash');
+  for (const policy of policies) {
+    const resources = wildcardsIn(Stack.of(policy).resolve(policy.policyDocument));
+    const findings = resources.map((resource): Wildcard => {
+      const reason = ofPeople.find(([end]) => end.test(resource))?.[1];
+      if (reason === undefined) throw new Error(`${policy.node.path}: why ${resource}?`);
+      return [resource, reason];
+    });
+    wildcards(policy, findings);
+  }
+}
+
+/** Resources with an asterisk, as the rule shows them. */
+function wildcardsIn({
+  Statement,
+}: {
+  readonly Statement: readonly { readonly Resource: unknown }[];
+}): string[] {
+  return Statement.flatMap(({ Resource }) => [Resource].flat().map(shown)).filter((each) =>
+    each.includes('*'),
+  );
+}
+
+function shown(resource: unknown): string {
+  if (typeof resource === 'string') return resource;
+  const { Ref, 'Fn::Join': join }: { Ref?: string; 'Fn::Join'?: [string, unknown[]] } = Object(resource);
+  return Ref === undefined ? (join?.[1] ?? []).map(shown).join('') : `<${Ref}>`;
 }
 
 function accept(construct: IConstruct, rule: string, reason: string): void {

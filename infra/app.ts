@@ -1,12 +1,14 @@
 /**
- * The CDK app: two templates that need no assets and no bootstrap. A CDK app of another project uses the construct
+ * The CDK app: templates that need no assets and no bootstrap. A CDK app of another project uses the construct
  * `DomainMembership` instead.
  */
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { sha256Of } from './agent-file.ts';
-import { acknowledge } from './acknowledged.ts';
+import { acknowledge, acknowledgePrerequisites } from './acknowledged.ts';
 import { AttachStack } from './attach-stack.ts';
+import { IamEventsStack } from './iam-events.ts';
+import { PrerequisitesStack } from './prerequisites.ts';
 import { MembershipStack } from './stack.ts';
 
 export interface AppProps {
@@ -24,7 +26,10 @@ export function createApp({ outdir, agentFile }: AppProps): App {
   });
   const stack = new MembershipStack(app, 'adjoin', { agentSha256: sha256Of(agentFile) });
   new AttachStack(app, 'adjoin-attach');
+  const prerequisites = new PrerequisitesStack(app, 'adjoin-prerequisites');
+  new IamEventsStack(app, 'adjoin-iam-events');
   acknowledge(stack.membership);
+  acknowledgePrerequisites(prerequisites);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return app;
 }

@@ -1,4 +1,4 @@
-import { CfnCondition, CfnParameter, Fn, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnCondition, CfnParameter, CfnRule, Fn, Stack, type StackProps } from 'aws-cdk-lib';
 import { CfnLifecycleHook } from 'aws-cdk-lib/aws-autoscaling';
 import type { Construct } from 'constructs';
 import {
@@ -20,6 +20,22 @@ export class AttachStack extends Stack {
       'AutoScalingGroupName',
       'The group; its owner tags it JoinAD=true, propagated to instances',
     );
+    // CloudFormation can't look at a group that is not its own. Hooks on one without the tag end each launch, and Auto Scaling
+    // launches again: so the person who deploys this says that it is there.
+    const tagged = new CfnParameter(this, 'GroupIsTagged', {
+      type: 'String',
+      description:
+        'true, once the group has its tag: without it, every launch would be ended, again and again',
+    });
+    new CfnRule(this, 'Tagged', {
+      assertions: [
+        {
+          assert: Fn.conditionEquals(tagged, 'true'),
+          assertDescription:
+            'Tag the group JoinAD=true first, propagated to instances; then say GroupIsTagged=true',
+        },
+      ],
+    });
     const target = {
       autoScalingGroupName: group,
       notificationTargetArn: text('QueueArn', 'Output QueueArn of the adjoin stack'),

@@ -30,10 +30,12 @@ export class Credential extends Construct {
 
   /** Limits reading the secret to the worker's role, through one endpoint of Secrets Manager. */
   lock(endpointId: string): void {
-    new CfnResourcePolicy(this, 'Policy', {
+    const policy = new CfnResourcePolicy(this, 'Policy', {
       secretId: this.secret.ref,
       blockPublicPolicy: true,
       resourcePolicy: fillPolicy('secret', { ...this.#site.policyValues, SecretEndpointId: endpointId }),
     });
+    // It stays with the secret: without it, whoever may read secrets could read this one.
+    policy.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
   }
 }

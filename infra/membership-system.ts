@@ -70,7 +70,8 @@ export interface MembershipSystemProps extends SiteProps {
   readonly routeTableIds?: string[];
   /** Security groups of nodes that may use the endpoints that are made. @default - none */
   readonly nodeSecurityGroups?: readonly (
-    string | { readonly id: string; readonly condition: CfnCondition }
+    | string
+    | { readonly id: string; readonly condition: CfnCondition }
   )[];
   /** Who may start sessions, from where and when. */
   readonly sessions: Omit<SessionsProps, 'site'>;

@@ -1,5 +1,10 @@
 /** What the parameters of the template say together, and how a console shows them. */
 import { type CfnParameter, CfnRule, Fn, type ICfnRuleConditionExpression, type Stack } from 'aws-cdk-lib';
+import {
+  ENDPOINT_GROUP_PARAMETERS,
+  GATEWAY_PARAMETERS,
+  INTERFACE_PARAMETERS,
+} from '../config/endpoint-parameters.ts';
 
 export interface EndpointParameters {
   readonly interfaces: readonly CfnParameter[];
@@ -63,6 +68,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'Deployment',
       'AdministratorArns',
       'BreakGlassRoleArn',
+      'WorkerAdministratorRole',
       'RequireMfa',
       'PermissionsBoundaryArn',
       'RolePath',
@@ -91,7 +97,9 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
       'MaxReceiveCount',
       'PackageRepository',
       'OwnDocuments',
+      'DnsCleanup',
       'SweepEnabled',
+      'SweepQuarantineDays',
       'StandaloneInstances',
     ],
   ],
@@ -103,9 +111,7 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
     'Endpoints that are there',
     [
       'SecretsManagerEndpointId',
-      'EndpointSecurityGroupId',
-      'SecondEndpointSecurityGroupId',
-      'ThirdEndpointSecurityGroupId',
+      ...ENDPOINT_GROUP_PARAMETERS,
       'OpenEndpointSecurityGroups',
       'EndpointCidr',
       'EndpointVpcId',
@@ -114,15 +120,8 @@ const groups: readonly (readonly [label: string, parameters: readonly string[]])
   [
     'Endpoints to create',
     [
-      'EndpointAutoScaling',
-      'EndpointEc2',
-      'EndpointKms',
-      'EndpointLogs',
-      'EndpointSqs',
-      'EndpointSsm',
-      'EndpointSsmMessages',
-      'EndpointDynamoDb',
-      'EndpointS3',
+      ...Object.values(INTERFACE_PARAMETERS),
+      ...Object.values(GATEWAY_PARAMETERS),
       'RouteTableIds',
       'NodeSecurityGroupId',
     ],

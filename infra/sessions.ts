@@ -101,10 +101,12 @@ export class Sessions extends Construct {
       SessionsNotAfter: props.notAfter ?? '2100-01-01T00:00:00Z',
       SessionTagValue: props.tagValue ?? 'allowed',
     };
-    new CfnBucketPolicy(this, 'RecordsPolicy', {
+    const recordsPolicy = new CfnBucketPolicy(this, 'RecordsPolicy', {
       bucket: this.bucket.ref,
       policyDocument: fillPolicy('session-bucket', this.policyValues),
     });
+    // It stays with the records that it keeps.
+    recordsPolicy.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
 
     const policy = (policyId: string, file: string, description: string): CfnManagedPolicy =>
       filePolicy(this, policyId, {

@@ -9,6 +9,11 @@ import {
   Validations,
 } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import {
+  ENDPOINT_GROUP_PARAMETERS,
+  GATEWAY_PARAMETERS,
+  INTERFACE_PARAMETERS,
+} from '../config/endpoint-parameters.ts';
 import { MembershipSystem } from './membership-system.ts';
 import { defaultReceives, mostReceives } from './lifecycle-queue.ts';
 import { parameterGroups, parameterRules } from './parameters.ts';
@@ -147,17 +152,20 @@ export class MembershipStack extends Stack {
         expression: Fn.conditionEquals(parameter, 'create'),
       });
     const interfaces = {
-      autoscaling: choice('EndpointAutoScaling', 'Auto Scaling'),
-      ec2: choice('EndpointEc2', 'EC2'),
-      kms: choice('EndpointKms', 'KMS'),
-      logs: choice('EndpointLogs', 'CloudWatch Logs'),
-      sqs: choice('EndpointSqs', 'SQS'),
-      ssm: choice('EndpointSsm', 'Systems Manager'),
-      ssmmessages: choice('EndpointSsmMessages', 'ssmmessages, which carries commands and sessions'),
+      autoscaling: choice(INTERFACE_PARAMETERS.autoscaling, 'Auto Scaling'),
+      ec2: choice(INTERFACE_PARAMETERS.ec2, 'EC2'),
+      kms: choice(INTERFACE_PARAMETERS.kms, 'KMS'),
+      logs: choice(INTERFACE_PARAMETERS.logs, 'CloudWatch Logs'),
+      sqs: choice(INTERFACE_PARAMETERS.sqs, 'SQS'),
+      ssm: choice(INTERFACE_PARAMETERS.ssm, 'Systems Manager'),
+      ssmmessages: choice(
+        INTERFACE_PARAMETERS.ssmmessages,
+        'ssmmessages, which carries commands and sessions',
+      ),
     };
     const gateways = {
-      dynamodb: choice('EndpointDynamoDb', 'DynamoDB (a gateway)'),
-      s3: choice('EndpointS3', 'S3 (a gateway)'),
+      dynamodb: choice(GATEWAY_PARAMETERS.dynamodb, 'DynamoDB (a gateway)'),
+      s3: choice(GATEWAY_PARAMETERS.s3, 'S3 (a gateway)'),
     };
     const makeEndpoints = Object.fromEntries(
       Object.entries({ ...interfaces, ...gateways }).map(([service, parameter]) => [
@@ -185,11 +193,7 @@ export class MembershipStack extends Stack {
       );
       return { parameter, id: parameter.valueAsString, condition: given(parameter) };
     };
-    const endpointGroups = [
-      endpointGroup('EndpointSecurityGroupId'),
-      endpointGroup('SecondEndpointSecurityGroupId'),
-      endpointGroup('ThirdEndpointSecurityGroupId'),
-    ];
+    const endpointGroups = ENDPOINT_GROUP_PARAMETERS.map(endpointGroup);
     const openGroups = flag(
       'OpenEndpointSecurityGroups',
       'Add the rule that lets workers in on 443 to these groups; false if their owner adds it',
@@ -230,6 +234,12 @@ export class MembershipStack extends Stack {
       'WorkerShell',
       'Let principals with the worker-administrator policy open a shell on workers; with false, workers have no SSM agent',
       'false',
+    );
+    const workerAdministrator = text(
+      'WorkerAdministratorRole',
+      'Name of the role that gets the worker-administrator policy; may be empty',
+      '^$|^[A-Za-z0-9_+=,.@-]{1,64}$',
+      '',
     );
     const imageId = text(
       'ImageId',
@@ -455,6 +465,10 @@ export class MembershipStack extends Stack {
         databasePort: databasePort.valueAsString,
       },
     });
+    this.membership.sessions.workerAdministratorPolicy.addPropertyOverride(
+      'Roles',
+      Fn.conditionIf(given(workerAdministrator).logicalId, [workerAdministrator], Aws.NO_VALUE),
+    );
     parameterRules(this, {
       interfaces: Object.values(interfaces),
       gateways: Object.values(gateways),

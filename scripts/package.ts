@@ -168,6 +168,9 @@ async function makePackage(folder: string): Promise<void> {
     for (const file of [
       template,
       attachTemplate,
+      made.importTemplate,
+      made.prerequisitesTemplate,
+      made.iamEventsTemplate,
       prepareImage,
       resourceControlPolicy,
       ...serviceControlPolicies,

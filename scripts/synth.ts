@@ -6,6 +6,9 @@
  *
  *     adjoin.template.json                  the system
  *     adjoin-attach.template.json           attaches one Auto Scaling group
+ *     adjoin-import.template.json           takes into a new stack what a deleted one has left
+ *     adjoin-prerequisites.template.json    roles and the agent's bucket, before the system
+ *     adjoin-iam-events.template.json       sends IAM's events from us-east-1 to the system's Region
  *     prepare-image.sh                      prepares an image, where Run Command does not
  *     agent/agent.mjs                       the bundled agent, for the bucket that the parameters name
  *     policies/*.json                       service control policies and a resource control policy, for the deployment of this name (adjoin); without a

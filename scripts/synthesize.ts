@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApp } from '../infra/app.ts';
+import { importTemplate } from '../infra/import-template.ts';
 import {
   defaultExemptions,
   denyPolicies,
@@ -15,6 +16,12 @@ import { bundleAgent } from './bundle.ts';
 export interface Synthesized {
   readonly template: string;
   readonly attachTemplate: string;
+  /** Takes into a new stack what a deleted one has left. */
+  readonly importTemplate: string;
+  /** Roles and the agent's bucket, before the system. */
+  readonly prerequisitesTemplate: string;
+  /** Sends IAM's events from us-east-1 to the system's Region. */
+  readonly iamEventsTemplate: string;
   readonly agentFile: string;
   /** The script of the document `prepare-image`, for builders of images. */
   readonly prepareImage: string;
@@ -45,12 +52,24 @@ export async function synthesize(folder: string, named: ServiceControlPolicyProp
   };
   const policies = denyPolicies.map((name) => write(name, serviceControlPolicy(name, { ...named, exempt })));
   const resources = write('resource-control', resourceControlPolicy({ ...named, exempt }));
+  const template = join(folder, 'adjoin.template.json');
+  const importing = join(folder, 'adjoin-import.template.json');
+  writeFileSync(
+    importing,
+    `${JSON.stringify(importTemplate(readFileSync(template, 'utf8')), undefined, 1)}\n`,
+  );
+  const prerequisites = join(folder, 'adjoin-prerequisites.template.json');
+  // No bucket is there yet that a longer one could come from: it has to fit into a request.
+  writeFileSync(prerequisites, JSON.stringify(JSON.parse(readFileSync(prerequisites, 'utf8'))));
   const prepareImage = join(folder, 'prepare-image.sh');
   writeFileSync(prepareImage, prepareImageScript());
   return {
     prepareImage,
-    template: join(folder, 'adjoin.template.json'),
+    template,
     attachTemplate: join(folder, 'adjoin-attach.template.json'),
+    importTemplate: importing,
+    prerequisitesTemplate: prerequisites,
+    iamEventsTemplate: join(folder, 'adjoin-iam-events.template.json'),
     agentFile,
     resourceControlPolicy: resources.file,
     serviceControlPolicies: policies.map(({ file }) => file),

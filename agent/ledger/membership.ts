@@ -25,7 +25,15 @@ export type MembershipState = 'joining' | 'staged' | 'member' | 'leaving' | 'rem
 
 /** `give-up` ends a launch that can't join: what was staged is removed, or owed. Such a launch is not tried again. */
 type LaunchStep =
-  'received' | 'node' | 'probe' | 'stage' | 'join' | 'verify' | 'post-join' | 'give-up' | 'complete';
+  | 'received'
+  | 'node'
+  | 'probe'
+  | 'stage'
+  | 'join'
+  | 'verify'
+  | 'post-join'
+  | 'give-up'
+  | 'complete';
 type TerminateStep = 'received' | 'match' | 'leave' | 'remove' | 'complete';
 export type Step = LaunchStep | TerminateStep;
 

@@ -7,8 +7,10 @@ import { runAttach } from './attach/command.ts';
 import { runDeploy } from './deploy/command.ts';
 import { runDestroy } from './destroy/command.ts';
 import { runDoctor } from './doctor/command.ts';
+import { runPre } from './doctor/pre-command.ts';
 import type { Prompt } from './prompt.ts';
 import { runPut } from './secret/command.ts';
+import { runTest } from './test/command.ts';
 
 interface ConfigOption {
   readonly config: string;
@@ -28,6 +30,10 @@ interface DoctorArguments extends ConfigOption {
   readonly wait?: number;
   readonly output?: string;
   readonly askWorker?: true;
+  readonly pre?: true;
+  readonly file: string;
+  readonly template?: string;
+  readonly domain?: string;
   readonly rolePath: string;
 }
 
@@ -55,8 +61,8 @@ function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a whole number of seconds.');
 }
 
-function addDoctor({ program, terminal, perform }: Extension): void {
-  withConfig(
+function addDoctor({ program, terminal, end, perform }: Extension): void {
+  const command = withConfig(
     program
       .command('doctor')
       .description(
@@ -67,29 +73,53 @@ function addDoctor({ program, terminal, perform }: Extension): void {
     .option('--node <id>', 'an instance or hybrid node to look at; may be repeated', node)
     .option('--ask-worker', 'have a worker look at what only a worker can (see docs/doctor.md)')
     .option('--wait <seconds>', 'look again for so long while something fatal is wrong', seconds)
+    .option('--pre', 'look at what can be known before there is a stack')
+    .option('--file <file>', 'with --pre: settings of the deployment', SETTINGS)
+    .option('--template <file>', 'with --pre: the template, if not that of this package')
+    .option('--domain <name>', 'with --pre: look for the controllers of this domain')
     .addOption(rolePath())
     .addOption(new Option('-o, --output <form>', 'for machines').choices(['json']))
     .addHelpText(
       'after',
       '\nExit codes: 0 well, 70 something fatal is wrong, 64 and 78 nothing was looked at.',
     )
-    .action((options: DoctorArguments) =>
-      perform(options, (config) =>
+    .action(async (options: DoctorArguments) => {
+      const { askWorker, domain, file, group, node: nodes, pre, template } = options;
+      const shown = {
+        waitMs: (options.wait ?? 0) * 1000,
+        json: options.output === 'json',
+        colors: terminal.colors ?? false,
+      };
+      if (pre) {
+        if (group ?? nodes ?? askWorker)
+          command.error('error: before there is a stack, there are no groups, nodes and workers to look at');
+        end(
+          await runPre(
+            {
+              ...shown,
+              file,
+              ...(template !== undefined && { template }),
+              ...(domain !== undefined && { domain }),
+            },
+            terminal,
+          ),
+        );
+        return;
+      }
+      await perform(options, (config) =>
         runDoctor(
           config,
           {
-            groups: options.group ?? [],
-            nodes: options.node ?? [],
-            waitMs: (options.wait ?? 0) * 1000,
-            json: options.output === 'json',
-            colors: terminal.colors ?? false,
-            asksWorker: options.askWorker ?? false,
+            ...shown,
+            groups: group ?? [],
+            nodes: nodes ?? [],
+            asksWorker: askWorker ?? false,
             rolePath: options.rolePath,
           },
           terminal,
         ),
-      ),
-    );
+      );
+    });
 }
 
 interface AttachArguments extends ConfigOption {
@@ -277,6 +307,55 @@ function addSecret({ program, terminal, perform }: Extension, prompt: Prompt): v
     });
 }
 
+interface TestArguments extends ConfigOption {
+  readonly copyTag?: readonly string[];
+  readonly wait?: number;
+  readonly clean?: true;
+  readonly json?: true;
+  readonly rolePath: string;
+}
+
+/** Seconds: a Windows node restarts, and an image without packages installs them. */
+const TEST_WAIT = 900;
+
+function addTest({ program, terminal, perform }: Extension): void {
+  const command = withConfig(
+    program
+      .command('test')
+      .description(
+        'Launch a throw-away instance like those of a group, follow it until it is a\nmember, and have it removed again. The group itself is only read, and need not be\nattached: the instance has a group of its own, which is deleted at the end.',
+      )
+      .argument('[group]', 'whose launch template and subnets it gets'),
+  )
+    .option('--wait <seconds>', `for the join, and for the removal; default ${TEST_WAIT}`, seconds)
+    .option('--copy-tag <key>', 'a tag of the group that it needs; may be repeated', collect)
+    .option('--clean', 'only remove what tests have left, though one may be under way')
+    .addOption(rolePath())
+    .option('--json', 'for machines; the course of it goes to the error output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 joined and removed, 70 not (it says why, and what remains, if anything\ndoes). Interrupted, it cleans up first; interrupted again, it says what remains.',
+    )
+    .action((group: string | undefined, options: TestArguments) => {
+      const { clean = false, copyTag = [], json = false, wait = TEST_WAIT } = options;
+      if (group === undefined && !clean) command.error('error: say a group, or --clean');
+      return perform(options, (config) =>
+        runTest(
+          config,
+          {
+            group: group ?? '',
+            copiedTags: copyTag,
+            waitMs: wait * 1000,
+            clean,
+            json,
+            rolePath: options.rolePath,
+          },
+          terminal,
+        ),
+      );
+    });
+}
+
 /** @param prompt where a person answers questions */
 export function addOperatorCommands(extension: Extension, prompt: Prompt): void {
   addDeploy(extension, prompt);
@@ -285,4 +364,5 @@ export function addOperatorCommands(extension: Extension, prompt: Prompt): void 
   addDoctor(extension);
   addAttach(extension, 'attach');
   addAttach(extension, 'detach');
+  addTest(extension);
 }

@@ -11,8 +11,12 @@ import {
   CloudWatchLogsClient,
   PutLogEventsCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
-import { ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  GetSecretValueCommand,
+  ListSecretsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Desk, openDesk } from '../../infra/sandbox/inside/desk.ts';
@@ -29,7 +33,8 @@ import { computerNames, eventually, logEntries } from './sandbox.ts';
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { typist, type Habit, type Typist } from './typist.ts';
 
-const bucket = 'adjoin-agents';
+/** As the prerequisites name it. */
+const bucket = `adjoin-agent-123456789012-${region}`;
 /** The longest command waits until CloudFormation is done, or a member is gone. */
 const commandLimitMs = 120_000;
 const chapterLimitMs = 240_000;
@@ -54,6 +59,7 @@ describeReal('the page on deployment', (ground) => {
   let releases: readonly [first: string, second: string];
   const used = new Set<string>();
   let broken = false;
+  let removedAt = 0;
   const stopDelivery = new AbortController();
   let delivering = Promise.resolve();
 
@@ -68,7 +74,6 @@ describeReal('the page on deployment', (ground) => {
       maximumInstances: 5,
       describeStacksWaitsMs: 25_000,
     });
-    empty.cloud.buckets.create(bucket);
     const first = empty.synthesis.folder;
     const second = join(process.cwd(), '.sandbox', 'second-release');
     await makeRelease(first, second);
@@ -89,7 +94,6 @@ describeReal('the page on deployment', (ground) => {
     await person.type('stty -echo', 20_000);
     const [, without = ''] = /replace `EndpointSecurityGroupId` by `([^`]+)`/.exec(page) ?? [];
     values = new Map([
-      ['BUCKET=…', `BUCKET=${bucket}`],
       ['VpcId=vpc-…', `VpcId=${network.VpcId}`],
       ['SubnetA=subnet-…', `SubnetA=${network.SubnetA}`],
       ['SubnetB=subnet-…', `SubnetB=${network.SubnetB}`],
@@ -133,6 +137,15 @@ describeReal('the page on deployment', (ground) => {
     broken = false;
     return said;
   }
+
+  test(
+    'roles and bucket are made first; from then on, the person has the rights of the administrator’s role',
+    async () => {
+      await follow('3. Roles and bucket');
+      expect(empty.cloud.buckets.names()).toEqual([bucket]);
+    },
+    chapterLimitMs,
+  );
 
   test(
     'a deployment makes the stack, and its documents have the hashes that its agent expects',
@@ -225,12 +238,14 @@ describeReal('the page on deployment', (ground) => {
     'a removal unjoins the member and deletes the stacks; what contains history stays',
     async () => {
       await follow('Remove');
+      removedAt = Date.now();
       expect(await computerNames(theSystem())).toEqual([]);
       const { output } = await person.type(
-        "aws cloudformation describe-stacks --query 'Stacks[].StackName' --output text",
+        "aws cloudformation list-stacks --query 'StackSummaries[?StackStatus!=`DELETE_COMPLETE`].StackName' --output text",
         commandLimitMs,
       );
-      expect(output.trim()).toBe('');
+      // Roles and bucket outlive the system.
+      expect(output.trim()).toBe('adjoin-prerequisites');
       const secrets = new SecretsManagerClient(empty.developer);
       const sqs = new SQSClient(empty.developer);
       const { TableNames } = await theSystem().dynamodb.send(new ListTablesCommand({}));
@@ -250,6 +265,33 @@ describeReal('the page on deployment', (ground) => {
         queues: [],
       });
       expect(empty.cloud.buckets.names()).toHaveLength(2);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'what the removal left goes into a new stack: the secret has its value, the ledger its memberships',
+    async () => {
+      const rows = (await theSystem().dynamodb.send(new ScanCommand({ TableName: 'adjoin-memberships' })))
+        .Items;
+      expect(rows).not.toEqual([]);
+      // As the page says: SQS gives away a queue's name after a minute.
+      await new Promise((resolve) => setTimeout(resolve, removedAt + 60_000 - Date.now()));
+      await follow('Deploy again');
+      expect(await asked('Stacks[0].StackStatus')).toBe('UPDATE_COMPLETE');
+      const { Items } = await theSystem().dynamodb.send(new ScanCommand({ TableName: 'adjoin-memberships' }));
+      expect(Items).toEqual(rows);
+      const { accessKeyId, secretAccessKey, sessionToken } = theSystem().keys.worker;
+      const worker = new SecretsManagerClient({
+        endpoint: theSystem().vpcEndpoint,
+        region,
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+      });
+      const { SecretString } = await worker.send(
+        new GetSecretValueCommand({ SecretId: 'adjoin/service-account' }),
+      );
+      worker.destroy();
+      expect(SecretString).toContain(empty.domain.serviceAccount.password);
     },
     chapterLimitMs,
   );

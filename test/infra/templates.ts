@@ -25,6 +25,14 @@ export interface Template {
   readonly Parameters: Record<string, Parameter>;
   readonly Conditions: Record<string, Json>;
   readonly Outputs: Record<string, { readonly Value: Json }>;
+  readonly Metadata?: {
+    readonly 'AWS::CloudFormation::Interface'?: {
+      readonly ParameterGroups: readonly {
+        readonly Label: { readonly default: string };
+        readonly Parameters: readonly string[];
+      }[];
+    };
+  };
 }
 
 /** The two templates that are deployed, as `npm run synth` writes them: synthesized once, whoever asks. */

@@ -22,6 +22,7 @@ export const layers = [
   { name: 'property', ground: 'plain' },
   { name: 'infra', ground: 'plain' },
   { name: 'sandbox', ground: 'plain' },
+  { name: 'linux', ground: 'plain' },
   { name: 'windows', ground: 'plain' },
   { name: 'integration', ground: 'namespace' },
   { name: 'e2e', ground: 'namespace' },
@@ -55,6 +56,7 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     'test/integration/directory/directory.test.ts',
   ],
   'test/e2e/chapters.test.ts': [
+    'test/e2e/life.test.ts',
     'test/unit/repository/chapters.test.ts',
     'test/sandbox/stack/cloudformation.test.ts',
   ],

@@ -23,6 +23,13 @@ const minimal = {
 const parse = (file: unknown, environment: Record<string, string | undefined> = {}): Config =>
   parseConfig(JSON.stringify(file), environment);
 
+test.each(['eu-central-1', 'us-gov-west-1', 'cn-north-1', 'us-isob-east-1', 'eusc-de-east-1'])(
+  '%s is a Region',
+  (region) => {
+    expect(parse({ ...minimal, region }).region).toBe(region);
+  },
+);
+
 function refusal(work: () => unknown): AdjoinError {
   try {
     work();

@@ -47,7 +47,7 @@ export const HEARTBEAT = { shortest: 30, longest: 7_200, usual: 300 } as const;
 type Kind = 'launch' | 'terminate';
 
 /** Nothing may enter service unverified; and both results of the other one terminate, but `ABANDON` skips the hooks of others. */
-const HOOKS: Readonly<Record<Kind, Pick<AttachedHook, 'name' | 'transition' | 'defaultResult'>>> = {
+export const HOOKS: Readonly<Record<Kind, Pick<AttachedHook, 'name' | 'transition' | 'defaultResult'>>> = {
   launch: {
     name: 'adjoin-launch',
     transition: 'autoscaling:EC2_INSTANCE_LAUNCHING',

@@ -1,5 +1,5 @@
 /**
- * Two operations of S3, signed here: a client of S3 would make the command a megabyte larger. Credentials, Region and the AWS partition
+ * Three operations of S3, signed here: a client of S3 would make the command a megabyte larger. Credentials, Region and the AWS partition
  * are those of the client that deploys. A bucket's name stands in the path, as in the addresses that CloudFormation takes.
  */
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
@@ -16,6 +16,9 @@ const LIMIT_MS = 120_000;
 const TRIES = 3;
 /** Milliseconds. */
 const PAUSE_MS = 1_000;
+
+/** Codes of answers without a body. */
+const NAMES: Readonly<Record<number, string>> = { 403: 'AccessDenied', 404: 'NoSuchBucket' };
 
 /** Carries the service's own code, and the status by which it is classified. */
 class S3Error extends Error {
@@ -49,7 +52,12 @@ function addressOf({ client, region, environment }: BucketOptions): URL {
   return new URL(url.href.replace('//cloudformation.', '//s3.'));
 }
 
-export function createFiles(options: BucketOptions): FilesPort {
+export interface Files extends FilesPort {
+  /** Where the bucket is; nothing when there is none. */
+  bucketRegion(signal: AbortSignal): Promise<string | undefined>;
+}
+
+export function createFiles(options: BucketOptions): Files {
   const { client, region, bucket, clock } = options;
   const signer = new SignatureV4({
     service: 's3',
@@ -61,14 +69,14 @@ export function createFiles(options: BucketOptions): FilesPort {
   });
 
   async function request(
-    method: 'PUT' | 'DELETE',
+    method: 'PUT' | 'DELETE' | 'HEAD',
     key: string,
     body: Buffer | undefined,
     contentType: string | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<string> {
+  ): Promise<{ readonly url: string; readonly region: string | undefined }> {
     const address = addressOf(options);
-    const path = `/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
+    const path = `/${bucket}${key === '' ? '' : `/${key.split('/').map(encodeURIComponent).join('/')}`}`;
     const url = new URL(path, address).href;
     const unsigned = new HttpRequest({
       method,
@@ -89,23 +97,26 @@ export function createFiles(options: BucketOptions): FilesPort {
     const answer = await fetch(url, {
       method,
       headers,
-      redirect: 'error',
+      // A bucket of another Region answers with a redirection.
+      redirect: 'manual',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       ...(body && { body: new Uint8Array(body) }),
     }).catch((error: unknown) => {
       throw new S3Error('NetworkError', reasonOf(error instanceof Error ? (error.cause ?? error) : error));
     });
-    if (answer.ok) {
+    const place = answer.headers.get('x-amz-bucket-region') ?? undefined;
+    if (answer.ok || (method === 'HEAD' && answer.status === 301)) {
       await answer.arrayBuffer();
-      return url;
+      return { url, region: place };
     }
     const text = await answer.text();
-    const name = textOf(text, 'Code') ?? `Status${answer.status}`;
+    // An answer to HEAD has no body.
+    const name = textOf(text, 'Code') ?? NAMES[answer.status] ?? `Status${answer.status}`;
     throw new S3Error(name, textOf(text, 'Message') ?? answer.statusText, answer.status);
   }
 
   /** Again after an outage: both operations may be repeated. */
-  async function persist(work: () => Promise<string>, signal: AbortSignal | undefined): Promise<string> {
+  async function persist<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await work();
@@ -118,14 +129,28 @@ export function createFiles(options: BucketOptions): FilesPort {
   }
 
   return {
-    put: (key, body, contentType, signal) =>
-      callAws(`s3:PutObject ${bucket}/${key}`, signal, () =>
+    async put(key, body, contentType, signal) {
+      const { url } = await callAws(`s3:PutObject ${bucket}/${key}`, signal, () =>
         persist(() => request('PUT', key, body, contentType, signal), signal),
-      ),
+      );
+      return url;
+    },
     async remove(key) {
       await callAws(`s3:DeleteObject ${bucket}/${key}`, undefined, () =>
         persist(() => request('DELETE', key, undefined, undefined, undefined), undefined),
       );
+    },
+    async bucketRegion(signal) {
+      try {
+        const { region: found } = await persist(
+          () => request('HEAD', '', undefined, undefined, signal),
+          signal,
+        );
+        return found;
+      } catch (error) {
+        if (error instanceof S3Error && error.$metadata.httpStatusCode === 404) return undefined;
+        return callAws(`s3:HeadBucket ${bucket}`, signal, () => Promise.reject(error));
+      }
     },
   };
 }

@@ -1,13 +1,13 @@
 /** `adjoin deploy` with real clients and files. */
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Clients } from '../../aws/clients.ts';
 import { runChecks } from '../../checks/check.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
 import { parseConfig, type Config } from '../../config.ts';
-import { AdjoinError, asAdjoinError, reasonOf } from '../../errors.ts';
+import { AdjoinError, asAdjoinError } from '../../errors.ts';
 import { createFiles } from '../aws/bucket.ts';
 import { askWorker } from '../aws/ask-worker.ts';
 import type { Caller } from '../aws/caller.ts';
@@ -20,7 +20,9 @@ import { deploymentChecks } from '../doctor/deployment-checks.ts';
 import type { Prompt } from '../prompt.ts';
 import { deploy, type DeployPorts } from './deploy.ts';
 import { prepare } from './prepare.ts';
-import { formatSettings, parseSettings, type Settings } from './settings.ts';
+import { formatSettings } from './settings.ts';
+import { deployable, readOf, settingsOf } from './files.ts';
+import { readPrerequisites } from './prerequisites.ts';
 import { readTemplate } from './template.ts';
 
 export interface RunDeployOptions {
@@ -40,28 +42,6 @@ export interface RunDeployOptions {
 /** Milliseconds between two questions to workers. */
 const AGAIN_MS = 2_000;
 
-/** In the package they lie beside this file's folder; in the clone, where `npm run synth` writes them. */
-function deployable(given: string | undefined, inPackage: string, inClone: string): string {
-  if (given !== undefined) return resolve(given);
-  const packed = join(import.meta.dirname, '..', inPackage);
-  return existsSync(packed) ? packed : resolve('cdk.out', inClone);
-}
-
-/** @throws AdjoinError `config-invalid` */
-function readOf(file: string, what: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new AdjoinError('config-invalid', `${what} can't be read: ${reasonOf(error)}`);
-  }
-}
-
-function settingsOf(file: string): Settings {
-  return existsSync(file)
-    ? parseSettings(readOf(file, 'The settings').toString('utf8'), file)
-    : { stack: 'adjoin', parameters: new Map() };
-}
-
 /** Nobody else's file with this name is run: workers compare the hash, and the template has it. */
 function mustBelong(agent: Buffer, template: string): string {
   const sha256 = createHash('sha256').update(agent).digest('hex');
@@ -73,29 +53,18 @@ function mustBelong(agent: Buffer, template: string): string {
   return `adjoin/agent-${sha256.slice(0, 12)}.mjs`;
 }
 
-async function complete(
-  settings: Settings,
+/** @throws AdjoinError `config-invalid` when nobody can be asked */
+async function must(
+  value: string | undefined,
+  name: string,
+  question: string,
   asks: boolean,
-  environment: NodeJS.ProcessEnv,
   prompt: Prompt,
   signal: AbortSignal,
-): Promise<Settings & { readonly region: string; readonly bucket: string }> {
-  const must = async (value: string | undefined, name: string, question: string): Promise<string> => {
-    if (value !== undefined && value !== '') return value;
-    if (asks) return prompt.ask(question, signal);
-    throw new AdjoinError('config-invalid', `${name} is missing in adjoin.json, and nobody can be asked.`);
-  };
-  const region = await must(
-    settings.region ?? environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'],
-    'region',
-    'Region: ',
-  );
-  const bucket = await must(
-    settings.bucket,
-    'bucket',
-    'Bucket of this Region, for the agent and the template: ',
-  );
-  return { ...settings, region, bucket };
+): Promise<string> {
+  if (value !== undefined && value !== '') return value;
+  if (asks) return prompt.ask(question, signal);
+  throw new AdjoinError('config-invalid', `${name} is missing in adjoin.json, and nobody can be asked.`);
 }
 
 interface Deployment {
@@ -145,13 +114,31 @@ export async function runDeploy(
         "The agent's file",
       );
       const agentKey = mustBelong(agent, template);
-      const settings = await complete(settingsOf(file), asks, process.env, prompt, signal);
-      const { region, bucket } = settings;
+      const given = settingsOf(file);
+      const region = await must(
+        given.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'],
+        'region',
+        'Region: ',
+        asks,
+        prompt,
+        signal,
+      );
       const clock = systemClock;
       return withClients(region, async ({ clients, cloudFormation, caller }) => {
         const { account, arn } = await caller.identity(signal);
-        terminal.err(`${settings.stack} in ${region}, account ${account}, as ${arn}\n`);
+        terminal.err(`${given.stack} in ${region}, account ${account}, as ${arn}\n`);
         const stacks = createStacks(cloudFormation);
+        const deployment = given.parameters.get('Deployment') ?? 'adjoin';
+        const before = await readPrerequisites(deployment, stacks, signal);
+        const bucket = await must(
+          given.bucket ?? before.bucket,
+          'bucket',
+          'Bucket of this Region, for the agent and the template: ',
+          asks,
+          prompt,
+          signal,
+        );
+        const settings = { ...given, region, bucket };
         const present = await stacks.find(settings.stack, signal);
         const isThere = present !== undefined && /^(CREATE|UPDATE|UPDATE_ROLLBACK)_/.test(present.status);
         const directoryCa =
@@ -165,7 +152,10 @@ export async function runDeploy(
         const facts = readTemplate(template);
         const { parameters, answered } = await prepare(
           {
-            parameters: settings.parameters,
+            // A stack that is there keeps its own.
+            parameters: isThere
+              ? settings.parameters
+              : new Map([...before.parameters, ...settings.parameters]),
             bucket,
             agentKey,
             directoryCa: caFile === undefined ? undefined : readOf(caFile, "The CA's file"),

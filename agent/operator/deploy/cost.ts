@@ -2,6 +2,8 @@
  * What a deployment costs a month, in US East (N. Virginia); docs/cost.md has the same figures, with their sources. It is an estimate:
  * prices change, and differ by Region.
  */
+import { INTERFACE_PARAMETERS } from '../../../config/endpoint-parameters.ts';
+
 const HOURS = 730;
 const ZONES = 2;
 /** Reads of the secret by one worker: one each 15 seconds. */
@@ -23,16 +25,6 @@ const USD = {
 
 const COUNT = { detailedMetrics: 7, metrics: 10, alarmMetrics: 21, keys: 3, volumeGb: 16, logGb: 1 } as const;
 
-const INTERFACES = [
-  'EndpointAutoScaling',
-  'EndpointEc2',
-  'EndpointKms',
-  'EndpointLogs',
-  'EndpointSqs',
-  'EndpointSsm',
-  'EndpointSsmMessages',
-] as const;
-
 export interface Cost {
   readonly what: string;
   /** US dollars a month; nothing where the price is not known here. */
@@ -43,7 +35,7 @@ export interface Cost {
 export function costs(valueOf: (parameter: string) => string): Cost[] {
   const workers = Number(valueOf('WorkerCount'));
   const endpoints =
-    INTERFACES.filter((name) => valueOf(name) === 'create').length +
+    Object.values(INTERFACE_PARAMETERS).filter((name) => valueOf(name) === 'create').length +
     (valueOf('SecretsManagerEndpointId') === '' ? 1 : 0);
   const type = valueOf('InstanceType');
   const isKnown = type === 't4g.small' || workers === 0;

@@ -2,23 +2,18 @@
  * Finds what parameters can be known from the VPC, for a stack that is not there yet. Of one that is there nothing is looked for: it
  * would take its own endpoints for others'. What can't be found out is left to the person, with what was seen.
  */
+import {
+  ENDPOINT_GROUP_PARAMETERS,
+  GATEWAY_PARAMETERS,
+  INTERFACE_PARAMETERS,
+} from '../../../config/endpoint-parameters.ts';
 import { AdjoinError } from '../../errors.ts';
 import type { NetworkPort, Subnet } from './ports.ts';
 
 /** Parameters by the service of the endpoint. */
-const ENDPOINTS: Readonly<Record<string, string>> = {
-  autoscaling: 'EndpointAutoScaling',
-  ec2: 'EndpointEc2',
-  kms: 'EndpointKms',
-  logs: 'EndpointLogs',
-  sqs: 'EndpointSqs',
-  ssm: 'EndpointSsm',
-  ssmmessages: 'EndpointSsmMessages',
-  dynamodb: 'EndpointDynamoDb',
-  s3: 'EndpointS3',
-};
-const GATEWAYS: ReadonlySet<string> = new Set(['dynamodb', 's3']);
-const GROUPS = ['EndpointSecurityGroupId', 'SecondEndpointSecurityGroupId', 'ThirdEndpointSecurityGroupId'];
+const ENDPOINTS: Readonly<Record<string, string>> = { ...INTERFACE_PARAMETERS, ...GATEWAY_PARAMETERS };
+const isGateway = (service: string): boolean => Object.hasOwn(GATEWAY_PARAMETERS, service);
+const GROUPS: readonly string[] = ENDPOINT_GROUP_PARAMETERS;
 
 export interface Found {
   readonly values: ReadonlyMap<string, string>;
@@ -92,7 +87,7 @@ export async function findParameters(
       const services = new Set(present.map(({ service }) => service));
       for (const [service, name] of Object.entries(ENDPOINTS))
         values.set(name, services.has(service) ? 'existing' : 'create');
-      const used = present.filter(({ service }) => service in ENDPOINTS && !GATEWAYS.has(service));
+      const used = present.filter(({ service }) => service in ENDPOINTS && !isGateway(service));
       const groups = [...new Set(used.flatMap(({ securityGroups }) => securityGroups.slice(0, 1)))];
       if (groups.length > GROUPS.length)
         notes.push(
@@ -102,7 +97,7 @@ export async function findParameters(
     });
   }
 
-  const makesGateway = [...GATEWAYS].some((service) => valueOf(ENDPOINTS[service] ?? '') === 'create');
+  const makesGateway = Object.values(GATEWAY_PARAMETERS).some((name) => valueOf(name) === 'create');
   const subnetIds = [valueOf('SubnetA'), valueOf('SubnetB')].filter((id) => id !== '');
   if (makesGateway && !known.has('RouteTableIds') && subnetIds.length > 0) {
     await look(`The route tables of ${vpcId}`, async () => {

@@ -36,7 +36,7 @@ export interface Settings {
 }
 
 /** Those that follow from other settings. */
-const DERIVED: Readonly<Record<string, string>> = {
+export const DERIVED: Readonly<Record<string, string>> = {
   AgentBucket: 'bucket',
   AgentKey: 'bucket',
   DirectoryCaBase64: 'directoryCa',

@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { createClients, destroyClients } from '../../aws/clients.ts';
 import type { Finding } from '../../checks/check.ts';
-import { untilInterrupted } from '../../cli/attended.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { systemClock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
-import { AdjoinError, asAdjoinError } from '../../errors.ts';
+import { asAdjoinError } from '../../errors.ts';
 import { askWorker } from '../aws/ask-worker.ts';
 import { createCaller } from '../aws/caller.ts';
 import { createDesk } from '../aws/desk.ts';
+import { attend } from '../attended.ts';
 import { doctor, type DoctorOptions } from './doctor.ts';
 
 /** @returns the exit code */
@@ -37,8 +37,9 @@ export async function runDoctor(
   };
   try {
     const desk = createDesk({ config, clients, caller, clock });
-    return await untilInterrupted(
-      () => new AdjoinError('draining', 'Stopped.'),
+    return await attend(
+      terminal,
+      () => 'Stopped looking.',
       (signal) =>
         doctor(options, { desk, clock, ...(options.asksWorker && { askWorker: ask }) }, terminal, signal),
     );

@@ -9,6 +9,8 @@ import { groupChecks } from './group-checks.ts';
 import { nodeChecks } from './node-checks.ts';
 import { deploymentChecks } from './deployment-checks.ts';
 import type { DeskPorts } from './ports.ts';
+import { preChecks } from './pre-checks.ts';
+import type { PrePorts } from './pre-ports.ts';
 
 export interface DoctorOptions {
   /** Groups to look at. */
@@ -56,14 +58,21 @@ async function round(
   return findings;
 }
 
-/** @returns the exit code: 0 when no fatal check failed */
-export async function doctor(
-  options: DoctorOptions,
-  ports: DoctorPorts,
+/** How rounds of checks are shown and repeated. */
+export type RoundOptions = Pick<DoctorOptions, 'waitMs' | 'json' | 'colors'>;
+
+/**
+ * Goes round until no fatal check fails, or the time is up.
+ * @param look makes all checks once, and shows each finding
+ * @returns the exit code: 0 when no fatal check failed
+ */
+async function goRound(
+  options: RoundOptions,
+  clock: Clock,
+  look: (show: (finding: Finding) => void) => Promise<Finding[]>,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const { clock } = ports;
   const deadline = clock.now() + options.waitMs;
   for (;;) {
     const report = createReport(options.colors);
@@ -72,7 +81,7 @@ export async function doctor(
     const show = (finding: Finding): void => {
       if (!isQuiet) terminal.out(report.show(finding));
     };
-    const findings = await round(options, ports, show, signal);
+    const findings = await look(show);
     const isWell = !findings.some(isFatal);
     if (!isWell && clock.now() + PAUSE_MS <= deadline) {
       terminal.err(
@@ -92,3 +101,39 @@ export async function doctor(
     return isWell ? EXIT.ok : EXIT.failed;
   }
 }
+
+/** @returns the exit code: 0 when no fatal check failed */
+export const doctor = (
+  options: DoctorOptions,
+  ports: DoctorPorts,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> =>
+  goRound(options, ports.clock, (show) => round(options, ports, show, signal), terminal, signal);
+
+/**
+ * Before there is a stack.
+ * @param prepare finds afresh, for each round, what the checks look at
+ * @returns as `doctor`
+ */
+export const doctorBefore = (
+  options: RoundOptions,
+  prepare: () => Promise<PrePorts>,
+  clock: Clock,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> =>
+  goRound(
+    options,
+    clock,
+    async (show) =>
+      runChecks(preChecks, await prepare(), {
+        clock,
+        signal,
+        limitMs: LOOK_MS,
+        denied: 'skipped',
+        onFinding: show,
+      }),
+    terminal,
+    signal,
+  );

@@ -7,6 +7,7 @@ import { trailEvent } from './cloudtrail/trail.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet, type Instance } from './ec2/instances.ts';
 import { LaunchTemplates } from './ec2/launch-templates.ts';
+import { Networks } from './ec2/networks.ts';
 import { ec2Service } from './ec2/service.ts';
 import { stateChange } from './ec2/state-change.ts';
 import { Bus } from './events/bus.ts';
@@ -101,6 +102,8 @@ export interface Cloud {
   readonly topics: Topics;
   readonly bus: Bus;
   readonly buckets: Buckets;
+  /** What EC2's reads of networks show: calls change nothing of it. */
+  readonly networks: Networks;
   readonly launchTemplates: LaunchTemplates;
   readonly waitHandles: WaitHandles;
   /** A stack makes log groups by hand; what is in them comes by calls. */
@@ -168,6 +171,7 @@ export function createCloud(options: CloudOptions): Cloud {
     pickupMs: options.commandPickupMs ?? 30,
     visibleAfterMs: options.invocationVisibleAfterMs ?? 50,
   });
+  const networks = new Networks(place);
   const instances = new Instances({
     fleet: options.fleet,
     timers,
@@ -209,13 +213,13 @@ export function createCloud(options: CloudOptions): Cloud {
 
   const services: readonly Service[] = [
     autoScalingService({ place, groups }),
-    ec2Service({ place, instances }),
+    ec2Service({ place, instances, networks }),
     ssmService({ place, documents, nodes, commands, instances, sessions: new Sessions(random) }),
     sqsService({ place, queues, keys }),
     secretsManagerService({ place, secrets, keys }),
     stsService({ place, keys: keyRing, timers }),
     dynamoDbService(place),
-    s3Service(buckets),
+    s3Service(buckets, place.region),
     logsService({ groups: logGroups }),
     ...(options.more?.({ place, timers, random, keys: keyRing, buckets }) ?? []),
   ];
@@ -246,6 +250,7 @@ export function createCloud(options: CloudOptions): Cloud {
     topics,
     bus,
     buckets,
+    networks,
     launchTemplates,
     waitHandles,
     logGroups,

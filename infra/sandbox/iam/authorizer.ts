@@ -61,6 +61,7 @@ const trustNobody: Policy = {
 interface Say {
   readonly identity: Identity;
   readonly serviceControl: readonly Policy[];
+  readonly resourceControl: readonly Policy[];
   readonly resource?: Policy;
   readonly endpoint?: Policy;
 }
@@ -98,7 +99,7 @@ export class Authorizer {
   }
 
   #say(question: Question, principal: Principal): Say {
-    const { accountId, endpoints, serviceControlPolicies } = this.#policies;
+    const { accountId, endpoints, serviceControlPolicies, resourceControlPolicies = [] } = this.#policies;
     const own = principal.kind !== 'anonymous' && principal.kind !== 'service';
     const endpoint = endpoints.get(sourceVpce(question))?.policy;
     const resource = this.#resourcePolicy(question);
@@ -107,6 +108,14 @@ export class Authorizer {
       serviceControl:
         own && principal.accountId === accountId && serviceControlPolicies.length > 0
           ? [fullAwsAccess, ...serviceControlPolicies]
+          : [],
+      // They bind every caller of this account's resources, of other accounts too, but for service-linked roles:
+      // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
+      resourceControl:
+        resourceControlPolicies.length > 0 &&
+        this.#ownerOf(question.resource, principal) === accountId &&
+        !(own && principal.identityArn.includes(':role/aws-service-role/'))
+          ? resourceControlPolicies
           : [],
       ...(resource && { resource }),
       ...(endpoint && { endpoint }),
@@ -149,8 +158,8 @@ async function simulate(
   question: Question,
   { principal, accountId, say, context }: Particulars,
 ): Promise<RequestAnalysis> {
-  const named = (policies: readonly Policy[]) =>
-    policies.map(({ name, document }) => ({ name, policy: legibleDocument(document) }));
+  const named = (kind: PolicyKind, policies: readonly Policy[]) =>
+    policies.map(({ name, document }) => ({ name, policy: legibleDocument(kind, document) }));
   const { boundary } = say.identity;
   const answer = await runSimulation(
     {
@@ -160,15 +169,18 @@ async function simulate(
         resource: { resource: legible(question.resource), accountId },
         contextVariables: legibleContext(context),
       },
-      identityPolicies: named(say.identity.policies),
+      identityPolicies: named('identity', say.identity.policies),
       serviceControlPolicies:
         say.serviceControl.length > 0
-          ? [{ orgIdentifier: 'organization', policies: named(say.serviceControl) }]
+          ? [{ orgIdentifier: 'organization', policies: named('service-control', say.serviceControl) }]
           : [],
-      resourceControlPolicies: [],
-      ...(say.resource && { resourcePolicy: legibleDocument(say.resource.document) }),
-      ...(boundary && { permissionBoundaryPolicies: named([boundary]) }),
-      ...(say.endpoint && { vpcEndpointPolicies: named([say.endpoint]) }),
+      resourceControlPolicies:
+        say.resourceControl.length > 0
+          ? [{ orgIdentifier: 'organization', policies: named('resource-control', say.resourceControl) }]
+          : [],
+      ...(say.resource && { resourcePolicy: legibleDocument('resource', say.resource.document) }),
+      ...(boundary && { permissionBoundaryPolicies: named('boundary', [boundary]) }),
+      ...(say.endpoint && { vpcEndpointPolicies: named('endpoint', [say.endpoint]) }),
     },
     {},
   );
@@ -180,12 +192,13 @@ async function simulate(
 
 /** Every statement that matched, by kind of policy. */
 function matched(analysis: RequestAnalysis, say: Say): Pick<Decision, 'allows' | 'denies'> {
-  const { identityAnalysis, permissionBoundaryAnalysis, scpAnalysis, resourceAnalysis, endpointAnalysis } =
-    analysis;
+  const { identityAnalysis, permissionBoundaryAnalysis, scpAnalysis, rcpAnalysis } = analysis;
+  const { resourceAnalysis, endpointAnalysis } = analysis;
   const kinds: { kind: PolicyKind; name?: string; matches: Matches | undefined }[] = [
     { kind: 'identity', matches: identityAnalysis },
     { kind: 'boundary', matches: permissionBoundaryAnalysis },
     ...(scpAnalysis?.ouAnalysis ?? []).map((matches) => ({ kind: 'service-control' as const, matches })),
+    ...(rcpAnalysis?.ouAnalysis ?? []).map((matches) => ({ kind: 'resource-control' as const, matches })),
     { kind: 'resource', name: say.resource?.name ?? '', matches: resourceAnalysis },
     { kind: 'endpoint', matches: endpointAnalysis },
   ];
@@ -212,7 +225,14 @@ function reason(
   denies: readonly StatementName[],
   principal: Principal,
 ): string {
-  const order: PolicyKind[] = ['service-control', 'endpoint', 'resource', 'boundary', 'identity'];
+  const order: PolicyKind[] = [
+    'service-control',
+    'resource-control',
+    'endpoint',
+    'resource',
+    'boundary',
+    'identity',
+  ];
   const denying = order.find((kind) => denies.some((each) => each.kind === kind));
   if (denying) return explicitDeny(denying);
   const silent = {

@@ -1,4 +1,13 @@
-import type { PolicyDocument } from './policies.ts';
+import {
+  createValidatedPolicy,
+  validateEndpointPolicy,
+  validateIdentityPolicy,
+  validateResourceControlPolicy,
+  validateResourcePolicy,
+  validateServiceControlPolicy,
+  type ValidatedPolicy,
+} from '@cloud-copilot/iam-policy';
+import type { PolicyDocument, PolicyKind } from './policies.ts';
 
 /** Condition keys with their values. */
 export type Context = Readonly<Record<string, string | readonly string[]>>;
@@ -17,15 +26,31 @@ export function legible(text: string): string {
     .replaceAll(/(arn:aws:ssm:[^:"]*):(:document\/)/g, '$1:aws$2');
 }
 
-/** A policy is asked thousands of times and never changes. */
-const legibleDocuments = new WeakMap<PolicyDocument, unknown>();
+/** What a kind of policy may say: an organization's names no principal, a resource's must. */
+const validators = {
+  identity: validateIdentityPolicy,
+  boundary: validateIdentityPolicy,
+  'service-control': validateServiceControlPolicy,
+  'resource-control': validateResourceControlPolicy,
+  resource: validateResourcePolicy,
+  endpoint: validateEndpointPolicy,
+} as const satisfies Readonly<Record<PolicyKind, unknown>>;
 
-export function legibleDocument(document: PolicyDocument): unknown {
-  const known = legibleDocuments.get(document);
-  if (known !== undefined) return known;
+/** A policy is asked thousands of times and never changes: reading it again takes most of the time of a decision. */
+const known = new WeakMap<PolicyDocument, Map<PolicyKind, ValidatedPolicy>>();
+
+/** A policy as the simulator reads it, with what it finds wrong in one of that kind. */
+export function legibleDocument(kind: PolicyKind, document: PolicyDocument): ValidatedPolicy {
+  const kinds = known.get(document) ?? new Map<PolicyKind, ValidatedPolicy>();
+  known.set(document, kinds);
+  const read = kinds.get(kind) ?? readDocument(kind, document);
+  kinds.set(kind, read);
+  return read;
+}
+
+function readDocument(kind: PolicyKind, document: PolicyDocument): ValidatedPolicy {
   const changed: unknown = JSON.parse(legible(JSON.stringify(document)));
-  legibleDocuments.set(document, changed);
-  return changed;
+  return createValidatedPolicy(changed, validators[kind]);
 }
 
 export function legibleContext(context: Context): Record<string, string | string[]> {

@@ -1,7 +1,13 @@
 /** Policies as deployed: plain IAM JSON, every placeholder filled, and who or what each is attached to. */
 
 /** How a policy takes part in a decision. */
-export type PolicyKind = 'identity' | 'boundary' | 'service-control' | 'resource' | 'endpoint';
+export type PolicyKind =
+  | 'identity'
+  | 'boundary'
+  | 'service-control'
+  | 'resource-control'
+  | 'resource'
+  | 'endpoint';
 
 export interface Statement {
   readonly Sid: string;
@@ -47,6 +53,8 @@ export interface DeployedPolicies {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Deny statements only: what an organization lays over its `FullAWSAccess`. Bind this account's principals. */
   readonly serviceControlPolicies: readonly Policy[];
+  /** Of the organization, on this account's resources, whoever calls. Default: none. */
+  readonly resourceControlPolicies?: readonly Policy[];
 }
 
 export class PolicyProblem extends Error {

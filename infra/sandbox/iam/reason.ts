@@ -5,6 +5,7 @@ const names: Readonly<Record<PolicyKind, string>> = {
   identity: 'identity-based policy',
   boundary: 'permissions boundary',
   'service-control': 'service control policy',
+  'resource-control': 'resource control policy',
   resource: 'resource-based policy',
   endpoint: 'VPC endpoint policy',
 };

@@ -14,8 +14,8 @@ import type { EmptySandbox } from './sandbox.ts';
 
 export interface DeskOptions {
   readonly image: string;
-  /** What lies over the image: the AWS CLI and jq. */
-  readonly layer: string;
+  /** What lies over the image: the AWS CLI and jq. Default: nothing. */
+  readonly layer?: string;
   readonly sandbox: EmptySandbox;
   /** As whom the person calls. */
   readonly caller: ClientConfig;
@@ -67,7 +67,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
   const { region, credentials } = caller;
   const machine = await startMachine({
     image: options.image,
-    layer: options.layer,
+    ...(options.layer !== undefined && { layer: options.layer }),
     runtime: sandbox.runtime,
     name: 'desk',
     address,
@@ -116,6 +116,7 @@ export async function openDesk(options: DeskOptions): Promise<Desk> {
     'TERM=dumb',
     'COLUMNS=200',
     `AWS_CA_BUNDLE=${certificateFile}`,
+    `NODE_EXTRA_CA_CERTS=${certificateFile}`,
     // As without a pager.
     'AWS_PAGER=',
     `PS1=${prompt}`,

@@ -19,7 +19,8 @@ import { replacesIt, type ResourceTypes, type Target, type Wanted } from './reso
 import { reasonOf, rollBack, type Deletable, type RollbackEnd } from './rollback.ts';
 
 export type ResourceStatus =
-  `${'CREATE' | 'UPDATE' | 'DELETE' | 'IMPORT'}_${'IN_PROGRESS' | 'COMPLETE' | 'FAILED'}` | 'DELETE_SKIPPED';
+  | `${'CREATE' | 'UPDATE' | 'DELETE' | 'IMPORT'}_${'IN_PROGRESS' | 'COMPLETE' | 'FAILED'}`
+  | 'DELETE_SKIPPED';
 
 export interface ResourceEvent {
   readonly logicalId: string;
@@ -35,6 +36,8 @@ export interface Witnesses {
   report(event: ResourceEvent): void;
   /** From now on it is there, or is like this. */
   added(resource: DeployedResource): void;
+  /** It was there before the stack, and stays as it is, whatever the template says of it. */
+  imported(resource: DeployedResource): void;
   removed(resource: DeployedResource): void;
 }
 

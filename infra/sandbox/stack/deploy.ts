@@ -42,6 +42,7 @@ export async function deploy(deployment: Deployment): Promise<DeployedStack> {
   const end = await change({ name, prepared, types, target }, [], {
     report: () => undefined,
     added: (resource) => deployment.onCreated?.(resource),
+    imported: () => undefined,
     removed: (resource) => deployment.onDeleted?.(resource),
   });
   if (!end.done) throw new DeploymentFailure(name, end.failed, end.end);

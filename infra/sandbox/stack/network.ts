@@ -1,3 +1,6 @@
+import { first } from '../cloud/ec2/networks.ts';
+import { managed } from '../cloud/ec2/prefix-list-operations.ts';
+
 /** The parameters with which the stack makes every endpoint, as in a VPC that has none. */
 export const everyEndpoint = {
   EndpointAutoScaling: 'create',
@@ -9,15 +12,15 @@ export const everyEndpoint = {
   EndpointSsmMessages: 'create',
   EndpointDynamoDb: 'create',
   EndpointS3: 'create',
-  RouteTableIds: 'rtb-0a77000000000000a',
+  RouteTableIds: first.routeTableId,
 } as const;
 
-/** Where the stack lies: a VPC without endpoints. The sandbox's network has no IDs; these only have to be the same everywhere. */
+/** Where the stack lies: a VPC without endpoints. */
 export const network = {
-  VpcId: 'vpc-0a77000000000000a',
-  SubnetA: 'subnet-0a77000000000000a',
-  SubnetB: 'subnet-0a77000000000000b',
-  S3PrefixListId: 'pl-0a77000a',
-  DynamoDbPrefixListId: 'pl-0a77000b',
+  VpcId: first.vpcId,
+  SubnetA: first.subnetIds[0],
+  SubnetB: first.subnetIds[1],
+  S3PrefixListId: managed.s3,
+  DynamoDbPrefixListId: managed.dynamodb,
   ...everyEndpoint,
 } as const;

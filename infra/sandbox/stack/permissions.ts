@@ -32,6 +32,8 @@ export class Permissions {
   readonly recorder = new Recorder();
   readonly #options: PermissionsOptions;
   #resources: DeployedResource[] = [];
+  /** What a stack has taken in, and what of the account it is. */
+  readonly #imported = new Map<DeployedResource, DeployedResource>();
   #current:
     | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
     | undefined;
@@ -44,8 +46,16 @@ export class Permissions {
     this.#resources.push(resource);
   }
 
+  /** A stack takes in what another has left: what that one wrote into its policies counts until an update. */
+  import(resource: DeployedResource): void {
+    const left = this.#resources.find(({ type, ref }) => type === resource.type && ref === resource.ref);
+    if (left) this.#imported.set(resource, left);
+  }
+
   remove(resource: DeployedResource): void {
-    this.#resources = this.#resources.filter((each) => each !== resource);
+    const gone = this.#imported.get(resource) ?? resource;
+    this.#resources = this.#resources.filter((each) => each !== gone);
+    this.#imported.delete(resource);
     // Its length may be what it was before, of other resources.
     this.#current = undefined;
   }
@@ -107,7 +117,8 @@ export class Permissions {
   #collect(live: ReadonlyMap<string, string | undefined>): DeployedPolicies {
     const { accountId, identities, trust, foreign = [] } = this.#options;
     const stack = deployedPolicies(this.#resources, accountId);
-    const resourcePolicies = new Map([...stack.resourcePolicies, ...trust, ...foreign]);
+    // What a stack makes of the same name counts: the roles of people may come from one.
+    const resourcePolicies = new Map([...trust, ...stack.resourcePolicies, ...foreign]);
     for (const [arn, text] of live) {
       const name = resourcePolicies.get(arn)?.name ?? arn;
       if (text === undefined) resourcePolicies.delete(arn);
@@ -121,7 +132,7 @@ export class Permissions {
     ]);
     return {
       ...stack,
-      identities: new Map([...stack.identities, ...before]),
+      identities: new Map([...before, ...stack.identities]),
       resourcePolicies,
       serviceControlPolicies: [],
     };

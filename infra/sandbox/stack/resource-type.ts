@@ -25,7 +25,7 @@ export interface Target {
   /** Services that take no calls here. */
   readonly cloud: Pick<
     Cloud,
-    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'waitHandles'
+    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'networks' | 'waitHandles'
   >;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
@@ -45,6 +45,17 @@ export interface Wanted {
 /** A resource that was made. */
 export interface Made extends Wanted, Created {}
 
+/** How a resource that is there already is taken into a stack. */
+export interface Import {
+  /** The property that identifies it: the primary identifier of the type's schema. */
+  readonly by: string;
+  /**
+   * What `Ref` and `Fn::GetAtt` answer of the one with this identifier. Nothing of it changes.
+   * @throws Error where there is none
+   */
+  find(identifier: string, target: Target): Created | Promise<Created>;
+}
+
 export interface ResourceType {
   /** Properties that are carried out; `all` for a type that is only remembered: policies and tests look at it. */
   readonly applied: readonly string[] | 'all';
@@ -55,6 +66,8 @@ export interface ResourceType {
   readonly fixed?: readonly string[] | 'all';
   /** Absent where it can't be changed. @throws Error where the service refuses */
   update?(made: Made, wanted: Wanted, target: Target): Created | Promise<Created>;
+  /** Absent where the sandbox takes none in. */
+  readonly import?: Import;
   /** @throws Error where the service keeps it */
   delete(made: Made, target: Target): void | Promise<unknown>;
 }

@@ -128,6 +128,7 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
           AutoScalingGroupName: autoScalingGroup,
           QueueArn: outputOf(outputs, 'QueueArn'),
           PublisherRoleArn: outputOf(outputs, 'PublisherRoleArn'),
+          GroupIsTagged: 'true',
           ...options.attach,
           ...(options.heartbeatSeconds === undefined
             ? {}

@@ -12,6 +12,12 @@ export interface Synthesis {
   readonly template: string;
   /** What attaches one group, as text. */
   readonly attachTemplate: string;
+  /** What takes in the resources that a deleted stack has left, as text. */
+  readonly importTemplate: string;
+  /** Roles and the agent's bucket, as text. */
+  readonly prerequisitesTemplate: string;
+  /** What sends IAM's events from us-east-1 to another Region, as text. */
+  readonly iamEventsTemplate: string;
   /** The bundled agent. */
   readonly agentFile: string;
 }
@@ -39,6 +45,9 @@ export async function synthesis(): Promise<Synthesis> {
     folder,
     template: await readFile(join(folder, 'adjoin.template.json'), 'utf8'),
     attachTemplate: await readFile(join(folder, 'adjoin-attach.template.json'), 'utf8'),
+    prerequisitesTemplate: await readFile(join(folder, 'adjoin-prerequisites.template.json'), 'utf8'),
+    iamEventsTemplate: await readFile(join(folder, 'adjoin-iam-events.template.json'), 'utf8'),
+    importTemplate: await readFile(join(folder, 'adjoin-import.template.json'), 'utf8'),
     agentFile: join(folder, 'agent', 'agent.mjs'),
   };
 }

@@ -25,6 +25,8 @@ export interface ResourceDefinition {
   readonly properties: JsonMap;
   readonly condition: string | undefined;
   readonly dependsOn: readonly string[];
+  /** Whether it says what its deletion does. */
+  readonly retention: boolean;
   readonly deletionPolicy: DeletionPolicy;
   readonly updateReplacePolicy: UpdateReplacePolicy;
 }
@@ -151,6 +153,7 @@ function resource(value: Json, name: string): ResourceDefinition {
     dependsOn: (isList(dependsOn) ? dependsOn : [dependsOn]).map((each) =>
       textAt(each, `resource ${name}'s DependsOn`),
     ),
+    retention: given['DeletionPolicy'] !== undefined,
     deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
     updateReplacePolicy: updateReplacePolicy(given['UpdateReplacePolicy'] ?? 'Delete', name),
   };

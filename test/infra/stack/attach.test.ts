@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { deployNothing } from '../../support/nothing-made.ts';
 import { deployedTemplates } from '../templates.ts';
 
 test('the attach template makes the hooks that the construct makes, each if wanted', async () => {
@@ -29,4 +30,18 @@ test('the attach template makes the hooks that the construct makes, each if want
       }),
     ]),
   );
+});
+
+test('the attach template wants to be told that the group has its tag, for nothing else looks at it', async () => {
+  const { attach } = await deployedTemplates();
+  const given = {
+    AutoScalingGroupName: 'fleet',
+    QueueArn: 'arn:aws:sqs:eu-central-1:123456789012:adjoin-lifecycle',
+    PublisherRoleArn: 'arn:aws:iam::123456789012:role/adjoin-hook-publisher',
+  };
+  const deploy = (more: Readonly<Record<string, string>>) =>
+    deployNothing(JSON.stringify(attach), { ...given, ...more });
+  await expect(deploy({})).rejects.toThrow('GroupIsTagged');
+  await expect(deploy({ GroupIsTagged: 'false' })).rejects.toThrow('Tag the group JoinAD=true first');
+  expect((await deploy({ GroupIsTagged: 'true' })).resources).toHaveLength(2);
 });

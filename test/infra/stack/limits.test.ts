@@ -116,6 +116,7 @@ test('the template that attaches a group is within every limit, and fits into a 
     QueueArn: 'arn:aws-us-gov:sqs:ap-southeast-1:123456789012:twenty-one-characters-lifecycle',
     PublisherRoleArn: 'arn:aws-us-gov:iam::123456789012:role/twenty-one-characters-hook-publisher',
     HeartbeatSeconds: '7200',
+    GroupIsTagged: 'true',
   });
   expect(resources).toHaveLength(2);
 });

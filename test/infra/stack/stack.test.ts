@@ -336,7 +336,8 @@ describe('workers', () => {
     const script = userData();
     const steps = script.slice(script.indexOf('set -euo pipefail')).split('\n');
     const commands = [
-      'systemctl() { echo "systemctl $*"; }',
+      'systemctl() { echo "systemctl $*"; [ "$1" != is-active ]; }',
+      'rm() { :; }',
       'swapoff() { echo swapoff; return 1; }',
       'dnf() { echo dnf; }',
       'sleep() { :; }',
@@ -352,6 +353,7 @@ describe('workers', () => {
     expect(failed.stdout.split('\n').filter((line) => line !== '')).toEqual([
       'systemctl disable --now amazon-ssm-agent',
       'systemctl mask amazon-ssm-agent',
+      'systemctl is-active --quiet amazon-ssm-agent',
       'swapoff',
       'systemctl poweroff',
     ]);
@@ -816,4 +818,31 @@ test('every parameter says what it is for, and refuses what could break out of t
       expect([name, new RegExp(AllowedPattern ?? '').test(bad)]).toEqual([name, false]);
     }
   }
+});
+
+describe('what a console asks for', () => {
+  test('has every parameter in one group, and no other', () => {
+    const { ParameterGroups = [] } = template.Metadata?.['AWS::CloudFormation::Interface'] ?? {};
+    const asked = ParameterGroups.flatMap(({ Parameters }) => Parameters);
+    const sorted = (names: readonly string[]) => names.toSorted((one, other) => one.localeCompare(other));
+    expect(sorted(asked)).toEqual(sorted(Object.keys(parameters)));
+    for (const { Label, Parameters } of ParameterGroups) {
+      expect(Label.default).toMatch(/\S/);
+      expect(Parameters.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('is an address for the alarms, which get no mail without one', () => {
+    const { Condition = '', Properties: mail } = only(template, 'AWS::SNS::Subscription');
+    expect(mail).toMatchObject({ Protocol: 'email', Endpoint: { Ref: 'AlarmEmail' } });
+    expect(template.Conditions[Condition]).toEqual({
+      'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'AlarmEmail' }, ''] }],
+    });
+    const actions = propertiesOf(template, 'AWS::CloudWatch::Alarm').flatMap(
+      ({ AlarmActions }) => AlarmActions,
+    );
+    const topics = Object.keys(resources).filter((id) => resources[id]?.Type === 'AWS::SNS::Topic');
+    const told = topics.filter((id) => actions.some((action) => flat(action) === flat({ Ref: id })));
+    expect(told.map((Ref) => ({ Ref }))).toEqual([mail['TopicArn']]);
+  });
 });

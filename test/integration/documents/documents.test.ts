@@ -15,7 +15,7 @@ import {
   signPackages,
 } from '../../../infra/sandbox/machine/rpm/rpm-system.ts';
 import { describeReal, testDomain, testMachine } from '../../support/sandbox.ts';
-import { slice } from '../../support/slice.ts';
+import { slice, unlessThin } from '../../support/slice.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 type Values = Readonly<Record<string, string | readonly string[]>>;
@@ -315,20 +315,23 @@ exec "$tool" "$@"
     });
   });
 
-  test('a probe says whether the system is recent enough', async () => {
-    const machine = await newMachine();
-    for (const [id, version, ready] of [
-      ['ubuntu', '18.04', false],
-      ['ubuntu', '20.04', true],
-      ['ubuntu', '100.10', true],
-      ['debian', '10', false],
-      ['debian', '11', true],
-      ['debian', '', true],
-    ] as const) {
-      await inShell(machine, `printf 'ID=${id}\\nVERSION_ID="${version}"\\n' >/usr/lib/os-release`);
-      const facts = { os: id, osVersion: version, ready, missing: [] };
-      expect(await run(machine, 'probe')).toMatchObject(facts);
-    }
+  // test/linux/operating-systems plays it without a machine.
+  unlessThin(() => {
+    test('a probe says whether the system is recent enough', async () => {
+      const machine = await newMachine();
+      for (const [id, version, ready] of [
+        ['ubuntu', '18.04', false],
+        ['ubuntu', '20.04', true],
+        ['ubuntu', '100.10', true],
+        ['debian', '10', false],
+        ['debian', '11', true],
+        ['debian', '', true],
+      ] as const) {
+        await inShell(machine, `printf 'ID=${id}\\nVERSION_ID="${version}"\\n' >/usr/lib/os-release`);
+        const facts = { os: id, osVersion: version, ready, missing: [] };
+        expect(await run(machine, 'probe')).toMatchObject(facts);
+      }
+    });
   });
 
   inTurn(
@@ -464,52 +467,54 @@ exec "$tool" "$@"
     expect(await inShell(machine, 'ls -A /etc/krb5.conf.d; ls /etc/krb5.keytab 2>/dev/null || :')).toBe('');
   });
 
-  test('a member that an earlier release joined with realm is one, whatever case its name was written in, and leaves', async () => {
-    const { machine, computerName, values } = await joined();
-    // As realm 0.17.1 wrote it, and the earlier release finished it. realm wrote the name as the domain controller spells it.
-    const spelled = 'Corp.Example.Test';
-    expect(spelled.toLowerCase()).toBe(domain.domainName);
-    const fqdn = `${computerName}.${domain.domainName}`.toLowerCase();
-    const lines = [
-      '',
-      '[sssd]',
-      `domains = ${spelled}`,
-      'config_file_version = 2',
-      'services = nss, pam',
-      '',
-      `[domain/${spelled}]`,
-      `ad_hostname = ${fqdn}`,
-      'dyndns_update = True',
-      'dyndns_update_ptr = False',
-      'dyndns_refresh_interval_offset = 0',
-      'default_shell = /bin/bash',
-      'krb5_store_password_if_offline = True',
-      'cache_credentials = True',
-      `krb5_realm = ${domain.realm}`,
-      'realmd_tags = manages-system joined-with-adcli ',
-      'id_provider = ad',
-      `ldap_sasl_authid = ${computerName}$`,
-      'fallback_homedir = /home/%u@%d',
-      `ad_domain = ${domain.domainName}`,
-      'use_fully_qualified_names = True',
-      'ldap_id_mapping = True',
-      'access_provider = ad',
-    ];
-    await inShell(machine, `kill "$(cat /run/sssd.pid)"; rm -rf /etc/krb5.conf* /var/lib/sss/db/*`);
-    await inShell(machine, configure(...lines));
-    await inShell(
-      machine,
-      `printf '[libdefaults]\nudp_preference_limit = 0\ndefault_realm = ${domain.realm}\n' >/etc/krb5.conf`,
-    );
-    const look = 'sha256sum /etc/krb5.keytab /etc/krb5.conf /etc/sssd/sssd.conf';
-    const [before, probed] = [await inShell(machine, look), await run(machine, 'probe')];
-    expect(probed).toMatchObject({ domain: domain.domainName, computerName });
-    expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
-    expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
-    expect(await resolvesUsers(machine)).toBe(true);
-    expect(await inShell(machine, look)).toBe(before);
-    expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
-    expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
+  unlessThin(() => {
+    test('a member that an earlier release joined with realm is one, whatever case its name was written in, and leaves', async () => {
+      const { machine, computerName, values } = await joined();
+      // As realm 0.17.1 wrote it, and the earlier release finished it. realm wrote the name as the domain controller spells it.
+      const spelled = 'Corp.Example.Test';
+      expect(spelled.toLowerCase()).toBe(domain.domainName);
+      const fqdn = `${computerName}.${domain.domainName}`.toLowerCase();
+      const lines = [
+        '',
+        '[sssd]',
+        `domains = ${spelled}`,
+        'config_file_version = 2',
+        'services = nss, pam',
+        '',
+        `[domain/${spelled}]`,
+        `ad_hostname = ${fqdn}`,
+        'dyndns_update = True',
+        'dyndns_update_ptr = False',
+        'dyndns_refresh_interval_offset = 0',
+        'default_shell = /bin/bash',
+        'krb5_store_password_if_offline = True',
+        'cache_credentials = True',
+        `krb5_realm = ${domain.realm}`,
+        'realmd_tags = manages-system joined-with-adcli ',
+        'id_provider = ad',
+        `ldap_sasl_authid = ${computerName}$`,
+        'fallback_homedir = /home/%u@%d',
+        `ad_domain = ${domain.domainName}`,
+        'use_fully_qualified_names = True',
+        'ldap_id_mapping = True',
+        'access_provider = ad',
+      ];
+      await inShell(machine, `kill "$(cat /run/sssd.pid)"; rm -rf /etc/krb5.conf* /var/lib/sss/db/*`);
+      await inShell(machine, configure(...lines));
+      await inShell(
+        machine,
+        `printf '[libdefaults]\nudp_preference_limit = 0\ndefault_realm = ${domain.realm}\n' >/etc/krb5.conf`,
+      );
+      const look = 'sha256sum /etc/krb5.keytab /etc/krb5.conf /etc/sssd/sssd.conf';
+      const [before, probed] = [await inShell(machine, look), await run(machine, 'probe')];
+      expect(probed).toMatchObject({ domain: domain.domainName, computerName });
+      expect(await run(machine, 'join', values)).toMatchObject({ result: 'joined' });
+      expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
+      expect(await resolvesUsers(machine)).toBe(true);
+      expect(await inShell(machine, look)).toBe(before);
+      expect(await run(machine, 'leave', inTime(domain.domainName))).toMatchObject({ result: 'left' });
+      expect(await inShell(machine, 'cat /etc/sssd/sssd.conf')).not.toContain('[domain/');
+    });
   });
 
   const site = '/etc/sssd/conf.d/10-site.conf';
@@ -546,7 +551,7 @@ exec "$tool" "$@"
       detail: 'sssd is connected to no domain controller',
     },
   ];
-  test.each(slice(unusable, 2))(
+  test.each(slice(unusable, 1))(
     'a node $title has not joined, at first as later, and is completed once that is mended',
     async ({ spoil, mend, detail }) => {
       const machine = await newMachine();
@@ -645,7 +650,7 @@ exec "$tool" "$@"
     { words: 'Preauthentication failed', code: 'adcli-failed' },
     { words: 'Cannot contact any KDC for requested realm', code: 'adcli-failed' },
   ];
-  test.each(slice(complaints, 2))(
+  test.each(slice(complaints, 1))(
     'an adcli that ends with "$words" is reported as $code',
     async ({ words, code }) => {
       const machine = await newMachine();
@@ -735,7 +740,7 @@ exec "$tool" "$@"
       setUp: `${addKey(`A$@${ours.toUpperCase()}`)}; ${addKey('HTTP/web@OTHER.EXAMPLE.TEST')}`,
     },
   ];
-  test.each(slice(foreign, 4))(
+  test.each(slice(foreign, 2))(
     '$title on the node, which may come with its image, is left as it is by join and leave',
     async ({ setUp }) => {
       const machine = await newMachine();
@@ -841,7 +846,7 @@ exec "$tool" "$@"
     { when: 'the user is looked up', tool: 'getent', script: die },
     { when: 'the name is looked up', tool: 'dig', script: die },
   ];
-  test.each(slice(kills, 2))(
+  test.each(slice(kills, 1))(
     'a join that is killed when $when leaves nothing running, and the next one succeeds',
     async ({ tool, script }) => {
       const machine = await newMachine();

@@ -109,6 +109,7 @@ export async function startBench(
         loopback: () => endpoint,
         remembered: new Set(),
         onCreated: options.onCreated ?? (() => undefined),
+        onImported: () => undefined,
         onDeleted: options.onDeleted ?? (() => undefined),
         describeWaitsMs: 60_000,
       }),

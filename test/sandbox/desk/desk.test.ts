@@ -1,8 +1,11 @@
 /** An operator's commands against the sandbox's AWS: from an empty account to a stack, and what each run finds of the one before. */
 import {
   AutoScalingClient,
+  CompleteLifecycleActionCommand,
   CreateAutoScalingGroupCommand,
+  DescribeAutoScalingGroupsCommand,
   DescribeLifecycleHooksCommand,
+  DescribeScheduledActionsCommand,
   DescribeTagsCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
@@ -10,6 +13,7 @@ import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { everyEndpoint, network } from '../../../infra/sandbox/stack/network.ts';
 import { bucket, typist, type Typist } from './typed.ts';
 
 let desk: Typist;
@@ -42,6 +46,56 @@ async function statusOf(StackName = 'adjoin'): Promise<string | undefined> {
 }
 const keys = (): string[] => desk.empty.cloud.buckets.objects(bucket).map(({ key }) => key);
 
+describe('adjoin doctor --pre', () => {
+  test('finds that all is well before there is a stack, or says what only a worker will see', async () => {
+    const { code, out } = await desk.type(['doctor', '--pre', '--domain', 'corp.example.test']);
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/✔ the two subnets are in the VPC, and in two\s+zones/),
+    ]);
+    expect(out).not.toMatch(/[✘‼]/);
+    expect(out).toMatch(/- DNS names the domain controllers/);
+    expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(await statusOf()).toBeUndefined();
+  });
+
+  test('says what is wrong, and looks at all of it', async () => {
+    const { networks } = desk.empty.cloud;
+    networks.routeTables.set('rtb-1', {
+      id: 'rtb-1',
+      vpcId: network.VpcId,
+      isMain: false,
+      subnetIds: [network.SubnetA],
+      wayOut: 'igw-1',
+    });
+    desk.settings({ EndpointKms: 'existing', RouteTableIds: '', SubnetB: network.SubnetA }, [
+      'AdministratorArns',
+    ]);
+    const { code, out } = await desk.type(['doctor', '--pre', '-o', 'json']);
+    networks.routeTables.delete('rtb-1');
+    desk.settings();
+    expect(code).toBe(70);
+    const { checks }: { checks: { id: string; state: string; text?: string }[] } = JSON.parse(out);
+    const failures = new Map(
+      checks.filter(({ state }) => state === 'failed').map(({ id, text = '' }) => [id, text]),
+    );
+    expect([...failures.keys()]).toEqual([
+      'settings',
+      'contradictions',
+      'worker-subnets',
+      'wanted-endpoints',
+    ]);
+    expect(failures.get('settings')).toContain('AdministratorArns');
+    expect(failures.get('contradictions')).toMatch(/give RouteTableIds[^]*EndpointSecurityGroupId/);
+    expect(failures.get('wanted-endpoints')).toContain('There is none of kms.');
+  });
+
+  test('looks at no groups, nodes and workers: there are none', async () => {
+    const { code, err } = await desk.type(['doctor', '--pre', '--group', 'fleet']);
+    expect([code, err]).toEqual([64, expect.stringContaining('before there is a stack')]);
+  });
+});
+
 describe('adjoin deploy', () => {
   test('asks nobody where nobody is: then --yes or --dry-run has to be said', async () => {
     const { code, err } = await desk.type(['deploy']);
@@ -58,6 +112,39 @@ describe('adjoin deploy', () => {
     expect(await statusOf()).toBeUndefined();
     expect(keys()).toEqual([]);
     expect(existsSync(join(desk.folder, 'adjoin-config.json'))).toBe(false);
+  });
+
+  test('finds subnets, endpoints and route tables in the VPC, as EC2 shows them', async () => {
+    const { networks } = desk.empty.cloud;
+    const [group] = ['sg-0123456789abcdef0'];
+    const endpoint = {
+      id: 'vpce-0123456789abcdef0',
+      vpcId: network.VpcId,
+      service: 'com.amazonaws.eu-central-1.sqs',
+      type: 'Interface',
+      state: 'Available',
+      privateDns: true,
+      groupIds: [group],
+      subnetIds: [],
+      routeTableIds: [],
+    } as const;
+    networks.endpoints.set(endpoint.id, endpoint);
+    // Of no use to anybody who calls by the service's name.
+    networks.endpoints.set('vpce-1', { ...endpoint, id: 'vpce-1', service: 'x.kms', privateDns: false });
+    desk.settings({}, ['SubnetA', 'SubnetB', 'RouteTableIds', ...Object.keys(everyEndpoint)]);
+    const { code, err } = await desk.type(['deploy', '--dry-run']);
+    networks.endpoints.clear();
+    desk.settings();
+    const found = err.replaceAll('\n', ' ');
+    expect([code, found]).toEqual([0, expect.stringContaining(`SubnetA=${network.SubnetA}`)]);
+    for (const each of [
+      `SubnetB=${network.SubnetB}`,
+      'EndpointSqs=existing',
+      'EndpointKms=create',
+      `EndpointSecurityGroupId=${group}`,
+      `RouteTableIds=${network.RouteTableIds}`,
+    ])
+      expect(found).toContain(each);
   });
 
   test('leaves nothing either when the person does not agree', async () => {
@@ -175,6 +262,67 @@ describe('adjoin attach and detach', () => {
     const { code, out } = await desk.type(['detach', 'fleet']);
     expect([code, out]).toEqual([0, expect.stringContaining('2 of 2 changed')]);
     expect(await hooks()).toEqual([]);
+  });
+});
+
+describe('adjoin test', () => {
+  const testGroups = async () => {
+    const { AutoScalingGroups = [] } = await autoScaling.send(new DescribeAutoScalingGroupsCommand({}));
+    return AutoScalingGroups.filter(({ AutoScalingGroupName = '' }) =>
+      AutoScalingGroupName.startsWith('adjoin-test-'),
+    );
+  };
+
+  test('says what remains where no worker works, and removes it later', async () => {
+    const { code, out, err } = await desk.type(['test', 'fleet', '--wait', '1']);
+    const said = err.replaceAll('\n', ' ');
+    expect([code, said]).toEqual([70, expect.stringContaining('no worker has taken it up')]);
+    expect(said).toContain('These remain: adjoin-test-');
+    expect(out).toMatch(/ group made +adjoin-test-[0-9a-f]{8}, like fleet\n.* launched +i-[0-9a-f]{17}\n/);
+    const [group, ...others] = await testGroups();
+    expect(others).toEqual([]);
+    expect(group).toMatchObject({
+      MaxSize: 1,
+      DesiredCapacity: 0,
+      LaunchTemplate: { LaunchTemplateName: 'fleet' },
+      Tags: expect.arrayContaining([
+        expect.objectContaining({ Key: 'JoinAD', Value: 'true', PropagateAtLaunch: true }),
+      ]),
+    });
+    const { AutoScalingGroupName, Instances: [instance] = [] } = group ?? {};
+    const { ScheduledUpdateGroupActions } = await autoScaling.send(
+      new DescribeScheduledActionsCommand({ AutoScalingGroupName }),
+    );
+    expect(ScheduledUpdateGroupActions).toEqual([
+      expect.objectContaining({ DesiredCapacity: 0, MaxSize: 0 }),
+    ]);
+    // Another one goes on beside it.
+    expect((await desk.type(['test', 'flete'])).err.replaceAll('\n', ' ')).toContain(
+      'It is left alone until',
+    );
+    // As a worker would.
+    await autoScaling.send(
+      new CompleteLifecycleActionCommand({
+        AutoScalingGroupName,
+        LifecycleHookName: 'adjoin-terminate',
+        InstanceId: instance?.InstanceId,
+        LifecycleActionResult: 'CONTINUE',
+      }),
+    );
+    expect(await desk.type(['test', '--clean'])).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/is\s+removed\.\nNothing of a test is there any more\.\n$/),
+    });
+    expect(await testGroups()).toEqual([]);
+  });
+});
+
+describe('adjoin doctor', () => {
+  test('ends when it is interrupted, and says no more than that', async () => {
+    const running = desk.type(['doctor', '--wait', '600']);
+    const interrupting = setInterval(() => process.emit('SIGINT'), 20);
+    const { code, err } = await running.finally(() => clearInterval(interrupting));
+    expect([code, err]).toEqual([70, expect.stringMatching(/^(Not well yet.*\n)?\nStopped looking\.\n$/)]);
   });
 });
 

@@ -21,8 +21,8 @@ export interface Ran {
 export interface Typist extends AsyncDisposable {
   readonly empty: EmptyAccount;
   readonly folder: string;
-  /** Writes adjoin.json, with these parameters over those that the sandbox needs. */
-  settings(parameters?: Readonly<Record<string, string>>): void;
+  /** Writes adjoin.json, with these parameters over those that the sandbox needs, and without some of them. */
+  settings(parameters?: Readonly<Record<string, string>>, without?: readonly string[]): void;
   /** @param answers what is typed, question by question; without any, nobody is there */
   type(args: readonly string[], answers?: readonly string[]): Promise<Ran>;
 }
@@ -55,7 +55,7 @@ export async function typist(): Promise<Typist> {
   return {
     empty,
     folder,
-    settings(parameters = {}) {
+    settings(parameters = {}, without = []) {
       const all = {
         ...vpc,
         DirectoryCidr: '10.77.0.0/24',
@@ -67,7 +67,12 @@ export async function typist(): Promise<Typist> {
       };
       writeFileSync(
         join(folder, 'adjoin.json'),
-        JSON.stringify({ region: place.region, bucket, directoryCa: 'ca.pem', parameters: all }),
+        JSON.stringify({
+          region: place.region,
+          bucket,
+          directoryCa: 'ca.pem',
+          parameters: Object.fromEntries(Object.entries(all).filter(([name]) => !without.includes(name))),
+        }),
       );
     },
     async type(args, answers) {
@@ -86,10 +91,11 @@ export async function typist(): Promise<Typist> {
       const [verb = ''] = args;
       const at = (name: string): string => join(folder, name);
       const files = [
-        ...(verb === 'deploy' || verb === 'destroy' ? ['--file', at('adjoin.json')] : []),
-        ...(verb === 'deploy'
-          ? ['--template', join(synthesized, 'adjoin.template.json'), '--agent', agentFile]
+        ...(['deploy', 'destroy', 'doctor'].includes(verb) ? ['--file', at('adjoin.json')] : []),
+        ...(['deploy', 'doctor'].includes(verb)
+          ? ['--template', join(synthesized, 'adjoin.template.json')]
           : []),
+        ...(verb === 'deploy' ? ['--agent', agentFile] : []),
         ...(verb === 'destroy' ? [] : ['--config', at('adjoin-config.json')]),
       ];
       const code = await cli([...args, ...files], terminal, (extension) =>

@@ -21,6 +21,8 @@ export interface EmptyAccount extends AsyncDisposable {
   readonly cloud: Cloud;
   readonly permissions: Permissions;
   readonly account: Account;
+  /** Lets time pass at once, in milliseconds: not more than requests may be late. */
+  readonly later: (ms: number) => void;
   readonly developer: ClientConfig;
   /** Address of the VPC's door. */
   readonly vpcEndpoint: string;
@@ -51,6 +53,7 @@ export async function emptyAccount(): Promise<EmptyAccount> {
     resourcePolicies: () => cloud.resourcePolicies(),
   });
   let booted = 0;
+  let ahead = 0;
   const cloud: Cloud = createCloud({
     ...place,
     principals: [{ name: 'developer', ...key }],
@@ -63,7 +66,7 @@ export async function emptyAccount(): Promise<EmptyAccount> {
     },
     scripts: { run: async () => ({ code: 0, stdout: 'done\n', stderr: '', timedOut: false }) },
     clock: {
-      now: () => Date.now(),
+      now: () => Date.now() + ahead,
       sleep: (ms, signal) =>
         new Promise((resolve, reject) => {
           const timer = setTimeout(resolve, ms);
@@ -86,6 +89,9 @@ export async function emptyAccount(): Promise<EmptyAccount> {
     cloud,
     permissions,
     account: people,
+    later(ms) {
+      ahead += ms;
+    },
     developer,
     vpcEndpoint: vpc.url,
     session: (roleArn, door, context = {}) => ({

@@ -338,6 +338,7 @@ describe('a look at all memberships', () => {
     // Neither consistent, which would cost twice as much, nor with what ended long ago: a month is kept.
     const input = {
       TableName: 'ledger',
+      Limit: 500,
       FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt >= :since',
       ExpressionAttributeValues: { ':since': { N: String(SINCE / 1000 + 30 * 86_400) } },
     };

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { AdjoinError } from '../../../agent/errors.ts';
 import { costs, total } from '../../../agent/operator/deploy/cost.ts';
 import { findParameters } from '../../../agent/operator/deploy/find.ts';
-import type { Endpoint, NetworkPort, Subnet } from '../../../agent/operator/deploy/ports.ts';
+import type {
+  Endpoint,
+  NetworkPort,
+  StackFacts,
+  StacksPort,
+  Subnet,
+} from '../../../agent/operator/deploy/ports.ts';
 import { prepare } from '../../../agent/operator/deploy/prepare.ts';
+import { readPrerequisites } from '../../../agent/operator/deploy/prerequisites.ts';
 import { parseSettings } from '../../../agent/operator/deploy/settings.ts';
 import { readTemplate } from '../../../agent/operator/deploy/template.ts';
 import type { Prompt } from '../../../agent/operator/prompt.ts';
@@ -39,6 +46,52 @@ const found = async (known: Record<string, string>) => {
   const { values, notes } = await findParameters(new Map(Object.entries(known)), network, signal);
   return { ...Object.fromEntries(values), notes };
 };
+
+const facts = (outputs: Record<string, string>): StackFacts => ({
+  id: 'arn',
+  status: 'CREATE_COMPLETE',
+  reason: undefined,
+  parameters: new Map(),
+  outputs: new Map(Object.entries(outputs)),
+});
+
+describe('what the prerequisites say', () => {
+  const read = (find: StacksPort['find']) => readPrerequisites('branch', { find }, signal);
+
+  test('is the bucket, and the parameters that have the names of outputs: of the stack of this deployment', async () => {
+    const names: string[] = [];
+    const said = await read(async (name) => {
+      names.push(name);
+      return facts({
+        AgentBucket: 'agents',
+        AdministratorArns: 'arn:a',
+        BreakGlassRoleArn: 'arn:b',
+        Other: 'x',
+      });
+    });
+    expect(names).toEqual(['branch-prerequisites']);
+    expect(said.bucket).toBe('agents');
+    expect(Object.fromEntries(said.parameters)).toEqual({
+      AdministratorArns: 'arn:a',
+      BreakGlassRoleArn: 'arn:b',
+    });
+  });
+
+  test('is nothing where there is no such stack, or it may not be looked at; an outage is one', async () => {
+    const nothing = { bucket: undefined, parameters: new Map() };
+    expect(await read(async () => undefined)).toEqual(nothing);
+    expect(
+      await read(async () => {
+        throw new AdjoinError('aws-denied', 'no');
+      }),
+    ).toEqual(nothing);
+    await expect(
+      read(async () => {
+        throw new AdjoinError('aws-unavailable', 'down');
+      }),
+    ).rejects.toThrow('down');
+  });
+});
 
 describe('what is found in the VPC', () => {
   test('are its two private subnets, and endpoints to create where it has none', async () => {

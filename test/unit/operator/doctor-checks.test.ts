@@ -10,6 +10,7 @@ import { doctor } from '../../../agent/operator/doctor/doctor.ts';
 import { groupChecks } from '../../../agent/operator/doctor/group-checks.ts';
 import { nodeChecks } from '../../../agent/operator/doctor/node-checks.ts';
 import type { DeskPorts } from '../../../agent/operator/doctor/ports.ts';
+import { preChecks } from '../../../agent/operator/doctor/pre-checks.ts';
 import { recordTerminal } from '../../support/terminal.ts';
 import { createVirtualClock } from '../../support/virtual-clock.ts';
 
@@ -198,7 +199,7 @@ describe('the checks', () => {
     expect(found.map((each) => each.id)).toEqual([id]);
   });
 
-  test.each([...deskChecks, ...placeChecks].map(({ id }) => id))(
+  test.each([...preChecks, ...deskChecks, ...placeChecks].map(({ id }) => id))(
     '%s has its section in docs/doctor.md',
     (id) => {
       const page = readFileSync(join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8');

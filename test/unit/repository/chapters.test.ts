@@ -17,6 +17,10 @@ test('every command of the page on deployment is run, or the page says why not',
       notRun: 'the sandbox’s domain is made with these rights',
     }),
     expect.objectContaining({
+      chapter: '3. Roles and bucket',
+      notRun: 'the sandbox has one Region',
+    }),
+    expect.objectContaining({
       chapter: '4. Deploy',
       notRun: 'the package’s commands have tests of their own',
     }),

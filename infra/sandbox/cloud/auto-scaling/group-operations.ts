@@ -18,9 +18,10 @@ import {
 import { ServiceFailure } from '../failure.ts';
 import { operationsOn } from '../operations.ts';
 import { page } from '../pages.ts';
-import type { Operation } from '../service.ts';
+import { arn } from '../place.ts';
+import type { Operation, Requirement } from '../service.ts';
 import type { Activity, Group } from './groups.ts';
-import { hookFrom } from './hook-operations.ts';
+import { hookFrom, passingOn } from './hook-operations.ts';
 import { groupPage, pageSize } from './page-size.ts';
 import { ofGroup, type AutoScalingParts } from './parts.ts';
 import { activityShape, groupShape } from './shapes.ts';
@@ -29,12 +30,38 @@ import { tagEntry } from './tag-operations.ts';
 export function groupOperations(parts: AutoScalingParts): Operation[] {
   const on = operationsOn('autoscaling', parts);
   return [
-    on(CreateAutoScalingGroup$, createGroup, ofGroup),
+    on(CreateAutoScalingGroup$, createGroup, toCreate),
     on(UpdateAutoScalingGroup$, updateGroup, ofGroup),
     on(SetDesiredCapacity$, setDesiredCapacity, ofGroup),
     on(DeleteAutoScalingGroup$, deleteGroup, ofGroup),
     on(DescribeAutoScalingGroups$, describeGroups),
     on(DescribeScalingActivities$, describeActivities),
+  ];
+}
+
+/**
+ * Who makes a group launches by its template, and passes on the roles of its hooks: "Required permissions from other AWS APIs", Amazon
+ * EC2 Auto Scaling API permissions (https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-api-permissions.html).
+ * Templates have no contents here: the role of an instance profile is not asked for.
+ */
+function toCreate(parts: AutoScalingParts, input: CreateAutoScalingGroupCommandInput): Requirement[] {
+  const { Tags = [], LifecycleHookSpecificationList: hooks = [] } = input;
+  const roles = new Set(hooks.flatMap(({ RoleARN }) => RoleARN ?? []));
+  return [
+    {
+      action: 'autoscaling:CreateAutoScalingGroup',
+      resources: ofGroup(parts, input),
+      context: { 'aws:TagKeys': Tags.map(({ Key = '' }) => Key) },
+    },
+    ...(launchTemplate(input)
+      ? [
+          {
+            action: 'ec2:RunInstances',
+            resources: [{ arn: arn(parts.place, 'ec2', 'instance/i-00000000000000000') }],
+          },
+        ]
+      : []),
+    ...[...roles].map(passingOn),
   ];
 }
 

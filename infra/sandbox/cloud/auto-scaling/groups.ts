@@ -95,9 +95,20 @@ export interface Group {
   deleting: boolean;
   pool: WarmPool | undefined;
   readonly refreshes: Refresh[];
+  /** What happens to its size later, by name. */
+  readonly scheduled: Map<string, ScheduledAction>;
   /** Launches in a row that did not reach InService. */
   failures: number;
   notBefore: number;
+}
+
+/** A change of the group's size at a time. Of what is undefined, nothing changes. */
+export interface ScheduledAction {
+  readonly name: string;
+  readonly at: Date;
+  readonly least: number | undefined;
+  readonly most: number | undefined;
+  readonly desired: number | undefined;
 }
 
 export interface LaunchTemplate {
@@ -191,6 +202,7 @@ export class Groups {
       deleting: false,
       pool: undefined,
       refreshes: [],
+      scheduled: new Map(),
       failures: 0,
       notBefore: 0,
     };
@@ -208,6 +220,24 @@ export class Groups {
     checkCapacity(least, most, desired);
     Object.assign(group, { least, most, desired });
     this.reconcile(group, cause);
+  }
+
+  /** An action of the same name takes the place of the one before it. */
+  schedule(group: Group, action: ScheduledAction): void {
+    const wait = action.at.getTime() - this.#timers.now();
+    if (wait <= 0) throw new ServiceFailure('ValidationError', 'Given start time is in the past');
+    group.scheduled.set(action.name, action);
+    this.#timers.after(wait, () => {
+      if (group.scheduled.get(action.name) !== action || group.deleting) return;
+      group.scheduled.delete(action.name);
+      const { least, most, desired } = action;
+      const change = {
+        ...(least !== undefined && { least }),
+        ...(most !== undefined && { most }),
+        ...(desired !== undefined && { desired }),
+      };
+      this.resize(group, change, `a scheduled action ${action.name} updated the group`);
+    });
   }
 
   delete(group: Group, force: boolean): void {

@@ -35,14 +35,16 @@ export function hookOperations(parts: AutoScalingParts): Operation[] {
 function ofHook(parts: AutoScalingParts, input: PutLifecycleHookCommandInput): Requirement[] {
   const put = { action: 'autoscaling:PutLifecycleHook', resources: ofGroup(parts, input) };
   if (input.RoleARN === undefined) return [put];
-  return [
-    put,
-    {
-      action: 'iam:PassRole',
-      resources: [{ arn: input.RoleARN }],
-      context: { 'iam:PassedToService': 'autoscaling.amazonaws.com' },
-    },
-  ];
+  return [put, passingOn(input.RoleARN)];
+}
+
+/** The right to pass this role on to Auto Scaling. */
+export function passingOn(roleArn: string): Requirement {
+  return {
+    action: 'iam:PassRole',
+    resources: [{ arn: roleArn }],
+    context: { 'iam:PassedToService': 'autoscaling.amazonaws.com' },
+  };
 }
 
 async function putHook({ groups }: AutoScalingParts, input: PutLifecycleHookCommandInput): Promise<void> {

@@ -1,5 +1,6 @@
 export type LifecycleTransition =
-  'autoscaling:EC2_INSTANCE_LAUNCHING' | 'autoscaling:EC2_INSTANCE_TERMINATING';
+  | 'autoscaling:EC2_INSTANCE_LAUNCHING'
+  | 'autoscaling:EC2_INSTANCE_TERMINATING';
 
 export type Place = 'EC2' | 'AutoScalingGroup' | 'WarmPool';
 

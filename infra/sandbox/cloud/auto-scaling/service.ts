@@ -6,6 +6,7 @@ import { hookOperations } from './hook-operations.ts';
 import { instanceOperations } from './instance-operations.ts';
 import type { AutoScalingParts } from './parts.ts';
 import { refreshOperations } from './refresh-operations.ts';
+import { scheduledOperations } from './scheduled-operations.ts';
 import { tagOperations } from './tag-operations.ts';
 import { warmPoolOperations } from './warm-pool-operations.ts';
 
@@ -21,6 +22,7 @@ export function autoScalingService(parts: AutoScalingParts): Service {
       ...instanceOperations(parts),
       ...hookOperations(parts),
       ...tagOperations(parts),
+      ...scheduledOperations(parts),
       ...warmPoolOperations(parts),
       ...refreshOperations(parts),
     ]),

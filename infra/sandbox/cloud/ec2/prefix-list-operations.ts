@@ -11,7 +11,7 @@ import type { Place } from '../place.ts';
 import type { Operation } from '../service.ts';
 
 /** The IDs are the sandbox's: AWS has others in each Region. */
-const managed = { s3: 'pl-0a77000a', dynamodb: 'pl-0a77000b' } as const;
+export const managed = { s3: 'pl-0a77000a', dynamodb: 'pl-0a77000b' } as const;
 
 export function prefixListOperations(parts: { readonly place: Place }): Operation[] {
   const on = operationsOn('ec2', parts);

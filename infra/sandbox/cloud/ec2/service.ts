@@ -33,12 +33,16 @@ import { arn, type Place } from '../place.ts';
 import type { Requirement, Resource, Service } from '../service.ts';
 import { enforce } from '../limits/limit.ts';
 import * as limits from '../limits/ec2.ts';
+import { wildcard } from './filters.ts';
+import { networkOperations } from './network-operations.ts';
+import type { Networks } from './networks.ts';
 import { prefixListOperations } from './prefix-list-operations.ts';
 import { stateCodes, type Instance, type Instances } from './instances.ts';
 
 interface Ec2Parts {
   readonly place: Place;
   readonly instances: Instances;
+  readonly networks: Networks;
 }
 
 export function ec2Service(parts: Ec2Parts): Service {
@@ -53,6 +57,7 @@ export function ec2Service(parts: Ec2Parts): Service {
     errors: errorTypeRegistries,
     operations: operationTable([
       ...prefixListOperations(parts),
+      ...networkOperations(parts),
       on(DescribeInstances$, describeInstances),
       on(RunInstances$, runInstances, (_, input) => requiredToRun(parts, input)),
       on(StopInstances$, stopInstances, named),
@@ -287,10 +292,4 @@ function tagMatches(tag: TagDescription, filter: Filter): boolean {
     default:
       throw new ServiceFailure('InvalidParameterValue', `The filter '${filter.Name}' is invalid`);
   }
-}
-
-/** EC2's filter values know `*` and `?`. */
-function wildcard(pattern: string): RegExp {
-  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
 }

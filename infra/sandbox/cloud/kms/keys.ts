@@ -14,7 +14,8 @@ const actions: Readonly<Record<KeyUse, readonly string[]>> = {
 
 /** The account's own keys. Nothing is encrypted here: what matters is who may use a key. */
 export class Keys {
-  readonly #arns = new Set<string>();
+  /** Their tags, by ARN. */
+  readonly #keys = new Map<string, ReadonlyMap<string, string>>();
   readonly #aliases = new Map<string, string>();
   readonly #place: Place;
   readonly #random: Random;
@@ -24,20 +25,20 @@ export class Keys {
     this.#random = random;
   }
 
-  create(): { id: string; arn: string } {
+  create(tags: ReadonlyMap<string, string> = new Map()): { id: string; arn: string } {
     const id = uuid(this.#random);
     const keyArn = arn(this.#place, 'kms', `key/${id}`);
-    this.#arns.add(keyArn);
+    this.#keys.set(keyArn, tags);
     return { id, arn: keyArn };
   }
 
   all(): string[] {
-    return [...this.#arns];
+    return [...this.#keys.keys()];
   }
 
   /** A key in its waiting period is of no use to anyone, and no name keeps another from being made. */
   scheduleDeletion(id: string): void {
-    this.#arns.delete(arn(this.#place, 'kms', `key/${id}`));
+    this.#keys.delete(arn(this.#place, 'kms', `key/${id}`));
   }
 
   /** @param name such as `alias/adjoin` */
@@ -59,7 +60,7 @@ export class Keys {
   arnOf(key: string | undefined): string | undefined {
     const aliasName = key?.replace(/^arn:aws:kms:[^:]+:\d+:(?=alias\/)/, '') ?? '';
     const byId = arn(this.#place, 'kms', `key/${key ?? ''}`);
-    return [key ?? '', byId, this.#aliases.get(aliasName) ?? ''].find((each) => this.#arns.has(each));
+    return [key ?? '', byId, this.#aliases.get(aliasName) ?? ''].find((each) => this.#keys.has(each));
   }
 
   /** What the caller needs of a key, when a service uses it on the caller's behalf. */
@@ -71,9 +72,10 @@ export class Keys {
   ): Requirement[] {
     const keyArn = this.arnOf(key);
     if (keyArn === undefined) return [];
-    const context = Object.fromEntries(
-      Object.entries(encryptionContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
-    );
+    const context = Object.fromEntries([
+      ...Object.entries(encryptionContext).map(([name, value]) => [`kms:EncryptionContext:${name}`, value]),
+      ...[...(this.#keys.get(keyArn) ?? [])].map(([name, value]) => [`aws:ResourceTag/${name}`, value]),
+    ]);
     return actions[use].map((action) => ({ action, resources: [{ arn: keyArn }], context, via }));
   }
 }

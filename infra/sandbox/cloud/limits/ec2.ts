@@ -69,3 +69,33 @@ export const tags: Limit = {
     words: () => 'The maximum number of tags for a resource has been reached.',
   },
 };
+
+/** Of a page that a describe operation is asked for. */
+const results = (operation: string, least: number, most: number): Limit => ({
+  what: `MaxResults of ${operation}`,
+  least,
+  most,
+  source: {
+    title: `${operation}, Amazon EC2 API Reference`,
+    url: `https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_${operation}.html`,
+  },
+  refusal: {
+    code: 'InvalidParameterValue',
+    words: (given) =>
+      `Value ( ${given} ) for parameter maxResults is invalid. Expecting a value ${Number(given) < least ? `greater than ${least}` : `less than ${most}`}.`,
+    seen: {
+      title: 'update ec2 examples to use max_results: 5 (aws/aws-sdk-ruby, pull request 2575)',
+      url: 'https://github.com/aws/aws-sdk-ruby/pull/2575',
+    },
+  },
+});
+
+export const resultsOf = {
+  vpcs: results('DescribeVpcs', 5, 1000),
+  subnets: results('DescribeSubnets', 5, 1000),
+  routeTables: results('DescribeRouteTables', 5, 100),
+  dhcpOptions: results('DescribeDhcpOptions', 5, 1000),
+} as const;
+
+/** "If the value is greater than 1,000, we return only 1,000 items." */
+export const endpointsOfPage = 1000;

@@ -70,7 +70,7 @@ const objectOperations: Readonly<Record<string, string>> = {
 const ofBucket = ({ bucket }: Place) => `arn:aws:s3:::${bucket}`;
 const ofObject = ({ bucket, key }: Place) => `arn:aws:s3:::${bucket}/${key}`;
 
-export function s3Service(buckets: Buckets): Service {
+export function s3Service(buckets: Buckets, region: string): Service {
   const operation = (
     name: string,
     action: string,
@@ -106,7 +106,7 @@ export function s3Service(buckets: Buckets): Service {
       }),
       operation('HeadBucket', 'ListBucket', ofBucket, ({ bucket }) => {
         buckets.objects(bucket);
-        return { status: 200, headers: {}, body: '' };
+        return { status: 200, headers: { 'x-amz-bucket-region': region }, body: '' };
       }),
       operation('DeleteBucket', 'DeleteBucket', ofBucket, ({ bucket }) => {
         buckets.delete(bucket);

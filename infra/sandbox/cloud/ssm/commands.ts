@@ -16,7 +16,13 @@ import { runDocument, type ScriptRunner, type StepResult } from './runner/run-do
  * A final state never changes.
  */
 export type InvocationStatus =
-  'Pending' | 'InProgress' | 'Cancelling' | 'Success' | 'Failed' | 'TimedOut' | 'Cancelled';
+  | 'Pending'
+  | 'InProgress'
+  | 'Cancelling'
+  | 'Success'
+  | 'Failed'
+  | 'TimedOut'
+  | 'Cancelled';
 
 export interface Invocation {
   readonly command: Command;

@@ -17,6 +17,7 @@ import { ServiceFailure } from '../../cloud/failure.ts';
 import { operationsOn } from '../../cloud/operations.ts';
 import type { Call, Operation, Requirement } from '../../cloud/service.ts';
 import { requireCapabilities } from './capabilities.ts';
+import { importsOf, importsShown } from './imports.ts';
 import { prepared, toRead, type CloudFormationParts } from './parts.ts';
 import { plan } from './plan.ts';
 import { execute } from './run.ts';
@@ -96,8 +97,8 @@ function createChangeSet(
     );
   if (input.RoleARN !== undefined || input.IncludeNestedStacks === true)
     throw new ServiceFailure('ValidationError', 'The sandbox knows no service roles and no nested stacks.');
-  if (type !== 'CREATE' && type !== 'UPDATE')
-    throw new ServiceFailure('ValidationError', `The sandbox does not emulate change sets of type ${type}.`);
+  if (type !== 'CREATE' && type !== 'UPDATE' && type !== 'IMPORT')
+    throw new ServiceFailure('ValidationError', 'There are change sets of type CREATE, UPDATE and IMPORT.');
   const present = stacks.find(StackName);
   refuseState(present, type, StackName, ChangeSetName);
   if (input.UsePreviousTemplate === true && present?.now === undefined)
@@ -110,8 +111,20 @@ function createChangeSet(
   const stackForPlan = present ?? { name: StackName };
   const ready = prepared(parts, stackForPlan, { template, parameters });
   requireCapabilities(ready.template, Capabilities);
-  const changes = plan(ready, present?.resources ?? [], parts.engine.types);
-  const sameOutputs = present?.now !== undefined && outputsOf(present.now.template) === outputsOf(template);
+  const planned = plan(ready, present?.resources ?? [], parts.engine.types);
+  const sameOutputs = outputsOf(present?.now?.template ?? '{}') === outputsOf(template);
+  const others = stacks.all().filter((each) => each !== present);
+  const imports =
+    type === 'IMPORT'
+      ? importsOf(input, ready, present, others, parts.engine.types, planned)
+      : new Map<string, string>();
+  // Seen in awslabs/aws-security-assessment-solution, issue 6.
+  if (type === 'IMPORT' && !sameOutputs)
+    throw new ServiceFailure(
+      'ValidationError',
+      'As part of the import operation, you cannot modify or add [Outputs]',
+    );
+  const changes = type === 'IMPORT' ? importsShown(imports, ready) : planned;
   const isEmpty = type === 'UPDATE' && changes.length === 0 && sameOutputs;
   const stack = present ?? stacks.begin(StackName);
   // One that was executed is history.
@@ -131,7 +144,7 @@ function createChangeSet(
       description: ready.template.description,
     },
     changes,
-    imports: new Map(),
+    imports,
     keepFailed: input.OnStackFailure === 'DO_NOTHING',
     status: isEmpty ? 'FAILED' : 'CREATE_COMPLETE',
     executionStatus: isEmpty ? 'UNAVAILABLE' : 'AVAILABLE',
@@ -149,10 +162,12 @@ function outputsOf(template: string): string {
 /** @throws ServiceFailure in a state in which no such change set is taken */
 function refuseState(
   present: Stack | undefined,
-  type: 'CREATE' | 'UPDATE',
+  type: ChangeSet['type'],
   name: string,
   changeSet: string,
 ): void {
+  // Into a new stack, or into one that is there.
+  if (type === 'IMPORT' && (present === undefined || present.status === 'REVIEW_IN_PROGRESS')) return;
   if (type === 'CREATE') {
     if (present === undefined || present.status === 'REVIEW_IN_PROGRESS') return;
     throw new ServiceFailure(

@@ -27,6 +27,7 @@ export interface Engine {
   /** The address of the sandbox for its own calls. */
   readonly loopback: () => string;
   readonly onCreated: (resource: DeployedResource) => void;
+  readonly onImported: (resource: DeployedResource) => void;
   readonly onDeleted: (resource: DeployedResource) => void;
   /**
    * How long DescribeStacks may wait for a stack in progress to come to its end, in milliseconds. AWS waits not at all;

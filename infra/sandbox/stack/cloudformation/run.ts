@@ -1,6 +1,7 @@
 /** What a stack's operation does once it is asked for: it goes on after the answer. */
 import type { Call } from '../../cloud/service.ts';
 import { change, cleanUp, remove, type Witnesses } from '../change.ts';
+import { takeIn } from '../import.ts';
 import type { Prepared } from '../prepare.ts';
 import { prepared as prepare, targetOf, type CloudFormationParts } from './parts.ts';
 import type { ChangeSet, Stack } from './stacks.ts';
@@ -11,6 +12,7 @@ function witnessesOf({ stacks, engine }: CloudFormationParts, stack: Stack): Wit
   return {
     report: (event) => stacks.tell(stack, event),
     added: (resource) => engine.onCreated(resource),
+    imported: (resource) => engine.onImported(resource),
     removed: (resource) => engine.onDeleted(resource),
   };
 }
@@ -34,6 +36,23 @@ export function execute(parts: CloudFormationParts, stack: Stack, changeSet: Cha
     const { types } = parts.engine;
     try {
       const workshop = { name: stack.name, prepared: plan, types, target };
+      if (type === 'IMPORT') {
+        const end = await takeIn(workshop, before, changeSet.imports, witnesses);
+        changeSet.executionStatus = end.done ? 'EXECUTE_COMPLETE' : 'EXECUTE_FAILED';
+        if (end.done) {
+          stack.resources = end.resources;
+          note(stack, plan, wanted);
+          stacks.turn(stack, 'IMPORT_COMPLETE');
+          return;
+        }
+        stacks.turn(
+          stack,
+          'IMPORT_ROLLBACK_IN_PROGRESS',
+          `The following resource(s) failed to import: [${end.logicalId}].`,
+        );
+        stacks.turn(stack, 'IMPORT_ROLLBACK_COMPLETE');
+        return;
+      }
       const end = await change(workshop, before, witnesses);
       if (!end.done) {
         changeSet.executionStatus = 'EXECUTE_FAILED';
@@ -79,6 +98,7 @@ export function destroy(
   retained: readonly string[],
 ): void {
   const { stacks, engine } = parts;
+  stack.former = stack.resources;
   stacks.turn(stack, 'DELETE_IN_PROGRESS', userInitiated);
   stack.going = carryOut().catch((error: unknown) => stacks.turn(stack, 'DELETE_FAILED', defect(error)));
 

@@ -38,6 +38,7 @@ export function cloudFormationOf(account: {
       loopback,
       remembered,
       onCreated: (resource) => permissions.add(resource),
+      onImported: (resource) => permissions.import(resource),
       onDeleted: (resource) => permissions.remove(resource),
       ...(describeWaitsMs === undefined ? {} : { describeWaitsMs }),
     }),

@@ -6,6 +6,7 @@ import {
   GetTemplate$,
   GetTemplateSummary$,
   ListStackResources$,
+  ListStacks$,
   type DeleteStackCommandInput,
   type DescribeStackEventsCommandInput,
   type DescribeStackResourcesCommandInput,
@@ -18,14 +19,18 @@ import {
   type GetTemplateSummaryOutput,
   type ListStackResourcesCommandInput,
   type ListStackResourcesOutput,
+  type ListStacksCommandInput,
+  type ListStacksOutput,
   type ParameterDeclaration,
+  type ResourceIdentifierSummary,
   type Stack as StackShape,
 } from '@aws-sdk/client-cloudformation';
 import { ServiceFailure } from '../../cloud/failure.ts';
 import { operationsOn } from '../../cloud/operations.ts';
 import { page } from '../../cloud/pages.ts';
 import type { Call, Operation } from '../../cloud/service.ts';
-import { parseTemplate, scalar, type ParameterDefinition } from '../template.ts';
+import type { ResourceTypes } from '../resource-type.ts';
+import { parseTemplate, scalar, type ParameterDefinition, type Template } from '../template.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { orValidationError, toRead, type CloudFormationParts } from './parts.ts';
 import { destroy } from './run.ts';
@@ -42,9 +47,14 @@ export function stackOperations(parts: CloudFormationParts): Operation[] {
     on(DescribeStackEvents$, describeStackEvents, named),
     on(DescribeStackResources$, describeStackResources, named),
     on(ListStackResources$, listStackResources, named),
+    on(ListStacks$, listStacks),
     on(GetTemplate$, getTemplate, named),
     on(GetTemplateSummary$, getTemplateSummary, (_, input) => [
-      { action: 'cloudformation:GetTemplateSummary', resources: named(parts, input) },
+      {
+        action: 'cloudformation:GetTemplateSummary',
+        // Of a template that no stack has yet, who may see it is who may see a stack that no policy names.
+        resources: named(parts, { StackName: input.StackName ?? 'no-stack' }),
+      },
       ...toRead(input),
     ]),
     on(DeleteStack$, deleteStack, named),
@@ -107,8 +117,34 @@ function describeStackEvents(
   return { StackEvents: items, NextToken: next };
 }
 
+/** "Summary information for stacks that have been deleted is kept for 90 days", which no sandbox lives for. */
+function listStacks(
+  { stacks }: CloudFormationParts,
+  { StackStatusFilter = [], NextToken }: ListStacksCommandInput,
+): ListStacksOutput {
+  const wanted = new Set<string>(StackStatusFilter);
+  const all = stacks.ever();
+  const place = new Map(all.map((stack, index) => [stack, String(index).padStart(6, '0')]));
+  const { items, next } = page(
+    all.filter(({ status }) => wanted.size === 0 || wanted.has(status)),
+    (stack) => place.get(stack) ?? '',
+    NextToken,
+    pageSize,
+    'ValidationError',
+  );
+  return {
+    StackSummaries: items.map((stack) => {
+      const { StackId, StackName, CreationTime, LastUpdatedTime, DeletionTime, StackStatus } = shapeOf(stack);
+      return { StackId, StackName, CreationTime, LastUpdatedTime, DeletionTime, StackStatus };
+    }),
+    NextToken: next,
+  };
+}
+
+/** "For deleted stacks, ListStackResources returns resource information for up to 90 days". */
 function resourcesOf(stack: Stack) {
-  return stack.resources.map((resource) => ({
+  const { status, resources, former } = stack;
+  return (status === 'DELETE_COMPLETE' ? former : resources).map((resource) => ({
     resource,
     seen: stack.seen.get(resource.logicalId) ?? {
       status: 'CREATE_COMPLETE' as const,
@@ -176,7 +212,7 @@ function getTemplate(
 }
 
 function getTemplateSummary(
-  { stacks, buckets }: CloudFormationParts,
+  { stacks, buckets, engine }: CloudFormationParts,
   input: GetTemplateSummaryCommandInput,
   call: Call,
 ): GetTemplateSummaryOutput {
@@ -193,9 +229,27 @@ function getTemplateSummary(
     Capabilities: [...capabilities],
     CapabilitiesReason: reason,
     ResourceTypes: [...new Set([...template.resources.values()].map(({ type }) => type))],
+    ResourceIdentifierSummaries: identifiersOf(template, engine.types),
     Version: root.AWSTemplateFormatVersion,
     Metadata: root.Metadata === undefined ? undefined : JSON.stringify(root.Metadata),
   };
+}
+
+/** "A list of resource identifier summaries that describe the target resources of an import operation". */
+function identifiersOf(template: Template, types: ResourceTypes): ResourceIdentifierSummary[] {
+  return [...Map.groupBy(template.resources, ([, { type }]) => type)].flatMap(
+    ([ResourceType, resources]): ResourceIdentifierSummary[] => {
+      const by = types[ResourceType]?.import?.by;
+      if (by === undefined) return [];
+      return [
+        {
+          ResourceType,
+          LogicalResourceIds: resources.map(([logicalId]) => logicalId),
+          ResourceIdentifiers: [by],
+        },
+      ];
+    },
+  );
 }
 
 function declarationOf(ParameterKey: string, definition: ParameterDefinition): ParameterDeclaration {

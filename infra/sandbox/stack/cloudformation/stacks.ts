@@ -6,6 +6,8 @@
  *     or ROLLBACK_IN_PROGRESS ──▶ ROLLBACK_COMPLETE or ROLLBACK_FAILED: such a stack can only be deleted
  *   …_COMPLETE ──ExecuteChangeSet of type UPDATE──▶ UPDATE_IN_PROGRESS ──the engine──▶ UPDATE_COMPLETE_CLEANUP_IN_PROGRESS
  *     ──▶ UPDATE_COMPLETE, or UPDATE_ROLLBACK_IN_PROGRESS ──▶ UPDATE_ROLLBACK_COMPLETE or UPDATE_ROLLBACK_FAILED
+ *   REVIEW_IN_PROGRESS, …_COMPLETE ──ExecuteChangeSet of type IMPORT──▶ IMPORT_IN_PROGRESS ──the engine──▶ IMPORT_COMPLETE,
+ *     or IMPORT_ROLLBACK_IN_PROGRESS ──▶ IMPORT_ROLLBACK_COMPLETE
  *   …_COMPLETE, …_FAILED ──DeleteStack (a caller)──▶ DELETE_IN_PROGRESS ──the engine──▶ DELETE_COMPLETE or DELETE_FAILED
  *
  * Source: View stack information from the CloudFormation console,
@@ -63,7 +65,11 @@ export interface ChangeSet {
   readonly keepFailed: boolean;
   status: 'CREATE_COMPLETE' | 'FAILED';
   executionStatus:
-    'AVAILABLE' | 'UNAVAILABLE' | 'EXECUTE_IN_PROGRESS' | 'EXECUTE_COMPLETE' | 'EXECUTE_FAILED';
+    | 'AVAILABLE'
+    | 'UNAVAILABLE'
+    | 'EXECUTE_IN_PROGRESS'
+    | 'EXECUTE_COMPLETE'
+    | 'EXECUTE_FAILED';
   readonly reason: string | undefined;
 }
 
@@ -80,6 +86,8 @@ export interface Stack {
   /** Values of all parameters, defaults as well. */
   values: ReadonlyMap<string, string>;
   resources: readonly Deletable[];
+  /** What it had when its deletion began. */
+  former: readonly Deletable[];
   outputs: ReadonlyMap<string, Json>;
   readonly seen: Map<string, Pick<StackResource, 'status' | 'reason' | 'changedAt'>>;
   readonly events: StackEvent[];
@@ -103,6 +111,11 @@ export class Stacks {
   /** Those that are not deleted, the newest first. */
   all(): Stack[] {
     return this.#stacks.filter(({ status }) => status !== 'DELETE_COMPLETE').toReversed();
+  }
+
+  /** The deleted ones, too: the newest first. */
+  ever(): Stack[] {
+    return this.#stacks.toReversed();
   }
 
   /** By name, as long as it is not deleted, or by ID. */
@@ -143,6 +156,7 @@ export class Stacks {
       now: undefined,
       values: new Map(),
       resources: [],
+      former: [],
       outputs: new Map(),
       seen: new Map(),
       events: [],

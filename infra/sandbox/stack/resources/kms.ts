@@ -1,14 +1,27 @@
-import { asBefore, text, type ResourceTypes } from '../resource-type.ts';
+import { asBefore, maps, text, type ResourceTypes } from '../resource-type.ts';
+import { scalar } from '../template.ts';
 
 export const kms: ResourceTypes = {
   'AWS::KMS::Key': {
     // Its policy is what counts, and the authorizer reads that. Nothing is encrypted here.
-    applied: ['KeyPolicy'],
-    inert: ['Description', 'EnableKeyRotation', 'PendingWindowInDays', 'Tags'],
+    applied: ['KeyPolicy', 'Tags'],
+    inert: ['Description', 'EnableKeyRotation', 'PendingWindowInDays'],
     update: asBefore,
-    create(_wanted, { cloud }) {
-      const { id, arn } = cloud.keys.create();
+    create(wanted, { cloud }) {
+      const tags = maps(wanted, 'Tags').map(({ Key, Value }): [string, string] => [
+        scalar(Key, 'Key'),
+        scalar(Value, 'Value'),
+      ]);
+      const { id, arn } = cloud.keys.create(new Map(tags));
       return { ref: id, attributes: { Arn: arn, KeyId: id } };
+    },
+    import: {
+      by: 'KeyId',
+      find(id, { cloud }) {
+        const arn = cloud.keys.arnOf(id);
+        if (arn === undefined) throw new Error(`Key '${id}' does not exist`);
+        return { ref: id, attributes: { Arn: arn, KeyId: id } };
+      },
     },
     delete({ ref }, { cloud }) {
       cloud.keys.scheduleDeletion(ref);

@@ -1,4 +1,10 @@
-import { asBefore, optionalText, type ResourceTypes } from '../resource-type.ts';
+import type { Created } from '../evaluate.ts';
+import { asBefore, optionalText, type ResourceTypes, type Target } from '../resource-type.ts';
+
+const groupOf = (name: string, { cloud }: Target): Created => ({
+  ref: name,
+  attributes: { Arn: `${cloud.logGroups.arnOf(name)}:*` },
+});
 
 export const logs: ResourceTypes = {
   'AWS::Logs::LogGroup': {
@@ -6,10 +12,18 @@ export const logs: ResourceTypes = {
     // Nothing is encrypted here, and a sandbox lives for an hour.
     inert: ['DeletionProtectionEnabled', 'KmsKeyId', 'LogGroupClass', 'RetentionInDays', 'Tags'],
     fixed: ['LogGroupName'],
-    create(wanted, { cloud }) {
+    create(wanted, target) {
       const name = optionalText(wanted, 'LogGroupName') ?? wanted.madeUpName;
-      cloud.logGroups.create(name);
-      return { ref: name, attributes: { Arn: `${cloud.logGroups.arnOf(name)}:*` } };
+      target.cloud.logGroups.create(name);
+      return groupOf(name, target);
+    },
+    import: {
+      by: 'LogGroupName',
+      find(name, target) {
+        if (!target.cloud.logGroups.names().includes(name))
+          throw new Error('The specified log group does not exist.');
+        return groupOf(name, target);
+      },
     },
     update: asBefore,
     delete({ ref }, { cloud }) {

@@ -95,21 +95,6 @@ export const remembered: ResourceTypes = {
   'AWS::EC2::SecurityGroup': numbered('sg', 'GroupId', ['GroupDescription', 'GroupName', 'VpcId']),
   'AWS::EC2::SecurityGroupIngress': numbered('sgr', 'Id', 'all'),
   'AWS::EC2::SecurityGroupEgress': numbered('sgr', 'Id', 'all'),
-  'AWS::EC2::VPCEndpoint': remember(
-    (wanted, { hex, region }) => {
-      const id = `vpce-${hex(17)}`;
-      // The zone and the name of an interface endpoint as a whole; the entries of its zones follow.
-      const service = optionalText(wanted, 'ServiceName')?.split('.').at(-1) ?? '';
-      const name = `${id}-${hex(8)}.${service}.${region}.vpce.amazonaws.com`;
-      const isInterface = optionalText(wanted, 'VpcEndpointType') === 'Interface';
-      return {
-        ref: id,
-        attributes: { Id: id },
-        lists: { DnsEntries: isInterface ? [`Z${hex(13).toUpperCase()}:${name}`] : [] },
-      };
-    },
-    ['ServiceName', 'VpcEndpointType', 'VpcId'],
-  ),
   'AWS::AutoScaling::ScalingPolicy': remember(
     (wanted, { region, accountId }) => {
       const policyArn = `arn:aws:autoscaling:${region}:${accountId}:scalingPolicy:${wanted.madeUpName}`;

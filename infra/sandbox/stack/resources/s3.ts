@@ -1,4 +1,19 @@
-import { asBefore, optionalText, text, type ResourceTypes } from '../resource-type.ts';
+import type { Created } from '../evaluate.ts';
+import { asBefore, optionalText, text, type ResourceTypes, type Target } from '../resource-type.ts';
+import { TemplateError } from '../template.ts';
+
+const bucketOf = (name: string, region: string): Created => ({
+  ref: name,
+  attributes: {
+    Arn: `arn:aws:s3:::${name}`,
+    DomainName: `${name}.s3.amazonaws.com`,
+    RegionalDomainName: `${name}.s3.${region}.amazonaws.com`,
+  },
+});
+
+/** A bucket has one policy at most, whichever stack made it. */
+const policyOf = (bucket: string) => `AWS::S3::BucketPolicy ${bucket}`;
+const hasPolicy = (bucket: string, { remembered }: Target) => remembered.has(policyOf(bucket));
 
 export const s3: ResourceTypes = {
   'AWS::S3::Bucket': {
@@ -19,26 +34,43 @@ export const s3: ResourceTypes = {
     create(wanted, { region, cloud }) {
       const name = optionalText(wanted, 'BucketName') ?? wanted.madeUpName.toLowerCase();
       cloud.buckets.create(name);
-      return {
-        ref: name,
-        attributes: {
-          Arn: `arn:aws:s3:::${name}`,
-          DomainName: `${name}.s3.amazonaws.com`,
-          RegionalDomainName: `${name}.s3.${region}.amazonaws.com`,
-        },
-      };
+      return bucketOf(name, region);
+    },
+    import: {
+      by: 'BucketName',
+      find(name, { region, cloud }) {
+        if (!cloud.buckets.names().includes(name)) throw new Error('The specified bucket does not exist');
+        return bucketOf(name, region);
+      },
     },
     update: asBefore,
-    delete({ ref }, { cloud }) {
+    delete({ ref }, { cloud, remembered }) {
       cloud.buckets.delete(ref);
+      remembered.delete(policyOf(ref));
     },
   },
   'AWS::S3::BucketPolicy': {
     // The authorizer reads it.
     applied: ['Bucket', 'PolicyDocument'],
     fixed: ['Bucket'],
-    create: (wanted) => ({ ref: text(wanted, 'Bucket'), attributes: {} }),
+    create(wanted, target) {
+      const bucket = text(wanted, 'Bucket');
+      // Seen in aws-solutions/distributed-load-testing-on-aws, issue 167.
+      if (hasPolicy(bucket, target))
+        throw new TemplateError(`The bucket policy already exists on bucket ${bucket}.`);
+      target.remembered.add(policyOf(bucket));
+      return { ref: bucket, attributes: {} };
+    },
+    import: {
+      by: 'Bucket',
+      find(bucket, target) {
+        if (!hasPolicy(bucket, target)) throw new Error('The bucket policy does not exist');
+        return { ref: bucket, attributes: {} };
+      },
+    },
     update: asBefore,
-    delete: () => undefined,
+    delete({ ref }, { remembered }) {
+      remembered.delete(policyOf(ref));
+    },
   },
 };

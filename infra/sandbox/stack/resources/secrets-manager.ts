@@ -2,6 +2,8 @@ import {
   CreateSecretCommand,
   DeleteResourcePolicyCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetResourcePolicyCommand,
   PutResourcePolicyCommand,
   UpdateSecretCommand,
 } from '@aws-sdk/client-secrets-manager';
@@ -50,6 +52,13 @@ export const secretsManager: ResourceTypes = {
       );
       return { ref: ARN, attributes: { Id: ARN } };
     },
+    import: {
+      by: 'Id',
+      async find(id, { clients }) {
+        const { ARN = '' } = await clients.secrets.send(new DescribeSecretCommand({ SecretId: id }));
+        return { ref: ARN, attributes: { Id: ARN } };
+      },
+    },
     // Without a recovery window, so that the name is free at once: aws-cloudformation/cloudformation-coverage-roadmap, issue 1999.
     delete: ({ ref }, { clients }) =>
       clients.secrets.send(new DeleteSecretCommand({ SecretId: ref, ForceDeleteWithoutRecovery: true })),
@@ -57,7 +66,18 @@ export const secretsManager: ResourceTypes = {
   'AWS::SecretsManager::ResourcePolicy': {
     applied: ['SecretId', 'ResourcePolicy', 'BlockPublicPolicy'],
     fixed: ['SecretId'],
+    import: {
+      by: 'Id',
+      async find(id, target) {
+        if (!(await hasPolicy(id, target))) throw new Error(`The secret ${id} has no resource policy.`);
+        return { ref: id, attributes: { Id: id } };
+      },
+    },
     async create(wanted, target) {
+      // "If a secret already has a resource policy attached, you must first remove it":
+      // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-resourcepolicy.html
+      if (await hasPolicy(text(wanted, 'SecretId'), target))
+        throw new Error(`The secret ${text(wanted, 'SecretId')} already has a resource policy.`);
       const SecretId = await putPolicy(wanted, target);
       return { ref: SecretId, attributes: { Id: SecretId } };
     },
@@ -69,6 +89,11 @@ export const secretsManager: ResourceTypes = {
       clients.secrets.send(new DeleteResourcePolicyCommand({ SecretId: ref })),
   },
 };
+
+async function hasPolicy(SecretId: string, { clients }: Target): Promise<boolean> {
+  const { ResourcePolicy } = await clients.secrets.send(new GetResourcePolicyCommand({ SecretId }));
+  return ResourcePolicy !== undefined;
+}
 
 /** The secret's ID. */
 async function putPolicy(wanted: Wanted, { clients }: Target): Promise<string> {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const documents = join(import.meta.dirname, '..', '..', '..', 'documents');
+const documents = join(import.meta.dirname, '..', '..', 'documents');
 const shared = (name: string) => readFileSync(join(documents, 'shared', name), 'utf8');
 
 function written(what: string, logIn: string, sudo: string): string[] {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const documents = join(import.meta.dirname, '..', '..', '..', 'documents');
+const documents = join(import.meta.dirname, '..', '..', 'documents');
 const shared = (name: string) => readFileSync(join(documents, 'shared', name), 'utf8');
 const top = mkdtempSync(join(tmpdir(), 'adjoin-packages-'));
 afterAll(() => rmSync(top, { recursive: true }));

@@ -4,16 +4,16 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OPERATING_SYSTEMS } from '../../../agent/lifecycle/node-settings.ts';
+import { OPERATING_SYSTEMS } from '../../agent/lifecycle/node-settings.ts';
 import {
   linuxPackages,
   linuxSystems,
   operatingSystems,
   parseOperatingSystems,
-} from '../../../documents/operating-systems.ts';
-import { parameters } from '../../../documents/parameters.ts';
+} from '../../documents/operating-systems.ts';
+import { parameters } from '../../documents/parameters.ts';
 
-const root = join(import.meta.dirname, '..', '..', '..');
+const root = join(import.meta.dirname, '..', '..');
 const shared = (name: string) => readFileSync(join(root, 'documents', 'shared', name), 'utf8');
 const fixtures = join(root, 'test', 'fixtures', 'os-release');
 
