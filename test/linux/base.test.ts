@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const documents = join(import.meta.dirname, '..', '..', '..', 'documents');
+const documents = join(import.meta.dirname, '..', '..', 'documents');
 const shared = (name: string) => readFileSync(join(documents, 'shared', name), 'utf8');
 const top = mkdtempSync(join(tmpdir(), 'adjoin-base-'));
 afterAll(() => rmSync(top, { recursive: true }));
