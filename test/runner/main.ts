@@ -139,8 +139,8 @@ async function runLayers(picked: readonly Picked[], how: How): Promise<Part[]> {
 
 async function runPlain({ name, files }: Picked, { options, behind }: How): Promise<Part> {
   const set = [
-    // One is as much as the real-domain tests leave.
-    `--maxWorkers=${behind ? 1 : workers}`,
+    // Also behind others: while the machine image is made, which mostly waits for the network, the processors are theirs.
+    `--maxWorkers=${workers}`,
     ...(behind ? [`--testTimeout=${testTimeoutBehind}`] : []),
     ...options,
   ];

@@ -48,9 +48,25 @@ exec /usr/lib/apt/apt-helper -o APT::Sandbox::User=root -qq download-file "$1" "
 END
 chmod +x tools/wget
 
+for package in $optional; do
+  if apt cache show "$package" >/dev/null 2>&1; then packages="$packages $package"; fi
+done
+
+# All of it at once: debootstrap would ask for one package after another. What this misses, or where it fails, those who need it get.
+echo 'downloading the packages'
+# shellcheck disable=SC2086
+apt get --quiet=2 --yes -o Debug::NoLocking=1 --no-install-recommends --download-only install \
+  '?and(?priority(required),?architecture(native))' apt ca-certificates $packages >download.log 2>&1 </dev/null || :
+
+# The disk is thrown away with the run: no need to wait for it.
+mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/sandbox"
+printf 'path-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n' \
+  >>"$root/etc/dpkg/dpkg.cfg.d/sandbox"
+
 echo 'installing the base system'
-PATH="$work/tools:$PATH" "$debootstrap" --variant=minbase --include=ca-certificates ${keyring:+"--keyring=$keyring"} \
-  "--components=$components" "$suite" "$root" "$mirror" >debootstrap.log 2>&1 || {
+PATH="$work/tools:$PATH" "$debootstrap" "--cache-dir=$work/cache/archives" --variant=minbase --include=ca-certificates \
+  ${keyring:+"--keyring=$keyring"} "--components=$components" "$suite" "$root" "$mirror" >debootstrap.log 2>&1 || {
   tail -n 20 debootstrap.log >&2
   exit 1
 }
@@ -58,10 +74,6 @@ PATH="$work/tools:$PATH" "$debootstrap" --variant=minbase --include=ca-certifica
 echo 'installing Samba, adcli, SSSD and the rest'
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
-# The disk is thrown away with the run: no need to wait for it.
-echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/sandbox"
-printf 'path-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n' \
-  >>"$root/etc/dpkg/dpkg.cfg.d/sandbox"
 
 # What the host knows about reaching its sources, for the time of the build only.
 cp apt.conf "$root/etc/apt/apt.conf.d/99build"
@@ -80,10 +92,8 @@ cp -L /etc/hosts "$root/etc/hosts"
 rm -rf "$root/var/lib/apt/lists"
 cp -r state/lists "$root/var/lib/apt/lists"
 
+find "$work/cache/archives" -maxdepth 1 -name '*.deb' -exec ln -f {} "$root/var/cache/apt/archives/" \;
 mount -t proc proc "$root/proc"
-for package in $optional; do
-  if chroot "$root" apt-cache show "$package" >/dev/null 2>&1; then packages="$packages $package"; fi
-done
 # shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" apt-get -o APT::Sandbox::User=root --quiet --yes \
   --no-install-recommends install $packages >install.log 2>&1 </dev/null || {
