@@ -824,8 +824,8 @@ describe('what a console asks for', () => {
   test('has every parameter in one group, and no other', () => {
     const { ParameterGroups = [] } = template.Metadata?.['AWS::CloudFormation::Interface'] ?? {};
     const asked = ParameterGroups.flatMap(({ Parameters }) => Parameters);
-    const sorted = (names: readonly string[]) => names.toSorted((one, other) => one.localeCompare(other));
-    expect(sorted(asked)).toEqual(sorted(Object.keys(parameters)));
+    expect(asked).toHaveLength(Object.keys(parameters).length);
+    expect(new Set(asked)).toEqual(new Set(Object.keys(parameters)));
     for (const { Label, Parameters } of ParameterGroups) {
       expect(Label.default).toMatch(/\S/);
       expect(Parameters.length).toBeGreaterThan(0);
