@@ -3,7 +3,8 @@
  * goal that is missed fails the command.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { parseCommand, UsageError } from '../../infra/sandbox/command-line/parse.ts';
 import { burstFigures } from './burst.ts';
 import { callFigures } from './calls.ts';
 import { directoryFigures } from './directory.ts';
@@ -21,15 +22,32 @@ const USUAL_SIZES = '1,6';
 /** As many as the emulated group takes. */
 const MOST = 250;
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'string' },
-    markdown: { type: 'string' },
-    only: { type: 'string' },
-    instances: { type: 'string', default: USUAL_SIZES },
-    picture: { type: 'string' },
-  },
-});
+interface Options {
+  readonly only?: string;
+  readonly instances: string;
+  readonly json?: string;
+  readonly markdown?: string;
+  readonly picture?: string;
+}
+
+const values = optionsOf(process.argv.slice(2));
+
+function optionsOf(argv: readonly string[]): Options {
+  const command = new Command('npm run bench --')
+    .description('Measures what adjoin costs, each figure beside its goal.')
+    .option('--only <sections>', 'some of the sections, with commas between them')
+    .option('--instances <sizes>', 'sizes of the section overhead', USUAL_SIZES)
+    .option('--json <file>', 'writes all figures as JSON')
+    .option('--markdown <file>', 'writes the figures that have a goal into the table of a page')
+    .option('--picture <file>', 'draws the section overhead, as SVG');
+  try {
+    return parseCommand<Options>(command, argv, 'npm run bench -- --help');
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    error.print();
+    process.exit(error.exitCode);
+  }
+}
 
 function refuse(complaint: string): never {
   console.error(complaint);
