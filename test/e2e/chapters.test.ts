@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AutoScalingClient, CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import {
   CreateLogStreamCommand,
   CloudWatchLogsClient,
@@ -29,7 +29,7 @@ import {
 import { network } from '../../infra/sandbox/stack/network.ts';
 import { filledIn, shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
-import { computerNames, eventually, logEntries } from './sandbox.ts';
+import { computerNames, emptyFleet, eventually, logEntries } from './sandbox.ts';
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { typist, type Habit, type Typist } from './typist.ts';
 
@@ -192,16 +192,7 @@ describeReal('the page on deployment', (ground) => {
     'a group is attached, and its first instance becomes a member while the log is watched',
     async () => {
       const owner = new AutoScalingClient(empty.developer);
-      await owner.send(
-        new CreateAutoScalingGroupCommand({
-          AutoScalingGroupName: 'fleet',
-          MinSize: 0,
-          MaxSize: 2,
-          DesiredCapacity: 0,
-          AvailabilityZones: [`${region}a`],
-          LaunchTemplate: { LaunchTemplateName: 'fleet', Version: '$Default' },
-        }),
-      );
+      await owner.send(emptyFleet());
       owner.destroy();
       await follow('6. Attach a group');
       const [said = ''] = await follow('7. Watch the first join', [

@@ -6,11 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import {
-  AutoScalingClient,
-  CreateAutoScalingGroupCommand,
-  DescribeAutoScalingGroupsCommand,
-} from '@aws-sdk/client-auto-scaling';
+import { AutoScalingClient, DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Desk, openDesk } from '../../infra/sandbox/inside/desk.ts';
@@ -24,7 +20,7 @@ import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { network } from '../../infra/sandbox/stack/network.ts';
 import { shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
-import { computerNames, eventually } from './sandbox.ts';
+import { computerNames, emptyFleet, eventually } from './sandbox.ts';
 import { typist, type Habit, type Said, type Typist } from './typist.ts';
 
 const bucket = 'artifacts-of-mine';
@@ -113,16 +109,7 @@ describeReal("the README's way", (ground) => {
       .filter(({ chapter, language }) => chapter === 'Deploy it' && language === 'bash')
       .flatMap(({ lines }) => lines);
     owner = new AutoScalingClient(empty.developer);
-    await owner.send(
-      new CreateAutoScalingGroupCommand({
-        AutoScalingGroupName: 'fleet',
-        MinSize: 0,
-        MaxSize: 2,
-        DesiredCapacity: 0,
-        AvailabilityZones: [`${region}a`],
-        LaunchTemplate: { LaunchTemplateName: 'fleet', Version: '$Default' },
-      }),
-    );
+    await owner.send(emptyFleet());
   }, 300_000);
   afterAll(async () => {
     owner.destroy();

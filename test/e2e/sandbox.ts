@@ -1,4 +1,5 @@
 /** The whole system for a test file, and what tests ask of it. */
+import { CreateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { readFile } from 'node:fs/promises';
@@ -156,3 +157,14 @@ export function notices({ cloud, stack }: System): Record<string, string>[] {
   const messages = cloud.topics.find(stack.auditTopicArn)?.messages ?? [];
   return messages.map((body): Record<string, string> => JSON.parse(body));
 }
+
+/** A group of somebody else's, as the pages find it: without instances, hooks and tags. */
+export const emptyFleet = (): CreateAutoScalingGroupCommand =>
+  new CreateAutoScalingGroupCommand({
+    AutoScalingGroupName: 'fleet',
+    MinSize: 0,
+    MaxSize: 2,
+    DesiredCapacity: 0,
+    AvailabilityZones: [`${region}a`],
+    LaunchTemplate: { LaunchTemplateName: 'fleet', Version: '$Default' },
+  });

@@ -60,3 +60,14 @@ export async function groupsWithHooksTo(
     }
   return found;
 }
+
+/** A hook as Auto Scaling takes it, with its group's creation or by itself. */
+export const hookShape = (hook: AttachedHook) => ({
+  LifecycleHookName: hook.name,
+  LifecycleTransition: hook.transition,
+  NotificationTargetARN: hook.targetArn,
+  RoleARN: hook.roleArn,
+  DefaultResult: hook.defaultResult,
+  HeartbeatTimeout: hook.heartbeat,
+  ...(hook.metadata !== undefined && { NotificationMetadata: hook.metadata }),
+});

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-auto-scaling';
 import { callAws } from '../../aws/errors.ts';
 import type { AttachPorts } from '../attach/attach.ts';
-import { hooksOf, tagsOf } from './groups.ts';
+import { hookShape, hooksOf, tagsOf } from './groups.ts';
 
 export function createHooks(client: AutoScalingClient): Omit<AttachPorts, 'queueArn' | 'publisherRoleArn'> {
   return {
@@ -38,18 +38,7 @@ export function createHooks(client: AutoScalingClient): Omit<AttachPorts, 'queue
     },
     async putHook(group, hook) {
       await callAws(`autoscaling:PutLifecycleHook ${hook.name} of ${group}`, undefined, () =>
-        client.send(
-          new PutLifecycleHookCommand({
-            AutoScalingGroupName: group,
-            LifecycleHookName: hook.name,
-            LifecycleTransition: hook.transition,
-            NotificationTargetARN: hook.targetArn,
-            RoleARN: hook.roleArn,
-            DefaultResult: hook.defaultResult,
-            HeartbeatTimeout: hook.heartbeat,
-            ...(hook.metadata !== undefined && { NotificationMetadata: hook.metadata }),
-          }),
-        ),
+        client.send(new PutLifecycleHookCommand({ AutoScalingGroupName: group, ...hookShape(hook) })),
       );
     },
     async deleteHook(group, name) {

@@ -13,9 +13,8 @@ import {
 } from '@aws-sdk/client-auto-scaling';
 import { awsErrorOf, callAws, pagesOfAws } from '../../aws/errors.ts';
 import { AdjoinError } from '../../errors.ts';
-import type { AttachedHook } from '../attach/attach.ts';
 import type { TestPorts } from '../test/ports.ts';
-import { hooksOf, tagsOf } from './groups.ts';
+import { hookShape, hooksOf, tagsOf } from './groups.ts';
 
 type Launch = Pick<
   CreateAutoScalingGroupCommandInput,
@@ -87,16 +86,6 @@ function mixedOf(
     },
   };
 }
-
-const hookShape = (hook: AttachedHook) => ({
-  LifecycleHookName: hook.name,
-  LifecycleTransition: hook.transition,
-  NotificationTargetARN: hook.targetArn,
-  RoleARN: hook.roleArn,
-  DefaultResult: hook.defaultResult,
-  HeartbeatTimeout: hook.heartbeat,
-  ...(hook.metadata !== undefined && { NotificationMetadata: hook.metadata }),
-});
 
 export function createTestGroups(
   client: AutoScalingClient,
