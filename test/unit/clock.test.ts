@@ -22,6 +22,19 @@ describe("the system's clock", () => {
     await expect(systemClock.sleep(-5, new AbortController().signal)).resolves.toBeUndefined();
   });
 
+  test('calls back when the time is over, and not what was called off', async () => {
+    const called: string[] = [];
+    const callOff = systemClock.after(0, () => called.push('called off'));
+    callOff();
+    await new Promise<void>((resolve) => {
+      systemClock.after(-5, () => {
+        called.push('due');
+        resolve();
+      });
+    });
+    expect(called).toEqual(['due']);
+  });
+
   test('tells milliseconds since the Unix epoch', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1_000);
   });
