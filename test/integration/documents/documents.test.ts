@@ -843,6 +843,11 @@ exec "$tool" "$@"
     { when: 'the first file is put into place', tool: 'mv', script: die },
     { when: 'the first directory is made', tool: 'mkdir', script: die },
     { when: 'log-ins are set up', tool: 'pam-auth-update', script: die },
+    {
+      when: 'log-ins are set up, and adcli has ended',
+      tool: 'pam-auth-update',
+      script: `until [ -s /etc/krb5.keytab ]; do sleep 0.1; done; sleep 0.5; ${die}`,
+    },
     { when: 'log-ins were set up, beside adcli', tool: 'pam-auth-update', script: afterwards },
     { when: 'sssd is started', tool: 'setsid', script: die },
     { when: 'the user is looked up', tool: 'getent', script: die },
