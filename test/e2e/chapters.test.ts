@@ -252,9 +252,6 @@ describeReal('the pages for operators', (ground) => {
         commandLimitMs,
       );
       expect(output.trim()).toBe(`arn:aws:sts::${accountId}:assumed-role/adjoin-administrator/me`);
-      // Until they are dead letters takes a while.
-      queues = queuesOf(theSystem());
-      for (const body of garbage) await queues.send(body);
     },
     chapterLimitMs,
   );
@@ -266,6 +263,9 @@ describeReal('the pages for operators', (ground) => {
       values.set('--node i-0123456789abcdef0', `--node ${member}`);
       for (const said of [...(await follow(operate, 'Is all well?')), ...(await follow(doctor, ''))])
         expect(said).not.toMatch(/✘|"failed"/);
+      // Until they are dead letters takes a while.
+      queues = queuesOf(theSystem());
+      for (const body of garbage) await queues.send(body);
     },
     chapterLimitMs,
   );
