@@ -25,6 +25,7 @@ import { type EmptySandbox, type Sandbox, startEmptySandbox } from '../../infra/
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 import { agentBucket } from '../../infra/sandbox/stack/stack.ts';
+import { shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
 import { computerNames, eventually, inService } from './sandbox.ts';
 
@@ -200,6 +201,18 @@ describeReal('a worker that boots', (ground) => {
       expect(
         await inShell(machine, 'hostnamectl hostname; systemctl is-enabled sssd; systemctl is-active sssd'),
       ).toBe(`${name.toLowerCase()}\nenabled\nactive`);
+      // What the page tells a person to type in a shell there, as it stands.
+      const onTheWorker = shellBlocks(await readFile('docs/operate.md', 'utf8')).filter(
+        ({ language }) => language === 'sh',
+      );
+      expect(onTheWorker.map(({ chapter }) => chapter)).toEqual(['What a sweep would do']);
+      const worker = await machineOf((await workers()).there[0]);
+      for (const { lines } of onTheWorker) {
+        const said = await inShell(worker, lines.join('\n'));
+        expect(said.replaceAll(/\s+/g, ' ')).toMatch(
+          /1 account and \d memberships? examined: 0 would be removed, .* 0 errors\. This was a dry run/,
+        );
+      }
       await theSystem().setDesiredCapacity(0);
       await inService(theSystem(), 0, limitMs);
       expect(await computerNames(theSystem())).toEqual([]);

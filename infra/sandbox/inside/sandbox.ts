@@ -20,6 +20,7 @@ import {
   type Witness,
 } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
+import { oneTimeCode } from '../cloud/sts/one-time-code.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Account, account } from '../stack/account.ts';
 import { awsBuckets } from '../stack/aws-buckets.ts';
@@ -164,6 +165,11 @@ export interface EmptySandbox extends Pick<
 > {
   /** Who is in the account. */
   readonly account: Account;
+  /** The developer's MFA device. */
+  readonly mfa: {
+    /** What it shows now. Each counts once. */
+    code(): string;
+  };
   /** What `npm run synth` writes, for `adjoin` as the deployment's name. */
   readonly synthesis: Synthesis;
   /** Deploys the stack, makes and attaches the group `fleet`, and puts the credential. */
@@ -211,6 +217,8 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
   const progress = options.progress ?? (() => undefined);
   const developerKey = makeKey();
   const operatorKey = makeKey();
+  // As the pages name it.
+  const device = { serialNumber: `arn:aws:iam::${accountId}:mfa/me`, secret: randomBytes(20) };
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -264,7 +272,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       region,
       accountId,
       principals: [
-        { name: 'developer', ...developerKey },
+        { name: 'developer', ...developerKey, mfa: device },
         { name: 'operator', ...operatorKey },
       ],
       fleet,
@@ -364,6 +372,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       developer,
       session,
       account: people,
+      mfa: { code: () => oneTimeCode(device.secret, systemClock.now()) },
       synthesis: synthesized,
       async deploy() {
         progress(options.bootWorkers ? 'stack, until its worker has booted and works' : 'stack');
