@@ -32,6 +32,8 @@ import { computerNames, eventually, inService } from './sandbox.ts';
 const limitMs = 240_000;
 const group = 'adjoin-worker';
 const queueNameMs = 60_000;
+/** CloudWatch's five minutes in five seconds: an alarm that takes three of them is to be seen. */
+const metricsHaste = 60;
 
 /** In place of ten minutes of trying: for endpoints that are not ready yet. */
 const quickly =
@@ -55,6 +57,7 @@ describeReal('a worker that boots', (ground) => {
       port: 0,
       maximumInstances: 2,
       nodes: 'systemd',
+      metricsHaste,
       workers: 1,
       bootWorkers: {
         layer: ground.desk,
@@ -110,6 +113,14 @@ describeReal('a worker that boots', (ground) => {
         throw error;
       });
     return events.map(({ message = '' }) => message);
+  }
+
+  /** What the topic was told of an alarm that went on. */
+  function notices(name: string): { readonly AlarmName: string; readonly NewStateValue: string }[] {
+    const topic = empty.cloud.topics.all().find(({ arn }) => arn.endsWith(':adjoin-alarm'));
+    return (topic?.messages ?? [])
+      .map((body): ReturnType<typeof notices>[number] => JSON.parse(body))
+      .filter((each) => each.AlarmName === `adjoin-${name}` && each.NewStateValue === 'ALARM');
   }
 
   test(
@@ -212,8 +223,13 @@ describeReal('a worker that boots', (ground) => {
   );
 
   test(
-    'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and is short of one meanwhile',
+    'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and the alarm tells',
     async () => {
+      // A worker was missing while the stack was made: that is over.
+      await eventually('no worker is missing', limitMs, async () =>
+        empty.cloud.alarms.find('adjoin-few-workers')?.state === 'OK' ? true : undefined,
+      );
+      const before = notices('few-workers').length;
       const { buckets } = empty.cloud;
       const [agent] = buckets.objects(agentBucket);
       if (agent === undefined) throw new Error('There is no agent.');
@@ -235,10 +251,17 @@ describeReal('a worker that boots', (ground) => {
         );
         return Activities.some(({ Cause }) => Cause?.includes('an EC2 health check')) ? true : undefined;
       });
-      // What the alarm few-workers measures.
-      await eventually('one is missing', limitMs, async () => {
-        const now = await workers();
-        return now.there.length < now.wanted ? true : undefined;
+      // Replacement after replacement fails: three of twelve periods lack one.
+      const alarm = await eventually(
+        'the topic is told',
+        limitMs,
+        async () => notices('few-workers')[before],
+      );
+      expect(alarm).toMatchObject({
+        NewStateValue: 'ALARM',
+        OldStateValue: 'OK',
+        NewStateReason: expect.stringContaining('Threshold Crossed: 3 out of the last 12 datapoints [1.0 ('),
+        AlarmDescription: expect.stringContaining('There are fewer workers than wanted.'),
       });
       await expect(empty.cloud.waitHandles.wait(signalUrl, 1, 1)).rejects.toThrow(
         `comparing the hash of s3://${agentBucket}/${agent.key} with the template's failed`,

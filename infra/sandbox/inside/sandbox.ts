@@ -10,7 +10,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
-import { systemClock } from '../clock.ts';
+import { hastened, systemClock } from '../clock.ts';
 import {
   type Cloud,
   createCloud,
@@ -87,6 +87,8 @@ export interface SandboxOptions {
   readonly witness?: Witness;
   /** Whether the SSM agent of this instance ever registers. Default: it does. */
   readonly registers?: (instanceId: string) => boolean;
+  /** How many seconds of CloudWatch's metrics and alarms are one. Default 1. */
+  readonly metricsHaste?: number;
   /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
   readonly launchBackoffMs?: number;
   /** How long DescribeStacks may wait for a stack in progress. Default: not at all, as in AWS. */
@@ -270,6 +272,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       fleet,
       scripts: fleet,
       clock: systemClock,
+      metricsClock: hastened(systemClock, options.metricsHaste ?? 1),
       registrationDelayMs,
       authorize: permissions.authorize,
       ...(options.faults === undefined ? {} : { faults: options.faults }),

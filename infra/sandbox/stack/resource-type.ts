@@ -25,7 +25,16 @@ export interface Target {
   /** Services that take no calls here. */
   readonly cloud: Pick<
     Cloud,
-    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'networks' | 'waitHandles'
+    | 'alarms'
+    | 'keys'
+    | 'topics'
+    | 'bus'
+    | 'buckets'
+    | 'launchTemplates'
+    | 'logGroups'
+    | 'metricFilters'
+    | 'networks'
+    | 'waitHandles'
   >;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;

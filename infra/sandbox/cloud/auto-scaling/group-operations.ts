@@ -3,6 +3,8 @@ import {
   DeleteAutoScalingGroup$,
   DescribeAutoScalingGroups$,
   DescribeScalingActivities$,
+  DisableMetricsCollection$,
+  EnableMetricsCollection$,
   SetDesiredCapacity$,
   UpdateAutoScalingGroup$,
   type ActivitiesType,
@@ -11,6 +13,8 @@ import {
   type DeleteAutoScalingGroupCommandInput,
   type DescribeAutoScalingGroupsCommandInput,
   type DescribeScalingActivitiesCommandInput,
+  type DisableMetricsCollectionCommandInput,
+  type EnableMetricsCollectionCommandInput,
   type Filter,
   type SetDesiredCapacityCommandInput,
   type UpdateAutoScalingGroupCommandInput,
@@ -34,6 +38,8 @@ export function groupOperations(parts: AutoScalingParts): Operation[] {
     on(UpdateAutoScalingGroup$, updateGroup, ofGroup),
     on(SetDesiredCapacity$, setDesiredCapacity, ofGroup),
     on(DeleteAutoScalingGroup$, deleteGroup, ofGroup),
+    on(EnableMetricsCollection$, enableMetrics, ofGroup),
+    on(DisableMetricsCollection$, disableMetrics, ofGroup),
     on(DescribeAutoScalingGroups$, describeGroups),
     on(DescribeScalingActivities$, describeActivities),
   ];
@@ -122,6 +128,20 @@ function setDesiredCapacity({ groups }: AutoScalingParts, input: SetDesiredCapac
 
 function deleteGroup({ groups }: AutoScalingParts, input: DeleteAutoScalingGroupCommandInput): void {
   groups.delete(groups.get(input.AutoScalingGroupName), input.ForceDelete ?? false);
+}
+
+/** All of a group's metrics, or none: which is all that a template here asks for. */
+function enableMetrics({ groups }: AutoScalingParts, input: EnableMetricsCollectionCommandInput): void {
+  const group = groups.get(input.AutoScalingGroupName);
+  if (input.Granularity !== '1Minute')
+    throw new ServiceFailure('ValidationError', 'Granularity is not valid. The only valid value is 1Minute.');
+  if ((input.Metrics ?? []).length > 0)
+    throw new ServiceFailure('ValidationError', 'The sandbox collects all metrics of a group, or none.');
+  group.isMeasured = true;
+}
+
+function disableMetrics({ groups }: AutoScalingParts, input: DisableMetricsCollectionCommandInput): void {
+  groups.get(input.AutoScalingGroupName).isMeasured = false;
 }
 
 function describeGroups(

@@ -93,6 +93,8 @@ export interface Group {
   most: number;
   desired: number;
   deleting: boolean;
+  /** Whether its metrics are collected. */
+  isMeasured: boolean;
   pool: WarmPool | undefined;
   readonly refreshes: Refresh[];
   /** What happens to its size later, by name. */
@@ -200,6 +202,7 @@ export class Groups {
       members: new Map(),
       activities: [],
       deleting: false,
+      isMeasured: false,
       pool: undefined,
       refreshes: [],
       scheduled: new Map(),

@@ -7,6 +7,17 @@ import type {
 import { isPooled, type Activity, type Group, type Member } from './groups.ts';
 import { globalTimeoutMs, type LifecycleHook } from './hook.ts';
 
+/** All that a group can be asked to collect here, which leaves warm pools out. */
+export const groupMetrics = [
+  'GroupMinSize',
+  'GroupMaxSize',
+  'GroupDesiredCapacity',
+  'GroupInServiceInstances',
+  'GroupPendingInstances',
+  'GroupTerminatingInstances',
+  'GroupTotalInstances',
+] as const;
+
 export function groupShape(group: Group): AutoScalingGroup {
   return {
     AutoScalingGroupName: group.name,
@@ -28,7 +39,9 @@ export function groupShape(group: Group): AutoScalingGroup {
       })),
     CreatedTime: group.createdAt,
     SuspendedProcesses: [],
-    EnabledMetrics: [],
+    EnabledMetrics: group.isMeasured
+      ? groupMetrics.map((Metric) => ({ Metric, Granularity: '1Minute' }))
+      : [],
     Tags: tagShapes(group),
     TerminationPolicies: ['Default'],
     NewInstancesProtectedFromScaleIn: false,

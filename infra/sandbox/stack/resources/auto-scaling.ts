@@ -1,8 +1,11 @@
 import {
+  type AutoScalingClient,
   CreateAutoScalingGroupCommand,
   DeleteAutoScalingGroupCommand,
   DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
+  DisableMetricsCollectionCommand,
+  EnableMetricsCollectionCommand,
   PutLifecycleHookCommand,
   UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
@@ -17,7 +20,7 @@ import {
   type Target,
   type Wanted,
 } from '../resource-type.ts';
-import { isMap, scalar } from '../template.ts';
+import { isList, isMap, scalar } from '../template.ts';
 
 export const autoScaling: ResourceTypes = {
   'AWS::AutoScaling::AutoScalingGroup': {
@@ -29,14 +32,14 @@ export const autoScaling: ResourceTypes = {
       'LaunchTemplate',
       'VPCZoneIdentifier',
       'Tags',
+      'MetricsCollection',
     ],
-    // Instances here are as healthy as their machines, and nothing is measured.
+    // Instances here are as healthy as their machines.
     inert: [
       'HealthCheckType',
       'HealthCheckGracePeriod',
       'DefaultInstanceWarmup',
       'MaxInstanceLifetime',
-      'MetricsCollection',
       'NewInstancesProtectedFromScaleIn',
     ],
     fixed: ['AutoScalingGroupName'],
@@ -53,6 +56,7 @@ export const autoScaling: ResourceTypes = {
           VPCZoneIdentifier: texts(wanted, 'VPCZoneIdentifier').join(','),
         }),
       );
+      await collectMetrics(made.ref, wanted, clients.autoScaling);
       return asBefore(made);
     },
     async create(wanted, { clients }) {
@@ -73,6 +77,7 @@ export const autoScaling: ResourceTypes = {
           })),
         }),
       );
+      await collectMetrics(AutoScalingGroupName, wanted, clients.autoScaling);
       const { AutoScalingGroups } = await clients.autoScaling.send(
         new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [AutoScalingGroupName] }),
       );
@@ -114,6 +119,27 @@ export const autoScaling: ResourceTypes = {
       ),
   },
 };
+
+/** As the template says: all metrics of a group, or none. */
+async function collectMetrics(
+  AutoScalingGroupName: string,
+  wanted: Wanted,
+  autoScaling: AutoScalingClient,
+): Promise<void> {
+  const [collection] = maps(wanted, 'MetricsCollection');
+  if (collection === undefined) {
+    await autoScaling.send(new DisableMetricsCollectionCommand({ AutoScalingGroupName }));
+    return;
+  }
+  const Metrics = collection['Metrics'];
+  await autoScaling.send(
+    new EnableMetricsCollectionCommand({
+      AutoScalingGroupName,
+      Granularity: scalar(collection['Granularity'], 'Granularity'),
+      ...(isList(Metrics) && { Metrics: Metrics.map((each) => scalar(each, 'Metrics')) }),
+    }),
+  );
+}
 
 function launchTemplateOf(wanted: Wanted) {
   const given = wanted.properties['LaunchTemplate'];
