@@ -8,12 +8,16 @@ import {
   AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
   DescribeScalingActivitiesCommand,
+  SetDesiredCapacityCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import {
   CloudFormationClient,
+  CreateChangeSetCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  ExecuteChangeSetCommand,
+  type Parameter,
 } from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchLogsClient,
@@ -34,6 +38,8 @@ const group = 'adjoin-worker';
 const queueNameMs = 60_000;
 /** CloudWatch's five minutes in five seconds: an alarm that takes three of them is to be seen. */
 const metricsHaste = 60;
+/** In place of five minutes: what a new worker takes until it works, on two cores that others want as well. */
+const rollingPauseMs = 35_000;
 
 /** In place of ten minutes of trying: for endpoints that are not ready yet. */
 const quickly =
@@ -58,6 +64,7 @@ describeReal('a worker that boots', (ground) => {
       maximumInstances: 2,
       nodes: 'systemd',
       metricsHaste,
+      rollingPauseMs,
       workers: 1,
       bootWorkers: {
         layer: ground.desk,
@@ -223,6 +230,48 @@ describeReal('a worker that boots', (ground) => {
   );
 
   test(
+    'an update of the stack replaces one worker after the other, and one of them works all the time',
+    async () => {
+      const before = await workers();
+      await autoScaling.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: group, DesiredCapacity: 2 }),
+      );
+      await eventually('two workers work', limitMs, async () =>
+        (await working()).length === 2 ? true : undefined,
+      );
+      const old = await working();
+      await cloudFormation.send(
+        new CreateChangeSetCommand({
+          StackName: 'adjoin',
+          ChangeSetName: 'turn',
+          UsePreviousTemplate: true,
+          Capabilities: ['CAPABILITY_NAMED_IAM'],
+          Parameters: await parametersWith('UpdateTurn', 'second'),
+        }),
+      );
+      await cloudFormation.send(new ExecuteChangeSetCommand({ StackName: 'adjoin', ChangeSetName: 'turn' }));
+      let least = 2;
+      await eventually('the update is complete', limitMs, async () => {
+        least = Math.min(least, (await working()).length);
+        const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: 'adjoin' }));
+        const status = Stacks[0]?.StackStatus ?? '';
+        if (status.includes('ROLLBACK')) throw new Error(`The stack is ${status}.`);
+        return status === 'UPDATE_COMPLETE' ? true : undefined;
+      });
+      expect(least).toBe(1);
+      const now = await workers();
+      expect(now.there).toHaveLength(2);
+      expect(now.there.filter((each) => old.includes(each))).toEqual([]);
+      // Each of them reports to the handle whose turn it is.
+      expect(now.userData).not.toBe(before.userData);
+      await autoScaling.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: group, DesiredCapacity: 1 }),
+      );
+    },
+    2 * limitMs,
+  );
+
+  test(
     'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and the alarm tells',
     async () => {
       // A worker was missing while the stack was made: that is over.
@@ -281,6 +330,28 @@ describeReal('a worker that boots', (ground) => {
     },
     limitMs,
   );
+
+  /** Instances whose agent runs. */
+  async function working(): Promise<string[]> {
+    const active: string[] = [];
+    for (const instance of (await workers()).there) {
+      const machine = empty.fleet.machine(instance);
+      const state = machine && (await inShell(machine, 'systemctl is-active adjoin || :').catch(() => ''));
+      if (state === 'active') active.push(instance);
+    }
+    return active;
+  }
+
+  /** All parameters as they are, but for one. */
+  async function parametersWith(name: string, value: string): Promise<Parameter[]> {
+    const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: 'adjoin' }));
+    const { Parameters = [] } = Stacks[0] ?? {};
+    return Parameters.map(({ ParameterKey = '' }) =>
+      ParameterKey === name
+        ? { ParameterKey, ParameterValue: value }
+        : { ParameterKey, UsePreviousValue: true },
+    );
+  }
 
   async function machineOf(instanceId: string | undefined): Promise<Machine> {
     const machine = empty.fleet.machine(instanceId ?? '');

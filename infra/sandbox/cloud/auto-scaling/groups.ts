@@ -59,6 +59,8 @@ export interface Member {
   route: Route;
   health: 'Healthy' | 'Unhealthy';
   activity: Activity;
+  /** What it was launched by, whatever its group launches by now. */
+  readonly launchTemplate: LaunchTemplate | undefined;
 }
 
 /** One launch or termination, as DescribeScalingActivities shows it. */
@@ -95,6 +97,7 @@ export interface Group {
   deleting: boolean;
   /** Whether its metrics are collected. */
   isMeasured: boolean;
+  readonly suspended: Set<string>;
   pool: WarmPool | undefined;
   readonly refreshes: Refresh[];
   /** What happens to its size later, by name. */
@@ -203,6 +206,7 @@ export class Groups {
       activities: [],
       deleting: false,
       isMeasured: false,
+      suspended: new Set(),
       pool: undefined,
       refreshes: [],
       scheduled: new Map(),
@@ -491,6 +495,7 @@ export class Groups {
       route: { origin: 'EC2', destination: pooled ? 'WarmPool' : 'AutoScalingGroup' },
       health: 'Healthy',
       activity,
+      launchTemplate,
     };
     group.members.set(instance.id, member);
     this.#tell(group, member, 'launched');

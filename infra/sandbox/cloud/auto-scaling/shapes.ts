@@ -34,11 +34,11 @@ export function groupShape(group: Group): AutoScalingGroup {
     Instances: [...group.members.values()]
       .filter((member) => !isPooled(member))
       .map((member) => ({
-        ...memberShape(group, member),
+        ...memberShape(member),
         ProtectedFromScaleIn: false,
       })),
     CreatedTime: group.createdAt,
-    SuspendedProcesses: [],
+    SuspendedProcesses: [...group.suspended].map((ProcessName) => ({ ProcessName })),
     EnabledMetrics: group.isMeasured
       ? groupMetrics.map((Metric) => ({ Metric, Granularity: '1Minute' }))
       : [],
@@ -51,20 +51,19 @@ export function groupShape(group: Group): AutoScalingGroup {
   };
 }
 
-export function memberShape(group: Group, member: Member) {
+export function memberShape(member: Member) {
   return {
     InstanceId: member.instance.id,
     InstanceType: 't3.micro',
     AvailabilityZone: member.instance.zone,
     LifecycleState: member.state,
     HealthStatus: member.health,
-    LaunchTemplate: templateShape(group),
+    LaunchTemplate: templateShape(member),
     ProtectedFromScaleIn: false,
   };
 }
 
-function templateShape(group: Group) {
-  const template = group.launchTemplate;
+function templateShape({ launchTemplate: template }: Pick<Group, 'launchTemplate'>) {
   return (
     template && {
       LaunchTemplateId: template.id,

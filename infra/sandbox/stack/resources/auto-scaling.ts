@@ -20,6 +20,7 @@ import {
   type Target,
   type Wanted,
 } from '../resource-type.ts';
+import { roll, rollingUpdateOf } from '../rolling-update.ts';
 import { isList, isMap, scalar } from '../template.ts';
 
 export const autoScaling: ResourceTypes = {
@@ -43,8 +44,7 @@ export const autoScaling: ResourceTypes = {
       'NewInstancesProtectedFromScaleIn',
     ],
     fixed: ['AutoScalingGroupName'],
-    // Its instances stay as they are: the sandbox rolls no update over them.
-    async update(made, wanted, { clients }) {
+    async update(made, wanted, { clients, rolling }, report) {
       const desired = optionalText(wanted, 'DesiredCapacity');
       await clients.autoScaling.send(
         new UpdateAutoScalingGroupCommand({
@@ -57,9 +57,14 @@ export const autoScaling: ResourceTypes = {
         }),
       );
       await collectMetrics(made.ref, wanted, clients.autoScaling);
+      const policy = rollingUpdateOf(wanted.updatePolicy);
+      if (rolling && policy)
+        await roll(made.ref, policy, { ...rolling, autoScaling: clients.autoScaling, report });
       return asBefore(made);
     },
     async create(wanted, { clients }) {
+      // What a later update can't be carried out by is refused now.
+      rollingUpdateOf(wanted.updatePolicy);
       const AutoScalingGroupName = optionalText(wanted, 'AutoScalingGroupName') ?? wanted.madeUpName;
       const desired = optionalText(wanted, 'DesiredCapacity');
       await clients.autoScaling.send(
