@@ -13,7 +13,7 @@ import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
 import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
-import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
+import { region, accountId, NoCgroupError, startSandbox, type Sandbox } from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
 import { settings, storyOf } from './inside/stories.ts';
 import { systemsOf } from './inside/systems.ts';
@@ -220,6 +220,12 @@ main().then(
     if (error instanceof UsageError) {
       error.print();
       process.exit(error.exitCode);
+    }
+    if (error instanceof NoCgroupError) {
+      process.stderr.write(
+        `${error.message}\n\`npm start -- --process\` runs the worker as a process, which needs none.\n`,
+      );
+      process.exit(1);
     }
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`${message}\n`);

@@ -20,7 +20,10 @@ import {
   type Witness,
 } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
+import { makeSupplies, type Supplies } from '../machine/amazon/amazon-linux.ts';
+import { checkCgroups } from '../machine/cgroup.ts';
 import type { Machine } from '../machine/machine.ts';
+import { ensureBridge } from '../machine/network.ts';
 import { type Account, account } from '../stack/account.ts';
 import { awsBuckets } from '../stack/aws-buckets.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
@@ -44,6 +47,8 @@ import { createLives, type Lives } from './lives.ts';
 import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
 import { openWorkerWorld, type WorkerWorld } from './worker-world.ts';
+
+export { NoCgroupError } from '../machine/cgroup.ts';
 
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
@@ -226,17 +231,36 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     throw error;
   }
 
+  /** What workers install, and the certificate of AWS's names: as long as the domain takes, they need not be waited for. */
+  async function startSupplies(): Promise<Supplies | undefined> {
+    if (options.bootWorkers === undefined) return undefined;
+    const { image, runtime } = options;
+    const supplies = makeSupplies({ image, runtime, region, layer: options.bootWorkers.layer });
+    undo.push(async () => {
+      // Its machine is gone then.
+      await supplies.catch(() => undefined);
+    });
+    supplies.catch(() => undefined);
+    return supplies;
+  }
+
   async function compose(): Promise<EmptySandbox> {
     await mkdir(options.directory, { recursive: true });
+    if (options.bootWorkers) await checkCgroups(options.runtime);
     const caFile = join(options.directory, 'ca.pem');
 
     progress('domain controller and synthesis');
     // Both take seconds, and neither needs the other.
     const synthesizing = synthesis();
     synthesizing.catch(() => undefined);
+    // Before machines want it at the same time.
+    await ensureBridge();
+    const supplying = startSupplies();
+    supplying.catch(() => undefined);
     const domain = await startDomain({ image: options.image, runtime: options.runtime, caFile });
     undo.push(() => domain.destroy());
     const synthesized = await synthesizing;
+    const supplies = await supplying;
 
     progress('AWS endpoint');
     let world: WorkerWorld | undefined;
@@ -302,13 +326,12 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     const vpcEndpoint = await listen(vpcServer, options.vpcPort ?? 0);
     undo.push(() => close(vpcServer));
 
-    if (options.bootWorkers) {
+    if (options.bootWorkers && supplies) {
       const { layer, prepare } = options.bootWorkers;
       world = await openWorkerWorld({
-        image: options.image,
         layer,
-        runtime: options.runtime,
         region,
+        supplies,
         cloud: () => cloud,
         endpointNames: () => permissions.endpointNames(),
         agentBucket,

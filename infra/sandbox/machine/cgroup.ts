@@ -22,6 +22,27 @@ export async function createCgroup(runtime: string, name: string): Promise<strin
   return cgroup;
 }
 
+/** There can be no machine with systemd here. The message says what is missing. */
+export class NoCgroupError extends Error {
+  override readonly name = 'NoCgroupError';
+}
+
+/** @throws NoCgroupError */
+export async function checkCgroups(runtime: string): Promise<void> {
+  try {
+    const cgroup = await createCgroup(runtime, 'check');
+    // systemd makes one for each service.
+    await mkdir(join(cgroup, 'service'), { recursive: true });
+    await removeCgroup(cgroup);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NoCgroupError(
+      `No machine with systemd can boot here: it needs a control group (cgroup v2) to make others in, and there is none: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
 /** Removes it with those of its services, when all its processes have ended. */
 export async function removeCgroup(cgroup: string): Promise<void> {
   for (const entry of await readdir(cgroup, { withFileTypes: true }).catch(() => [])) {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   clock = createVirtualClock(Date.UTC(2026, 10, 30, 16, 0));
   system = await deployed({ workers: 2, metricsClock: clock, boots: () => gate });
   autoScaling = new AutoScalingClient(system.session(system.account.administratorRoleArn, 'internet'));
-  sqs = new SQSClient(asWorker());
+  sqs = new SQSClient({ ...asWorker(), useQueueUrlAsEndpoint: false });
 });
 afterAll(async () => {
   autoScaling.destroy();
@@ -95,7 +95,7 @@ test('nobody receives for ten minutes: no-worker is told to the topic; a receive
   await clock.advance(12 * minutes);
   expect(state('no-worker')).toBe('ALARM');
   for (let minute = 0; minute < 11; minute += 1) {
-    await sqs.send(new ReceiveMessageCommand({ QueueUrl: system.stack.agentConfig['queueUrl'] as string }));
+    await sqs.send(new ReceiveMessageCommand({ QueueUrl: system.stack.queueUrl }));
     await clock.advance(minutes);
   }
   expect(state('no-worker')).toBe('OK');

@@ -51,5 +51,6 @@ function sum(values: readonly number[]): number {
 }
 
 function keyOf({ namespace, name, dimensions }: Metric): string {
-  return JSON.stringify([namespace, name, Object.entries(dimensions).toSorted()]);
+  const named = Object.entries(dimensions).map((each) => JSON.stringify(each));
+  return JSON.stringify([namespace, name, named.toSorted()]);
 }

@@ -87,17 +87,10 @@ export function valueOf(
     const row = (id: string | undefined) => queries.find((each) => each.id === id);
     const [a, b] = [value(row(left)), value(row(right))];
     if (a === undefined || b === undefined) return undefined;
-    switch (operator) {
-      case '+':
-        return a + b;
-      case '-':
-        return a - b;
-      case '*':
-        return a * b;
-      default:
-        // "If the divisor is 0, there is no data point."
-        return b === 0 ? undefined : a / b;
-    }
+    // "If the divisor is 0, there is no data point."
+    if (operator === '/') return b === 0 ? undefined : a / b;
+    if (operator === '*') return a * b;
+    return operator === '-' ? a - b : a + b;
   };
   return value(queries.find(({ returnData }) => returnData));
 }
