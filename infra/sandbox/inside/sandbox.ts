@@ -48,7 +48,7 @@ import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
 import { openWorkerWorld, type WorkerWorld } from './worker-world.ts';
 
-export { NoCgroupError } from '../machine/cgroup.ts';
+export { endCgroups, NoCgroupError } from '../machine/cgroup.ts';
 
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
