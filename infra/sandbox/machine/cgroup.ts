@@ -36,9 +36,9 @@ export async function checkCgroups(runtime: string): Promise<void> {
     await mkdir(join(cgroup, 'service'), { recursive: true });
     await removeCgroup(cgroup);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new NoCgroupError(
-      `No machine with systemd can boot here: it needs a control group (cgroup v2) to make others in, and there is none: ${reason}`,
+      `No machine with systemd can boot here: it needs a control group (cgroup v2) to make others in. ${reason}`,
       { cause: error },
     );
   }
