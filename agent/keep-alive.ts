@@ -40,15 +40,6 @@ export interface KeepAlive {
   stop(): Promise<void>;
 }
 
-/** Of one renewable; milliseconds since the Unix epoch. */
-interface Granted {
-  /** Until when it lasts, and for how many milliseconds it was renewed the last time. */
-  until: number;
-  lastsMs: number;
-  /** When it is renewed next. */
-  nextAt: number;
-}
-
 /** Renewed at a third of its time, and sooner after a failure: two renewals may fail before it runs out. */
 const SHARE = 3;
 const SHARE_AFTER_FAILURE = 4;
@@ -64,123 +55,186 @@ const ends = (error: AdjoinError): boolean =>
 const ranOut = (renewable: Renewable): AdjoinError =>
   new AdjoinError('lease-lost', `The ${renewable.name} ran out before it was renewed.`);
 
+/** A renewal that has not been answered yet. */
+class Attempt implements Renewal {
+  #unwanted: AbortController | undefined;
+  /** Ends the watch over its time. */
+  callOff: () => void = () => undefined;
+
+  readonly until: number;
+  readonly lastsMs: number;
+
+  constructor(until: number, lastsMs: number) {
+    this.until = until;
+    this.lastsMs = lastsMs;
+  }
+
+  /** Few renewals ask for it. */
+  get unwanted(): AbortSignal {
+    this.#unwanted ??= new AbortController();
+    return this.#unwanted.signal;
+  }
+
+  giveUp(): void {
+    this.#unwanted?.abort(CALLED_OFF);
+  }
+}
+
+/** What is known of one renewable; milliseconds since the Unix epoch. */
+class Granted {
+  /** The renewal that is under way. */
+  attempt: Attempt | undefined;
+  readonly renewable: Renewable;
+  /** Until when it lasts, and for how many milliseconds it was renewed the last time. */
+  until: number;
+  lastsMs: number;
+  /** When it is renewed next. */
+  nextAt: number;
+
+  constructor(renewable: Renewable, since: number, pauseMs: number) {
+    this.renewable = renewable;
+    this.lastsMs = renewable.lastsMs;
+    this.until = since + this.lastsMs;
+    this.nextAt = since + pauseMs;
+  }
+}
+
+/**
+ * Thousands of these wait. So it has no loop of its own, but one alarm for the next thing that is due, and its functions belong to
+ * the class: each closure of each action takes 64 bytes.
+ */
+class AlarmedKeepAlive implements KeepAlive {
+  readonly #clock: Clock;
+  readonly #onTrouble: (error: AdjoinError) => void;
+  readonly #random: () => number;
+  readonly #controller = new AbortController();
+  readonly #granted: Granted[] = [];
+  #callOff: (() => void) | undefined;
+  #isStopped = false;
+  /** Resolves when the last renewal that was under way at the stop has ended. */
+  #quiet: PromiseWithResolvers<void> | undefined;
+
+  constructor(clock: Clock, onTrouble: (error: AdjoinError) => void, random: () => number) {
+    this.#clock = clock;
+    this.#onTrouble = onTrouble;
+    this.#random = random;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  check(): void {
+    this.signal.throwIfAborted();
+    const now = this.#clock.now();
+    for (const { renewable, until } of this.#granted) if (now >= until) this.abort(ranOut(renewable));
+    this.signal.throwIfAborted();
+  }
+
+  add(renewable: Renewable, since: number): void {
+    this.#granted.push(new Granted(renewable, since, this.#pauseOf(renewable.lastsMs)));
+    this.#setAlarm();
+  }
+
+  abort(reason: AdjoinError): void {
+    this.#controller.abort(reason);
+    this.#callOff?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#callOff?.();
+    for (const { attempt } of this.#granted) attempt?.giveUp();
+    if (!this.#isBusy) return;
+    this.#quiet ??= Promise.withResolvers();
+    await this.#quiet.promise;
+  }
+
+  get #isOver(): boolean {
+    return this.#isStopped || this.signal.aborted;
+  }
+
+  get #isBusy(): boolean {
+    return this.#granted.some(({ attempt }) => attempt !== undefined);
+  }
+
+  #pauseOf(lastsMs: number, share = SHARE): number {
+    return Math.min(LONGEST_PAUSE_MS, lastsMs / share) * (1 - JITTER * this.#random());
+  }
+
+  /** For the next one that is due. One that is being renewed is watched by that renewal. */
+  #setAlarm(): void {
+    this.#callOff?.();
+    if (this.#isOver) return;
+    let soonest = Infinity;
+    for (const { attempt, nextAt, until } of this.#granted)
+      if (!attempt) soonest = Math.min(soonest, nextAt, until);
+    if (soonest === Infinity) return;
+    this.#callOff = this.#clock.after(Math.max(0, soonest - this.#clock.now()), () => this.#ring());
+  }
+
+  #ring(): void {
+    for (const granted of this.#granted) {
+      // One that hangs is watched by its own renewal, and must not keep the others waiting.
+      if (granted.attempt || this.#clock.now() < Math.min(granted.nextAt, granted.until)) continue;
+      if (!this.#isOver) this.#renew(granted);
+    }
+    this.#setAlarm();
+  }
+
+  #renew(granted: Granted): void {
+    const asked = this.#clock.now();
+    const { renewable, until } = granted;
+    if (asked >= until) {
+      this.abort(ranOut(renewable));
+      return;
+    }
+    // What it lasts from now on: by the time of the answer, the renewable may last longer.
+    const { lastsMs } = renewable;
+    const attempt = new Attempt(until, granted.lastsMs);
+    granted.attempt = attempt;
+    const failed = (error: unknown): void => this.#failed(granted, attempt, asked, error);
+    attempt.callOff = this.#clock.after(until - asked, () => failed(ranOut(renewable)));
+    try {
+      void renewable.renew(attempt).then(() => this.#renewed(granted, attempt, asked, lastsMs), failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Counted from the question, not the answer: the other side's clock started no earlier. */
+  #renewed(granted: Granted, attempt: Attempt, asked: number, lastsMs: number): void {
+    if (granted.attempt !== attempt) return;
+    granted.until = asked + lastsMs;
+    granted.nextAt = asked + this.#pauseOf(lastsMs);
+    granted.lastsMs = lastsMs;
+    this.#ended(granted);
+  }
+
+  #failed(granted: Granted, attempt: Attempt, asked: number, error: unknown): void {
+    if (granted.attempt !== attempt) return;
+    const known = asAdjoinError(error);
+    if (this.#isStopped && error === CALLED_OFF) {
+      // It is not wanted any more.
+    } else if (ends(known)) this.abort(known);
+    else {
+      granted.nextAt = asked + this.#pauseOf(granted.lastsMs, SHARE_AFTER_FAILURE);
+      this.#onTrouble(known);
+    }
+    this.#ended(granted);
+  }
+
+  #ended(granted: Granted): void {
+    granted.attempt?.callOff();
+    granted.attempt = undefined;
+    if (!this.#isBusy) this.#quiet?.resolve();
+    this.#setAlarm();
+  }
+}
+
 /** @param random a number from 0 to 1, exclusive */
-export function createKeepAlive(
+export const createKeepAlive = (
   clock: Clock,
   onTrouble: (error: AdjoinError) => void,
   random: () => number = () => 0,
-): KeepAlive {
-  const controller = new AbortController();
-  const stopped = new AbortController();
-  const renewables = new Map<Renewable, Granted>();
-  /** Renewals that have not been answered yet. */
-  const underWay = new Map<Renewable, Promise<void>>();
-  /**
-   * Has the pause counted again when something is added, a renewal has ended, or all is over. One signal for all of it: thousands of
-   * these wait, and a signal made of several takes 15 KB.
-   */
-  let changed = new AbortController();
-
-  function end(reason: AdjoinError): void {
-    controller.abort(reason);
-    changed.abort(CALLED_OFF);
-  }
-
-  const pauseOf = (lastsMs: number, share = SHARE): number =>
-    Math.min(LONGEST_PAUSE_MS, lastsMs / share) * (1 - JITTER * random());
-
-  async function renew(renewable: Renewable, state: Granted): Promise<void> {
-    const asked = clock.now();
-    const { lastsMs } = renewable;
-    if (asked >= state.until) {
-      end(ranOut(renewable));
-      return;
-    }
-    const answered = new AbortController();
-    try {
-      const expired = async (): Promise<never> => {
-        await clock.sleep(state.until - asked, answered.signal);
-        throw ranOut(renewable);
-      };
-      await Promise.race([
-        renewable.renew({ until: state.until, lastsMs: state.lastsMs, unwanted: stopped.signal }),
-        expired(),
-      ]);
-      // Counted from the question, not the answer: the other side's clock started no earlier.
-      Object.assign(state, { until: asked + lastsMs, nextAt: asked + pauseOf(lastsMs), lastsMs });
-    } catch (error) {
-      if (stopped.signal.aborted && error === stopped.signal.reason) return;
-      const known = asAdjoinError(error);
-      if (ends(known)) end(known);
-      else {
-        state.nextAt = asked + pauseOf(state.lastsMs, SHARE_AFTER_FAILURE);
-        onTrouble(known);
-      }
-    } finally {
-      answered.abort(CALLED_OFF);
-    }
-  }
-
-  const isOver = (): boolean => stopped.signal.aborted || controller.signal.aborted;
-
-  function start(renewable: Renewable, state: Granted): void {
-    const renewal = renew(renewable, state).finally(() => {
-      underWay.delete(renewable);
-      changed.abort(CALLED_OFF);
-    });
-    underWay.set(renewable, renewal);
-  }
-
-  /** Milliseconds until the next one is due. One that is being renewed is watched by that renewal. */
-  function pause(): number {
-    let soonest = clock.now() + LONGEST_PAUSE_MS;
-    for (const [renewable, state] of renewables) {
-      if (underWay.has(renewable)) continue;
-      soonest = Math.min(soonest, state.nextAt, state.until);
-    }
-    return Math.max(0, soonest - clock.now());
-  }
-
-  async function loop(): Promise<void> {
-    while (!isOver()) {
-      changed = new AbortController();
-      try {
-        await clock.sleep(pause(), changed.signal);
-      } catch {
-        continue;
-      }
-      const now = clock.now();
-      for (const [renewable, state] of renewables) {
-        // One that hangs is watched by its own renewal, and must not keep the others waiting.
-        if (underWay.has(renewable) || now < Math.min(state.nextAt, state.until)) continue;
-        start(renewable, state);
-      }
-    }
-    await Promise.all(underWay.values());
-  }
-  let running: Promise<void> | undefined;
-
-  return {
-    signal: controller.signal,
-    check() {
-      controller.signal.throwIfAborted();
-      const now = clock.now();
-      for (const [renewable, state] of renewables) {
-        if (now >= state.until) end(ranOut(renewable));
-      }
-      controller.signal.throwIfAborted();
-    },
-    add(renewable, since) {
-      const { lastsMs } = renewable;
-      renewables.set(renewable, { until: since + lastsMs, lastsMs, nextAt: since + pauseOf(lastsMs) });
-      changed.abort(CALLED_OFF);
-      running ??= loop();
-    },
-    abort: end,
-    async stop() {
-      stopped.abort(CALLED_OFF);
-      changed.abort(CALLED_OFF);
-      await running;
-    },
-  };
-}
+): KeepAlive => new AlarmedKeepAlive(clock, onTrouble, random);

@@ -89,20 +89,41 @@ export function createLog(options: LogOptions): Log {
     format: print,
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
-  return wrap(logger);
+  return new WinstonLog(logger);
 }
 
-function wrap(logger: winston.Logger): Log {
-  const at =
-    (level: string) =>
-    (event: string, fields: Fields = {}): void => {
-      logger.log({ ...fields, level, message: event });
-    };
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    with: (fields) => wrap(logger.child(fields)),
-  };
+/** A class, for each of the thousands of actions that wait has one. */
+class WinstonLog implements Log {
+  readonly #logger: winston.Logger;
+  readonly #carried: Fields;
+
+  constructor(logger: winston.Logger, carried: Fields = {}) {
+    this.#logger = logger;
+    this.#carried = carried;
+  }
+
+  debug(event: string, fields?: Fields): void {
+    this.#write('debug', event, fields);
+  }
+
+  info(event: string, fields?: Fields): void {
+    this.#write('info', event, fields);
+  }
+
+  warn(event: string, fields?: Fields): void {
+    this.#write('warn', event, fields);
+  }
+
+  error(event: string, fields?: Fields): void {
+    this.#write('error', event, fields);
+  }
+
+  /** Not a child of winston's, which has a function of its own. */
+  with(fields: Fields): Log {
+    return new WinstonLog(this.#logger, { ...this.#carried, ...fields });
+  }
+
+  #write(level: string, message: string, fields: Fields | undefined): void {
+    this.#logger.log({ ...this.#carried, ...fields, level, message });
+  }
 }

@@ -1,5 +1,5 @@
 /** Trying again: with doubling, jittered pauses, until a deadline. */
-import { CALLED_OFF, type Clock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { asAdjoinError, type AdjoinError } from './errors.ts';
 
 export interface Pauses {
@@ -54,26 +54,16 @@ export async function until<T>(
   late: () => AdjoinError,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const done = new AbortController();
   // One controller for both ends: a signal that is made of others takes several times the memory, and thousands of actions wait here.
   const limited = new AbortController();
   const follow = (): void => limited.abort(signal.reason);
-  const alarm = async (): Promise<void> => {
-    try {
-      await clock.sleep(Math.max(0, deadline - clock.now()), done.signal);
-      limited.abort(late());
-    } catch {
-      // The work ended first.
-    }
-  };
   if (signal.aborted) follow();
   signal.addEventListener('abort', follow);
-  const ringing = alarm();
+  const callOff = clock.after(Math.max(0, deadline - clock.now()), () => limited.abort(late()));
   try {
     return await work(limited.signal);
   } finally {
     signal.removeEventListener('abort', follow);
-    done.abort(CALLED_OFF);
-    await ringing;
+    callOff();
   }
 }

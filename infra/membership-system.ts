@@ -181,6 +181,7 @@ export class MembershipSystem extends Construct {
       SecretKeyArn: this.credential.key.attrArn,
       TableArn: this.table.attrArn,
       AgentBucketArn: agentBucketArn(props.agent),
+      AgentKey: props.agent.objectKey,
       AgentObjectArn: agentObjectArn(props.agent),
       WorkerLogGroupArn: `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup.ref}`,
     };

@@ -137,7 +137,7 @@ export class MembershipStack extends Stack {
     const agentKey = text(
       'AgentKey',
       'Key of the bundled agent in its bucket',
-      '^[A-Za-z0-9/_.-]{1,900}$',
+      '^[A-Za-z0-9/_.-]{1,512}$',
       'adjoin/agent.mjs',
     );
     const choice = (name: string, service: string): CfnParameter =>

@@ -22,10 +22,10 @@ import type { Site } from './site.ts';
 import { WorkerScaling } from './worker-scaling.ts';
 
 const file = (name: string): string => readFileSync(join(import.meta.dirname, 'worker', name), 'utf8');
-/** Without its comments: EC2 has 16 KB for all of it, and the CA should have as much of that as there is. */
-const withoutComments = (text: string): string => text.replace(/^ *#(?!!).*\n/gm, '');
-const setUp = withoutComments(file('setup.sh'));
-const unit = withoutComments(file('adjoin.service'));
+/** Without comments and indentation: EC2 has 16 KB for all of it, and the CA should have as much of that as there is. */
+const shortened = (text: string): string => text.replace(/^ *#(?!!).*\n/gm, '').replace(/^ +/gm, '');
+const setUp = shortened(file('setup.sh'));
+const unit = shortened(file('adjoin.service'));
 
 /** Seconds in which the first worker has to work: ten minutes for endpoints that are not ready yet, and the boot. */
 const startLimit = 1800;

@@ -38,13 +38,8 @@ const unusedSchemas: Plugin = {
 /**
  * Writes the bundled agent. The same sources give the same bytes.
  * @param entry another program of this repository, to be bundled as the agent is
- * @param keepNames whether classes keep the names that they have in the sources, for a program that asks for them
  */
-export async function bundleAgent(
-  outfile: string,
-  entry = 'agent/main.ts',
-  keepNames = false,
-): Promise<void> {
+export async function bundleAgent(outfile: string, entry = 'agent/main.ts'): Promise<void> {
   await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -61,7 +56,6 @@ export async function bundleAgent(
       js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
     },
     minifySyntax: true,
-    keepNames,
     legalComments: 'inline',
     logLevel: 'warning',
   });

@@ -156,7 +156,7 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
       answer(
         action,
         'RecordLifecycleActionHeartbeat',
-        renewal ? { rank: 'renewal', ...renewal } : { rank: 'proof' },
+        renewal ? { rank: 'renewal', until: renewal.until, lastsMs: renewal.lastsMs } : { rank: 'proof' },
         () => client.send(new RecordLifecycleActionHeartbeatCommand(named(action)), options(signal)),
         renewal ? [signal, renewal.unwanted] : [signal],
       ),

@@ -45,11 +45,42 @@ const GROWTH = 0.25;
 /** A renewal's time is nearly up when so much of it is left. */
 const URGENT_SHARE = 1 / 3;
 
-interface Waiting {
+/** A call that waits. A class that listens to its signals itself, for thousands of these wait. */
+class Waiting {
   /** For a renewal, when it becomes urgent; milliseconds since the Unix epoch. */
   readonly urgentAt: number;
-  isGone: boolean;
-  readonly start: () => void;
+  isGone = false;
+  /** Resolves when the call may go out. */
+  readonly turn: Promise<void>;
+  readonly #signals: readonly AbortSignal[];
+  readonly #resolve: () => void;
+  readonly #reject: (reason: unknown) => void;
+
+  constructor(urgentAt: number, signals: readonly AbortSignal[]) {
+    this.urgentAt = urgentAt;
+    this.#signals = signals;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.turn = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    for (const signal of signals) signal.addEventListener('abort', this);
+  }
+
+  start(): void {
+    this.#forget();
+    this.#resolve();
+  }
+
+  /** One of the signals has aborted. */
+  handleEvent(): void {
+    this.isGone = true;
+    this.#forget();
+    this.#reject(this.#signals.find(({ aborted }) => aborted)?.reason);
+  }
+
+  #forget(): void {
+    for (const signal of this.#signals) signal.removeEventListener('abort', this);
+  }
 }
 
 /** Takes out the first that has not gone meanwhile. */
@@ -106,39 +137,14 @@ export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
     serve();
   }
 
-  /** Resolves when the call may go out. */
-  function wait(turn: Turn, signals: readonly AbortSignal[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const ended = signals.find(({ aborted }) => aborted);
-      if (ended) {
-        reject(ended.reason);
-        return;
-      }
-      const waiting: Waiting = {
-        urgentAt: turn.rank === 'renewal' ? turn.until - turn.lastsMs * URGENT_SHARE : Infinity,
-        isGone: false,
-        start() {
-          forget();
-          resolve();
-        },
-      };
-      function forget(): void {
-        for (const signal of signals) signal.removeEventListener('abort', abort);
-      }
-      function abort(): void {
-        waiting.isGone = true;
-        forget();
-        reject(signals.find(({ aborted }) => aborted)?.reason);
-      }
-      for (const signal of signals) signal.addEventListener('abort', abort);
-      insert(queues[turn.rank], waiting);
-      serve();
-    });
-  }
-
   return {
     async take(turn, signals, call) {
-      await wait(turn, signals);
+      for (const signal of signals) signal.throwIfAborted();
+      const urgentAt = turn.rank === 'renewal' ? turn.until - turn.lastsMs * URGENT_SHARE : Infinity;
+      const waiting = new Waiting(urgentAt, signals);
+      insert(queues[turn.rank], waiting);
+      serve();
+      await waiting.turn;
       let refused = false;
       try {
         const answer = await call();

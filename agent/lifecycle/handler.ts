@@ -76,6 +76,11 @@ function fits(result: LifecycleResult, action: LifecycleAction, state: InstanceS
     : state === undefined || isEnding(state);
 }
 
+/** Where a message's action is, once it has a place. */
+interface At {
+  place: Place | undefined;
+}
+
 /** One action, kept alive from its receive on. */
 interface Task {
   readonly action: LifecycleAction;
@@ -84,6 +89,12 @@ interface Task {
   readonly log: Log;
   /** When the node was seen to be there, milliseconds since the Unix epoch. */
   onlineAt?: number;
+}
+
+/** A message that asks for nothing is only deleted. */
+async function removed(delivery: Delivery, ending: Ending): Promise<Ending> {
+  await delivery.remove();
+  return ending;
 }
 
 export function createHandler(options: HandlerOptions): Handler {
@@ -100,9 +111,14 @@ export function createHandler(options: HandlerOptions): Handler {
     const keepAlive = createKeepAlive(clock, onTrouble, random);
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
+    const at: At = { place: undefined };
     let ending: Ending = 'failed';
     try {
-      ending = await runSteps(delivery, keepAlive, log);
+      try {
+        ending = await runSteps(delivery, keepAlive, log, at);
+      } finally {
+        at.place?.leave();
+      }
     } catch (error) {
       await keepAlive.stop();
       try {
@@ -118,18 +134,16 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   /** The way of a message, step by step. @throws AdjoinError when the message does not come to its end */
-  async function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log): Promise<Ending> {
+  function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log, at: At): Promise<Ending> {
     // 1. Parse.
     const message = parseMessage(delivery.body, expected, delivery.receivedAt, delivery.senderId);
     if (message.kind === 'test-notification') {
       log.info('test notification received', { group: message.group });
-      await delivery.remove();
-      return 'test-notification';
+      return removed(delivery, 'test-notification');
     }
     if (message.kind === 'nothing') {
       log.debug('message asks for nothing', { what: message.what });
-      await delivery.remove();
-      return 'void';
+      return removed(delivery, 'void');
     }
     if (message.kind === 'inquiry') return inquired(message.inquiry, delivery, keepAlive, log);
     const { action } = message;
@@ -137,13 +151,11 @@ export function createHandler(options: HandlerOptions): Handler {
     if (!place) {
       throw new AdjoinError('worker-full', `${action.instanceId}: as many actions wait here as may.`);
     }
-    try {
-      const { token: correlationId, instanceId, group, transition } = action;
-      const actionLog = log.with({ correlationId, instanceId, group, transition });
-      return await settled(delivery, { action, keepAlive, place, log: actionLog });
-    } finally {
-      place.leave();
-    }
+    at.place = place;
+    const { token: correlationId, instanceId, group, transition } = action;
+    const actionLog = log.with({ correlationId, instanceId, group, transition });
+    const task: Task = { action, keepAlive, place, log: actionLog };
+    return action.source === 'request' ? settled(delivery, task) : runAction(delivery, task);
   }
 
   /** Answers a question, which costs no slot: it takes seconds, and few are asked. */
@@ -164,12 +176,11 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   /**
-   * The same for an operator's request, whose outcome is noted before its message is deleted: it is done once, however often it is
+   * The way of an operator's request, whose outcome is noted before its message is deleted: it is done once, however often it is
    * delivered.
    */
   async function settled(delivery: Delivery, task: Task): Promise<Ending> {
     const { action } = task;
-    if (action.source !== 'request') return runAction(delivery, task);
     const deadline = delivery.receivedAt + patience.joinMs;
     const find = (): Promise<Outcome | undefined> => options.outcomes.find(action.token);
     if (await patiently(task, deadline, 'outcome not looked for yet', find)) {
@@ -335,11 +346,12 @@ export function createHandler(options: HandlerOptions): Handler {
         if (known?.launch?.actionToken === action.token) return;
         if (action.source !== undefined && known?.state === 'member') return;
       }
-      await until(clock, deadline, signal, late, async (limited) => {
-        await ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action));
-        task.onlineAt = clock.now();
-        await breaker.pass(action, limited);
-      });
+      await until(clock, deadline, signal, late, (limited) =>
+        ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action)).then(() => {
+          task.onlineAt = clock.now();
+          return breaker.pass(action, limited);
+        }),
+      );
     } catch (error) {
       signal.throwIfAborted();
       log.info('launch waits no longer', { error });

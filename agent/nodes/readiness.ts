@@ -58,18 +58,53 @@ const LATEST_FIRST_MS = 60_000;
  */
 const SEEN_MS = 120_000;
 
-/** A question whether a node is there. */
-interface Question {
+/** A question whether a node is there. A class that listens to its signal itself, for thousands of these wait. */
+class Question {
   readonly instanceId: string;
   /** When it is asked at the latest, milliseconds since the Unix epoch. */
   readonly due: number;
   /** Of questions that are due together, the lower one was asked first. */
   readonly order: number;
   readonly signal: AbortSignal;
-  readonly answer: (isThere: boolean) => void;
-  readonly fail: (error: unknown) => void;
+  readonly answered: Promise<boolean>;
   /** Whether it waits to be asked. */
-  isOpen: boolean;
+  isOpen = false;
+  readonly #forget: () => void;
+  readonly #resolve: (isThere: boolean) => void;
+  readonly #reject: (error: unknown) => void;
+
+  /** @param forget told when the question need not be asked any more */
+  constructor(instanceId: string, due: number, order: number, signal: AbortSignal, forget: () => void) {
+    this.instanceId = instanceId;
+    this.due = due;
+    this.order = order;
+    this.signal = signal;
+    this.#forget = forget;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.answered = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    signal.addEventListener('abort', this);
+  }
+
+  answer(isThere: boolean): void {
+    this.signal.removeEventListener('abort', this);
+    this.#resolve(isThere);
+  }
+
+  fail(error: unknown): void {
+    this.signal.removeEventListener('abort', this);
+    this.#reject(error);
+  }
+
+  /** The signal has aborted. */
+  handleEvent(): void {
+    if (this.isOpen) {
+      this.isOpen = false;
+      this.#forget();
+    }
+    this.fail(this.signal.reason);
+  }
 }
 
 /** Asks for nodes: each at its time, or earlier where a call has room. */
@@ -87,7 +122,7 @@ function createLooks({ registered, clock }: ReadinessOptions) {
   async function look(questions: readonly Question[], now: number): Promise<void> {
     try {
       const found = await registered([...new Set(questions.map(({ instanceId }) => instanceId))]);
-      for (const { instanceId, answer } of questions) answer(found.has(instanceId));
+      for (const question of questions) question.answer(found.has(question.instanceId));
     } catch (error) {
       for (const question of questions) {
         // Those that came along lose nothing: their own look is still to come.
@@ -143,37 +178,14 @@ function createLooks({ registered, clock }: ReadinessOptions) {
     } else if (question.due < nextDue) changed.abort(CALLED_OFF);
   }
 
-  return (instanceId: string, due: number, signal: AbortSignal): Promise<boolean> =>
-    new Promise<boolean>((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const settled =
-        <T>(settle: (value: T) => void) =>
-        (value: T): void => {
-          signal.removeEventListener('abort', abort);
-          settle(value);
-        };
-      const question: Question = {
-        instanceId,
-        due,
-        order: (asked += 1),
-        signal,
-        answer: settled(resolve),
-        fail: settled(reject),
-        isOpen: false,
-      };
-      function abort(): void {
-        if (question.isOpen) {
-          question.isOpen = false;
-          open.forget();
-        }
-        reject(signal.reason);
-      }
-      signal.addEventListener('abort', abort, { once: true });
-      enter(question);
-    });
+  const forget = (): void => open.forget();
+
+  return async (instanceId: string, due: number, signal: AbortSignal): Promise<boolean> => {
+    signal.throwIfAborted();
+    const question = new Question(instanceId, due, (asked += 1), signal, forget);
+    enter(question);
+    return question.answered;
+  };
 }
 
 export function createReadiness(options: ReadinessOptions): Readiness {

@@ -68,12 +68,28 @@ useradd --system --no-create-home --shell /sbin/nologin adjoin
 install --directory --mode=0755 /opt/adjoin /etc/adjoin
 # systemd opens the unit's log file before it makes LogsDirectory, and does not start the unit if that fails.
 install --directory --mode=0750 --owner=adjoin --group=adjoin /var/log/adjoin
-step="fetching s3://$AGENT_BUCKET/$AGENT_KEY"
-patiently aws s3 cp --only-show-errors --region "$AWS_REGION" "s3://$AGENT_BUCKET/$AGENT_KEY" /opt/adjoin/agent.mjs
+agent=/opt/adjoin/agent.mjs
+file="s3://$AGENT_BUCKET/$AGENT_KEY"
 # The hash comes from the template, not from the bucket, so that only the reviewed file can run.
-step="comparing the hash of s3://$AGENT_BUCKET/$AGENT_KEY with the template's"
-echo "$AGENT_SHA256  /opt/adjoin/agent.mjs" | sha256sum --check --quiet
-chmod 0644 /opt/adjoin/agent.mjs
+reviewed() { echo "$AGENT_SHA256  $agent" | sha256sum --check --quiet; }
+# Of a file that was deleted or overwritten, a bucket that keeps versions still has the one with that hash.
+earlier() {
+  local of="--region $AWS_REGION --bucket $AGENT_BUCKET" version
+  # shellcheck disable=SC2086 # two options without a space in their values
+  for version in $(aws s3api list-object-versions $of --prefix "$AGENT_KEY" --query 'Versions[].VersionId' --output text); do
+    if aws s3api get-object $of --key "$AGENT_KEY" --version-id "$version" $agent && reviewed; then
+      echo "$file is not the template's: took its version $version" >&2
+      return
+    fi
+  done
+  return 1
+}
+fetch() { aws s3 cp --only-show-errors --region "$AWS_REGION" "$file" $agent || earlier; }
+step="fetching $file"
+patiently fetch
+step="comparing the hash of $file with the template's"
+reviewed || earlier
+chmod 0644 $agent
 
 step='writing the configuration'
 base64 --decode <<<"$CA_BASE64" >/etc/adjoin/directory-ca.pem

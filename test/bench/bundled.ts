@@ -1,6 +1,6 @@
 /**
- * Programs of the bench in processes of their own, so that their memory is their own. Each is one file, as the worker is: the sources
- * themselves would have Node compile TypeScript, which takes more memory than the program.
+ * Programs of the bench in processes of their own, so that their memory is their own. Each is one file, bundled as the worker is: the
+ * sources themselves would have Node compile TypeScript, which takes more memory than the program.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -15,8 +15,7 @@ export async function inBundle<T>(entry: string, use: (program: string) => Promi
   const folder = await mkdtemp(join(tmpdir(), 'adjoin-bench-'));
   try {
     const program = join(folder, 'program.mjs');
-    // The simulated AWS counts requests by the names of their classes. The agent itself is bundled as it is deployed.
-    await bundleAgent(program, entry, entry.startsWith('test/'));
+    await bundleAgent(program, entry);
     return await use(program);
   } finally {
     await rm(folder, { recursive: true });

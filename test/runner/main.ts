@@ -49,7 +49,7 @@ const brief: Readonly<Record<string, string>> = {
   CRASH_SHARE: '1/24',
   THIN_SLICE: 'yes',
   SCHEDULE_RUNS: '1000',
-  FUZZ_FACTOR: '0.25',
+  FUZZ_FACTOR: '0.1',
 };
 const deep: Readonly<Record<string, string>> = {
   SCHEDULE_RUNS: '100000',

@@ -147,8 +147,17 @@ function tokensOf(command: object): number {
 
 const keyOf = ({ Item }: Put): string => Item?.['instanceId']?.S ?? '';
 
+/** As the operation's schema has it. A bundle may call a class otherwise than the SDK does. */
+function operationOf(command: object): string {
+  const schema: unknown = 'schema' in command ? command.schema : undefined;
+  const name: unknown = Array.isArray(schema) ? schema[2] : undefined;
+  if (typeof name !== 'string') throw new RangeError(`${command.constructor.name} has no schema.`);
+  return name;
+}
+
 export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAwsOptions): FleetAws {
-  const items = new Map<string, Record<string, AttributeValue>>();
+  /** As text, which takes a third of the memory: a burst writes ten thousand. */
+  const items = new Map<string, string>();
   const commands = new Map<string, Command>();
 
   async function receive(maximum: number, waitSeconds: number, clock: Clock): Promise<ReceivedMessage[]> {
@@ -162,7 +171,12 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
     }
   }
 
-  const isRefused = (input: Put): boolean => !isMet(input, items.get(keyOf(input)));
+  function itemOf(instanceId = ''): Record<string, AttributeValue> | undefined {
+    const item = items.get(instanceId);
+    return item === undefined ? undefined : JSON.parse(item);
+  }
+
+  const isRefused = (input: Put): boolean => !isMet(input, itemOf(keyOf(input)));
 
   /** All or none. */
   function putAll(puts: readonly Put[]): void {
@@ -174,7 +188,7 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
         CancellationReasons: reasons,
       });
     }
-    for (const each of puts) items.set(keyOf(each), { ...each.Item });
+    for (const each of puts) items.set(keyOf(each), JSON.stringify(each.Item));
   }
 
   function sendCommand(input: SendCommandCommandInput): string {
@@ -194,29 +208,35 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
 
   function listInvocations(input: ListCommandInvocationsCommandInput): object {
     const after = input.Filters?.find(({ key }) => key === 'InvokedAfter')?.value;
-    const wanted =
-      input.CommandId === undefined
-        ? [...commands.values()].filter(
-            ({ requestedAt }) => after === undefined || requestedAt > Date.parse(after),
-          )
-        : [commands.get(input.CommandId)].filter((command) => command !== undefined);
-    const all = wanted
-      .toReversed()
-      .flatMap(({ id, outputs }) =>
-        [...outputs].map(([instanceId, output]) => ({ CommandId: id, instanceId, output })),
-      );
+    const since = after === undefined ? -Infinity : Date.parse(after);
+    const one = input.CommandId === undefined ? undefined : commands.get(input.CommandId);
+    const latest = input.CommandId === undefined ? [...commands.values()].toReversed() : one ? [one] : [];
     const from = Number(input.NextToken ?? '0');
     const size = input.MaxResults ?? PAGE;
-    return {
-      CommandInvocations: all.slice(from, from + size).map(({ CommandId, instanceId, output }) => ({
-        CommandId,
-        InstanceId: instanceId,
-        Status: output === undefined ? 'InProgress' : 'Success',
-        StatusDetails: output === undefined ? 'InProgress' : 'Success',
-        CommandPlugins: output === undefined ? [] : [{ Output: output }],
-      })),
-      ...(from + size < all.length && { NextToken: String(from + size) }),
-    };
+    const CommandInvocations: object[] = [];
+    let passed = 0;
+    for (const { id, requestedAt, outputs } of latest) {
+      // They are in the order in which they were sent.
+      if (requestedAt <= since) break;
+      if (passed + outputs.size <= from) {
+        passed += outputs.size;
+        continue;
+      }
+      for (const [instanceId, output] of outputs) {
+        passed += 1;
+        if (passed <= from) continue;
+        if (passed > from + size) return { CommandInvocations, NextToken: String(from + size) };
+        const status = output === undefined ? 'InProgress' : 'Success';
+        CommandInvocations.push({
+          CommandId: id,
+          InstanceId: instanceId,
+          Status: status,
+          StatusDetails: status,
+          CommandPlugins: output === undefined ? [] : [{ Output: output }],
+        });
+      }
+    }
+    return { CommandInvocations };
   }
 
   async function answer(command: object, clock: Clock): Promise<object> {
@@ -286,7 +306,7 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
     }
     if (command instanceof GetItemCommand) {
       count('units.dynamodb-read');
-      return { Item: items.get(command.input.Key?.['instanceId']?.S ?? '') };
+      return { Item: itemOf(command.input.Key?.['instanceId']?.S) };
     }
     if (command instanceof PutItemCommand) {
       count('units.dynamodb-write');
@@ -310,7 +330,7 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
     if (command instanceof TransactGetItemsCommand) {
       const gets = (command.input.TransactItems ?? []).flatMap(({ Get }) => Get ?? []);
       for (const _ of gets) for (let unit = 0; unit < 2; unit += 1) count('units.dynamodb-read');
-      return { Responses: gets.map(({ Key }) => ({ Item: items.get(Key?.['instanceId']?.S ?? '') })) };
+      return { Responses: gets.map(({ Key }) => ({ Item: itemOf(Key?.['instanceId']?.S) })) };
     }
     if (command instanceof SendCommandCommand) {
       const CommandId = sendCommand(command.input);
@@ -324,7 +344,7 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
         InstanceInformationList: up.map((InstanceId) => ({ InstanceId, PingStatus: 'Online' })),
       };
     }
-    throw new RangeError(`${command.constructor.name} is not answered here.`);
+    throw new RangeError(`${operationOf(command)} is not answered here.`);
   }
 
   return {
@@ -335,7 +355,7 @@ export function createFleetAws({ kernel, cloud, nodes, count, buckets }: FleetAw
         mode: 'adaptive' | 'standard' = 'adaptive',
       ): T => {
         const request = async (command: object): Promise<object> => {
-          const operation = `${service}.${command.constructor.name.replace(/Command$/, '')}`;
+          const operation = `${service}.${operationOf(command)}`;
           count(operation);
           await clock.sleep(CALL_MS);
           if (buckets?.take(operation, tokensOf(command)) === false) {

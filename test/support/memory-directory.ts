@@ -106,6 +106,41 @@ function instanceNamedBy(name: string): string | undefined {
   return instances.get(name);
 }
 
+/** Accounts by their objectGUID, and by their names, which never change. */
+class Accounts extends Map<string, MemoryAccount> {
+  readonly #byName = new Map<string, MemoryAccount[]>();
+
+  override set(objectGuid: string, account: MemoryAccount): this {
+    this.#forget(objectGuid);
+    const others = this.#byName.get(account.name);
+    if (others) others.push(account);
+    else this.#byName.set(account.name, [account]);
+    return super.set(objectGuid, account);
+  }
+
+  override delete(objectGuid: string): boolean {
+    this.#forget(objectGuid);
+    return super.delete(objectGuid);
+  }
+
+  override clear(): void {
+    this.#byName.clear();
+    super.clear();
+  }
+
+  named(name: string): MemoryAccount | undefined {
+    return this.#byName.get(name)?.[0];
+  }
+
+  #forget(objectGuid: string): void {
+    const account = this.get(objectGuid);
+    if (!account) return;
+    const left = (this.#byName.get(account.name) ?? []).filter((each) => each !== account);
+    if (left.length > 0) this.#byName.set(account.name, left);
+    else this.#byName.delete(account.name);
+  }
+}
+
 const DAY_MS = 24 * 3_600_000;
 
 function mustBeProven(remembered: RememberedAccounts, found: readonly MemoryAccount[], now: number): void {
@@ -131,7 +166,7 @@ function shown(account: MemoryAccount): StagedAccount {
 
 /** @param now milliseconds since the Unix epoch */
 export function createMemoryDirectory(now: () => number): MemoryDirectory {
-  const accounts = new Map<string, MemoryAccount>();
+  const accounts = new Accounts();
   const records = new Set<string>();
   const squatted = new Set<string>();
   const proofs = new Map<string, string>();
@@ -144,8 +179,7 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
     known.objectSids?.includes(sidOf(account.name)) === true ||
     (instanceOf(account) === instanceId && (!account.moved || instanceNamedBy(account.name) === instanceId));
 
-  const named = (name: string): MemoryAccount | undefined =>
-    [...accounts.values()].find((account) => account.name === name.toUpperCase());
+  const named = (name: string): MemoryAccount | undefined => accounts.named(name.toUpperCase());
   /** Its name says whose it is, for a computer can't change that; or else its stamp. */
   const instanceOf = ({ name, stamp, byOthers }: MemoryAccount): string | undefined =>
     byOthers ? undefined : (instanceNamedBy(name) ?? stamp);
@@ -153,7 +187,9 @@ export function createMemoryDirectory(now: () => number): MemoryDirectory {
     [...accounts.values()].filter((account) => !account.moved && instanceOf(account) === instanceId);
   /** Under one of the instance's own names: what others have stamped for it under another name, staging leaves alone. */
   const stagedFor = (instanceId: string): MemoryAccount | undefined =>
-    stampedFor(instanceId).find(({ name }) => instanceNamedBy(name) === instanceId);
+    candidateNames(instanceId, NAME_PREFIXES)
+      .map(named)
+      .find((account) => account && !account.moved && instanceOf(account) === instanceId);
   const freeNameFor = (instanceId: string): string | undefined =>
     candidateNames(instanceId, NAME_PREFIXES).find((name) => !named(name) && !squatted.has(name));
 

@@ -57,6 +57,17 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
   const messages: StoredMessage[] = [];
   const byId = new Map<string, StoredMessage>();
   let receipts = 0;
+  /** All before it are gone. */
+  let firstLeft = 0;
+
+  /** In the order in which they were sent. */
+  function* left(): Generator<StoredMessage> {
+    while (messages[firstLeft]?.gone) firstLeft += 1;
+    for (let index = firstLeft; index < messages.length; index += 1) {
+      const message = messages[index];
+      if (message && !message.gone) yield message;
+    }
+  }
 
   const stored = (received: ReceivedMessage): StoredMessage | undefined => byId.get(received.messageId);
 
@@ -78,8 +89,8 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
     },
     receive(maximum) {
       const found: ReceivedMessage[] = [];
-      for (const message of messages) {
-        if (message.gone || message.visibleAt > now()) continue;
+      for (const message of left()) {
+        if (message.visibleAt > now()) continue;
         if (found.length === Math.min(maximum, MAXIMUM_BATCH)) break;
         if (message.receiveCount === maximumReceives) {
           message.gone = 'dead letter';
@@ -97,8 +108,9 @@ export function createMemoryQueue({ now, visibilityMs, maximumReceives }: Memory
       return found;
     },
     nextVisible() {
-      const times = messages.filter((message) => !message.gone).map((message) => message.visibleAt);
-      return Math.max(0, Math.min(...times) - now());
+      let soonest = Infinity;
+      for (const { visibleAt } of left()) soonest = Math.min(soonest, visibleAt);
+      return Math.max(0, soonest - now());
     },
     remove(received) {
       // A stale receipt may still delete (SQS promises neither): the worse of the two for a worker that deletes early.

@@ -312,13 +312,12 @@ export function createCloud(options: CloudOptions): Cloud {
       const instance: Instance = {
         id: instanceId,
         state,
-        history: [],
+        history: [{ state, since: kernel.now() }],
         action: undefined,
         lives,
         detached: false,
         terminatedAt: Infinity,
       };
-      become(instance, state);
       instances.set(instanceId, instance);
       nodes.boot(instanceId, 3_000, 'new');
       open(instance, 'launching', 'EC2', warm ? 'WarmPool' : 'AutoScalingGroup');

@@ -237,7 +237,8 @@ export function createDomain(kernel: Kernel): Domain {
         if (!account || account.password !== password)
           return { ...told, result: 'failed', code: 'adcli-failed' };
         directory.setPassword(account, fresh('the machine’s own password'));
-        Object.assign(node, { domain: DOMAIN, computerName, password: account.password });
+        // Its name and not the equal part of the parameter, which would keep the whole text of fifty entries.
+        Object.assign(node, { domain: DOMAIN, computerName: account.name, password: account.password });
         if (mood.cuts > 0) {
           mood.cuts -= 1;
           return { ...told, result: 'failed', code: 'killed' };
@@ -245,7 +246,7 @@ export function createDomain(kernel: Kernel): Domain {
       }
       if (kernel.now() < node.brokenUntil) return { ...told, result: 'failed', code: 'not-usable' };
       node.resolvedAt = kernel.now();
-      records.add(computerName);
+      records.add(node.computerName);
       return { ...told, result: isJoined ? 'already' : 'joined' };
     },
     leave(instanceId, notAfter) {

@@ -40,7 +40,7 @@ interface Entry {
   readonly order: number;
   readonly owner: Process | undefined;
   readonly matter: Matter;
-  readonly run: () => void;
+  run: () => void;
   isDropped: boolean;
 }
 
@@ -52,6 +52,8 @@ const earlier = (one: Entry, other: Entry): boolean =>
     : one.rank !== other.rank
       ? one.rank < other.rank
       : one.order < other.order;
+
+const nothing = (): void => undefined;
 
 const settled = (): Promise<void> =>
   new Promise((resolve) => {
@@ -68,6 +70,8 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
   function drop(entry: Entry): void {
     if (entry.isDropped) return;
     entry.isDropped = true;
+    // It may stay in the heap for long, and need not keep anything else.
+    entry.run = nothing;
     entries.forget();
     if (isWorldly(entry)) pending -= 1;
   }
@@ -116,6 +120,7 @@ export function createKernel(first: Matter, start = Date.UTC(2026, 0, 1)): Kerne
           );
           signal?.addEventListener('abort', abort, { once: true });
         }),
+      after: (ms, run) => kernel.after(ms, run, owner),
     }),
     async run(done, limitMs, onStep) {
       for (;;) {

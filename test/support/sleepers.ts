@@ -40,6 +40,13 @@ export class Sleepers {
     });
   }
 
+  /** @returns calls it off */
+  after(at: number, wake: () => void): () => void {
+    const sleeper: Sleeper = { at, wake };
+    this.#sleepers.add(sleeper);
+    return () => this.#sleepers.delete(sleeper);
+  }
+
   /** Wakes the first of them; of several that are due together, the one that fell asleep first. */
   wakeNext(): void {
     const sleeper = this.#first();

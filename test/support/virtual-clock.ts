@@ -41,6 +41,7 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
   const clock: VirtualClock = {
     now: () => now,
     sleep: (ms, signal) => sleepers.sleep(now + Math.max(0, ms), signal),
+    after: (ms, run) => sleepers.after(now + Math.max(0, ms), run),
     get sleeping() {
       return sleepers.count;
     },
@@ -51,6 +52,7 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
         await clock.advance(ms);
         signal?.throwIfAborted();
       },
+      after: (ms, run) => clock.after(ms, run),
     },
     skip(ms) {
       now += ms;

@@ -82,10 +82,11 @@ describe('a keep-alive', () => {
     const spun = createKeepAlive(
       {
         now: () => clock.now(),
-        sleep(ms, signal) {
+        sleep: never,
+        after(ms, run) {
           if (ms <= 0) pausesOfNothing += 1;
           // The alarm of a renewal that lasts too long comes late, as after a suspension; and a loop that spins is stopped.
-          return ms > 15_000 || pausesOfNothing > 10 ? never() : clock.sleep(ms, signal);
+          return ms > 15_000 || pausesOfNothing > 10 ? () => undefined : clock.after(ms, run);
         },
       },
       (error) => trouble.push(error),

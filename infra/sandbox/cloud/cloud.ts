@@ -17,7 +17,7 @@ import { stateChange } from './ec2/state-change.ts';
 import { Bus } from './events/bus.ts';
 import { RuleTargets } from './events/targets.ts';
 import { FrontDoor } from './front-door.ts';
-import { KeyRing, type KeyHolder, type SessionKey, type SessionWish } from './key-ring.ts';
+import { KeyRing, type KeyHolder, type SessionKey, type SessionWish, type MfaDevice } from './key-ring.ts';
 import { Keys } from './kms/keys.ts';
 import { LogGroups } from './logs/groups.ts';
 import { MetricFilters } from './logs/metric-filters.ts';
@@ -54,7 +54,13 @@ export interface CloudOptions {
   region: string;
   accountId: string;
   /** Who may sign requests. Without an ARN, a principal is an IAM user of its name. */
-  principals: readonly { name: string; accessKeyId: string; secretAccessKey: string; arn?: string }[];
+  principals: readonly {
+    name: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+    arn?: string;
+    mfa?: MfaDevice;
+  }[];
   fleet: Fleet;
   scripts: ScriptRunner;
   clock: Clock;
@@ -157,7 +163,7 @@ export function createCloud(options: CloudOptions): Cloud {
   });
   const keys = new Keys(place, random);
   const topics = new Topics(place);
-  const buckets = new Buckets(timers);
+  const buckets = new Buckets(timers, random);
   const launchTemplates = new LaunchTemplates();
   const waitHandles = new WaitHandles({ place, timers, random, signalled: options.signalled ?? false });
   const metricsTimers = new Timers(options.metricsClock ?? options.clock);

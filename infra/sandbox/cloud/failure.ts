@@ -6,11 +6,14 @@ export class ServiceFailure extends Error {
   readonly code: string;
   /** HTTP status, where the model does not say one. */
   readonly status: number;
+  /** Further ones of the answer, where the protocol says something in headers. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: string, message: string, status = 400) {
+  constructor(code: string, message: string, status = 400, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = code;
     this.code = code;
     this.status = status;
+    this.headers = headers;
   }
 }

@@ -131,6 +131,7 @@ export class FrontDoor {
       origin: originOf(request.headers.host ?? ''),
       signal,
       request,
+      refusal: (requirement) => this.#refusal(service, [requirement], request, principal),
     };
     const count = this.#count(principal, service, route.name);
     const endpoint = request.door === 'vpc' ? this.#parts.endpointOf(service.name) : undefined;
@@ -201,17 +202,17 @@ export class FrontDoor {
   async #carryOut(route: Route, input: unknown, request: Request, call: Call): Promise<Answer> {
     const { service, operation, name } = route;
     if (!operation) throw unknownOperation(service, name);
-    await this.#permit(service, operation.requires(input), request, call);
+    const refused = await this.#refusal(service, operation.requires(input), request, call.principal);
+    if (refused) throw refused;
     return operation.carryOut(service, input, call);
   }
 
-  async #permit(
+  async #refusal(
     service: Service,
     requirements: readonly Requirement[],
     request: Request,
-    call: Call,
-  ): Promise<void> {
-    const { principal } = call;
+    principal: Principal,
+  ): Promise<ServiceFailure | undefined> {
     const { accountId, region } = this.#parts.place;
     for (const { action, resources, context, via } of requirements) {
       for (const resource of resources.length > 0 ? resources : [{ arn: '*' }]) {
@@ -236,12 +237,13 @@ export class FrontDoor {
           },
         });
         if (decision.allowed) continue;
-        throw denied(
+        return denied(
           service,
           `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource.arn} ${decision.reason}`,
         );
       }
     }
+    return undefined;
   }
 
   /** What the request's way says of it. Behind an endpoint the address is the VPC's own. */

@@ -4,7 +4,16 @@ import type { Random } from './random.ts';
 import type { Principal } from './service.ts';
 import type { Timers } from './timers.ts';
 
+/** A virtual MFA device of a user. */
+export interface MfaDevice {
+  /** Of a virtual one its ARN. */
+  readonly serialNumber: string;
+  readonly secret: Buffer;
+}
+
 export interface KeyHolder extends Principal {
+  /** Of a user with long-term keys. */
+  readonly mfa?: MfaDevice;
   readonly secretAccessKey: string;
   /** Temporary keys are worth nothing without it. */
   readonly sessionToken?: string;
@@ -54,14 +63,30 @@ export class KeyRing {
     return this.#holders.get(accessKeyId);
   }
 
-  /** Temporary keys of a role, as STS makes them. Whether the caller may have them is asked elsewhere. */
-  issue(wish: SessionWish): SessionKey {
-    const role = wish.roleArn.split('/').at(-1) ?? '';
-    const key = {
+  /** Temporary keys of a user, who is still the same to policies, but for what the session's context says. */
+  issueToUser(
+    { name, arn, context }: Principal,
+    more: Readonly<Record<string, string>>,
+    lifeMs: number,
+  ): SessionKey {
+    const key = this.#make();
+    const expiresAt = this.#timers.now() + lifeMs;
+    this.#holders.set(key.accessKeyId, { ...key, name, arn, expiresAt, context: { ...context, ...more } });
+    return key;
+  }
+
+  #make(): SessionKey {
+    return {
       accessKeyId: `ASIA${this.#random(8).toString('hex').toUpperCase()}`,
       secretAccessKey: this.#random(30).toString('base64'),
       sessionToken: this.#random(96).toString('base64'),
     };
+  }
+
+  /** Temporary keys of a role, as STS makes them. Whether the caller may have them is asked elsewhere. */
+  issue(wish: SessionWish): SessionKey {
+    const role = wish.roleArn.split('/').at(-1) ?? '';
+    const key = this.#make();
     this.#holders.set(key.accessKeyId, {
       ...key,
       name: wish.name ?? role,

@@ -1,4 +1,5 @@
 import type { TypeRegistry } from '@smithy/core/schema';
+import type { ServiceFailure } from './failure.ts';
 import type { SignedRequest } from './signature.ts';
 
 /** How a service writes its requests and answers. */
@@ -29,6 +30,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The request as it was received. */
   readonly request: SignedRequest;
+  /** What the caller is refused of this, with AWS's words for it; nothing when it is allowed. Where an answer depends on it. */
+  refusal(requirement: Requirement): Promise<ServiceFailure | undefined>;
 }
 
 /** A resource that a call touches, as policies see it. */

@@ -195,6 +195,7 @@ async function uploadAgent({ buckets }: Cloud, template: string, agentFile: stri
   const { Parameters }: { Parameters: { AgentKey: { Default: string } } } = JSON.parse(template);
   if (buckets.names().includes(agentBucket)) return;
   buckets.create(agentBucket);
+  buckets.setVersioning(agentBucket, 'Enabled');
   buckets.put(agentBucket, Parameters.AgentKey.Default, await readFile(agentFile), 'text/javascript');
 }
 

@@ -67,8 +67,13 @@ export function emptyProject(): Project {
       maxBuffer: 16 * 1024 * 1024,
       env: { PATH: process.env['PATH'], HOME: work, NO_UPDATE_NOTIFIER: '1', ...environment },
     });
-  const must = (command: string, args: readonly string[], cwd: string): string => {
-    const { status, stdout, stderr } = run(command, args, cwd);
+  const must = (
+    command: string,
+    args: readonly string[],
+    cwd: string,
+    environment: NodeJS.ProcessEnv = {},
+  ): string => {
+    const { status, stdout, stderr } = run(command, args, cwd, environment);
     if (status !== 0)
       throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stdout}${stderr}`);
     return stdout;
@@ -78,7 +83,9 @@ export function emptyProject(): Project {
     if (run('cp', ['-al', from, to], root).status !== 0) must('cp', ['-a', from, to], root);
   };
 
-  must(process.execPath, ['scripts/package.ts', '--output', join(work, 'package')], root);
+  // Without the construct library's own validator, which takes most of the time (stack/synth.test.ts has it on).
+  const unvalidated = { CDK_VALIDATION: 'false' };
+  must(process.execPath, ['scripts/package.ts', '--output', join(work, 'package')], root, unvalidated);
   const [packed]: Packed[] = JSON.parse(
     must('npm', ['pack', './package', '--json', '--pack-destination', work], work),
   );

@@ -37,7 +37,7 @@ const longest = {
   BreakGlassRoleArn: signOnRole('BreakGlassOfTheWholeOrganization'),
   RequireMfa: 'true',
   AgentBucket: long('b', 63),
-  AgentKey: long('k', 900),
+  AgentKey: long('k', 512),
   EndpointS3: 'create',
   EndpointSqs: 'create',
   EndpointSecurityGroupId: 'sg-0123456789abcdef0',

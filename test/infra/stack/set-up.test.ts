@@ -3,10 +3,11 @@
  * called. `test/e2e/boot.test.ts` boots one.
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 const variables = {
   AGENT_BUCKET: 'bucket',
@@ -116,4 +117,79 @@ test('one that goes on running fails the set-up', () => {
 
 test('with WorkerShell it is left alone', () => {
   expect(setUp({ SHELL_ALLOWED: 'true' }).calls.join('\n')).not.toContain('amazon-ssm-agent');
+});
+
+/** What a program runs that writes the agent's file. */
+const put = (text: string): string => `printf %s '${text}' >"$FOLDER/agent.mjs"`;
+const get = (version: string): string =>
+  `aws s3api get-object --region eu-central-1 --bucket bucket --key adjoin/agent.mjs --version-id ${version} /opt/adjoin/agent.mjs`;
+
+describe('the agent’s file', () => {
+  const sha256 = createHash('sha256').update('reviewed').digest('hex');
+  const file = 's3://bucket/adjoin/agent.mjs';
+
+  /** @param versions of the key, the newest first: what is in them */
+  function fetching(current: string | undefined, versions: Readonly<Record<string, string>>) {
+    program('dnf', '');
+    // The machine's own places are not for a test: the file is in the folder.
+    program('sha256sum', 'sed "s# /opt/adjoin/# $FOLDER/#" | /usr/bin/sha256sum "$@"');
+    // Nothing after it may run.
+    program('chmod', 'exit 1');
+    program(
+      'aws',
+      [
+        'case "$*" in',
+        `*" cp "*) ${current === undefined ? 'exit 1' : put(current)} ;;`,
+        `*list-object-versions*) echo '${Object.keys(versions).join('\t')}' ;;`,
+        ...Object.entries(versions).map(([version, text]) => `*"--version-id ${version} "*) ${put(text)} ;;`),
+        '*) exit 254 ;;',
+        'esac',
+      ].join('\n'),
+    );
+    const { calls, told, stderr } = setUp({ AGENT_SHA256: sha256 });
+    const isTaken = calls.includes('chmod 0644 /opt/adjoin/agent.mjs');
+    return { isTaken, told, stderr, calls: calls.filter((call) => call.startsWith('aws')) };
+  }
+
+  test('is fetched, and nothing else is asked for where it is as reviewed', () => {
+    const { calls, isTaken } = fetching('reviewed', {});
+    expect(isTaken).toBe(true);
+    expect(calls).toEqual([
+      `aws s3 cp --only-show-errors --region eu-central-1 ${file} /opt/adjoin/agent.mjs`,
+    ]);
+  });
+
+  test.each([
+    ['is gone', undefined],
+    ['is another', 'overwritten'],
+  ])('%s: the newest version with the reviewed hash is taken, and the log says so', (_, current) => {
+    const { calls, isTaken, stderr } = fetching(current, {
+      v3: 'overwritten',
+      v2: 'reviewed',
+      v1: 'reviewed',
+    });
+    expect(isTaken).toBe(true);
+    expect(calls.slice(1)).toEqual([
+      'aws s3api list-object-versions --region eu-central-1 --bucket bucket --prefix adjoin/agent.mjs --query Versions[].VersionId --output text',
+      get('v3'),
+      get('v2'),
+    ]);
+    expect(stderr).toContain(`${file} is not the template's: took its version v2`);
+  });
+
+  test('is gone, and no version is as reviewed: that is said after ten minutes of trying', () => {
+    const { calls, isTaken, told } = fetching(undefined, { v1: 'overwritten' });
+    expect(isTaken).toBe(false);
+    expect(told).toMatchObject({ Reason: `worker ip-10-0-0-1: fetching ${file} failed` });
+    expect(calls.filter((call) => call.includes(' cp '))).toHaveLength(2);
+  });
+
+  test('is another, and no version is as reviewed: that is said at once', () => {
+    const { calls, isTaken, told } = fetching('overwritten', { None: 'overwritten' });
+    expect(isTaken).toBe(false);
+    expect(told).toMatchObject({
+      Reason: `worker ip-10-0-0-1: comparing the hash of ${file} with the template's failed`,
+    });
+    expect(calls.filter((call) => call.includes(' cp '))).toHaveLength(1);
+  });
 });

@@ -314,8 +314,9 @@ describe('workers', () => {
     const script = userData();
     const sha256 = createHash('sha256').update(readFileSync(agentFile)).digest('hex');
     expect(script).toContain(`AGENT_SHA256='${sha256}'`);
-    expect(script.indexOf('sha256sum --check')).toBeGreaterThan(script.indexOf('aws s3 cp'));
-    expect(script.indexOf('systemctl enable')).toBeGreaterThan(script.indexOf('sha256sum --check'));
+    const compares = script.indexOf('\nreviewed ||');
+    expect(compares).toBeGreaterThan(script.indexOf('\npatiently fetch'));
+    expect(script.indexOf('systemctl enable')).toBeGreaterThan(compares);
   });
 
   test('user data is a script whose first lines say the very configuration and unit', () => {

@@ -26,6 +26,12 @@ import { createVirtualClock, type VirtualClock } from '../../support/virtual-clo
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
 
+/** With the secret of RFC 6238's test vectors. */
+export const operatorsMfa = {
+  serialNumber: `arn:aws:iam::${accountId}:mfa/operator`,
+  secret: Buffer.from('12345678901234567890'),
+};
+
 export interface Bench extends AsyncDisposable {
   readonly cloud: Cloud;
   readonly clock: VirtualClock;
@@ -73,7 +79,7 @@ export async function startBench(
     region,
     accountId,
     principals: [
-      { name: 'operator', ...keys.operator },
+      { name: 'operator', ...keys.operator, mfa: operatorsMfa },
       { name: 'worker', ...keys.worker, arn: `arn:aws:iam::${accountId}:role/worker` },
     ],
     fleet: {

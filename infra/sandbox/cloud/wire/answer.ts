@@ -58,7 +58,7 @@ export function encodeFailure(service: Service, failure: ServiceFailure, request
   }
   if (service.protocol === 'rest-xml') {
     const answer = xml(status, element('Error', details + element('RequestId', requestId)), requestId);
-    return { ...answer, headers: { ...answer.headers, 'x-amz-request-id': requestId } };
+    return { ...answer, headers: { ...answer.headers, ...failure.headers, 'x-amz-request-id': requestId } };
   }
   if (service.protocol === 'query') {
     const inner = element('Error', element('Type', type) + details) + element('RequestId', requestId);

@@ -1,6 +1,13 @@
 import type { Created } from '../evaluate.ts';
-import { asBefore, optionalText, text, type ResourceTypes, type Target } from '../resource-type.ts';
-import { TemplateError } from '../template.ts';
+import {
+  asBefore,
+  optionalText,
+  text,
+  type ResourceTypes,
+  type Target,
+  type Wanted,
+} from '../resource-type.ts';
+import { isMap, TemplateError } from '../template.ts';
 
 const bucketOf = (name: string, region: string): Created => ({
   ref: name,
@@ -11,6 +18,22 @@ const bucketOf = (name: string, region: string): Created => ({
   },
 });
 
+/** @throws TemplateError */
+function keepVersions(wanted: Wanted, name: string, { cloud }: Target): void {
+  const given = wanted.properties['VersioningConfiguration'];
+  if (given === undefined) {
+    // What has once been switched on can only be suspended.
+    if (cloud.buckets.versioning(name)) cloud.buckets.setVersioning(name, 'Suspended');
+    return;
+  }
+  const status = isMap(given) ? given['Status'] : undefined;
+  if (status !== 'Enabled' && status !== 'Suspended')
+    throw new TemplateError(
+      `${wanted.logicalId}'s VersioningConfiguration has no Status, Enabled or Suspended.`,
+    );
+  cloud.buckets.setVersioning(name, status);
+}
+
 /** A bucket has one policy at most, whichever stack made it. */
 const policyOf = (bucket: string) => `AWS::S3::BucketPolicy ${bucket}`;
 const hasPolicy = (bucket: string, { remembered }: Target) => remembered.has(policyOf(bucket));
@@ -18,7 +41,7 @@ const hasPolicy = (bucket: string, { remembered }: Target) => remembered.has(pol
 export const s3: ResourceTypes = {
   'AWS::S3::Bucket': {
     // What it does with its objects later is left out: a sandbox lives for an hour.
-    applied: ['BucketName'],
+    applied: ['BucketName', 'VersioningConfiguration'],
     inert: [
       'BucketEncryption',
       'LifecycleConfiguration',
@@ -28,13 +51,13 @@ export const s3: ResourceTypes = {
       'OwnershipControls',
       'PublicAccessBlockConfiguration',
       'Tags',
-      'VersioningConfiguration',
     ],
     fixed: ['BucketName'],
-    create(wanted, { region, cloud }) {
+    create(wanted, target) {
       const name = optionalText(wanted, 'BucketName') ?? wanted.madeUpName.toLowerCase();
-      cloud.buckets.create(name);
-      return bucketOf(name, region);
+      target.cloud.buckets.create(name);
+      keepVersions(wanted, name, target);
+      return bucketOf(name, target.region);
     },
     import: {
       by: 'BucketName',
@@ -43,7 +66,10 @@ export const s3: ResourceTypes = {
         return bucketOf(name, region);
       },
     },
-    update: asBefore,
+    update(made, wanted, target) {
+      keepVersions(wanted, made.ref, target);
+      return asBefore(made);
+    },
     delete({ ref }, { cloud, remembered }) {
       cloud.buckets.delete(ref);
       remembered.delete(policyOf(ref));

@@ -32,6 +32,10 @@ export class IdleClock implements Clock {
     return this.#sleepers.sleep(this.#now + ms, signal);
   }
 
+  after(ms: number, run: () => void): () => void {
+    return this.#sleepers.after(this.#now + ms, run);
+  }
+
   /**
    * Waits for the work, and wakes whoever sleeps once all is quiet.
    * @param activity a count that goes up whenever something happens; each time is a millisecond

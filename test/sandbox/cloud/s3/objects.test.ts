@@ -1,10 +1,8 @@
 /** S3's requests, signed by the SDK's signer as S3 wants it: buckets, and whole objects up and down. */
 import { createHash } from 'node:crypto';
-import { Sha256 } from '@smithy/core/checksum';
-import { HttpRequest } from '@smithy/core/protocols';
-import { SignatureV4 } from '@smithy/signature-v4';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { region, startBench, type Bench } from '../bench.ts';
+import { startBench, type Bench } from '../bench.ts';
+import { code, send as signed, type Wish } from './signed.ts';
 
 let bench: Bench;
 const denied: string[] = [];
@@ -22,46 +20,7 @@ afterEach(async () => {
   await bench[Symbol.asyncDispose]();
 });
 
-interface Wish {
-  readonly body?: string;
-  /** Of the body; default: the right one. */
-  readonly hash?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly secretAccessKey?: string;
-}
-
-async function send(method: string, target: string, wish: Wish = {}) {
-  const { body = '' } = wish;
-  const url = new URL(bench.endpoint + target);
-  const request = new HttpRequest({
-    method,
-    path: url.pathname,
-    query: Object.fromEntries(url.searchParams),
-    headers: {
-      host: url.host,
-      'x-amz-content-sha256': wish.hash ?? createHash('sha256').update(body).digest('hex'),
-      ...wish.headers,
-    },
-    body,
-  });
-  const signer = new SignatureV4({
-    region,
-    service: 's3',
-    credentials: { accessKeyId: 'AKIAOPERATOR', secretAccessKey: wish.secretAccessKey ?? 'the operator’s' },
-    sha256: Sha256,
-    uriEscapePath: false,
-    applyChecksum: false,
-  });
-  const signed = await signer.sign(request, { signingDate: new Date(bench.clock.now()) });
-  const answer = await fetch(url, {
-    method,
-    headers: signed.headers,
-    ...(body === '' ? {} : { body }),
-  });
-  return { status: answer.status, headers: answer.headers, text: await answer.text() };
-}
-
-const code = ({ text }: { text: string }) => /<Code>(.*)<\/Code>/.exec(text)?.[1];
+const send = (method: string, target: string, wish?: Wish) => signed(bench, method, target, wish);
 
 test('a file goes up and comes down as it was, under a name with odd characters, too', async () => {
   expect(await send('PUT', '/files')).toMatchObject({ status: 200 });
