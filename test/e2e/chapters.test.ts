@@ -1,6 +1,6 @@
 /**
- * The page on deployment, as it stands: an operator at a desk with the AWS CLI types its commands, in an account that holds
- * nothing, up to a member and back to nothing.
+ * The pages on deployment, operation and the doctor, as they stand: an operator at a desk with the AWS CLI types their commands, in an
+ * account that holds nothing, up to a member and back to nothing.
  */
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -21,6 +21,7 @@ import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Desk, openDesk } from '../../infra/sandbox/inside/desk.ts';
 import {
+  accountId,
   type EmptySandbox,
   region,
   type Sandbox,
@@ -29,7 +30,7 @@ import {
 import { network } from '../../infra/sandbox/stack/network.ts';
 import { filledIn, shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
-import { computerNames, emptyFleet, eventually, logEntries } from './sandbox.ts';
+import { computerNames, emptyFleet, eventually, logEntries, queuesOf, type Queues } from './sandbox.ts';
 import { subjectOf } from '../../infra/sandbox/inside/subject.ts';
 import { typist, type Habit, type Typist } from './typist.ts';
 
@@ -38,6 +39,14 @@ const bucket = `adjoin-agent-123456789012-${region}`;
 /** The longest command waits until CloudFormation is done, or a member is gone. */
 const commandLimitMs = 120_000;
 const chapterLimitMs = 240_000;
+/** What no worker can handle. */
+const garbage = ['not JSON', '{}'];
+
+/** What the operator's commands are made of, in a clone. */
+const cloned = ['agent', 'config', 'documents', 'node_modules', 'policies'];
+const doctor = 'docs/doctor.md';
+const operate = 'docs/operate.md';
+const deploy = 'docs/deploy.md';
 
 /** Stands for what takes a minute: the clone's packages are there, and the release on the desk is synthesized. */
 const npm = `#!/bin/sh
@@ -48,13 +57,14 @@ ci) ;;
 esac
 `;
 
-describeReal('the page on deployment', (ground) => {
+describeReal('the pages for operators', (ground) => {
   let empty: EmptySandbox;
   let sandbox: Sandbox | undefined;
   let desk: Desk;
   let person: Typist;
-  let page: string;
   let values: Map<string, string>;
+  /** Of the deployed queue. */
+  let queues: Queues | undefined;
   /** Folders of two releases. */
   let releases: readonly [first: string, second: string];
   const used = new Set<string>();
@@ -65,7 +75,7 @@ describeReal('the page on deployment', (ground) => {
 
   beforeAll(async () => {
     if (ground.desk === undefined) throw new Error('There is no desk: the runner has to ask for it.');
-    page = await readFile('docs/deploy.md', 'utf8');
+    const page = await readFile('docs/deploy.md', 'utf8');
     empty = await startEmptySandbox({
       image: ground.image,
       runtime: ground.runtime,
@@ -84,10 +94,13 @@ describeReal('the page on deployment', (ground) => {
       sandbox: empty,
       caller: empty.session(empty.account.administratorRoleArn, 'somebody'),
       buckets: [bucket],
-      shares: [...releases],
+      shares: [...releases, ...cloned.map((name) => join(process.cwd(), name))],
     });
     await desk.put('/usr/local/bin/npm', npm, '755');
     await desk.put('/root/release', first);
+    // What of a clone the commands need; the page has the reader be in one.
+    for (const name of cloned)
+      await desk.machine.exec(['ln', '-s', join(process.cwd(), name), `/root/adjoin/${name}`]);
     await desk.put('/root/adjoin/ca.pem', await readFile(empty.domain.caFile, 'utf8'));
     person = typist(desk.shell, /<<(?:(?<code>\d+)|more)>>$/);
     // A terminal would say each line once more.
@@ -107,14 +120,17 @@ describeReal('the page on deployment', (ground) => {
   }, 300_000);
   afterAll(async () => {
     stopDelivery.abort();
+    queues?.close();
     await desk.close();
     await (sandbox ?? empty).stop();
   }, 180_000);
 
   /** Types the commands of one block after the other; all of them have to succeed. What each block said. */
-  async function follow(chapter: string, habits: readonly Habit[] = []): Promise<string[]> {
+  async function follow(page: string, chapter: string, habits: readonly Habit[] = []): Promise<string[]> {
     const said: string[] = [];
-    const blocks = shellBlocks(page).filter((each) => each.chapter === chapter && each.notRun === undefined);
+    const blocks = shellBlocks(await readFile(page, 'utf8')).filter(
+      (each) => each.chapter === chapter && each.language === 'bash' && each.notRun === undefined,
+    );
     // A later chapter would wait for what an earlier one has not made.
     if (broken) throw new Error('A chapter before this one failed.');
     broken = true;
@@ -141,8 +157,16 @@ describeReal('the page on deployment', (ground) => {
   test(
     'roles and bucket are made first; from then on, the person has the rights of the administrator’s role',
     async () => {
-      await follow('3. Roles and bucket');
+      await follow(deploy, '3. Roles and bucket');
       expect(empty.cloud.buckets.names()).toEqual([bucket]);
+      // What is still to be said: the stack has bucket and roles.
+      const { output } = await person.type(
+        'node_modules/.bin/node agent/operator/main.ts doctor --pre',
+        commandLimitMs,
+      );
+      expect(output.replaceAll(/\s+/g, ' ')).toContain(
+        'found directoryCa, VpcId, SubnetA, SubnetB, DirectoryCidr, OperatorNetworks. Say it',
+      );
     },
     chapterLimitMs,
   );
@@ -150,7 +174,7 @@ describeReal('the page on deployment', (ground) => {
   test(
     'a deployment makes the stack, and its documents have the hashes that its agent expects',
     async () => {
-      const [, hashes = '', reference = ''] = await follow('4. Deploy');
+      const [, hashes = '', reference = ''] = await follow(deploy, '4. Deploy');
       const lists = hashes.trim().split('\n');
       const agentConfig: { documents: Record<string, { hash: string }> } = JSON.parse(
         (await deployedOutput('AgentConfig')) ?? '{}',
@@ -171,7 +195,7 @@ describeReal('the page on deployment', (ground) => {
   test(
     'the credential goes from the keyboard into the secret',
     async () => {
-      await follow('5. Put the credential', [
+      await follow(deploy, '5. Put the credential', [
         { when: /Password: $/, type: `${empty.domain.serviceAccount.password}\n` },
       ]);
       const file = join(process.cwd(), '.sandbox', 'agent.mjs');
@@ -194,8 +218,8 @@ describeReal('the page on deployment', (ground) => {
       const owner = new AutoScalingClient(empty.developer);
       await owner.send(emptyFleet());
       owner.destroy();
-      await follow('6. Attach a group');
-      const [said = ''] = await follow('7. Watch the first join', [
+      await follow(deploy, '6. Attach a group');
+      const [said = ''] = await follow(deploy, '7. Watch the first join', [
         { when: /lifecycle action completed/, type: '\u0003' },
       ]);
       for (const message of ['lifecycle action received', 'account staged', 'lifecycle action completed'])
@@ -210,15 +234,141 @@ describeReal('the page on deployment', (ground) => {
   );
 
   test(
+    'a user with an MFA device signs on as an administrator',
+    async () => {
+      const { accessKeyId, secretAccessKey } = empty.developer.credentials;
+      const lines = [
+        '[default]',
+        `aws_access_key_id = ${accessKeyId}`,
+        `aws_secret_access_key = ${secretAccessKey}`,
+        '',
+      ];
+      await desk.put('/root/.aws/credentials', lines.join('\n'), '600');
+      await follow(operate, '');
+      values.set('--token-code 123456', `--token-code ${empty.mfa.code()}`);
+      await follow(operate, 'Sign on');
+      const { output } = await person.type(
+        'aws sts get-caller-identity --query Arn --output text',
+        commandLimitMs,
+      );
+      expect(output.trim()).toBe(`arn:aws:sts::${accountId}:assumed-role/adjoin-administrator/me`);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'all is well, says the doctor, from the desk and from a worker',
+    async () => {
+      const [member = ''] = [...(await theSystem().subject.look()).memberships.keys()];
+      values.set('--node i-0123456789abcdef0', `--node ${member}`);
+      for (const said of [...(await follow(operate, 'Is all well?')), ...(await follow(doctor, ''))])
+        expect(said).not.toMatch(/✘|"failed"/);
+      // Until they are dead letters takes a while.
+      queues = queuesOf(theSystem());
+      for (const body of garbage) await queues.send(body);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'a group is attached and detached by hand, and a dry run changes nothing',
+    async () => {
+      const [said = ''] = await follow(operate, 'Attach and detach a group by hand');
+      expect(said).toContain('adjoin-launch');
+      expect(await person.type('adjoin attach fleet', commandLimitMs)).toMatchObject({ code: 0 });
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'an instance like those of the group joins, and is removed again, by the administrator’s rights alone',
+    async () => {
+      const before = await computerNames(theSystem());
+      const [said = ''] = await follow(operate, 'Test a group');
+      expect(said).toMatch(/in all +✔/);
+      expect(await computerNames(theSystem())).toEqual(before);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'of two dead letters one is discarded, and one sent back',
+    async () => {
+      const url = theSystem().stack.deadLetterQueueUrl;
+      await eventually('two dead letters', commandLimitMs, async () =>
+        (await queues?.depth(url)) === garbage.length ? true : undefined,
+      );
+      const { output } = await person.type(
+        'adjoin dead-letters list --queue "$(out DeadLetterQueueUrl)"',
+        commandLimitMs,
+      );
+      const [first = '', second = ''] = output.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
+      values.set('--message ID --yes', `--message ${first} --yes`);
+      values.set(
+        'replay --queue "$DEAD_LETTERS" --message ID',
+        `replay --queue "$DEAD_LETTERS" --message ${second}`,
+      );
+      const [said = ''] = await follow(operate, 'Dead letters');
+      expect(said).toContain('sent to the main queue');
+      expect(await queues?.depth(url)).toBe(0);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'a member is looked at, taken out of the domain, and joined again by hand',
+    async () => {
+      const [member = ''] = (await theSystem().subject.look()).states.keys();
+      values.set('--instance i-0123456789abcdef0', `--instance ${member}`);
+      values.set('--instance mi-0123456789abcdef0', `--instance ${member}`);
+      await follow(operate, 'Join and unjoin by hand');
+      expect(await computerNames(theSystem())).toEqual([]);
+      await person.type(`as MembershipOperatorRoleArn adjoin join --instance ${member}`, commandLimitMs);
+      expect(await computerNames(theSystem())).toHaveLength(1);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'workers are listed, whom a sweep can be asked of',
+    async () => {
+      const [said = ''] = await follow(operate, 'What a sweep would do');
+      expect(said.trim().split(/\s+/)).toEqual([
+        expect.stringMatching(/^i-[0-9a-f]{17}$/),
+        expect.stringMatching(/^i-[0-9a-f]{17}$/),
+      ]);
+    },
+    chapterLimitMs,
+  );
+
+  test(
+    'an agent that was deleted is put back from what its bucket has kept, or from the release',
+    async () => {
+      const { buckets } = empty.cloud;
+      const key = await deployedParameter('AgentKey');
+      const { body, versionId } = buckets.get(bucket, key);
+      // As break-glass may: it leaves a mark.
+      buckets.remove(bucket, key);
+      values.set('VERSION', versionId);
+      const [said = ''] = await follow(operate, "The agent's file");
+      expect(said).toContain(versionId);
+      expect(buckets.get(bucket, key).body.equals(body)).toBe(true);
+      // The version, and twice what was put back: of the one, and of the release.
+      expect(buckets.versions(bucket).filter(({ object }) => object?.key === key)).toHaveLength(3);
+    },
+    chapterLimitMs,
+  );
+
+  test(
     'an update brings the agent of another release, rolling back the former one; the member stays',
     async () => {
       const before = await computerNames(theSystem());
       const [first] = empty.cloud.buckets.objects(bucket).filter(({ key }) => key.startsWith('adjoin/'));
       await desk.put('/root/release', releases[1]);
-      await follow('Update');
+      await follow(deploy, 'Update');
       expect(await deployedParameter('AgentKey')).not.toBe(first?.key);
       await desk.put('/root/release', releases[0]);
-      await follow('Update');
+      await follow(deploy, 'Update');
       expect(await deployedParameter('AgentKey')).toBe(first?.key);
       expect(await computerNames(theSystem())).toEqual(before);
     },
@@ -228,7 +378,7 @@ describeReal('the page on deployment', (ground) => {
   test(
     'a removal unjoins the member and deletes the stacks; what contains history stays',
     async () => {
-      await follow('Remove');
+      await follow(deploy, 'Remove');
       removedAt = Date.now();
       expect(await computerNames(theSystem())).toEqual([]);
       const { output } = await person.type(
@@ -268,7 +418,7 @@ describeReal('the page on deployment', (ground) => {
       expect(rows).not.toEqual([]);
       // As the page says: SQS gives away a queue's name after a minute.
       await new Promise((resolve) => setTimeout(resolve, removedAt + 60_000 - Date.now()));
-      await follow('Deploy again');
+      await follow(deploy, 'Deploy again');
       expect(await asked('Stacks[0].StackStatus')).toBe('UPDATE_COMPLETE');
       const { Items } = await theSystem().dynamodb.send(new ScanCommand({ TableName: 'adjoin-memberships' }));
       expect(Items).toEqual(rows);

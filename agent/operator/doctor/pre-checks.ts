@@ -21,7 +21,12 @@ const settingsChecks: readonly PreCheck[] = [
     title: 'all that has no default is said, or can be found',
     severity: 'warning',
     todo: 'Say it in adjoin.json, or answer when `adjoin deploy` asks.',
-    actions: ['ec2:DescribeManagedPrefixLists', 'ec2:DescribeSubnets', 'ec2:DescribeVpcEndpoints'],
+    actions: [
+      'cloudformation:DescribeStacks',
+      'ec2:DescribeManagedPrefixLists',
+      'ec2:DescribeSubnets',
+      'ec2:DescribeVpcEndpoints',
+    ],
     async look({ missing, notes }) {
       return missing.length === 0 ? passed() : failed(`${missing.join(', ')}. ${notes.join(' ')}`.trim());
     },

@@ -13,6 +13,7 @@ import { withClients } from '../aws/with-clients.ts';
 import { attend } from '../attended.ts';
 import { deployable, readOf, settingsOf } from '../deploy/files.ts';
 import { findParameters } from '../deploy/find.ts';
+import { readPrerequisites } from '../deploy/prerequisites.ts';
 import { contradictions } from '../deploy/rules.ts';
 import { DERIVED } from '../deploy/settings.ts';
 import { faultOf, readTemplate } from '../deploy/template.ts';
@@ -55,7 +56,12 @@ export async function runPre(options: RunPreOptions, terminal: Terminal): Promis
         async function prepare(): Promise<PrePorts> {
           // Read again for each round: the person may have changed it.
           const settings = settingsOf(file);
-          const { bucket, directoryCa, parameters: said } = settings;
+          const { directoryCa } = settings;
+          // As deploy does.
+          const deployment = settings.parameters.get('Deployment') ?? 'adjoin';
+          const before = await readPrerequisites(deployment, stacks, signal);
+          const bucket = settings.bucket ?? before.bucket;
+          const said = new Map([...before.parameters, ...settings.parameters]);
           const { values, notes } = await findParameters(said, network, signal);
           const known = new Map([...said, ...values]);
           const valueOf = (name: string): string =>

@@ -1,44 +1,67 @@
-/** What the page on deployment tells a reader to type is run by test/e2e/chapters.test.ts, but for what says here why not. */
+/** What the pages tell a reader to type is run, but for what says here why not. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { filledIn, shellBlocks } from '../../support/chapters.ts';
-import { root } from './pages.ts';
+import { pages, root } from './pages.ts';
 
-const blocks = shellBlocks(readFileSync(join(root, 'docs/deploy.md'), 'utf8'));
-const runner = readFileSync(join(root, 'test/e2e/chapters.test.ts'), 'utf8');
-const followed = new Set([...runner.matchAll(/follow\(\s*'([^']+)'/g)].map(([, chapter = '']) => chapter));
+const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
+const atTheDesk = textOf('test/e2e/chapters.test.ts');
+/** The pages by the names that the test at the desk gives them. */
+const named = new Map(
+  [...atTheDesk.matchAll(/^const (\w+) = '(docs\/\w+\.md)';/gm)].map(([, name = '', page = '']) => [
+    name,
+    page,
+  ]),
+);
+/** Typed at a desk by chapters.test.ts, chapter by chapter. */
+const followed = [...atTheDesk.matchAll(/follow\(\s*(\w+),\s*(['"])(.*?)\2/g)].map(
+  ([, page = '', , chapter = '']) => `${named.get(page)}: ${chapter}`,
+);
 
-test('every command of the page on deployment is run, or the page says why not', () => {
-  expect(blocks.filter(({ notRun }) => notRun !== undefined)).toEqual([
-    expect.objectContaining({ language: 'bat', notRun: 'a domain controller on Windows' }),
-    expect.objectContaining({
-      chapter: '1. In the directory',
-      notRun: 'the sandbox’s domain is made with these rights',
-    }),
-    expect.objectContaining({
-      chapter: '3. Roles and bucket',
-      notRun: 'the sandbox has one Region',
-    }),
-    expect.objectContaining({
-      chapter: '4. Deploy',
-      notRun: 'the package’s commands have tests of their own',
-    }),
-    expect.objectContaining({
-      chapter: '5. Put the credential',
-      notRun: 'the package’s commands have tests of their own',
-    }),
-    expect.objectContaining({
-      chapter: '8. Restrict access',
-      notRun: expect.stringContaining('plugin for sessions'),
-    }),
-  ]);
-  const run = blocks.filter(({ notRun }) => notRun === undefined);
-  expect(new Set(run.map(({ chapter }) => chapter))).toEqual(followed);
-  const lines = run.flatMap((block) => block.lines);
-  expect(lines.join('\n')).toContain('aws cloudformation deploy');
+/** Run by another file, which reads the page or calls what the command calls; named by a piece of its code. */
+const elsewhere: Readonly<Record<string, readonly [file: string, code: string]>> = {
+  'README.md: Deploy it': ['test/e2e/life.test.ts', "chapter === 'Deploy it'"],
+  'docs/doctor.md: Before there is a stack': ['test/e2e/life.test.ts', "readFile('docs/doctor.md'"],
+  'docs/package.md: ': ['test/e2e/life.test.ts', "readFile('docs/package.md'"],
+  'docs/operate.md: What a sweep would do (sh)': ['test/e2e/boot.test.ts', "readFile('docs/operate.md'"],
+};
+
+/** What the clone's own scripts do: what each is made of is tested, or it is the test. */
+const ofTheClone = /^\$ npm (?:ci|start|test|run \w+)\b/;
+
+const all = pages
+  .filter(({ file }) => /^(?:README|docs\/.*)\.md$/.test(file))
+  .flatMap(({ file, text }) =>
+    shellBlocks(text).map((block) => ({
+      ...block,
+      id: `${file}: ${block.chapter}${block.language === 'sh' ? ' (sh)' : ''}`,
+    })),
+  );
+
+test('every command of the pages is run, or the page says why not', () => {
+  const run = all.filter(
+    ({ lines, notRun }) => notRun === undefined && !lines.every((line) => ofTheClone.test(line)),
+  );
+  expect(new Set(run.map(({ id }) => id))).toEqual(new Set([...followed, ...Object.keys(elsewhere)]));
+  for (const [file, code] of Object.values(elsewhere)) expect(textOf(file)).toContain(code);
   // A prompt on the page is no command: a block that shows one is not typed as it stands.
-  expect(lines.filter((line) => line.startsWith('$ '))).toEqual([]);
+  const typed = run.filter(({ id }) => followed.includes(id)).flatMap(({ lines }) => lines);
+  expect(typed.filter((line) => line.startsWith('$ '))).toEqual([]);
+});
+
+test('what is not run has a reason', () => {
+  expect(all.flatMap(({ id, notRun }) => (notRun === undefined ? [] : [`${id}: ${notRun}`]))).toEqual([
+    'docs/deploy.md: 1. In the directory: a domain controller on Windows',
+    'docs/deploy.md: 1. In the directory: the sandbox’s domain is made with these rights',
+    'docs/deploy.md: 3. Roles and bucket: the sandbox has one Region',
+    'docs/deploy.md: 4. Deploy: the package’s commands have tests of their own',
+    'docs/deploy.md: 5. Put the credential: the package’s commands have tests of their own',
+    "docs/deploy.md: 8. Restrict access: the AWS CLI's plugin for sessions is no package of Debian",
+    "docs/operate.md: What a sweep would do: the AWS CLI's plugin for sessions is no package of Debian",
+    'docs/sandbox.md: : a sandbox that stays open, and an AWS CLI beside it',
+    'docs/sandbox.md: : a sandbox that stays open, and an AWS CLI beside it',
+  ]);
 });
 
 test('blocks are found by their heading and their language; a mark counts for the next one only', () => {

@@ -22,7 +22,7 @@ const nowhere = join(tmpdir(), 'adjoin-no-such-file');
 const wordsOf = (line: string): string[] =>
   line
     .replace(/^\$ /, '')
-    .replace(/^(?:npx )?adjoin /, '')
+    .replace(/^(?:npx |as \w+ )?adjoin /, '')
     .replace(/ +#.*$/, '')
     .split(/ +/)
     .map((word) => word.replaceAll('"', ''));
@@ -32,7 +32,7 @@ const typed = [
     pages
       .flatMap(({ text }) => shellBlocks(text))
       .flatMap(({ lines }) => lines)
-      .filter((line) => /^(?:\$ )?(?:npx )?adjoin [a-z]/.test(line))
+      .filter((line) => /^(?:\$ )?(?:npx |as \w+ )?adjoin [a-z]/.test(line))
       .map((line) => wordsOf(line).join(' ')),
   ),
 ];
