@@ -110,6 +110,8 @@ class AlarmedKeepAlive implements KeepAlive {
   readonly #controller = new AbortController();
   readonly #granted: Granted[] = [];
   #callOff: (() => void) | undefined;
+  /** When the alarm rings, milliseconds since the Unix epoch; infinite where none is set. */
+  #ringsAt = Infinity;
   #isStopped = false;
   /** Resolves when the last renewal that was under way at the stop has ended. */
   #quiet: PromiseWithResolvers<void> | undefined;
@@ -138,12 +140,12 @@ class AlarmedKeepAlive implements KeepAlive {
 
   abort(reason: AdjoinError): void {
     this.#controller.abort(reason);
-    this.#callOff?.();
+    this.#setAlarm();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#callOff?.();
+    this.#setAlarm();
     for (const { attempt } of this.#granted) attempt?.giveUp();
     if (!this.#isBusy) return;
     this.#quiet ??= Promise.withResolvers();
@@ -164,16 +166,20 @@ class AlarmedKeepAlive implements KeepAlive {
 
   /** For the next one that is due. One that is being renewed is watched by that renewal. */
   #setAlarm(): void {
-    this.#callOff?.();
-    if (this.#isOver) return;
     let soonest = Infinity;
-    for (const { attempt, nextAt, until } of this.#granted)
-      if (!attempt) soonest = Math.min(soonest, nextAt, until);
+    if (!this.#isOver)
+      for (const { attempt, nextAt, until } of this.#granted)
+        if (!attempt) soonest = Math.min(soonest, nextAt, until);
+    // As a rule, what is added is due later.
+    if (soonest === this.#ringsAt) return;
+    this.#callOff?.();
+    this.#ringsAt = soonest;
     if (soonest === Infinity) return;
     this.#callOff = this.#clock.after(Math.max(0, soonest - this.#clock.now()), () => this.#ring());
   }
 
   #ring(): void {
+    this.#ringsAt = Infinity;
     for (const granted of this.#granted) {
       // One that hangs is watched by its own renewal, and must not keep the others waiting.
       if (granted.attempt || this.#clock.now() < Math.min(granted.nextAt, granted.until)) continue;

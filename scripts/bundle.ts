@@ -3,8 +3,8 @@
  *
  *     node scripts/bundle.ts FILE
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
@@ -36,15 +36,24 @@ const unusedSchemas: Plugin = {
 };
 
 /**
+ * A source without characters above U+00FF: one such character, and V8 keeps two bytes for each of the whole text, for as long as the
+ * process runs. esbuild has escaped them in strings and templates, so that they are in comments and regular expressions: an escape means
+ * the same there.
+ */
+export const inLatin1 = (source: string): string =>
+  source.replaceAll(/[\u0100-\uffff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/**
  * Writes the bundled agent. The same sources give the same bytes.
  * @param entry another program of this repository, to be bundled as the agent is
  */
 export async function bundleAgent(outfile: string, entry = 'agent/main.ts'): Promise<void> {
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
     outfile,
     bundle: true,
+    write: false,
     platform: 'node',
     target: 'node22',
     // The agent awaits at the top level, so the bundle is a module; some of its dependencies still ask for `require`.
@@ -59,6 +68,8 @@ export async function bundleAgent(outfile: string, entry = 'agent/main.ts'): Pro
     legalComments: 'inline',
     logLevel: 'warning',
   });
+  await mkdir(dirname(outfile), { recursive: true });
+  for (const { text } of outputFiles) await writeFile(outfile, inLatin1(text));
 }
 
 const [, , outfile] = process.argv;

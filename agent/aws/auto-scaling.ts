@@ -109,15 +109,14 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
 
   const turns = createTurns({ clock, wasRefused: wasThrottled });
 
-  /** @param signals each of them ends the wait for its turn, the first one the request, too */
-  async function answer(
+  /** @throws AdjoinError as `callAws`; `action-void` */
+  function request(
     action: LifecycleAction,
     what: string,
-    turn: Turn,
     call: () => Promise<object>,
-    signals: readonly AbortSignal[],
-  ): Promise<void> {
-    const request = async (): Promise<object> => {
+    signal: AbortSignal | undefined,
+  ): Promise<object> {
+    return callAws(`autoscaling:${what} for ${action.instanceId}`, signal, async () => {
       try {
         return await call();
       } catch (error) {
@@ -127,11 +126,16 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
           isRepeated: (awsErrorOf(error)?.attempts ?? 1) > 1,
         });
       }
-    };
-    await turns.take(turn, signals, () =>
-      callAws(`autoscaling:${what} for ${action.instanceId}`, signals[0], request),
-    );
+    });
   }
+
+  const beat = (action: LifecycleAction, signal: AbortSignal): Promise<object> =>
+    request(
+      action,
+      'RecordLifecycleActionHeartbeat',
+      () => client.send(new RecordLifecycleActionHeartbeatCommand(named(action)), options(signal)),
+      signal,
+    );
 
   return {
     async instance(instanceId, signal) {
@@ -152,25 +156,25 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         throw error;
       }
     },
-    heartbeat: (action, signal, renewal) =>
-      answer(
-        action,
-        'RecordLifecycleActionHeartbeat',
-        renewal ? { rank: 'renewal', until: renewal.until, lastsMs: renewal.lastsMs } : { rank: 'proof' },
-        () => client.send(new RecordLifecycleActionHeartbeatCommand(named(action)), options(signal)),
-        renewal ? [signal, renewal.unwanted] : [signal],
-      ),
+    heartbeat(action, signal, renewal) {
+      const turn: Turn = renewal
+        ? { rank: 'renewal', until: renewal.until, lastsMs: renewal.lastsMs }
+        : { rank: 'proof' };
+      // Thousands wait here for their turns: what a request needs is made when it goes out.
+      return turns.take(turn, renewal ? [signal, renewal.unwanted] : [signal], () => beat(action, signal));
+    },
     complete: (action, result, signal) =>
-      answer(
-        action,
-        `CompleteLifecycleAction ${result}`,
-        { rank: 'answer' },
-        () =>
-          client.send(
-            new CompleteLifecycleActionCommand({ ...named(action), LifecycleActionResult: result }),
-            options(signal),
-          ),
-        signal ? [signal] : [],
+      turns.take({ rank: 'answer' }, signal ? [signal] : [], () =>
+        request(
+          action,
+          `CompleteLifecycleAction ${result}`,
+          () =>
+            client.send(
+              new CompleteLifecycleActionCommand({ ...named(action), LifecycleActionResult: result }),
+              options(signal),
+            ),
+          signal,
+        ),
       ),
   };
 }

@@ -76,8 +76,9 @@ function equals(attribute: string, value: string | Buffer): Filter {
   return new EqualityFilter({ attribute, value });
 }
 
+/** What few entries meet comes first: Samba reads the index of each condition in turn, until hardly any entry is left. */
 function computers(...conditions: Filter[]): Filter {
-  return new AndFilter({ filters: [equals('objectClass', 'computer'), ...conditions] });
+  return new AndFilter({ filters: [...conditions, equals('objectClass', 'computer')] });
 }
 
 function integerOf(row: Row, attribute: string): bigint | undefined {
@@ -216,6 +217,31 @@ export async function findOurs(
         (isMade(account, session) && instanceOf(account, stamp) === stamp.instanceId),
     )
     .toSorted(byAge);
+}
+
+/**
+ * The account with this distinguished name, if it is one that our service account made for the instance.
+ * @throws LdapResult; ControllerFailure
+ */
+export async function findMade(
+  session: Session,
+  dn: string,
+  stamp: Stamp,
+  signal: AbortSignal,
+): Promise<ComputerAccount | undefined> {
+  const { connection } = session;
+  const filter = equals('objectClass', 'computer');
+  const query = { base: dn, scope: 'base', filter, attributes: READ, ...asBytes } as const;
+  try {
+    const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
+    const found = rows.map((row) => readAccount(row, connection.controller));
+    return found.find(
+      (account) => isMade(account, session) && instanceOf(account, stamp) === stamp.instanceId,
+    );
+  } catch (error) {
+    if (isResult(error, Result.noSuchObject)) return undefined;
+    throw error;
+  }
 }
 
 /** An account of ours, and the instance that it belongs to. */

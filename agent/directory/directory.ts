@@ -35,6 +35,7 @@ import { lookUpSrv } from './srv-lookup.ts';
 import { provenAccount, type Challenge, type ProvenAccount } from './proven-account.ts';
 import { stageAccount } from './staging.ts';
 import type { Stamp } from './stamp.ts';
+import { KnownZones } from './zones.ts';
 
 /**
  * All operations may be repeated after any failure, and reject with an AdjoinError (`directory-*`, `credential-*`,
@@ -198,6 +199,7 @@ export function openDirectory(options: DirectoryOptions): Directory {
     const possible = known.filter((name) => instanceIdOf(name) === instanceId);
     return [...new Set([...candidateNames(instanceId, namePrefixes), ...possible])];
   };
+  const knownZones = new KnownZones(options.clock);
   const cleansDns = options.dnsCleanup !== 'none';
   const stampOf = (instanceId: string): Stamp => ({ deployment, accountId, region, instanceId });
 
@@ -240,9 +242,10 @@ export function openDirectory(options: DirectoryOptions): Directory {
             unseen.set(write.computerName, here);
           };
           try {
+            const zones = (): Promise<readonly string[]> => knownZones.of(session, signal);
             return await stageAccount(
               session,
-              { stamp, names, avoid, objectGuid, objectSids, oneTimePassword, beforeWrite: note },
+              { stamp, names, avoid, objectGuid, objectSids, oneTimePassword, zones, beforeWrite: note },
               signal,
             );
           } catch (error) {

@@ -9,18 +9,7 @@ import { ownerOfRow, ownerOnly, SECURITY_DESCRIPTOR } from './owner.ts';
 import type { Session } from './sessions.ts';
 import { tombstone } from './tombstone.ts';
 import { guidToString } from './values.ts';
-
-/**
- * Where AD keeps zones: in the partition of the domain's or of the forest's DNS servers, or, from the times of Windows
- * 2000, in the domain itself. A controller answers only for partitions that it holds. No zone at all is no error: DNS
- * is then run by others.
- */
-export function zones(session: Session): string[] {
-  const { partitions, baseDn } = session.connection;
-  const zone = new DN({ DC: session.domain }).toString();
-  const application = partitions.filter((partition) => /^DC=(Domain|Forest)DnsZones,/i.test(partition));
-  return [...application, `CN=System,${baseDn}`].map((container) => `${zone},CN=MicrosoftDNS,${container}`);
-}
+import { zones } from './zones.ts';
 
 /** A host's label (RFC 1123, section 2.1). */
 const HOST = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -202,6 +191,7 @@ const FIRST_ACCOUNT = 1_000;
 
 /**
  * Those of the names that an account of the domain which is none of these has registered in DNS: it lies in wait for them.
+ * @param where the zones that are looked into
  * @throws LdapResult, ControllerFailure
  */
 export async function namesTaken(
@@ -209,16 +199,16 @@ export async function namesTaken(
   computerNames: readonly string[],
   objectSids: readonly string[],
   signal: AbortSignal,
+  where: readonly string[] = zones(session),
 ): Promise<string[]> {
   const labels = labelsOf(computerNames);
   if (labels.length === 0) return [];
   const taken = new Set<string>();
-  for (const zone of zones(session)) {
-    for (const node of await nodesIn(session, zone, labels, signal)) {
-      const number = Number(/^S-1-5-21-.*-(\d+)$/.exec(node.owner ?? '')?.[1] ?? 0);
-      const isOurs = isTheirs(node, [...objectSids, session.serviceAccount]);
-      if (number >= FIRST_ACCOUNT && !isOurs) taken.add(node.label);
-    }
+  const nodes = await Promise.all(where.map((zone) => nodesIn(session, zone, labels, signal)));
+  for (const node of nodes.flat()) {
+    const number = Number(/^S-1-5-21-.*-(\d+)$/.exec(node.owner ?? '')?.[1] ?? 0);
+    const isOurs = isTheirs(node, [...objectSids, session.serviceAccount]);
+    if (number >= FIRST_ACCOUNT && !isOurs) taken.add(node.label);
   }
   return computerNames.filter((name) => taken.has(hostLabel(name)));
 }

@@ -1,6 +1,6 @@
 /** Whether the service account may turn DNS records of instances into tombstones: the directory itself says so. */
 import { DN } from 'ldapts';
-import { zones } from './dns-records.ts';
+import { zones } from './zones.ts';
 import { isResult, Result } from './failures.ts';
 import { hostLabel } from './names.ts';
 import type { Session } from './sessions.ts';

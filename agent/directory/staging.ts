@@ -6,6 +6,7 @@ import {
   deleteAccount,
   commonName,
   findByGuid,
+  findMade,
   findOurs,
   unitIsGone,
   WORKSTATION_TRUST_ACCOUNT,
@@ -64,6 +65,8 @@ interface Staging extends Traces {
   /** Security identifiers of the instance's earlier accounts. */
   readonly objectSids: readonly string[];
   readonly oneTimePassword: string;
+  /** Where names are looked for. Who registers one in a zone that this does not know is seen when the join is verified. */
+  readonly zones: () => Promise<readonly string[]>;
   /** Called, and waited for, right before each write. */
   readonly beforeWrite: (write: StagingWrite) => Promise<void>;
 }
@@ -106,7 +109,7 @@ export async function stageAccount(
   staging: Staging,
   signal: AbortSignal,
 ): Promise<StagedAccount> {
-  const { stamp, names, avoid, objectSids, oneTimePassword, beforeWrite } = staging;
+  const { stamp, names, avoid, objectSids, oneTimePassword, zones, beforeWrite } = staging;
   const domainController = session.connection.controller;
   const found = await findOurs(session, staging, signal);
   const ours = firstStaged(found, stamp);
@@ -120,7 +123,7 @@ export async function stageAccount(
   }
   for (const name of names) {
     if (avoid.includes(name)) continue;
-    const taken = await namesTaken(session, [name], objectSids, signal);
+    const taken = await namesTaken(session, [name], objectSids, signal, await zones());
     if (taken.length > 0) continue;
     const dn = `${new DN({ CN: name }).toString()},${session.organizationalUnit}`;
     const before = (): Promise<void> => beforeWrite({ computerName: name, domainController });
@@ -135,9 +138,8 @@ export async function stageAccount(
       if (made) return resetAccount(session, made, staging, signal);
       continue;
     }
-    const created = await findOurs(session, staging, signal);
-    const made = created.find((account) => account.computerName === name);
-    if (made) return staged(made);
+    const made = await findMade(session, dn, stamp, signal);
+    if (made?.computerName === name) return staged(made);
     throw new AdjoinError(
       'directory-denied',
       `${dn} was created, but the service account can't read its owner or its stamp.`,

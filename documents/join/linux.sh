@@ -42,7 +42,8 @@ open_state
 # The key is for this attempt only, however it ends. The journal has the output of the tools, never a secret.
 work=$state/join
 journal=$state/join.log
-trap 'rm -f "$key" "$key.new" "$journal" "$work.sudoers" "$sssd_conf.adjoin"' EXIT
+log_in_journal=$state/join-log-in.log
+trap 'rm -f "$key" "$key.new" "$journal" "$log_in_journal" "$work.sudoers" "$sssd_conf.adjoin"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$journal"
 
@@ -102,7 +103,7 @@ account_works() {
 # Ignores case: realm, which earlier releases joined with, wrote the name as the domain controller spelled it. The section
 # is written last of what is set up.
 configured() {
-  grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" &&
+  grep -qsiF "[domain/$domain]" "$sssd_conf" && grep -qs '^dyndns_update = ' "$sssd_conf" && [ ! -s "$log_in_unfinished" ] &&
     read_line /proc/sys/kernel/hostname && [ "$first_line" = "$host" ] && access_configured
 }
 
@@ -114,8 +115,11 @@ set_host_name() {
     timeout --foreground -k 1 5 hostnamectl --no-ask-password set-hostname "$host" 9>&- || :
   fi
   # Distributions use 127.0.1.1 for a host's own name: the name then resolves before DNS knows it.
-  hosts=$(grep -v '^127\.0\.1\.1[[:space:]]' /etc/hosts) || :
-  put 0644 /etc/hosts "$hosts${hosts:+$new_line}127.0.1.1 $fqdn $host$new_line"
+  hosts=''
+  while IFS= read -r text_line || [ -n "$text_line" ]; do
+    case $text_line in 127.0.1.1[[:space:]]*) ;; *) hosts=$hosts$text_line$new_line ;; esac
+  done </etc/hosts || :
+  put 0644 /etc/hosts "${hosts}127.0.1.1 $fqdn $host$new_line"
 }
 
 # In a file of our own that the image's krb5.conf includes: everything else in it stays. Names are not looked up backwards,
@@ -183,10 +187,31 @@ dns_resolver_timeout = 20
 "
 }
 
-# All that a member needs beside its keys; sssd's configuration last, because `configured` looks for it.
+# All that a member needs beside its keys and log-ins; sssd's configuration last, because `configured` looks for it.
 set_up() {
-  { set_host_name && set_up_kerberos && set_up_log_in && set_up_sudo && set_up_sssd; } >>"$journal" 2>&1
+  { set_host_name && set_up_kerberos && set_up_sudo && set_up_sssd; } >>"$journal" 2>&1
 }
+
+# Log-ins, beside other work: their tools only want a processor, and adcli waits for the network for most of its time.
+begin_log_in() {
+  { [ -d "${log_in_unfinished%/*}" ] || mkdir -p "${log_in_unfinished%/*}"; } && echo unfinished >"$log_in_unfinished" || return 1
+  # A function whose result is not tested would end at its first failure.
+  { set_up_log_in || exit 1; } >"$log_in_journal" 2>&1 &
+  log_in=$!
+}
+
+finish_log_in() {
+  wait "$log_in" && : >"$log_in_unfinished"
+}
+
+# Nothing goes on after the script's end.
+set_up_failed() {
+  wait "$log_in" || :
+  fail setup-failed "$(complaint)"
+}
+
+# What the log-in tools complain of.
+log_in_complaint() { tail -n 1 "$log_in_journal"; }
 
 # The one-time password goes through a pipe, from the shell itself: no argument, environment or file has it.
 # The keytab is named, because the image's krb5.conf may name another one. The time is long: an adcli that is killed after it has
@@ -285,16 +310,17 @@ registers_name() {
     END { exit off }' "$@"
 }
 
+# Has sssd register the node's name now: it does so 10 seconds after its start, or when it was told to be offline and online again.
+told_offline=false
+hurry_registration() {
+  told_offline=true
+  if find_sssd; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
+}
+
 # Sets servers: those of the zone that are asked for the node's name. They are the one that the zone says updates go to, which
 # does not change meanwhile, the controller that sssd has found, and the one of the join.
 primary=''
 find_servers() {
-  if [ -z "$primary" ]; then
-    primary=$(dig +short +time=2 +tries=1 "$domain" SOA 2>/dev/null 9>&-) || :
-    primary=${primary%% *}
-    # A message is none.
-    case $primary in *.) ;; *) primary='' ;; esac
-  fi
   servers=$primary
   kdcs=/var/lib/sss/pubconf/kdcinfo.$realm
   if [ -e "$kdcs" ]; then
@@ -308,51 +334,67 @@ find_servers() {
 }
 
 # Whether a server of the zone gives an address of this node for its name. The system's own resolver would remember that there
-# is no such name.
+# is no such name. The first question asks as well which server takes updates; that one is asked from the next question on.
 is_named() {
   find_servers
   set --
+  if [ -z "$primary" ]; then set -- "$domain" SOA; fi
   for server in $servers; do set -- "$@" "$fqdn" A "@$server" "$fqdn" AAAA "@$server"; done
   asked=0
   answers=$(dig +short +time=2 +tries=1 "$@" 2>/dev/null 9>&-) || asked=$?
   # That no server answers is 9. With any other code it has not asked: one of them has a name without an address.
   if [ "$asked" != 0 ] && [ "$asked" != 9 ]; then
     answers=''
-    for server in $servers; do
-      answers="$answers $(dig +short +time=2 +tries=1 "$fqdn" A "@$server" "$fqdn" AAAA "@$server" 2>/dev/null 9>&-)" || :
+    for server in '' $servers; do
+      if [ -z "$server" ]; then set -- "$domain" SOA; else set -- "$fqdn" A "@$server" "$fqdn" AAAA "@$server"; fi
+      answers="$answers$(dig +short +time=2 +tries=1 "$@" 2>/dev/null 9>&-)$new_line" || :
     done
   fi
   own=''
-  for address in $answers; do
-    # A word of a message is none.
-    case $address in *[!0-9a-f.:]*) continue ;; esac
-    if [ -z "$own" ]; then own=" $(hostname -I) "; fi
-    case $own in *" $address "*) return 0 ;; esac
-  done
+  while read -r address rest; do
+    # A message is none. The zone's own record has seven words, of which the first is a name.
+    case "$address $rest" in
+    ' ') ;;
+    *.\ *.\ [0-9]*) primary=$address ;;
+    *[!0-9a-f.:]*\ | *\ ?*) ;;
+    ?*)
+      if [ -z "$own" ]; then own=" $(hostname -I) "; fi
+      case $own in *" $address "*) return 0 ;; esac
+      ;;
+    esac
+  done <<END
+$answers
+END
   return 1
 }
 
-# Waits until the name leads to the node. sssd registers it, 10 seconds after its start, or at once when it was told to be
-# offline and online again. Nothing else may: registered on two controllers before they have replicated, it would leave a
-# conflict object in the zone. sssd tries again only a day later, so it is started again.
+# Waits until the name leads to the node. sssd registers it. Nothing else may: registered on two controllers before they have
+# replicated, it would leave a conflict object in the zone. sssd tries again only a day later, so it is started again.
 await_name() {
-  if is_named; then return 0; fi
-  told_offline=true
-  if find_sssd; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
+  if [ "$told_offline" = false ]; then
+    if is_named; then return 0; fi
+    hurry_registration
+  fi
   read_clock
   latest=$((now + 120))
   if [ "$latest" -gt "$deadline" ]; then latest=$deadline; fi
-  pause=30
+  again=30
+  # sssd goes online again a second after it was told to.
+  pause=1
+  looks=0
   while :; do
-    sleep 1
+    sleep "$pause"
     if is_named; then return 0; fi
     read_clock
     if [ "$now" -ge "$latest" ]; then return 1; fi
-    if [ "$((now - started))" -ge "$pause" ]; then
+    if [ "$((now - started))" -ge "$again" ]; then
       stop_sssd
       start_sssd || return 1
-      pause=$((pause * 2))
+      again=$((again * 2))
     fi
+    # Each look is a process that costs as much as all others of a second.
+    looks=$((looks + 1))
+    if [ "$looks" -le 6 ]; then pause=0.3; else pause=1; fi
   done
 }
 
@@ -411,7 +453,9 @@ if [ "$works" = true ]; then
     if find_sssd; then result=already; fi
   else
     stop_sssd
-    set_up || fail setup-failed "$(complaint)"
+    begin_log_in >>"$journal" 2>&1 || fail setup-failed "$(complaint)"
+    set_up || set_up_failed
+    finish_log_in || fail setup-failed "$(log_in_complaint)"
   fi
 else
   if [ ! -s "$key" ]; then fail no-key 'The private key of the probe is gone: probe again.'; fi
@@ -422,11 +466,14 @@ else
   '' | *[!A-Za-z0-9]*) fail unseal-failed 'The one-time password was not sealed to the key of the last probe.' ;;
   esac
   rm -f "$key"
-  # First what can fail without harm: after adcli the one-time password is dead.
+  # First what can fail without harm: after adcli the one-time password is dead. Log-ins that fail are completed in a member.
   forget_membership "$domain" >>"$journal" 2>&1 || fail setup-failed "$(complaint)"
-  set_up || fail setup-failed "$(complaint)"
+  begin_log_in >>"$journal" 2>&1 || fail setup-failed "$(complaint)"
+  set_up || set_up_failed
   code=0
   join_domain "$one_time_password" || code=$?
+  log_in_code=0
+  finish_log_in || log_in_code=$?
   if [ "$code" = 124 ] || [ "$code" = 137 ]; then fail adcli-failed "adcli did not end within 120 seconds: $(complaint)"; fi
   if [ "$code" != 0 ]; then
     # Controllers of Windows Server 2025 change the password, and answer in a way that adcli before 0.9.3 takes for a failure. The
@@ -434,6 +481,7 @@ else
     if grep -q 'Message stream modified' "$journal"; then fail adcli-too-old "$(complaint)"; fi
     fail adcli-failed "$(complaint)"
   fi
+  if [ "$log_in_code" != 0 ]; then fail setup-failed "$(log_in_complaint)"; fi
   unset one_time_password
 fi
 
@@ -451,9 +499,10 @@ await_users || fail not-usable "$(sssd_trouble)"
 group=''
 if [ -n "$GIVEN_LOG_IN_GROUPS$GIVEN_SUDO_GROUPS" ]; then group=$(unknown_group); fi
 if [ -n "$group" ]; then fail group-unknown "The domain shows no group $group, so nobody could log in by it."; fi
-told_offline=false
-if registers_name && ! await_name; then
-  fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
+if registers_name; then
+  # A new member has no name in DNS yet.
+  if [ "$works" = false ]; then hurry_registration; fi
+  await_name || fail name-unregistered "No server of the zone has an address of this node for $fqdn: $(sssd_log)"
 fi
 # To register, it was told to be offline.
 if [ "$told_offline" = true ]; then await_users || fail not-usable "$(sssd_trouble)"; fi

@@ -78,6 +78,12 @@ read_line() {
   { read -r first_line <"$1" || [ -n "$first_line" ]; } 2>/dev/null
 }
 
+# Sets text to what a file of a few lines says, with an end to each line; fails where there is none.
+read_text() {
+  text=''
+  while IFS= read -r text_line || [ -n "$text_line" ]; do text=$text$text_line$new_line; done <"$1"
+} 2>/dev/null
+
 # Removes what is there of the paths given.
 remove() {
   for path in "$@"; do

@@ -5,12 +5,17 @@
 # What a join has changed here, one thing a line, so that a leave takes back no more than that. Each is noted before it is done.
 # A member keeps it for its whole life, so it is on the disk.
 log_in_notes=/var/lib/adjoin/log-in
+# Not empty while a join is at it.
+log_in_unfinished=/var/lib/adjoin/log-in.unfinished
 authselect_backups=/var/lib/authselect/backups
 authconfig_backup=/var/lib/authconfig/backup-adjoin
 nsswitch=/etc/nsswitch.conf
 # A name with a dot would not be read.
 sudoers=/etc/sudoers.d/adjoin
 pam=/etc/pam.d
+# What pam-auth-update has made, and what those two of its files were that a join changes.
+pam_profiles=/var/lib/pam
+pam_kept=/var/lib/adjoin/pam
 
 noted() {
   if [ ! -e "$log_in_notes" ]; then return 1; fi
@@ -89,8 +94,33 @@ set_up_pam_config() {
 # Debian's packages put sssd into NSS and PAM by themselves, but make no home directories.
 set_up_pam_auth_update() {
   if grep -qs '^[^#]*pam_mkhomedir\.so' "$pam/common-session"; then return 0; fi
-  note 'pam-auth-update mkhomedir' &&
-    DEBIAN_FRONTEND=noninteractive log_in_tool_runs pam-auth-update --enable mkhomedir
+  note 'pam-auth-update mkhomedir' || return 1
+  remove "$pam_kept"
+  # What can't be kept is left to the tool, which takes half a second of a processor for it.
+  if mkdir -p "$pam_kept"; then cp "$pam/common-session" "$pam_profiles/session" "$pam_kept" || :; fi
+  DEBIAN_FRONTEND=noninteractive log_in_tool_runs pam-auth-update --enable mkhomedir
+}
+
+# Puts back what pam-auth-update has found, unless anything else than what it was told to add has changed since.
+restore_pam() {
+  for file in "$pam/common-session" "$pam_profiles/session"; do
+    read_text "$pam_kept/${file##*/}" || return 1
+    kept=$text
+    read_text "$file" || return 1
+    rest=$text text=''
+    while [ -n "$rest" ]; do
+      case ${rest%%"$new_line"*} in
+      '#'* | *'#'*mkhomedir*) text=$text${rest%%"$new_line"*}$new_line ;;
+      *mkhomedir*) ;;
+      *) text=$text${rest%%"$new_line"*}$new_line ;;
+      esac
+      rest=${rest#*"$new_line"}
+    done
+    [ "$text" = "$kept" ] || return 1
+  done
+  for file in "$pam/common-session" "$pam_profiles/session"; do
+    read_text "$pam_kept/${file##*/}" && put 0644 "$file" "$text" || return 1
+  done
 }
 
 # Whether one of the databases that users come from does not ask sssd.
@@ -127,7 +157,10 @@ start_oddjobd() {
 # Takes back what the notes say. May be killed and run again: the notes go last.
 restore_log_in() {
   remove "$sudoers"
-  if [ ! -e "$log_in_notes" ]; then return 0; fi
+  if [ ! -e "$log_in_notes" ]; then
+    remove "$log_in_unfinished"
+    return
+  fi
   if noted oddjobd && has_systemd; then
     log_in_tool_runs systemctl --no-ask-password disable --now oddjobd || return 1
   fi
@@ -143,7 +176,7 @@ restore_log_in() {
   for option in --sss --mkhomedir; do
     if noted "pam-config $option"; then log_in_tool_runs pam-config --delete "$option" || return 1; fi
   done
-  if noted 'pam-auth-update mkhomedir'; then
+  if noted 'pam-auth-update mkhomedir' && ! restore_pam; then
     DEBIAN_FRONTEND=noninteractive log_in_tool_runs pam-auth-update --disable mkhomedir || return 1
   fi
   if noted 'nsswitch file'; then
@@ -156,5 +189,5 @@ restore_log_in() {
     done
   fi
   if grep -qs '^nsswitch ' "$log_in_notes"; then refresh_nscd; fi
-  rm -f "$log_in_notes"
+  rm -rf "$pam_kept" "$log_in_unfinished" "$log_in_notes"
 }

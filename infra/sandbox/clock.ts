@@ -14,3 +14,12 @@ export const systemClock: Clock = {
     await wait(ms, undefined, signal ? { signal } : {});
   },
 };
+
+/** A clock on which `factor` times as much time passes, from now on. */
+export function hastened(clock: Clock, factor: number): Clock {
+  const begin = clock.now();
+  return {
+    now: () => begin + (clock.now() - begin) * factor,
+    sleep: (ms, signal) => clock.sleep(ms / factor, signal),
+  };
+}

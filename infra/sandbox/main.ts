@@ -13,11 +13,19 @@ import { createView, type Screen, terminal } from './story/view.ts';
 import { type Arguments, parseArguments } from './command-line/arguments.ts';
 import { agentCommand, commandsToTry, personAgeGuardSeconds } from './inside/commands.ts';
 import { createProgress } from './inside/progress.ts';
-import { region, accountId, startSandbox, type Sandbox } from './inside/sandbox.ts';
+import {
+  region,
+  accountId,
+  endCgroups,
+  NoCgroupError,
+  startSandbox,
+  type Sandbox,
+} from './inside/sandbox.ts';
 import { subjectOf } from './inside/subject.ts';
 import { settings, storyOf } from './inside/stories.ts';
 import { systemsOf } from './inside/systems.ts';
 import { type State, stateFile, writePrivate } from './inside/state.ts';
+import { keepLog } from './inside/worker-service.ts';
 
 const directory = '.sandbox';
 
@@ -61,6 +69,10 @@ async function main(): Promise<number> {
   } finally {
     // Machines, mounts and daemons go with the namespace. The agent is told, so that its log has an end; the log stays.
     await Promise.all((running?.agents() ?? []).map((agent) => agent.stop(interruptedStopMs)));
+    const [booted] = running?.fleet.workers() ?? [];
+    // What was interrupted has not kept it yet; a worker that is being replaced has none.
+    if (running && booted) await keepLog(booted, running.agentLogFile).catch(() => undefined);
+    await endCgroups(ground.runtime);
     for (const file of runFiles) await rm(join(directory, file), { force: true });
   }
 }
@@ -220,6 +232,12 @@ main().then(
     if (error instanceof UsageError) {
       error.print();
       process.exit(error.exitCode);
+    }
+    if (error instanceof NoCgroupError) {
+      process.stderr.write(
+        `${error.message}\n\`npm start -- --process\` runs the worker as a process, which needs none.\n`,
+      );
+      process.exit(1);
     }
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`${message}\n`);

@@ -3,7 +3,7 @@
  * connection, lets the node join with the one-time password and start sssd, and deletes account and DNS record at the end. It has no
  * queue, no ledger and no second try, checks nothing that it finds, and leaves the node as it is.
  *
- * It ends where adjoin does: the node is a member, resolves a user of the domain, and DNS has its name.
+ * It ends where adjoin does: the node is a member, resolves a user of the domain and gives it a home directory, and DNS has its name.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -38,9 +38,16 @@ export const REGISTRATION_MS = 300;
 /** A node takes seconds; only one that hangs takes so long. */
 const LIMIT_MS = 180_000;
 
+/**
+ * Users of the domain get home directories; without them a user has logged in and is nowhere. On Debian `realm join` leaves this to
+ * whoever calls it, on Red Hat's systems it calls authselect for it. It needs no network, and runs while adcli waits for that.
+ */
+const LOG_IN = `
+DEBIAN_FRONTEND=noninteractive pam-auth-update --enable mkhomedir >/dev/null &`;
+
 /** Arguments: domain, controller, computer's name. The one-time password comes on standard input. */
-const JOIN = `
-set -e
+const join = (logIn: string): string => `
+set -e${logIn}
 host=$(printf %s "$3" | tr A-Z a-z); fqdn=$host.$1; realm=$(printf %s "$1" | tr a-z A-Z)
 hostname "$host"
 printf '127.0.1.1 %s %s\\n' "$fqdn" "$host" >>/etc/hosts
@@ -65,6 +72,7 @@ END
 chmod 600 /etc/sssd/sssd.conf
 adcli join --domain="$1" --domain-controller="$2" --computer-name="$3" --host-fqdn="$fqdn" \\
   --host-keytab=/etc/krb5.keytab --login-type=computer --stdin-password >/dev/null
+wait
 exec setsid sssd -D --logger=files </dev/null >/dev/null 2>&1`;
 
 /**
@@ -121,11 +129,21 @@ async function runOn(machine: Machine, script: string, given: readonly string[],
   if (code !== 0) throw new Error(`${machine.name}: the bare script ended with ${code}: ${stderr.trim()}`);
 }
 
-/** Out and in, once. @param atOnce how many nodes join at a time */
-export async function runFloor(ground: Ground, instances: number, atOnce: number): Promise<FloorRun> {
+/**
+ * Out and in, once.
+ * @param atOnce how many nodes join at a time
+ * @param hasLogIn whether users of the domain get home directories
+ */
+export async function runFloor(
+  ground: Ground,
+  instances: number,
+  atOnce: number,
+  hasLogIn = true,
+): Promise<FloorRun> {
   const { domain, fleet } = ground;
   const directory = await openDirectory(ground);
   const joining = gate(atOnce);
+  const script = join(hasLogIn ? LOG_IN : '');
   const run = randomBytes(5).toString('hex').toUpperCase();
   const nodes = Array.from({ length: instances }, (_, index) => ({
     instanceId: `i-${randomInt(2 ** 40)
@@ -156,7 +174,7 @@ export async function runFloor(ground: Ground, instances: number, atOnce: number
         note('wait');
         await directory.stage(name, password);
         note('stage');
-        await runOn(machine, JOIN, given, password);
+        await runOn(machine, script, given, password);
         joinedMs = Math.max(joinedMs, Date.now() - from);
       });
       await runOn(machine, USABLE, given);

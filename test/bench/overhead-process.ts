@@ -1,10 +1,11 @@
 /** Out and in, by adjoin and by the bare script, on one real domain. Runs inside the sandbox's namespace. Prints what it cost. */
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { currentGround } from '../../infra/sandbox/host/ground.ts';
 import { startSandbox, type Sandbox } from '../../infra/sandbox/inside/sandbox.ts';
+import type { Machine } from '../../infra/sandbox/machine/machine.ts';
 import type { Life } from '../../infra/sandbox/story/lives.ts';
 import type { Membership } from '../../infra/sandbox/story/memberships.ts';
 import { barOf, type Bar } from '../../infra/sandbox/story/picture.ts';
@@ -23,16 +24,55 @@ if (!ground) throw new Error('This program runs inside the sandbox. Use `npm run
 const sizes = process.argv.slice(2).map(Number);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** @returns the fields of /proc/PID/stat behind the name, which may contain spaces: they begin with the third (proc(5)) */
+function statOf(process: string): number[] {
+  const stat = readFileSync(`/proc/${process}/stat`, 'utf8');
+  return stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+}
+
+/** Seconds, of such fields: the 14th and 15th are a process's own time, the 16th and 17th that of its children that it has waited for. */
+const secondsIn = (fields: readonly number[], from: 14 | 16, to: 15 | 17): number =>
+  fields.slice(from - 3, to - 2).reduce((sum, each) => sum + each, 0) / TICKS;
+
+/**
+ * Of machines that ended, the time of what ran in them until then. The kernel counts it nowhere: an init that dies takes its processes
+ * along without waiting for them.
+ */
+let secondsOfCutOff = 0;
+
+/** Its init is not among them: `unshare` waits for that. */
+function secondsRunningIn({ pid }: Machine): number {
+  if (pid === undefined) return 0;
+  const own = readlinkSync(`/proc/${pid}/ns/pid`);
+  let seconds = 0;
+  for (const process of readdirSync('/proc')) {
+    if (!/^\d+$/.test(process) || Number(process) === pid) continue;
+    try {
+      if (readlinkSync(`/proc/${process}/ns/pid`) === own) seconds += secondsIn(statOf(process), 14, 17);
+    } catch {
+      // It ended meanwhile, and its parent has waited for it.
+    }
+  }
+  return seconds;
+}
+
+/** What the machine's last processes have taken is counted right before they end. */
+async function countToTheEnd(machine: Machine): Promise<void> {
+  const destroy = machine.destroy.bind(machine);
+  machine.destroy = async () => {
+    secondsOfCutOff += secondsRunningIn(machine);
+    await destroy();
+  };
+}
+
 /**
  * Seconds of processor time of all that this process started and that has ended: of each machine that is gone, whatever ran in it
  * since its boot, for its init takes over what others leave. The agent and the domain controller still run.
  */
-function secondsOfEnded(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  // The fields behind the name, which may contain spaces, begin with the third (proc(5)); these are the 16th and 17th.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[13]) + Number(fields[14])) / TICKS;
-}
+const secondsOfEnded = (): number => secondsIn(statOf('self'), 16, 17) + secondsOfCutOff;
 
 /** @returns what it returns, with the processor time of the machines that it used, which are gone by then */
 async function counted<T extends object>(
@@ -114,6 +154,7 @@ const sandbox = await startSandbox({
   directory: join(process.cwd(), '.sandbox'),
   port: 0,
   maximumInstances: Math.max(...sizes),
+  prepareMachine: countToTheEnd,
   progress: (step) => say(`… ${step}`),
 });
 sandbox.startAgent();
@@ -129,9 +170,10 @@ for (const instances of sizes) {
     floors.push(floor);
     say(`… ${instances}: bare script, ${atOnce} at once: ${(floor.outMs + floor.inMs) / 1000} s`);
   }
+  const withoutLogIn = await counted(() => runFloor(sandbox, instances, Math.min(4, instances), false));
   const adjoin = await counted(() => runAdjoin(sandbox, instances));
   say(`… ${instances}: adjoin: ${(adjoin.outMs + adjoin.inMs) / 1000} s`);
-  costs.push({ instances, idleCpuSeconds: idle.cpuSeconds, adjoin, floors });
+  costs.push({ instances, idleCpuSeconds: idle.cpuSeconds, adjoin, floors, withoutLogIn });
 }
 await sandbox.stop();
 process.stdout.write(JSON.stringify(costs));

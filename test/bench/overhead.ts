@@ -28,6 +28,8 @@ export interface OverheadCost {
   readonly adjoin: Run & Counted;
   /** The bare script with several numbers of nodes at once. */
   readonly floors: readonly (FloorRun & Counted)[];
+  /** The same that sets up no log-in: users are resolved, and have no home directories. */
+  readonly withoutLogIn: FloorRun & Counted;
 }
 
 const allMs = ({ outMs, inMs }: Run): number => outMs + inMs;
@@ -45,7 +47,7 @@ export async function measureOverhead(sizes: readonly number[]): Promise<Overhea
 
 export function overheadFigures(costs: readonly OverheadCost[]): Figure[] {
   return costs.flatMap((cost) => {
-    const { instances, adjoin, idleCpuSeconds } = cost;
+    const { instances, adjoin, idleCpuSeconds, withoutLogIn } = cost;
     const floor = floorOf(cost);
     const section = `Overhead on a real domain: ${instances} ${instances === 1 ? 'instance' : 'instances'} out and in`;
     // The fewest seconds that any choice of the script took: how many join at once hardly changes them.
@@ -75,9 +77,14 @@ export function overheadFigures(costs: readonly OverheadCost[]): Figure[] {
       ratio('time, as a ratio', allMs(adjoin) / allMs(floor), GOAL),
       ratio('  out', adjoin.outMs / floor.outMs),
       ratio('  in', adjoin.inMs / floor.inMs),
+      ratio('  against a script without home directories', allMs(adjoin) / allMs(withoutLogIn)),
       seconds('bare script: processor time of a node', (least / instances) * 1000),
       seconds('adjoin: processor time of a node', (spent / instances) * 1000),
       ratio('processor time of the nodes, as a ratio', spent / least, GOAL),
+      ratio(
+        '  against a script without home directories',
+        spent / (withoutLogIn.cpuSeconds - idleCpuSeconds),
+      ),
     ];
   });
 }

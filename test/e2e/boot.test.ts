@@ -8,12 +8,16 @@ import {
   AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
   DescribeScalingActivitiesCommand,
+  SetDesiredCapacityCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
 import {
   CloudFormationClient,
+  CreateChangeSetCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  ExecuteChangeSetCommand,
+  type Parameter,
 } from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchLogsClient,
@@ -29,10 +33,14 @@ import { shellBlocks } from '../support/chapters.ts';
 import { describeReal } from '../support/sandbox.ts';
 import { computerNames, eventually, inService } from './sandbox.ts';
 
-/** A set-up of half a minute, of which twenty seconds are its own wait; more where others want the processor. */
+/** A set-up of a quarter of a minute; more where others want the processor. */
 const limitMs = 240_000;
 const group = 'adjoin-worker';
 const queueNameMs = 60_000;
+/** CloudWatch's five minutes in two and a half seconds: an alarm that takes three of them is to be seen, and its end. */
+const metricsHaste = 120;
+/** In place of five minutes: what a new worker takes until it works, on two cores that others want as well. */
+const rollingPauseMs = 35_000;
 
 /** In place of ten minutes of trying: for endpoints that are not ready yet. */
 const quickly =
@@ -56,6 +64,8 @@ describeReal('a worker that boots', (ground) => {
       port: 0,
       maximumInstances: 2,
       nodes: 'systemd',
+      metricsHaste,
+      rollingPauseMs,
       workers: 1,
       bootWorkers: {
         layer: ground.desk,
@@ -113,6 +123,14 @@ describeReal('a worker that boots', (ground) => {
     return events.map(({ message = '' }) => message);
   }
 
+  /** What the topic was told of an alarm that went on. */
+  function notices(name: string): { readonly AlarmName: string; readonly NewStateValue: string }[] {
+    const topic = empty.cloud.topics.all().find(({ arn }) => arn.endsWith(':adjoin-alarm'));
+    return (topic?.messages ?? [])
+      .map((body): ReturnType<typeof notices>[number] => JSON.parse(body))
+      .filter((each) => each.AlarmName === `adjoin-${name}` && each.NewStateValue === 'ALARM');
+  }
+
   test(
     'a worker that can not find an endpoint says which one, and the creation of the stack fails with that',
     async () => {
@@ -142,8 +160,8 @@ describeReal('a worker that boots', (ground) => {
     async () => {
       const asked = Date.now();
       sandbox = await empty.deploy();
-      // The set-up looks at the agent for twenty seconds before it reports.
-      expect(Date.now() - asked).toBeGreaterThan(20_000);
+      // The set-up looks at the agent for some seconds before it reports.
+      expect(Date.now() - asked).toBeGreaterThan(5_000);
       const { there } = await workers();
       expect(there).toHaveLength(1);
       const worker = await machineOf(there[0]);
@@ -228,8 +246,55 @@ describeReal('a worker that boots', (ground) => {
   );
 
   test(
-    'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and is short of one meanwhile; one whose agent was deleted runs the version that its bucket keeps',
+    'an update of the stack replaces one worker after the other, and one of them works all the time',
     async () => {
+      const before = await workers();
+      await autoScaling.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: group, DesiredCapacity: 2 }),
+      );
+      await eventually('two workers work', limitMs, async () =>
+        (await working()).length === 2 ? true : undefined,
+      );
+      const old = await working();
+      await cloudFormation.send(
+        new CreateChangeSetCommand({
+          StackName: 'adjoin',
+          ChangeSetName: 'turn',
+          UsePreviousTemplate: true,
+          Capabilities: ['CAPABILITY_NAMED_IAM'],
+          Parameters: await parametersWith('UpdateTurn', 'second'),
+        }),
+      );
+      await cloudFormation.send(new ExecuteChangeSetCommand({ StackName: 'adjoin', ChangeSetName: 'turn' }));
+      let least = 2;
+      await eventually('the update is complete', limitMs, async () => {
+        least = Math.min(least, (await working()).length);
+        const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: 'adjoin' }));
+        const status = Stacks[0]?.StackStatus ?? '';
+        if (status.includes('ROLLBACK')) throw new Error(`The stack is ${status}.`);
+        return status === 'UPDATE_COMPLETE' ? true : undefined;
+      });
+      expect(least).toBe(1);
+      const now = await workers();
+      expect(now.there).toHaveLength(2);
+      expect(now.there.filter((each) => old.includes(each))).toEqual([]);
+      // Each of them reports to the handle whose turn it is.
+      expect(now.userData).not.toBe(before.userData);
+      await autoScaling.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: group, DesiredCapacity: 1 }),
+      );
+    },
+    2 * limitMs,
+  );
+
+  test(
+    'a worker whose agent has another hash runs nothing and powers itself off; its group replaces it, and the alarm tells; one whose agent was deleted runs the version that its bucket keeps',
+    async () => {
+      // A worker was missing while the stack was made: that is over.
+      await eventually('no worker is missing', limitMs, async () =>
+        empty.cloud.alarms.find('adjoin-few-workers')?.state === 'OK' ? true : undefined,
+      );
+      const before = notices('few-workers').length;
       const { buckets } = empty.cloud;
       const [agent] = buckets.objects(agentBucket);
       if (agent === undefined) throw new Error('There is no agent.');
@@ -253,10 +318,17 @@ describeReal('a worker that boots', (ground) => {
         );
         return Activities.some(({ Cause }) => Cause?.includes('an EC2 health check')) ? true : undefined;
       });
-      // What the alarm few-workers measures.
-      await eventually('one is missing', limitMs, async () => {
-        const now = await workers();
-        return now.there.length < now.wanted ? true : undefined;
+      // Replacement after replacement fails: three of twelve periods lack one.
+      const alarm = await eventually(
+        'the topic is told',
+        limitMs,
+        async () => notices('few-workers')[before],
+      );
+      expect(alarm).toMatchObject({
+        NewStateValue: 'ALARM',
+        OldStateValue: 'OK',
+        NewStateReason: expect.stringContaining('Threshold Crossed: 3 out of the last 12 datapoints [1.0 ('),
+        AlarmDescription: expect.stringContaining('There are fewer workers than wanted.'),
       });
       await expect(empty.cloud.waitHandles.wait(signalUrl, 1, 1)).rejects.toThrow(
         `comparing the hash of s3://${agentBucket}/${agent.key} with the template's failed`,
@@ -283,8 +355,30 @@ describeReal('a worker that boots', (ground) => {
       expect(await inShell(machine, 'systemctl is-enabled amazon-ssm-agent || :')).toBe('masked');
       expect(await inShell(machine, 'systemctl is-active amazon-ssm-agent || :')).toBe('inactive');
     },
-    limitMs,
+    2 * limitMs,
   );
+
+  /** Instances whose agent runs. */
+  async function working(): Promise<string[]> {
+    const active: string[] = [];
+    for (const instance of (await workers()).there) {
+      const machine = empty.fleet.machine(instance);
+      const state = machine && (await inShell(machine, 'systemctl is-active adjoin || :').catch(() => ''));
+      if (state === 'active') active.push(instance);
+    }
+    return active;
+  }
+
+  /** All parameters as they are, but for one. */
+  async function parametersWith(name: string, value: string): Promise<Parameter[]> {
+    const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: 'adjoin' }));
+    const { Parameters = [] } = Stacks[0] ?? {};
+    return Parameters.map(({ ParameterKey = '' }) =>
+      ParameterKey === name
+        ? { ParameterKey, ParameterValue: value }
+        : { ParameterKey, UsePreviousValue: true },
+    );
+  }
 
   async function machineOf(instanceId: string | undefined): Promise<Machine> {
     const machine = empty.fleet.machine(instanceId ?? '');

@@ -71,7 +71,9 @@ for option in "$@"; do
 done`,
   'pam-auth-update': `[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 5
 sed -i '/^[a-z].*pam_mkhomedir.so/d' etc/pam.d/common-session
-[ "$1" = --disable ] || echo 'optional pam_mkhomedir.so' >>etc/pam.d/common-session`,
+sed -i '/mkhomedir/d' profiles/session
+[ "$1" = --disable ] || echo 'optional pam_mkhomedir.so' >>etc/pam.d/common-session
+[ "$1" = --disable ] || printf 'Module: mkhomedir\\noptional\\t\\t\\tpam_mkhomedir.so\\n' >>profiles/session`,
   systemctl: `[ "$1" != --no-ask-password ] || shift
 case "$1 $2 $3" in
 'is-enabled --quiet oddjobd') [ -e oddjobd ] ;;
@@ -85,7 +87,9 @@ esac`,
 beforeEach(() => {
   for (const path of [machine, bin, calls]) rmSync(path, { recursive: true, force: true });
   mkdirSync(join(machine, 'etc', 'pam.d'), { recursive: true });
+  mkdirSync(join(machine, 'profiles'));
   mkdirSync(bin);
+  put('profiles/session', 'Module: unix\nrequired\tpam_unix.so\n');
   put(
     'etc/nsswitch.conf',
     '# as it came\npasswd:     compat systemd\ngroup:\tcompat\nshadow: compat\nhosts: files dns\n',
@@ -113,6 +117,7 @@ function run(tool: string, what: 'set_up_log_in' | 'restore_log_in', crash?: Cra
     `PATH=${bin}:$PATH`,
     `log_in_tool=${tool} log_in_notes=${machine}/notes authselect_backups=${machine}/backups`,
     `authconfig_backup=${machine}/backup-adjoin nsswitch=${machine}/etc/nsswitch.conf pam=${machine}/etc/pam.d`,
+    `pam_profiles=${machine}/profiles pam_kept=${machine}/kept`,
     'TIME_LIMIT=300 SCRIPT=$$',
     'export SCRIPT',
     'has_systemd() { true; }',
@@ -182,28 +187,34 @@ const families = [
     tool: 'pam-auth-update',
     joins: ['pam-auth-update --enable mkhomedir'],
     again: [],
-    leaves: ['pam-auth-update --disable mkhomedir'],
+    // The tool itself is called only where its files are others since; see below.
+    leaves: [],
   },
 ] as const;
 
 /** Before each call, when it is noted already, and after the last one. */
-const crashes = (made: readonly string[]): Crash[] => [
-  ...made.map((_, index): Crash => ['before', index + 1]),
-  ['after', made.length],
-];
+const crashes = (made: readonly string[]): Crash[] =>
+  made.flatMap((_, index): Crash[] =>
+    index + 1 < made.length
+      ? [['before', index + 1]]
+      : [
+          ['before', index + 1],
+          ['after', index + 1],
+        ],
+  );
+
+/** The machine of each tool after a join, for the tests that follow the first one. */
+const joined = new Map<string, Record<string, string>>();
+const keptOf = (tool: string): string => join(top, tool);
 
 describe.each(families)('with $tool', ({ tool, joins, again, leaves }) => {
-  /** The machine after a join, for the tests that follow the first one. */
-  let joined: Record<string, string> = {};
-  const kept = join(top, tool);
-
   test('users are let in as its documentation says, once, and a leave takes it back', () => {
     const before = snapshot();
     expect(run(tool, 'set_up_log_in')).toEqual({ status: 0, stderr: '', calls: joins });
     const after = snapshot();
     expect(after).not.toEqual(before);
-    joined = after;
-    cpSync(machine, kept, { recursive: true });
+    joined.set(tool, after);
+    cpSync(machine, keptOf(tool), { recursive: true });
     expect(run(tool, 'set_up_log_in')).toEqual({ status: 0, stderr: '', calls: again });
     expect(snapshot()).toEqual(after);
     expect(run(tool, 'restore_log_in')).toEqual({ status: 0, stderr: '', calls: leaves });
@@ -218,26 +229,95 @@ describe.each(families)('with $tool', ({ tool, joins, again, leaves }) => {
       const before = snapshot();
       expect(run(tool, 'set_up_log_in', crash).status).toBe('SIGKILL');
       expect(run(tool, 'set_up_log_in')).toMatchObject({ status: 0, stderr: '' });
-      expect(snapshot()).toEqual(joined);
+      expect(snapshot()).toEqual(joined.get(tool));
       expect(run(tool, 'restore_log_in')).toMatchObject({ status: 0, stderr: '' });
       const { backups: _backups, ...restored } = snapshot();
       expect(restored).toEqual(before);
     },
   );
+});
 
+/** Those whose leaves call a tool: a leave from Debian is below. */
+describe.each(families.filter(({ leaves }) => leaves.length > 0))('with $tool', ({ tool, leaves }) => {
   test.each(sample(crashes(leaves), 3))(
     'a leave that is killed %s its call %i ends the same when it runs again',
     (...crash) => {
       const before = snapshot();
       rmSync(machine, { recursive: true });
-      cpSync(kept, machine, { recursive: true });
-      expect(snapshot()).toEqual(joined);
+      cpSync(keptOf(tool), machine, { recursive: true });
+      expect(snapshot()).toEqual(joined.get(tool));
       expect(run(tool, 'restore_log_in', crash).status).toBe('SIGKILL');
       expect(run(tool, 'restore_log_in')).toMatchObject({ status: 0, stderr: '' });
       const { backups: _backups, ...restored } = snapshot();
       expect(restored).toEqual(before);
     },
   );
+});
+
+const namesOf = (made: readonly string[]): string[] => made.map((call) => call.split(' ')[0] ?? '');
+
+describe('a leave from Debian', () => {
+  const disable = ['pam-auth-update --disable mkhomedir'];
+  const joinDebian = () => expect(run('pam-auth-update', 'set_up_log_in').status).toBe(0);
+
+  test('leaves a module that was put into PAM after the join to the tool', () => {
+    joinDebian();
+    put('etc/pam.d/common-session', `${read('etc/pam.d/common-session')}optional pam_new.so\n`);
+    expect(run('pam-auth-update', 'restore_log_in')).toEqual({ status: 0, stderr: '', calls: disable });
+    expect(read('etc/pam.d/common-session')).toContain('\noptional pam_new.so\n');
+    expect(read('etc/pam.d/common-session')).not.toContain('\noptional pam_mkhomedir.so\n');
+  });
+
+  test('leaves all to the tool whose own record is another one since', () => {
+    joinDebian();
+    put('profiles/session', `${read('profiles/session')}Module: new\n`);
+    expect(run('pam-auth-update', 'restore_log_in').calls).toEqual(disable);
+  });
+
+  test('leaves all to the tool after the join of an earlier release', () => {
+    const before = snapshot();
+    joinDebian();
+    rmSync(join(machine, 'kept'), { recursive: true });
+    expect(run('pam-auth-update', 'restore_log_in').calls).toEqual(disable);
+    expect(snapshot()).toEqual(before);
+  });
+
+  describe('that is killed, after a join that was', () => {
+    /** What else starts a process and changes a file. */
+    const programs = ['mkdir', 'cp', 'mv', 'rm'];
+    const watch = (): void => {
+      for (const name of programs) {
+        writeFileSync(join(bin, name), stub(`/bin/${name} "$@"`));
+        chmodSync(join(bin, name), 0o755);
+      }
+    };
+
+    test('they start no other programs than are killed below', () => {
+      watch();
+      const joins = run('pam-auth-update', 'set_up_log_in').calls;
+      expect(namesOf(joins)).toEqual(['mkdir', 'cp', 'pam-auth-update']);
+      expect(namesOf(run('pam-auth-update', 'restore_log_in').calls)).toEqual(['mv', 'mv', 'rm']);
+    });
+
+    test.each(crashes(['mkdir', 'cp', 'pam-auth-update']))('%s call %i of the join', (...crash) => {
+      watch();
+      const before = snapshot();
+      expect(run('pam-auth-update', 'set_up_log_in', crash).status).toBe('SIGKILL');
+      joinDebian();
+      expect(read('etc/pam.d/common-session')).toContain('\noptional pam_mkhomedir.so\n');
+      expect(run('pam-auth-update', 'restore_log_in')).toMatchObject({ status: 0, stderr: '' });
+      expect(snapshot()).toEqual(before);
+    });
+
+    test.each(crashes(['mv', 'mv', 'rm']))('%s call %i of the leave', (...crash) => {
+      watch();
+      const before = snapshot();
+      joinDebian();
+      expect(run('pam-auth-update', 'restore_log_in', crash).status).toBe('SIGKILL');
+      expect(run('pam-auth-update', 'restore_log_in')).toMatchObject({ status: 0, stderr: '' });
+      expect(snapshot()).toEqual(before);
+    });
+  });
 });
 
 describe('what an image has set up itself', () => {

@@ -4,6 +4,10 @@ import { Groups } from './auto-scaling/groups.ts';
 import { autoScalingService } from './auto-scaling/service.ts';
 import type { Clock } from '../clock.ts';
 import { trailEvent } from './cloudtrail/trail.ts';
+import { Alarms } from './cloudwatch/alarms.ts';
+import { measure } from './cloudwatch/measured.ts';
+import { Metrics } from './cloudwatch/metrics.ts';
+import { publishAlarm } from './cloudwatch/publisher.ts';
 import { dynamoDbService } from './dynamodb/service.ts';
 import { Instances, type Fleet, type Instance } from './ec2/instances.ts';
 import { LaunchTemplates } from './ec2/launch-templates.ts';
@@ -16,6 +20,7 @@ import { FrontDoor } from './front-door.ts';
 import { KeyRing, type KeyHolder, type SessionKey, type SessionWish, type MfaDevice } from './key-ring.ts';
 import { Keys } from './kms/keys.ts';
 import { LogGroups } from './logs/groups.ts';
+import { MetricFilters } from './logs/metric-filters.ts';
 import { logsService } from './logs/service.ts';
 import { metadataHandler, type MetadataParts } from './metadata/service.ts';
 import type { Place } from './place.ts';
@@ -59,6 +64,8 @@ export interface CloudOptions {
   fleet: Fleet;
   scripts: ScriptRunner;
   clock: Clock;
+  /** CloudWatch's, where its periods are to pass in less time. Default: the same. */
+  metricsClock?: Clock;
   random?: Random;
   /** Services above these. */
   more?: (parts: ServiceParts) => readonly Service[];
@@ -114,6 +121,9 @@ export interface Cloud {
   readonly waitHandles: WaitHandles;
   /** A stack makes log groups by hand; what is in them comes by calls. */
   readonly logGroups: LogGroups;
+  readonly metricFilters: MetricFilters;
+  /** CloudWatch's, which take no calls either. */
+  readonly alarms: Alarms;
   /** The names of the emulated operations, by service. */
   readonly operations: ReadonlyMap<string, readonly string[]>;
   /** Policies as calls have left them, by the ARN of the queue or secret; undefined where there is none now. */
@@ -156,11 +166,26 @@ export function createCloud(options: CloudOptions): Cloud {
   const buckets = new Buckets(timers, random);
   const launchTemplates = new LaunchTemplates();
   const waitHandles = new WaitHandles({ place, timers, random, signalled: options.signalled ?? false });
-  const logGroups = new LogGroups(place, timers);
+  const metricsTimers = new Timers(options.metricsClock ?? options.clock);
+  const metrics = new Metrics();
+  const metricFilters = new MetricFilters(metrics, metricsTimers);
+  const logGroups = new LogGroups(place, timers, metricFilters);
   const witness = options.witness ?? (() => undefined);
   const queues = new Queues({ place, timers, random, witness });
   const secrets = new Secrets(place, timers, random);
-  const targets = new RuleTargets({ place, authorize, topics, queues, keys });
+  const targets = new RuleTargets({
+    place,
+    authorize,
+    topics,
+    queues,
+    keys,
+    failed: ({ name }) =>
+      metrics.put(
+        { namespace: 'AWS/Events', name: 'FailedInvocations', dimensions: { RuleName: name } },
+        1,
+        metricsTimers.now(),
+      ),
+  });
   const bus = new Bus({ place, timers, random, deliver: (...delivery) => void targets.deliver(...delivery) });
   const publisher = new HookPublisher({ place, authorize, queues, keys });
   const nodes = new Nodes(timers, options.registrationDelayMs ?? 2000, (instanceId) =>
@@ -217,6 +242,14 @@ export function createCloud(options: CloudOptions): Cloud {
     instances,
   );
 
+  const alarms = new Alarms({
+    place,
+    timers: metricsTimers,
+    metrics,
+    measure: (at) => measure(metrics, { groups: groups.all(), queues: queues.all() }, at),
+    publish: (...notice) => void publishAlarm({ place, authorize, topics, keys }, ...notice),
+  });
+
   const services: readonly Service[] = [
     autoScalingService({ place, groups }),
     ec2Service({ place, instances, networks }),
@@ -260,6 +293,8 @@ export function createCloud(options: CloudOptions): Cloud {
     launchTemplates,
     waitHandles,
     logGroups,
+    metricFilters,
+    alarms,
     metadataHandler: ({ instanceAt, ...rest }) =>
       metadataHandler({
         ...rest,
@@ -283,6 +318,7 @@ export function createCloud(options: CloudOptions): Cloud {
     close() {
       commands.close();
       timers.close();
+      metricsTimers.close();
     },
   };
 }

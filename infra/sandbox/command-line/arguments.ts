@@ -35,14 +35,23 @@ const mostWorkers = 8;
 /** Reads the options of a verb. @throws UsageError */
 export function parseArguments(verb: Arguments['verb'], argv: readonly string[]): Arguments {
   if (verb === 'start') {
-    const { instances, report, picture, os, story, boot } = parseCommand<{
+    const {
+      instances,
+      report,
+      picture,
+      os,
+      story,
+      process: asProcess,
+    } = parseCommand<{
       instances?: number;
       report?: string;
       picture?: string;
       os: Arguments['system'];
       story?: Arguments['story'];
-      boot?: boolean;
+      process?: boolean;
     }>(startCommand(), argv, 'npm start -- --help');
+    // What is set for other stories and systems is the agent's configuration, which a worker that boots has from the stack.
+    const boot = !asProcess && os === 'linux' && story === undefined;
     const usual = story === undefined || os === 'mixed' ? defaultInstances[os] : storyInstances;
     return {
       verb,
@@ -51,7 +60,7 @@ export function parseArguments(verb: Arguments['verb'], argv: readonly string[])
       picture,
       system: os,
       story,
-      boot: boot ?? false,
+      boot,
       workers: boot ? 0 : 1,
     };
   }
@@ -98,9 +107,9 @@ function startCommand(): Command {
     )
     .addOption(
       new Option(
-        '--boot',
-        'the worker is an instance that boots by its launch template, with systemd and dnf (half a minute more; once, the AWS CLI is fetched)',
-      ).conflicts('story'),
+        '--process',
+        'the worker is a process, not an instance that boots by its launch template: quicker, and without systemd; always so with --os and --story',
+      ),
     )
     .option('--report <file>', 'also write the result to this file, as JSON')
     .option(

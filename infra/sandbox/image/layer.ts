@@ -25,7 +25,7 @@ export async function ensureDesk(image: string, report: (line: string) => void):
     if (old.startsWith('desk-')) await rm(join(cacheDirectory, old), { recursive: true, force: true });
   }
   report(
-    'Installing the AWS CLI for an operator’s desk (once, about half a minute; nothing is installed on this system)',
+    'Installing the AWS CLI for workers’ and operators’ machines (once, about half a minute; nothing is installed on this system)',
   );
   const work = await mkdtemp(join(process.cwd(), cacheDirectory, 'desk-building-'));
   try {

@@ -10,7 +10,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
-import { systemClock } from '../clock.ts';
+import { hastened, systemClock } from '../clock.ts';
 import {
   type Cloud,
   createCloud,
@@ -21,7 +21,10 @@ import {
 } from '../cloud/cloud.ts';
 import { type Domain, startDomain } from '../domain/domain.ts';
 import { oneTimeCode } from '../cloud/sts/one-time-code.ts';
+import { makeSupplies, type Supplies } from '../machine/amazon/amazon-linux.ts';
+import { checkCgroups } from '../machine/cgroup.ts';
 import type { Machine } from '../machine/machine.ts';
+import { ensureBridge } from '../machine/network.ts';
 import { type Account, account } from '../stack/account.ts';
 import { awsBuckets } from '../stack/aws-buckets.ts';
 import type { AgentConfig } from '../stack/agent-config.ts';
@@ -45,6 +48,8 @@ import { createLives, type Lives } from './lives.ts';
 import { type Key, writePrivate } from './state.ts';
 import type { MachineSystem } from './systems.ts';
 import { openWorkerWorld, type WorkerWorld } from './worker-world.ts';
+
+export { endCgroups, NoCgroupError } from '../machine/cgroup.ts';
 
 export const region = 'eu-central-1';
 export const accountId = '123456789012';
@@ -88,6 +93,10 @@ export interface SandboxOptions {
   readonly witness?: Witness;
   /** Whether the SSM agent of this instance ever registers. Default: it does. */
   readonly registers?: (instanceId: string) => boolean;
+  /** The pause of a rolling update, in place of what the template says, in milliseconds. */
+  readonly rollingPauseMs?: number;
+  /** How many seconds of CloudWatch's metrics and alarms are one. Default 1. */
+  readonly metricsHaste?: number;
   /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
   readonly launchBackoffMs?: number;
   /** How long DescribeStacks may wait for a stack in progress. Default: not at all, as in AWS. */
@@ -230,17 +239,36 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     throw error;
   }
 
+  /** What workers install, and the certificate of AWS's names: as long as the domain takes, they need not be waited for. */
+  async function startSupplies(): Promise<Supplies | undefined> {
+    if (options.bootWorkers === undefined) return undefined;
+    const { image, runtime } = options;
+    const supplies = makeSupplies({ image, runtime, region, layer: options.bootWorkers.layer });
+    undo.push(async () => {
+      // Its machine is gone then.
+      await supplies.catch(() => undefined);
+    });
+    supplies.catch(() => undefined);
+    return supplies;
+  }
+
   async function compose(): Promise<EmptySandbox> {
     await mkdir(options.directory, { recursive: true });
+    if (options.bootWorkers) await checkCgroups(options.runtime);
     const caFile = join(options.directory, 'ca.pem');
 
     progress('domain controller and synthesis');
     // Both take seconds, and neither needs the other.
     const synthesizing = synthesis();
     synthesizing.catch(() => undefined);
+    // Before machines want it at the same time.
+    await ensureBridge();
+    const supplying = startSupplies();
+    supplying.catch(() => undefined);
     const domain = await startDomain({ image: options.image, runtime: options.runtime, caFile });
     undo.push(() => domain.destroy());
     const synthesized = await synthesizing;
+    const supplies = await supplying;
 
     progress('AWS endpoint');
     let world: WorkerWorld | undefined;
@@ -278,6 +306,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       fleet,
       scripts: fleet,
       clock: systemClock,
+      metricsClock: hastened(systemClock, options.metricsHaste ?? 1),
       registrationDelayMs,
       authorize: permissions.authorize,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
@@ -294,6 +323,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
         cloud: () => cloud,
         loopback: () => endpoint,
         describeWaitsMs: options.describeStacksWaitsMs,
+        ...(options.bootWorkers && { rolling: { pauseMs: options.rollingPauseMs } }),
       }),
     });
     undo.push(async () => cloud.close());
@@ -304,13 +334,12 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
     const vpcEndpoint = await listen(vpcServer, options.vpcPort ?? 0);
     undo.push(() => close(vpcServer));
 
-    if (options.bootWorkers) {
+    if (options.bootWorkers && supplies) {
       const { layer, prepare } = options.bootWorkers;
       world = await openWorkerWorld({
-        image: options.image,
         layer,
-        runtime: options.runtime,
         region,
+        supplies,
         cloud: () => cloud,
         endpointNames: () => permissions.endpointNames(),
         agentBucket,

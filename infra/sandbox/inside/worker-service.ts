@@ -29,11 +29,16 @@ export function serviceOf(machine: Machine, logFile: string): WorkerService {
     agentDeaths: async () => Number(await show('NRestarts')),
     async stopAgent() {
       const { code } = await machine.exec(['systemctl', 'stop', 'adjoin'], { timeoutMs: stopLimitMs });
-      await copyFile(join(machine.disk, 'var', 'log', 'adjoin', 'agent.log'), logFile);
+      await keepLog(machine, logFile);
       // "killed" where it did not end by itself in the unit's time.
       const result = await show('Result');
       if (code !== 0 || result === 'timeout') return null;
       return { code: Number(await show('ExecMainStatus')), signal: null };
     },
   };
+}
+
+/** Copies what the agent has said so far to where people read it. */
+export async function keepLog(machine: Machine, logFile: string): Promise<void> {
+  await copyFile(join(machine.disk, 'var', 'log', 'adjoin', 'agent.log'), logFile);
 }

@@ -9,7 +9,7 @@ import type { Buckets } from '../cloud/s3/buckets.ts';
 import { metadataAddress } from '../cloud/metadata/service.ts';
 import { nameOf } from '../cloud/names.ts';
 import { waitBucket } from '../cloud/wait/wait-handles.ts';
-import { makeAmazonLinux, makeSupplies, runUserData } from '../machine/amazon/amazon-linux.ts';
+import { makeAmazonLinux, runUserData, type Supplies } from '../machine/amazon/amazon-linux.ts';
 import type { Machine } from '../machine/machine.ts';
 import { ensureBridge, network } from '../machine/network.ts';
 import { mustRun } from '../machine/process.ts';
@@ -17,11 +17,10 @@ import { packagesBucket } from '../stack/aws-buckets.ts';
 import type { WorkerImage } from './fleet.ts';
 
 export interface WorkerWorldOptions {
-  readonly image: string;
   /** What lies over the image: curl, logrotate and the AWS CLI. */
   readonly layer: string;
-  readonly runtime: string;
   readonly region: string;
+  readonly supplies: Supplies;
   readonly cloud: () => {
     readonly vpcHandler: RequestListener;
     readonly buckets: Buckets;
@@ -51,7 +50,7 @@ export async function openWorkerWorld(options: WorkerWorldOptions): Promise<Work
   await ensureBridge();
   for (const address of [endpointAddress, metadataAddress])
     await mustRun(['ip', 'address', 'replace', `${address}/32`, 'dev', network.bridge]);
-  const { repository, certificate } = await makeSupplies(options);
+  const { repository, certificate } = options.supplies;
   const { buckets } = options.cloud();
   const bucket = packagesBucket(region);
   const packages = `${bucket}.s3.dualstack.${region}.amazonaws.com`;

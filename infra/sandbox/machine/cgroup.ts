@@ -1,5 +1,6 @@
-import { access, mkdir, readdir, readFile, readlink, rmdir } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, readlink, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { mustRun } from './process.ts';
 
 /** All cgroups of machines begin with it; a number that tells outer namespaces apart follows. */
@@ -22,6 +23,27 @@ export async function createCgroup(runtime: string, name: string): Promise<strin
   return cgroup;
 }
 
+/** There can be no machine with systemd here. The message says what is missing. */
+export class NoCgroupError extends Error {
+  override readonly name = 'NoCgroupError';
+}
+
+/** @throws NoCgroupError */
+export async function checkCgroups(runtime: string): Promise<void> {
+  try {
+    const cgroup = await createCgroup(runtime, 'check');
+    // systemd makes one for each service.
+    await mkdir(join(cgroup, 'service'), { recursive: true });
+    await removeCgroup(cgroup);
+  } catch (error) {
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new NoCgroupError(
+      `No machine with systemd can boot here: it needs a control group (cgroup v2) to make others in. ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
 /** Removes it with those of its services, when all its processes have ended. */
 export async function removeCgroup(cgroup: string): Promise<void> {
   for (const entry of await readdir(cgroup, { withFileTypes: true }).catch(() => [])) {
@@ -30,6 +52,30 @@ export async function removeCgroup(cgroup: string): Promise<void> {
   await rmdir(cgroup).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   });
+}
+
+/** How long killed processes may take to be gone, in milliseconds; and how often is looked. */
+const endLimitMs = 2_000;
+const endPollMs = 50;
+
+/** Kills what is in the cgroups of this outer namespace, and removes them: they would outlive it. */
+export async function endCgroups(runtime: string): Promise<void> {
+  const parent = await mounted.get(runtime)?.catch(() => undefined);
+  if (parent === undefined) return;
+  const own = `${await ownPrefix()}-`;
+  const deadline = Date.now() + endLimitMs;
+  for (const name of (await readdir(parent)).filter((each) => each.startsWith(own))) {
+    const cgroup = join(parent, name);
+    await writeFile(join(cgroup, 'cgroup.kill'), '1').catch(() => undefined);
+    while (Date.now() < deadline) {
+      const removed = await removeCgroup(cgroup).then(
+        () => true,
+        () => false,
+      );
+      if (removed) break;
+      await wait(endPollMs);
+    }
+  }
 }
 
 /** Those of this outer namespace, by the machine's name. */

@@ -15,7 +15,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DeployedResource } from './deployed-resource.ts';
 import type { Created } from './evaluate.ts';
 import { make, policiesOf, typeOf, want, type Workshop } from './make.ts';
-import { replacesIt, type ResourceTypes, type Target, type Wanted } from './resource-type.ts';
+import { replacesIt, type Report, type ResourceTypes, type Target, type Wanted } from './resource-type.ts';
 import { reasonOf, rollBack, type Deletable, type RollbackEnd } from './rollback.ts';
 
 export type ResourceStatus =
@@ -114,7 +114,9 @@ export async function change(
         steps.push({ kind: 'made', resource: now });
         witnesses.added(now);
       } else {
-        now = await update(workshop, present, wanted);
+        now = await update(workshop, present, wanted, (reason) =>
+          witnesses.report({ ...told, status: 'UPDATE_IN_PROGRESS', reason }),
+        );
         steps.push({ kind: 'updated', before: present, after: now });
         witnesses.removed(present);
         witnesses.added(now);
@@ -146,12 +148,17 @@ export async function change(
   };
 }
 
-async function update(workshop: Workshop, present: Deletable, wanted: Wanted): Promise<Deletable> {
+async function update(
+  workshop: Workshop,
+  present: Deletable,
+  wanted: Wanted,
+  report: Report,
+): Promise<Deletable> {
   const type = typeOf(workshop.types, wanted.type);
   const next = { ...wanted, madeUpName: present.madeUpName };
   if (type.update === undefined)
     throw new Error(`The sandbox does not update resources of type ${wanted.type}.`);
-  const answer = await type.update(present, next, workshop.target);
+  const answer = await type.update(present, next, workshop.target, report);
   return { ...next, ...answer, ...policiesOf(workshop.prepared, wanted.logicalId) };
 }
 
@@ -164,7 +171,9 @@ async function undo(steps: readonly Step[], workshop: Workshop, witnesses: Witne
     const { before, after } = step;
     const told = { logicalId: before.logicalId, type: before.type, ref: before.ref };
     try {
-      await typeOf(types, before.type).update?.(after, before, target);
+      await typeOf(types, before.type).update?.(after, before, target, (reason) =>
+        witnesses.report({ ...told, status: 'UPDATE_IN_PROGRESS', reason }),
+      );
       witnesses.removed(after);
       witnesses.added(before);
       witnesses.report({ ...told, status: 'UPDATE_COMPLETE' });

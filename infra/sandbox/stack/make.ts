@@ -30,12 +30,13 @@ export function want(
   created: ReadonlyMap<string, Created>,
   others: readonly Deletable[],
 ): Wanted {
-  const { type } = prepared.definition(logicalId);
+  const { type, updatePolicy } = prepared.definition(logicalId);
   const properties = prepared.properties(logicalId, created);
   refuseUnknown(typeOf(types, type), properties);
   checkProperties(type, logicalId, properties);
   checkServices({ type, properties }, others);
-  return { logicalId, type, properties, madeUpName: `${name}-${logicalId}-${target.hex(12).toUpperCase()}` };
+  const madeUpName = `${name}-${logicalId}-${target.hex(12).toUpperCase()}`;
+  return { logicalId, type, properties, madeUpName, ...(updatePolicy && { updatePolicy }) };
 }
 
 export async function make(workshop: Workshop, wanted: Wanted): Promise<Deletable> {

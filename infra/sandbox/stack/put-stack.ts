@@ -35,7 +35,10 @@ export async function putStack(
   if (!buckets.names().includes(bucket)) buckets.create(bucket);
   const { key } = buckets.put(bucket, `${name}.json`, Buffer.from(template), 'application/json');
   const client = new CloudFormationClient({ ...deployer, maxAttempts: 1 });
-  if (byName) askByName(client, nameOf('cloudformation', deployer.region));
+  // A look may be repeated: a busy machine loses a connection that it lets lie.
+  const looking = new CloudFormationClient(deployer);
+  for (const each of byName ? [client, looking] : [])
+    askByName(each, nameOf('cloudformation', deployer.region));
   const origin = byName ? `https://${nameOf('s3', deployer.region)}` : deployer.endpoint;
   const at = { StackName: name, ChangeSetName: 'sandbox' };
   try {
@@ -53,14 +56,15 @@ export async function putStack(
     );
     await client.send(new ExecuteChangeSetCommand(at));
     for (;;) {
-      const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: name }));
+      const { Stacks } = await looking.send(new DescribeStacksCommand({ StackName: name }));
       const status = Stacks?.[0]?.StackStatus ?? '';
       if (status === 'CREATE_COMPLETE') return;
-      if (!status.endsWith('_IN_PROGRESS')) throw await failure(client, name, status);
+      if (!status.endsWith('_IN_PROGRESS')) throw await failure(looking, name, status);
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   } finally {
     client.destroy();
+    looking.destroy();
   }
 }
 

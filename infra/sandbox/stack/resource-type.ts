@@ -6,6 +6,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { Created } from './evaluate.ts';
+import type { Roller } from './rolling-update.ts';
 import { isList, isMap, scalar, TemplateError, type Json, type JsonMap } from './template.ts';
 
 /** The clients of a deployment, which sign as its deployer. */
@@ -25,10 +26,21 @@ export interface Target {
   /** Services that take no calls here. */
   readonly cloud: Pick<
     Cloud,
-    'keys' | 'topics' | 'bus' | 'buckets' | 'launchTemplates' | 'logGroups' | 'networks' | 'waitHandles'
+    | 'alarms'
+    | 'keys'
+    | 'topics'
+    | 'bus'
+    | 'buckets'
+    | 'launchTemplates'
+    | 'logGroups'
+    | 'metricFilters'
+    | 'networks'
+    | 'waitHandles'
   >;
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
+  /** How an update replaces instances; undefined where none boots, and all stay as they are. */
+  readonly rolling?: Pick<Roller, 'pause' | 'pauseMs'> | undefined;
   /** Lower-case hexadecimal digits, as IDs end in. */
   readonly hex: (digits: number) => string;
 }
@@ -38,9 +50,14 @@ export interface Wanted {
   readonly logicalId: string;
   readonly type: string;
   readonly properties: JsonMap;
+  /** How its update goes about it, where its type has a choice. */
+  readonly updatePolicy?: JsonMap | undefined;
   /** A name for a resource that the template gives none. */
   readonly madeUpName: string;
 }
+
+/** Writes an event of the resource's update, which goes on. */
+export type Report = (reason: string) => void;
 
 /** A resource that was made. */
 export interface Made extends Wanted, Created {}
@@ -65,7 +82,7 @@ export interface ResourceType {
   /** Properties that only a creation can set: when one changes, another resource is made. `all`: any of them. */
   readonly fixed?: readonly string[] | 'all';
   /** Absent where it can't be changed. @throws Error where the service refuses */
-  update?(made: Made, wanted: Wanted, target: Target): Created | Promise<Created>;
+  update?(made: Made, wanted: Wanted, target: Target, report: Report): Created | Promise<Created>;
   /** Absent where the sandbox takes none in. */
   readonly import?: Import;
   /** @throws Error where the service keeps it */

@@ -10,7 +10,7 @@
  */
 import type { DeployedResource } from './deployed-resource.ts';
 import type { ResourceTypes, Target } from './resource-type.ts';
-import { TemplateError, type DeletionPolicy, type UpdateReplacePolicy } from './template.ts';
+import { TemplateError, type JsonMap, type DeletionPolicy, type UpdateReplacePolicy } from './template.ts';
 
 /** A deployed resource, and what becomes of it. */
 export interface Deletable extends DeployedResource {
@@ -18,6 +18,7 @@ export interface Deletable extends DeployedResource {
   readonly deletionPolicy: DeletionPolicy;
   /** What becomes of it when an update puts another one in its place. */
   readonly updateReplacePolicy: UpdateReplacePolicy;
+  readonly updatePolicy?: JsonMap | undefined;
 }
 
 /** A stack that was not created. */

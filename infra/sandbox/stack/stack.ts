@@ -9,8 +9,13 @@ import {
   DescribeStacksCommand,
   paginateListStackResources,
 } from '@aws-sdk/client-cloudformation';
-import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  PutSecretValueCommand,
+  ResourceNotFoundException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { Place } from '../cloud/place.ts';
 import type { Account } from './account.ts';
@@ -101,16 +106,21 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
   const administrator = administratorOf(options);
   const { template, agentFile } = options.synthesis;
   if (options.bootWorkers) await uploadAgent(cloud, template, agentFile);
-  await putStack(
-    {
-      name: deployment,
-      template,
-      parameters: await parametersOf(options),
-      byName: options.bootWorkers ?? false,
-    },
-    administrator,
-    cloud.buckets,
-  );
+  const parameters = await parametersOf(options);
+  const done = new AbortController();
+  // A stack that waits for its worker has the secret long before: with the credential in it by then, the worker need not try again.
+  const putting = options.bootWorkers ? putEarly(options, administrator, done.signal) : undefined;
+  putting?.catch(() => undefined);
+  try {
+    await putStack(
+      { name: deployment, template, parameters, byName: options.bootWorkers ?? false },
+      administrator,
+      cloud.buckets,
+    );
+  } finally {
+    done.abort();
+    await putting?.catch(() => undefined);
+  }
   const { outputs } = await deployedAs(deployment, administrator);
   await createGroup(options);
   const autoScaling = new AutoScalingClient(administrator);
@@ -138,17 +148,46 @@ export async function deployStack(options: StackOptions): Promise<Stack> {
       administrator,
       cloud.buckets,
     );
-    await secrets.send(
-      new PutSecretValueCommand({
-        SecretId: outputOf(outputs, 'SecretArn'),
-        SecretString: JSON.stringify(options.credential),
-      }),
-    );
+    if (!(await putting)) await putCredential(secrets, outputOf(outputs, 'SecretArn'), options);
   } finally {
     autoScaling.destroy();
     secrets.destroy();
   }
   return readStack(options, administrator);
+}
+
+async function putCredential(
+  secrets: SecretsManagerClient,
+  SecretId: string,
+  { credential }: StackOptions,
+): Promise<void> {
+  await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(credential) }));
+}
+
+/** How often is looked for a secret that is being made, in milliseconds. */
+const secretPollMs = 200;
+
+/** Puts the credential as soon as the stack has made the secret. @returns whether it did, before the signal */
+async function putEarly(
+  options: StackOptions,
+  administrator: ClientConfig,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const secrets = new SecretsManagerClient(administrator);
+  try {
+    while (!signal.aborted) {
+      try {
+        await putCredential(secrets, `${options.deployment}/service-account`, options);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ResourceNotFoundException)) throw error;
+      }
+      await pause(secretPollMs);
+    }
+    return false;
+  } finally {
+    secrets.destroy();
+  }
 }
 
 /** Puts the agent where its workers fetch it, as a person does before the deployment. */

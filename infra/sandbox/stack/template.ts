@@ -29,6 +29,8 @@ export interface ResourceDefinition {
   readonly retention: boolean;
   readonly deletionPolicy: DeletionPolicy;
   readonly updateReplacePolicy: UpdateReplacePolicy;
+  /** Without functions. */
+  readonly updatePolicy: JsonMap | undefined;
 }
 
 /** `RetainExceptOnCreate` retains, except when the operation that made the resource is rolled back. */
@@ -75,14 +77,15 @@ const sections = new Set([
   'Outputs',
 ]);
 
-/** What a resource may have besides. Instances are not replaced, and nothing is waited for. */
-const inert = new Set(['Metadata', 'UpdatePolicy', 'CreationPolicy']);
+/** What a resource may have besides. */
+const inert = new Set(['Metadata']);
 const applied = new Set([
   'Type',
   'Properties',
   'Condition',
   'DependsOn',
   'DeletionPolicy',
+  'UpdatePolicy',
   'UpdateReplacePolicy',
 ]);
 
@@ -156,6 +159,10 @@ function resource(value: Json, name: string): ResourceDefinition {
     retention: given['DeletionPolicy'] !== undefined,
     deletionPolicy: deletionPolicy(given['DeletionPolicy'] ?? 'Delete', name),
     updateReplacePolicy: updateReplacePolicy(given['UpdateReplacePolicy'] ?? 'Delete', name),
+    updatePolicy:
+      given['UpdatePolicy'] === undefined
+        ? undefined
+        : mapAt(given['UpdatePolicy'], `resource ${name}'s UpdatePolicy`),
   };
 }
 

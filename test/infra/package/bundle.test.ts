@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
-import { bundleAgent, literalKeys } from '../../../scripts/bundle.ts';
+import { bundleAgent, inLatin1, literalKeys } from '../../../scripts/bundle.ts';
 
 test('keys that are constants become their text, and others stay', () => {
   const source = [
@@ -16,13 +17,24 @@ test('keys that are constants become their text, and others stay', () => {
   );
 });
 
-test('the agent’s bundle has of the SDK what it uses', async () => {
+const WIDE = /[\u0100-\uffff]/;
+
+test('a regular expression of a bundle matches the same without characters that take two bytes', () => {
+  const matches = "[/^[–’]é$/.test('\\u2019é'), /^[–’]é$/.test('xé'), /^😀$/u.test('\\u{1f600}')].join()";
+  const source = inLatin1(`// a dash — and é\n${matches}`);
+  expect(source).not.toMatch(WIDE);
+  expect(runInNewContext(source)).toBe('true,false,true');
+});
+
+test('the agent’s bundle has of the SDK what it uses, in characters of one byte', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'adjoin-bundle-'));
   try {
     const file = join(folder, 'agent.mjs');
     await bundleAgent(file);
     // 2.2 MB. With all operations of all clients there would be 5.8, and at start twice the memory.
     expect(statSync(file).size).toBeLessThan(2_600_000);
+    // V8 would keep two bytes for each of the others.
+    expect(readFileSync(file, 'utf8')).not.toMatch(WIDE);
   } finally {
     rmSync(folder, { recursive: true });
   }

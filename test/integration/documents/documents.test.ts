@@ -841,7 +841,14 @@ exec "$tool" "$@"
     { when: 'the one-time password is opened', tool: 'openssl', script: afterwards },
     { when: 'the host name is set', tool: 'hostname', script: die },
     { when: 'the first file is put into place', tool: 'mv', script: die },
-    { when: "Kerberos' settings are made", tool: 'mkdir', script: die },
+    { when: 'the first directory is made', tool: 'mkdir', script: die },
+    { when: 'log-ins are set up', tool: 'pam-auth-update', script: die },
+    {
+      when: 'log-ins are set up, and adcli has ended',
+      tool: 'pam-auth-update',
+      script: `until [ -s /etc/krb5.keytab ]; do sleep 0.1; done; sleep 0.5; ${die}`,
+    },
+    { when: 'log-ins were set up, beside adcli', tool: 'pam-auth-update', script: afterwards },
     { when: 'sssd is started', tool: 'setsid', script: die },
     { when: 'the user is looked up', tool: 'getent', script: die },
     { when: 'the name is looked up', tool: 'dig', script: die },
@@ -864,6 +871,7 @@ exec "$tool" "$@"
       expect(['joined', 'already']).toContain(facts['result']);
       await inShell(machine, 'adcli testjoin');
       expect(await resolvesUsers(machine)).toBe(true);
+      expect(await inShell(machine, 'cat /etc/pam.d/common-session')).toContain('pam_mkhomedir.so');
     },
   );
 
@@ -1147,7 +1155,7 @@ exec "$tool" "$@"
       ].join(' && '),
     );
     const image = { adjoin: 1, result: 'prepared', system: 'Debian' };
-    await before(machine, 'pam-auth-update', die);
+    await before(machine, 'mv', die);
     await dies(machine, 'prepare-image', {});
     // The killed one had installed what was missing.
     expect(await run(machine, 'prepare-image')).toMatchObject({ ...image, installed: '' });

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { cgroups, endCgroups } from '../../../infra/sandbox/machine/cgroup.ts';
 import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
 import { startMachine, type Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { ensureBridge } from '../../../infra/sandbox/machine/network.ts';
@@ -180,6 +181,13 @@ describeReal('A machine', (ground) => {
     expect(deaths).toEqual(['i-00000000000000005']);
     await machine.destroy();
     expect(await leftovers(ground.runtime, [])).toEqual([]);
+  }, 60_000);
+
+  test('with systemd leaves no control group when a run ends while it is up', async () => {
+    const machine = await boot(5, 'systemd');
+    expect(await cgroups(ground.runtime)).toEqual([machine.name]);
+    await endCgroups(ground.runtime);
+    expect(await cgroups(ground.runtime)).toEqual([]);
   }, 60_000);
 
   test('with systemd runs Node under the unit of the worker, with all that it forbids', async () => {

@@ -118,6 +118,7 @@ export async function startBench(
         onImported: () => undefined,
         onDeleted: options.onDeleted ?? (() => undefined),
         describeWaitsMs: 60_000,
+        ...(options.signalled && { rolling: {} }),
       }),
     ],
     ...(options.authorize ? { authorize: options.authorize } : {}),

@@ -11,8 +11,8 @@ describe('the command line of the sandbox', () => {
       picture: undefined,
       system: 'linux',
       story: undefined,
-      boot: false,
-      workers: 1,
+      boot: true,
+      workers: 0,
     });
     const files = ['--report', 'run.json', '--picture', 'run.svg'];
     expect(parseArguments('start', ['--instances', '12', ...files])).toMatchObject({
@@ -34,6 +34,13 @@ describe('the command line of the sandbox', () => {
       instances: 3,
     });
     expect(parseArguments('start', ['--story', 'join-only', '--os', 'mixed']).instances).toBe(5);
+  });
+
+  test('the worker boots, but as a process where that is asked for, and in all but the usual story', () => {
+    for (const argv of [['--process'], ['--os', 'mixed'], ['--os', 'windows'], ['--story', 'join-only']])
+      expect(parseArguments('start', argv)).toMatchObject({ boot: false, workers: 1 });
+    expect(parseArguments('start', ['--os', 'linux'])).toMatchObject({ boot: true, workers: 0 });
+    expect(parseArguments('sandbox', []).boot).toBe(false);
   });
 
   test('the agent can be left to the person', () => {

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../../infra/sandbox/clock.ts';
 import { createCloud, type Cloud } from '../../../infra/sandbox/cloud/cloud.ts';
 import { account, type Account } from '../../../infra/sandbox/stack/account.ts';
 import { cloudFormationOf } from '../../../infra/sandbox/stack/cloudformation/service.ts';
@@ -42,7 +43,14 @@ export interface Deployed extends EmptyAccount {
 export const somePem = (): string =>
   `-----BEGIN CERTIFICATE-----\n${randomBytes(120).toString('base64')}\n-----END CERTIFICATE-----\n`;
 
-export async function emptyAccount(): Promise<EmptyAccount> {
+export async function emptyAccount(
+  options: {
+    /** What each instance's boot waits for. */
+    boots?: () => Promise<void>;
+    /** CloudWatch's. */
+    metricsClock?: Clock;
+  } = {},
+): Promise<EmptyAccount> {
   const key = { accessKeyId: 'AKIADEVELOPER', secretAccessKey: 'the developer’s' };
   const people = account(place, 'adjoin');
   const permissions = new Permissions({
@@ -58,7 +66,12 @@ export async function emptyAccount(): Promise<EmptyAccount> {
     ...place,
     principals: [{ name: 'developer', ...key }],
     fleet: {
-      boot: async () => ({ privateIpAddress: `10.77.1.${(booted += 1)}`, hostName: `host-${booted}` }),
+      async boot() {
+        booted += 1;
+        const booting = { privateIpAddress: `10.77.1.${booted}`, hostName: `host-${booted}` };
+        await options.boots?.();
+        return booting;
+      },
       destroy: async () => undefined,
       reboot: async () => undefined,
       stop: async () => undefined,
@@ -76,6 +89,7 @@ export async function emptyAccount(): Promise<EmptyAccount> {
           });
         }),
     },
+    ...(options.metricsClock && { metricsClock: options.metricsClock }),
     authorize: permissions.authorize,
     more: cloudFormationOf({ permissions, cloud: () => cloud, loopback: () => internet.url }),
     endpointOf: (service) => permissions.endpointOf(service),
@@ -107,8 +121,11 @@ export async function emptyAccount(): Promise<EmptyAccount> {
   };
 }
 
-export async function deployed(options: { workers?: number } = {}): Promise<Deployed> {
-  const empty = await emptyAccount();
+export async function deployed(
+  options: { workers?: number } & Parameters<typeof emptyAccount>[0] = {},
+): Promise<Deployed> {
+  const { boots, metricsClock, ...rest } = options;
+  const empty = await emptyAccount({ ...(boots && { boots }), ...(metricsClock && { metricsClock }) });
   const directory = await mkdtemp(join(tmpdir(), 'adjoin-stack-'));
   const caFile = join(directory, 'ca.pem');
   await writeFile(caFile, somePem());
@@ -129,7 +146,7 @@ export async function deployed(options: { workers?: number } = {}): Promise<Depl
     caFile,
     directoryCidr: '10.77.0.0/24',
     maximumInstances: 10,
-    ...options,
+    ...rest,
   });
   return {
     ...empty,

@@ -18,6 +18,7 @@ const cost: OverheadCost = {
     { ...run(20_000, 1_000, 5, 'SLOW'), atOnce: 1, joinedMs: 19_000 },
     { ...run(9_000, 1_000, 6, 'FAST'), atOnce: 2, joinedMs: 7_000 },
   ],
+  withoutLogIn: { ...run(7_000, 1_000, 4, 'BARE'), atOnce: 2, joinedMs: 6_000 },
 };
 
 const valueOf = (costs: readonly OverheadCost[], name: string): number | undefined =>
@@ -32,6 +33,12 @@ test('time is measured by the fastest script, out and in together', () => {
 test('processor time is measured by the thriftiest script, without what a boot costs', () => {
   expect(valueOf([cost], 'processor time of the nodes, as a ratio')).toBeCloseTo((7 - 1) / (5 - 1));
   expect(valueOf([cost], 'adjoin: processor time of a node')).toBe(3);
+});
+
+test('both stand beside those of a script that makes no home directories, which has no goal', () => {
+  const figures = overheadFigures([cost]).filter(({ name }) => name.includes('without home directories'));
+  expect(figures.map(({ value }) => value)).toEqual([13 / 8, (7 - 1) / (4 - 1)]);
+  expect(figures.some(({ goal }) => goal !== undefined)).toBe(false);
 });
 
 test('a goal that is missed on this machine shows, and fails nothing', () => {

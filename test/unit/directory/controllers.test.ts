@@ -352,11 +352,11 @@ describe('a referral', () => {
   });
 
   test('for a write means that another controller should do it', async () => {
-    server.script({ at: 7, goesOn: false, answer: referral });
+    server.script({ at: 8, goesOn: false, answer: referral });
     await expect(directory.stage(INSTANCE, 'one-time', {}, unchecked, signal)).rejects.toMatchObject({
       code: 'directory-unavailable',
     });
-    expect(server.requests[7]?.op).toBe(Op.add);
+    expect(server.requests[8]?.op).toBe(Op.add);
   });
 });
 

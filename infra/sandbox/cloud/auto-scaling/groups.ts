@@ -59,6 +59,8 @@ export interface Member {
   route: Route;
   health: 'Healthy' | 'Unhealthy';
   activity: Activity;
+  /** What it was launched by, whatever its group launches by now. */
+  readonly launchTemplate: LaunchTemplate | undefined;
 }
 
 /** One launch or termination, as DescribeScalingActivities shows it. */
@@ -93,6 +95,9 @@ export interface Group {
   most: number;
   desired: number;
   deleting: boolean;
+  /** Whether its metrics are collected. */
+  isMeasured: boolean;
+  readonly suspended: Set<string>;
   pool: WarmPool | undefined;
   readonly refreshes: Refresh[];
   /** What happens to its size later, by name. */
@@ -200,6 +205,8 @@ export class Groups {
       members: new Map(),
       activities: [],
       deleting: false,
+      isMeasured: false,
+      suspended: new Set(),
       pool: undefined,
       refreshes: [],
       scheduled: new Map(),
@@ -488,6 +495,7 @@ export class Groups {
       route: { origin: 'EC2', destination: pooled ? 'WarmPool' : 'AutoScalingGroup' },
       health: 'Healthy',
       activity,
+      launchTemplate,
     };
     group.members.set(instance.id, member);
     this.#tell(group, member, 'launched');

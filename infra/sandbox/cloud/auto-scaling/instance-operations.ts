@@ -44,7 +44,7 @@ function describeInstances(
   const given = page(wanted, ({ member }) => member.instance.id, input.NextToken, size, 'InvalidNextToken');
   return {
     AutoScalingInstances: given.items.map(({ group, member }) => ({
-      ...memberShape(group, member),
+      ...memberShape(member),
       AutoScalingGroupName: group.name,
     })),
     NextToken: given.next,

@@ -7,6 +7,17 @@ import type {
 import { isPooled, type Activity, type Group, type Member } from './groups.ts';
 import { globalTimeoutMs, type LifecycleHook } from './hook.ts';
 
+/** All that a group can be asked to collect here, which leaves warm pools out. */
+export const groupMetrics = [
+  'GroupMinSize',
+  'GroupMaxSize',
+  'GroupDesiredCapacity',
+  'GroupInServiceInstances',
+  'GroupPendingInstances',
+  'GroupTerminatingInstances',
+  'GroupTotalInstances',
+] as const;
+
 export function groupShape(group: Group): AutoScalingGroup {
   return {
     AutoScalingGroupName: group.name,
@@ -23,12 +34,14 @@ export function groupShape(group: Group): AutoScalingGroup {
     Instances: [...group.members.values()]
       .filter((member) => !isPooled(member))
       .map((member) => ({
-        ...memberShape(group, member),
+        ...memberShape(member),
         ProtectedFromScaleIn: false,
       })),
     CreatedTime: group.createdAt,
-    SuspendedProcesses: [],
-    EnabledMetrics: [],
+    SuspendedProcesses: [...group.suspended].map((ProcessName) => ({ ProcessName })),
+    EnabledMetrics: group.isMeasured
+      ? groupMetrics.map((Metric) => ({ Metric, Granularity: '1Minute' }))
+      : [],
     Tags: tagShapes(group),
     TerminationPolicies: ['Default'],
     NewInstancesProtectedFromScaleIn: false,
@@ -38,20 +51,19 @@ export function groupShape(group: Group): AutoScalingGroup {
   };
 }
 
-export function memberShape(group: Group, member: Member) {
+export function memberShape(member: Member) {
   return {
     InstanceId: member.instance.id,
     InstanceType: 't3.micro',
     AvailabilityZone: member.instance.zone,
     LifecycleState: member.state,
     HealthStatus: member.health,
-    LaunchTemplate: templateShape(group),
+    LaunchTemplate: templateShape(member),
     ProtectedFromScaleIn: false,
   };
 }
 
-function templateShape(group: Group) {
-  const template = group.launchTemplate;
+function templateShape({ launchTemplate: template }: Pick<Group, 'launchTemplate'>) {
   return (
     template && {
       LaunchTemplateId: template.id,

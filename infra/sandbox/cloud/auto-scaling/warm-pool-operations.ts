@@ -53,7 +53,7 @@ function describeWarmPool(
   const group = groups.get(input.AutoScalingGroupName);
   const { pool } = group;
   return {
-    Instances: [...group.members.values()].filter(isPooled).map((member) => memberShape(group, member)),
+    Instances: [...group.members.values()].filter(isPooled).map((member) => memberShape(member)),
     ...(pool && {
       WarmPoolConfiguration: {
         MinSize: pool.least,

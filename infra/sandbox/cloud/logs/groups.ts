@@ -1,6 +1,7 @@
 import { ServiceFailure } from '../failure.ts';
 import { arn, type Place } from '../place.ts';
 import type { Timers } from '../timers.ts';
+import type { MetricFilters } from './metric-filters.ts';
 
 export interface LogEvent {
   readonly id: string;
@@ -21,11 +22,13 @@ export class LogGroups {
   readonly #groups = new Map<string, Group>();
   readonly #place: Place;
   readonly #timers: Timers;
+  readonly #filters: MetricFilters;
   #events = 0;
 
-  constructor(place: Place, timers: Timers) {
+  constructor(place: Place, timers: Timers, filters: MetricFilters) {
     this.#place = place;
     this.#timers = timers;
+    this.#filters = filters;
   }
 
   names(): string[] {
@@ -67,6 +70,10 @@ export class LogGroups {
       const id = String(this.#events).padStart(56, '3');
       group.events.push({ ...event, id, stream, ingestionTime: this.#timers.now() });
     }
+    this.#filters.came(
+      name,
+      events.map(({ message }) => message),
+    );
   }
 
   /** In the order of their time; those of one time in the order in which they came. @throws ServiceFailure */

@@ -38,6 +38,8 @@ export interface Redrive {
   readonly maxReceiveCount: number;
 }
 
+/** A message that was received more often moves "to the back of the queue". */
+const poisonReceives = 3;
 /** A visibility timeout ends 12 hours after the receive at the latest. */
 const longestVisibilityMs = 12 * 3_600_000;
 
@@ -50,6 +52,8 @@ export class Queue {
   readonly #redriveTo: (arn: string) => Queue | undefined;
   readonly #messages = new Map<string, StoredMessage>();
   readonly #waiting = new Set<() => void>();
+  /** Messages that were received, and receives that got none, since somebody asked last. */
+  #receives = { received: 0, empty: 0 };
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #witness: Witness;
@@ -127,7 +131,11 @@ export class Queue {
       // A consumer that hung up must not take messages along.
       const taken = signal.aborted ? [] : this.#take(most, visibilityMs);
       const now = this.#timers.now();
-      if (taken.length > 0 || now >= until || signal.aborted) return taken;
+      if (taken.length > 0 || now >= until || signal.aborted) {
+        this.#receives.received += taken.length;
+        if (taken.length === 0) this.#receives.empty += 1;
+        return taken;
+      }
       if (!(await this.#change(Math.min(until, this.#nextVisibleAt()) - now, signal))) return [];
     }
   }
@@ -178,6 +186,25 @@ export class Queue {
       else counts.inFlight += 1;
     }
     return counts;
+  }
+
+  /** What was received since this was asked for last. */
+  receives(): { readonly received: number; readonly empty: number } {
+    const { received, empty } = this.#receives;
+    this.#receives = { received: 0, empty: 0 };
+    return { received, empty };
+  }
+
+  /**
+   * Age of the oldest message, in seconds; 0 where there is none. One that was received three times and is still there is passed over:
+   * "ApproximateAgeOfOldestMessage", Available CloudWatch metrics for Amazon SQS.
+   */
+  oldestSeconds(): number {
+    this.#expire();
+    const sentAt = [...this.#messages.values()]
+      .filter(({ receiveCount }) => receiveCount <= poisonReceives)
+      .map((each) => each.sentAt);
+    return sentAt.length === 0 ? 0 : Math.floor((this.#timers.now() - Math.min(...sentAt)) / 1_000);
   }
 
   /** Lets long polls look again. */

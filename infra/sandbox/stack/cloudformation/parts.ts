@@ -34,6 +34,8 @@ export interface Engine {
    * but the CLI asks every 30 seconds only, while a stack here takes one.
    */
   readonly describeWaitsMs?: number;
+  /** Whether an update replaces the instances of a group by its update policy, with a pause of its own in milliseconds. Default: it doesn't. */
+  readonly rolling?: { readonly pauseMs?: number | undefined };
 }
 
 export interface CloudFormationParts extends ServiceParts {
@@ -126,6 +128,9 @@ export function targetOf(parts: CloudFormationParts, call: Call): Target & { rea
     clients,
     cloud: engine.cloud(),
     remembered: engine.remembered,
+    ...(engine.rolling && {
+      rolling: { pauseMs: engine.rolling.pauseMs, pause: (ms: number) => timers.pause(ms) },
+    }),
     hex: (digits) => hexDigits(random, digits),
     close() {
       for (const client of Object.values(clients)) client.destroy();

@@ -28,8 +28,9 @@ export function cloudFormationOf(account: {
   readonly cloud: Engine['cloud'];
   readonly loopback: Engine['loopback'];
   readonly describeWaitsMs?: number | undefined;
+  readonly rolling?: Engine['rolling'];
 }): NonNullable<CloudOptions['more']> {
-  const { permissions, cloud, loopback, describeWaitsMs } = account;
+  const { permissions, cloud, loopback, describeWaitsMs, rolling } = account;
   const remembered = new Set<string>();
   return (parts) => [
     cloudFormationService(parts, {
@@ -41,6 +42,7 @@ export function cloudFormationOf(account: {
       onImported: (resource) => permissions.import(resource),
       onDeleted: (resource) => permissions.remove(resource),
       ...(describeWaitsMs === undefined ? {} : { describeWaitsMs }),
+      ...(rolling && { rolling }),
     }),
   ];
 }

@@ -1,8 +1,11 @@
 import {
+  type AutoScalingClient,
   CreateAutoScalingGroupCommand,
   DeleteAutoScalingGroupCommand,
   DeleteLifecycleHookCommand,
   DescribeAutoScalingGroupsCommand,
+  DisableMetricsCollectionCommand,
+  EnableMetricsCollectionCommand,
   PutLifecycleHookCommand,
   UpdateAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
@@ -17,7 +20,8 @@ import {
   type Target,
   type Wanted,
 } from '../resource-type.ts';
-import { isMap, scalar } from '../template.ts';
+import { roll, rollingUpdateOf } from '../rolling-update.ts';
+import { isList, isMap, scalar } from '../template.ts';
 
 export const autoScaling: ResourceTypes = {
   'AWS::AutoScaling::AutoScalingGroup': {
@@ -29,19 +33,18 @@ export const autoScaling: ResourceTypes = {
       'LaunchTemplate',
       'VPCZoneIdentifier',
       'Tags',
+      'MetricsCollection',
     ],
-    // Instances here are as healthy as their machines, and nothing is measured.
+    // Instances here are as healthy as their machines.
     inert: [
       'HealthCheckType',
       'HealthCheckGracePeriod',
       'DefaultInstanceWarmup',
       'MaxInstanceLifetime',
-      'MetricsCollection',
       'NewInstancesProtectedFromScaleIn',
     ],
     fixed: ['AutoScalingGroupName'],
-    // Its instances stay as they are: the sandbox rolls no update over them.
-    async update(made, wanted, { clients }) {
+    async update(made, wanted, { clients, rolling }, report) {
       const desired = optionalText(wanted, 'DesiredCapacity');
       await clients.autoScaling.send(
         new UpdateAutoScalingGroupCommand({
@@ -53,9 +56,15 @@ export const autoScaling: ResourceTypes = {
           VPCZoneIdentifier: texts(wanted, 'VPCZoneIdentifier').join(','),
         }),
       );
+      await collectMetrics(made.ref, wanted, clients.autoScaling);
+      const policy = rollingUpdateOf(wanted.updatePolicy);
+      if (rolling && policy)
+        await roll(made.ref, policy, { ...rolling, autoScaling: clients.autoScaling, report });
       return asBefore(made);
     },
     async create(wanted, { clients }) {
+      // What a later update can't be carried out by is refused now.
+      rollingUpdateOf(wanted.updatePolicy);
       const AutoScalingGroupName = optionalText(wanted, 'AutoScalingGroupName') ?? wanted.madeUpName;
       const desired = optionalText(wanted, 'DesiredCapacity');
       await clients.autoScaling.send(
@@ -73,6 +82,7 @@ export const autoScaling: ResourceTypes = {
           })),
         }),
       );
+      await collectMetrics(AutoScalingGroupName, wanted, clients.autoScaling);
       const { AutoScalingGroups } = await clients.autoScaling.send(
         new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [AutoScalingGroupName] }),
       );
@@ -114,6 +124,27 @@ export const autoScaling: ResourceTypes = {
       ),
   },
 };
+
+/** As the template says: all metrics of a group, or none. */
+async function collectMetrics(
+  AutoScalingGroupName: string,
+  wanted: Wanted,
+  autoScaling: AutoScalingClient,
+): Promise<void> {
+  const [collection] = maps(wanted, 'MetricsCollection');
+  if (collection === undefined) {
+    await autoScaling.send(new DisableMetricsCollectionCommand({ AutoScalingGroupName }));
+    return;
+  }
+  const Metrics = collection['Metrics'];
+  await autoScaling.send(
+    new EnableMetricsCollectionCommand({
+      AutoScalingGroupName,
+      Granularity: scalar(collection['Granularity'], 'Granularity'),
+      ...(isList(Metrics) && { Metrics: Metrics.map((each) => scalar(each, 'Metrics')) }),
+    }),
+  );
+}
 
 function launchTemplateOf(wanted: Wanted) {
   const given = wanted.properties['LaunchTemplate'];

@@ -1,5 +1,6 @@
 import type { ResourceTypes } from '../resource-type.ts';
 import { autoScaling } from './auto-scaling.ts';
+import { cloudWatch } from './cloudwatch.ts';
 import { dynamoDb } from './dynamodb.ts';
 import { ec2 } from './ec2.ts';
 import { events } from './events.ts';
@@ -16,6 +17,7 @@ import { waiting } from './waiting.ts';
 /** Every type of resource that the sandbox can make. */
 export const resourceTypes: ResourceTypes = {
   ...autoScaling,
+  ...cloudWatch,
   ...dynamoDb,
   ...ec2,
   ...events,

@@ -1,5 +1,14 @@
 import type { Created } from '../evaluate.ts';
-import { asBefore, optionalText, type ResourceTypes, type Target } from '../resource-type.ts';
+import {
+  asBefore,
+  maps,
+  optionalText,
+  text,
+  type ResourceTypes,
+  type Target,
+  type Wanted,
+} from '../resource-type.ts';
+import { scalar, TemplateError } from '../template.ts';
 
 const groupOf = (name: string, { cloud }: Target): Created => ({
   ref: name,
@@ -30,4 +39,39 @@ export const logs: ResourceTypes = {
       cloud.logGroups.delete(ref);
     },
   },
+  'AWS::Logs::MetricFilter': {
+    applied: ['FilterName', 'FilterPattern', 'LogGroupName', 'MetricTransformations'],
+    fixed: ['FilterName', 'LogGroupName'],
+    create(wanted, target) {
+      const name = optionalText(wanted, 'FilterName') ?? wanted.madeUpName;
+      putFilter(name, wanted, target);
+      return { ref: name, attributes: {} };
+    },
+    update(made, wanted, target) {
+      putFilter(made.ref, wanted, target);
+      return asBefore(made);
+    },
+    delete(made, { cloud }) {
+      cloud.metricFilters.delete(text(made, 'LogGroupName'), made.ref);
+    },
+  },
 };
+
+const transformed = new Set(['DefaultValue', 'MetricName', 'MetricNamespace', 'MetricValue', 'Unit']);
+
+function putFilter(name: string, wanted: Wanted, { cloud }: Target): void {
+  const [transformation, ...others] = maps(wanted, 'MetricTransformations');
+  if (transformation === undefined || others.length > 0)
+    throw new TemplateError(`${wanted.logicalId} must have one transformation.`);
+  const stranger = Object.keys(transformation).find((key) => !transformed.has(key));
+  if (stranger !== undefined) throw new TemplateError(`A transformation's ${stranger} is not emulated.`);
+  const of = (key: string) => scalar(transformation[key], `${wanted.logicalId}'s ${key}`);
+  cloud.metricFilters.put({
+    group: text(wanted, 'LogGroupName'),
+    name,
+    pattern: text(wanted, 'FilterPattern'),
+    metric: { namespace: of('MetricNamespace'), name: of('MetricName'), dimensions: {} },
+    value: of('MetricValue'),
+    otherwise: transformation['DefaultValue'] === undefined ? undefined : Number(of('DefaultValue')),
+  });
+}

@@ -102,13 +102,5 @@ export const remembered: ResourceTypes = {
     },
     ['AutoScalingGroupName'],
   ),
-  'AWS::Logs::MetricFilter': named('FilterName', ['FilterName', 'LogGroupName']),
-  'AWS::CloudWatch::Alarm': remember(
-    (wanted, { region, accountId }) => {
-      const name = nameOf(wanted, 'AlarmName');
-      return { ref: name, attributes: { Arn: `arn:aws:cloudwatch:${region}:${accountId}:alarm:${name}` } };
-    },
-    ['AlarmName'],
-  ),
   'AWS::CloudWatch::Dashboard': named('DashboardName'),
 };

@@ -120,9 +120,9 @@ const filters = [
   /^present$/,
   /^&\(objectCategory= \|\(userPrincipalName= sAMAccountName=\)\)$/,
   /^objectCategory=$/,
-  /^&\(objectClass= \|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( objectGUID=)?\)\)$/,
-  /^&\(objectClass= objectGUID=\)$/,
-  /^&\(objectClass= \|\(sAMAccountName=( sAMAccountName=)*\)\)$/,
+  /^&\(\|\(msDS-cloudExtensionAttribute1=( sAMAccountName=)+( objectGUID=)?\) objectClass=\)$/,
+  /^&\(objectGUID= objectClass=\)$/,
+  /^&\(\|\(sAMAccountName=( sAMAccountName=)*\) objectClass=\)$/,
   /^objectClass=$/,
   // The records that a domain set aside because two controllers made the same name.
   /^&\(objectClass= \|\(name=…\*( name=…\*)*\)\)$/,
@@ -143,6 +143,7 @@ function isSound({ op, parts, bytes }: Request, given: Given): boolean {
       const zone = `,DC=${given.domain.toLowerCase()},CN=MicrosoftDNS,`;
       const isBase =
         ['', given.organizationalUnit, UNIT, 'DC=corp,DC=example,DC=test'].includes(base) ||
+        NAMES.some((name) => base === `CN=${name},${UNIT}`) ||
         base.startsWith(zone.slice(1)) ||
         labels.some((label) => base.startsWith(`DC=${label}${zone}`));
       const { kinds, values } = parts[6] ? shape(parts[6]) : { kinds: '', values: [] };
