@@ -39,8 +39,6 @@ const group = 'adjoin-worker';
 const queueNameMs = 60_000;
 /** CloudWatch's five minutes in two and a half seconds: an alarm that takes three of them is to be seen, and its end. */
 const metricsHaste = 120;
-/** In place of five minutes: what a new worker takes until it works, on two cores that others want as well. */
-const rollingPauseMs = 35_000;
 
 /** In place of ten minutes of trying: for endpoints that are not ready yet. */
 const quickly =
@@ -65,7 +63,11 @@ describeReal('a worker that boots', (ground) => {
       maximumInstances: 2,
       nodes: 'systemd',
       metricsHaste,
-      rollingPauseMs,
+      // In place of five minutes, which are ample for that.
+      rollingPause: () =>
+        eventually('as many workers work as are wanted', limitMs, async () =>
+          (await working()).length === (await workers()).wanted ? true : undefined,
+        ),
       workers: 1,
       bootWorkers: {
         layer: ground.desk,

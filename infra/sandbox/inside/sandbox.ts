@@ -93,8 +93,8 @@ export interface SandboxOptions {
   readonly witness?: Witness;
   /** Whether the SSM agent of this instance ever registers. Default: it does. */
   readonly registers?: (instanceId: string) => boolean;
-  /** The pause of a rolling update, in place of what the template says, in milliseconds. */
-  readonly rollingPauseMs?: number;
+  /** What a rolling update waits for after each batch, in place of the time that the template says. */
+  readonly rollingPause?: () => Promise<unknown>;
   /** How many seconds of CloudWatch's metrics and alarms are one. Default 1. */
   readonly metricsHaste?: number;
   /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
@@ -323,7 +323,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
         cloud: () => cloud,
         loopback: () => endpoint,
         describeWaitsMs: options.describeStacksWaitsMs,
-        ...(options.bootWorkers && { rolling: { pauseMs: options.rollingPauseMs } }),
+        ...(options.bootWorkers && { rolling: { instead: options.rollingPause } }),
       }),
     });
     undo.push(async () => cloud.close());

@@ -40,7 +40,7 @@ export interface Target {
   /** Resources that are only remembered, by type and name. */
   readonly remembered: Set<string>;
   /** How an update replaces instances; undefined where none boots, and all stay as they are. */
-  readonly rolling?: Pick<Roller, 'pause' | 'pauseMs'> | undefined;
+  readonly rolling?: Pick<Roller, 'pause' | 'instead'> | undefined;
   /** Lower-case hexadecimal digits, as IDs end in. */
   readonly hex: (digits: number) => string;
 }

@@ -66,8 +66,8 @@ function pauseMs(text: string): number {
 export interface Roller {
   readonly autoScaling: AutoScalingClient;
   readonly pause: (ms: number) => Promise<unknown>;
-  /** In place of the template's own, in milliseconds. */
-  readonly pauseMs?: number | undefined;
+  /** What is waited for in place of the template's own time. */
+  readonly instead?: (() => Promise<unknown>) | undefined;
   /** Writes an event. */
   readonly report: (reason: string) => void;
 }
@@ -147,7 +147,7 @@ export async function roll(name: string, update: RollingUpdate, roller: Roller):
  */
 async function settled(
   name: string,
-  { autoScaling, pause, report, pauseMs: shorter }: Roller,
+  { autoScaling, pause, report, instead }: Roller,
   gone: readonly string[],
   known: ReadonlySet<string | undefined>,
   pauseTime: string | undefined,
@@ -166,7 +166,7 @@ async function settled(
       const now = new Set(Instances.map(({ InstanceId }) => InstanceId));
       if (pauseTime !== undefined && [...now].some((each) => !known.has(each))) {
         report(`New instance(s) added to autoscaling group - Pausing for ${pauseTime}.`);
-        await pause(shorter ?? pauseMs(pauseTime));
+        await (instead?.() ?? pause(pauseMs(pauseTime)));
       }
       return now;
     }

@@ -34,8 +34,8 @@ export interface Engine {
    * but the CLI asks every 30 seconds only, while a stack here takes one.
    */
   readonly describeWaitsMs?: number;
-  /** Whether an update replaces the instances of a group by its update policy, with a pause of its own in milliseconds. Default: it doesn't. */
-  readonly rolling?: { readonly pauseMs?: number | undefined };
+  /** Whether an update replaces the instances of a group by its update policy, and what is waited for in place of its pause. Default: it doesn't. */
+  readonly rolling?: { readonly instead?: (() => Promise<unknown>) | undefined };
 }
 
 export interface CloudFormationParts extends ServiceParts {
@@ -129,7 +129,7 @@ export function targetOf(parts: CloudFormationParts, call: Call): Target & { rea
     cloud: engine.cloud(),
     remembered: engine.remembered,
     ...(engine.rolling && {
-      rolling: { pauseMs: engine.rolling.pauseMs, pause: (ms: number) => timers.pause(ms) },
+      rolling: { instead: engine.rolling.instead, pause: (ms: number) => timers.pause(ms) },
     }),
     hex: (digits) => hexDigits(random, digits),
     close() {
