@@ -14,6 +14,12 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import {
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Authorizer } from '../../../infra/sandbox/iam/authorizer.ts';
 import type { ClientConfig } from '../../../infra/sandbox/stack/client-config.ts';
@@ -121,6 +127,24 @@ describe('the administrator of the prerequisites', () => {
     );
     expect(await outcome(secrets.send(new GetSecretValueCommand({ SecretId })))).toContain('explicit deny');
     secrets.destroy();
+  });
+
+  test('takes dead letters, and sends none back', async () => {
+    const sqs = new SQSClient({ ...as('administrator'), maxAttempts: 1 });
+    const { QueueUrl } = await sqs.send(
+      new GetQueueUrlCommand({ QueueName: 'adjoin-lifecycle-dead-letters' }),
+    );
+    const main = await sqs.send(new GetQueueUrlCommand({ QueueName: 'adjoin-lifecycle' }));
+    expect([
+      await outcome(sqs.send(new ReceiveMessageCommand({ QueueUrl }))),
+      await outcome(sqs.send(new ReceiveMessageCommand(main))),
+      await outcome(sqs.send(new SendMessageCommand({ ...main, MessageBody: '{}' }))),
+    ]).toEqual([
+      'allowed',
+      expect.stringContaining('explicit deny'),
+      expect.stringContaining('explicit deny'),
+    ]);
+    sqs.destroy();
   });
 
   /** What CloudFormation's handlers call for what has no operations in the sandbox, by the schemas of the types. */
