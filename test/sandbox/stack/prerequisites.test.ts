@@ -134,11 +134,11 @@ describe('the administrator of the prerequisites', () => {
     const { QueueUrl } = await sqs.send(
       new GetQueueUrlCommand({ QueueName: 'adjoin-lifecycle-dead-letters' }),
     );
-    const main = await sqs.send(new GetQueueUrlCommand({ QueueName: 'adjoin-lifecycle' }));
+    const { QueueUrl: main } = await sqs.send(new GetQueueUrlCommand({ QueueName: 'adjoin-lifecycle' }));
     expect([
       await outcome(sqs.send(new ReceiveMessageCommand({ QueueUrl }))),
-      await outcome(sqs.send(new ReceiveMessageCommand(main))),
-      await outcome(sqs.send(new SendMessageCommand({ ...main, MessageBody: '{}' }))),
+      await outcome(sqs.send(new ReceiveMessageCommand({ QueueUrl: main }))),
+      await outcome(sqs.send(new SendMessageCommand({ QueueUrl: main, MessageBody: '{}' }))),
     ]).toEqual([
       'allowed',
       expect.stringContaining('explicit deny'),
