@@ -65,6 +65,20 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     'test/integration/sandbox/machine.test.ts',
     'test/infra/stack/set-up.test.ts',
   ],
+  'test/e2e/adversary/commands.test.ts': [
+    'test/unit/lifecycle/join.test.ts',
+    'test/unit/nodes/poller.test.ts',
+  ],
+  'test/e2e/dead-letters.test.ts': [
+    'test/integration/sweep/sweep.test.ts',
+    'test/sandbox/stack/prerequisites.test.ts',
+  ],
+  'test/e2e/own-scripts.test.ts': ['test/unit/lifecycle/own-documents.test.ts'],
+  'test/e2e/standalone.test.ts': ['test/unit/lifecycle/standalone.test.ts'],
+  'test/e2e/unjoin-only.test.ts': [
+    'test/unit/lifecycle/match.test.ts',
+    'test/integration/documents/proof.test.ts',
+  ],
   'test/e2e/adversary/nodes.test.ts': ['test/e2e/adversary/node.test.ts', 'test/unit/nodes/contract.test.ts'],
 };
 

@@ -42,13 +42,13 @@ const testTimeoutBehind = 120_000;
 
 /**
  * How much the searching layers do when everything is run, and when there is time for more, unless the environment says it
- * already. Each crash point takes its ten seconds: one in twenty-four stands for all, and the deep run plays the others. Likewise
+ * already. Each crash point takes its ten seconds: one in thirty-six stands for all, and the deep run plays the others. Likewise
  * for the cases of the documents, for schedules and fuzzed input, of which `npm run test:property` plays the number that they are promised for.
  */
 const brief: Readonly<Record<string, string>> = {
-  CRASH_SHARE: '1/24',
+  CRASH_SHARE: '1/36',
   THIN_SLICE: 'yes',
-  SCHEDULE_RUNS: '1000',
+  SCHEDULE_RUNS: '500',
   FUZZ_FACTOR: '0.1',
 };
 const deep: Readonly<Record<string, string>> = {
