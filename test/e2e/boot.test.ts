@@ -329,7 +329,10 @@ describeReal('a worker that boots', (ground) => {
       expect(alarm).toMatchObject({
         NewStateValue: 'ALARM',
         OldStateValue: 'OK',
-        NewStateReason: expect.stringContaining('Threshold Crossed: 3 out of the last 12 datapoints [1.0 ('),
+        // Where two periods have ended since the last look, there may be more than the three that it takes.
+        NewStateReason: expect.stringMatching(
+          /^Threshold Crossed: \d+ out of the last 12 datapoints \[1\.0 \(/,
+        ),
         AlarmDescription: expect.stringContaining('There are fewer workers than wanted.'),
       });
       await expect(empty.cloud.waitHandles.wait(signalUrl, 1, 1)).rejects.toThrow(
