@@ -1,5 +1,5 @@
 /**
- * The one place where AWS clients are made. Credentials come from the SDK's own chain (the worker's instance profile);
+ * The one place where AWS clients are made. Credentials come from the SDK's own chain (the worker's instance profile), once for all of them;
  * endpoints from its own settings (`AWS_ENDPOINT_URL`, or the VPC's private DNS), so nothing here knows where it runs.
  */
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
@@ -8,6 +8,7 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
 
 export interface Clients {
   readonly autoScaling: AutoScalingClient;
@@ -28,6 +29,12 @@ const LIMITS = {
   pollMs: 35_000,
 } as const;
 
+/**
+ * Milliseconds for an answer of the instance metadata service. The SDK gives it one second, and a client whose first question a busy worker
+ * asks late has no credentials then.
+ */
+const METADATA = { timeout: 5_000, maxRetries: 2 } as const;
+
 export function createClients(
   region: string,
   limits: Readonly<Record<keyof typeof LIMITS, number>> = LIMITS,
@@ -47,6 +54,8 @@ export function createClients(
     retryMode: 'adaptive',
     maxAttempts: 3,
     requestHandler: handler(limits.answerMs),
+    // One for all: each client would ask for its own, and could be the one that gets none.
+    credentials: defaultProvider(METADATA),
   };
   return {
     // Of calls that wait here, the SDK would not know which is to go first: agent/aws/turns.ts slows them down.

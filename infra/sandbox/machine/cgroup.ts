@@ -100,13 +100,14 @@ function ensureMounted(runtime: string): Promise<string> {
 async function mountTree(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   // another process of this outer namespace may have mounted it
-  if (!(await exists(join(directory, 'cgroup.procs'))))
-    await mustRun(['mount', '-t', 'cgroup2', '-o', 'nosuid,nodev,noexec', 'cgroup2', directory]);
+  const isFirst = !(await exists(join(directory, 'cgroup.procs')));
+  if (isFirst) await mustRun(['mount', '-t', 'cgroup2', '-o', 'nosuid,nodev,noexec', 'cgroup2', directory]);
   const own = /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
   const parent = join(directory, own);
   for (const name of await readdir(parent)) {
     // One with a process in it belongs to a sandbox that runs, and stays: the kernel does not remove it.
-    if (name.startsWith(prefix) && !name.startsWith(`${await ownPrefix()}-`))
+    // The kernel gives a namespace's number to a later one: what the first process finds under its own is of a run that has ended.
+    if (name.startsWith(prefix) && (isFirst || !name.startsWith(`${await ownPrefix()}-`)))
       await removeCgroup(join(parent, name)).catch(() => {});
   }
   return parent;

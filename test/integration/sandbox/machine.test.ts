@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cgroups, endCgroups } from '../../../infra/sandbox/machine/cgroup.ts';
+import { cgroups, createCgroup, endCgroups } from '../../../infra/sandbox/machine/cgroup.ts';
 import { leftovers } from '../../../infra/sandbox/machine/leftovers.ts';
 import { startMachine, type Machine } from '../../../infra/sandbox/machine/machine.ts';
 import { ensureBridge } from '../../../infra/sandbox/machine/network.ts';
@@ -189,6 +189,14 @@ describeReal('A machine', (ground) => {
     await endCgroups(ground.runtime);
     expect(await cgroups(ground.runtime)).toEqual([]);
   }, 60_000);
+
+  test('with systemd is not taken for one of an earlier run, whose namespace had the same number', async () => {
+    await createCgroup(ground.runtime, 'earlier');
+    const later = join(ground.runtime, 'later');
+    await createCgroup(later, 'own');
+    expect(await cgroups(later)).toEqual(['own']);
+    await endCgroups(later);
+  });
 
   test('with systemd runs Node under the unit of the worker, with all that it forbids', async () => {
     const machine = await boot(5, 'systemd', [dirname(process.execPath)]);

@@ -188,3 +188,61 @@ describe('a host that answers under the name of an AWS endpoint', () => {
     expect(asked).toBe(0);
   });
 });
+
+describe('credentials of the instance profile', () => {
+  /** Milliseconds: more than the second that the SDK waits for, and as much as a worker may take that boots among others. */
+  const late = 1_100;
+  let metadata: Server;
+  let questions: string[];
+
+  beforeEach(async () => {
+    questions = [];
+    const answers: Readonly<Record<string, string>> = {
+      '/latest/api/token': 'token',
+      '/latest/meta-data/iam/security-credentials/': 'worker',
+      '/latest/meta-data/iam/security-credentials/worker': JSON.stringify({
+        Code: 'Success',
+        AccessKeyId: 'ASIAEXAMPLE',
+        SecretAccessKey: 'example',
+        Token: 'session',
+        Expiration: new Date(Date.now() + 6 * 3_600_000).toISOString(),
+      }),
+    };
+    metadata = createServer(({ url = '', headers }, response) => {
+      questions.push(url);
+      // Version 2 alone: without a token there is nothing.
+      const isAllowed = url.endsWith('/token') || headers['x-aws-ec2-metadata-token'] === 'token';
+      setTimeout(
+        () => response.writeHead(isAllowed ? 200 : 401).end(answers[url] ?? ''),
+        questions.length === 1 ? late : 0,
+      );
+    });
+    metadata.listen(0, '127.0.0.1');
+    await once(metadata, 'listening');
+    const address = metadata.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _key, ...keyless } = process.env;
+    process.env = {
+      ...keyless,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+      AWS_CONFIG_FILE: '/dev/null',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    };
+  });
+  afterEach(() => void metadata.close());
+
+  test('are waited for where their service is late, and asked for once by all clients', async () => {
+    behaviours = [empty];
+    const [one, other] = await Promise.all([
+      clients.secretsManager.config.credentials(),
+      clients.ssm.config.credentials(),
+    ]);
+    expect([one.accessKeyId, other.accessKeyId]).toEqual(['ASIAEXAMPLE', 'ASIAEXAMPLE']);
+    await clients.ssm.send(new ListCommandInvocationsCommand({}));
+    expect(questions).toEqual([
+      '/latest/api/token',
+      '/latest/meta-data/iam/security-credentials/',
+      '/latest/meta-data/iam/security-credentials/worker',
+    ]);
+  });
+});
