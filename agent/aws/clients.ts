@@ -1,5 +1,5 @@
 /**
- * The one place where AWS clients are made. Credentials come from the SDK's own chain (the worker's instance profile), once for all of them;
+ * The one place where AWS clients are made. Credentials come from the SDK's own chain (the worker's instance profile), once for all;
  * endpoints from its own settings (`AWS_ENDPOINT_URL`, or the VPC's private DNS), so nothing here knows where it runs.
  */
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
@@ -33,7 +33,7 @@ const LIMITS = {
  * Milliseconds for an answer of the instance metadata service. The SDK gives it one second, and a client whose first question a busy worker
  * asks late has no credentials then.
  */
-const METADATA = { timeout: 5_000, maxRetries: 2 } as const;
+const METADATA = { timeout: 5_000 } as const;
 
 export function createClients(
   region: string,

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Connection } from '../../../agent/directory/connection.ts';
 import type { FoundAccount } from '../../../agent/terms.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
 import {
@@ -11,10 +10,10 @@ import {
 import { Result } from '../../../agent/directory/failures.ts';
 import { text } from '../../support/ber.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { DOMAIN, Op, UNIT, ZONE, type Answer, type Values } from '../../property/fuzz/ldap/model.ts';
+import { DOMAIN, Op, ZONE, type Answer, type Values } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
+import { openSession } from './scripted-session.ts';
 import { descriptorOf, DOMAIN_SID, SERVICE_ACCOUNT } from '../../support/security.ts';
-import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const signal = new AbortController().signal;
 const certificate = selfSigned();
@@ -40,21 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 beforeEach(async () => {
-  server.begin(undefined);
-  const [host = '', port] = server.endpoint.split(':');
-  const connection = await Connection.open(
-    { host, port: Number(port) },
-    { ca: certificate.cert, connectTimeoutMs: 5_000, operationTimeoutMs: 5_000, clock: createVirtualClock() },
-    signal,
-  );
-  await connection.bind('svc', 'Sesame77', signal);
-  const shared = { domain: DOMAIN, organizationalUnit: UNIT };
-  session = {
-    ...shared,
-    connection,
-    serviceAccount: SERVICE_ACCOUNT,
-    binding: { ...shared, versionId: 'v1', order: 1, user: 'svc' },
-  };
+  session = await openSession(server, certificate, signal);
 });
 afterEach(() => session.connection.close());
 

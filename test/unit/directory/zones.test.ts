@@ -1,13 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Connection } from '../../../agent/directory/connection.ts';
 import { Result } from '../../../agent/directory/failures.ts';
 import type { Session } from '../../../agent/directory/sessions.ts';
 import { KnownZones, zones } from '../../../agent/directory/zones.ts';
-import { DOMAIN, UNIT, ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
+import { ZONE, type Answer } from '../../property/fuzz/ldap/model.ts';
 import { ScriptedServer } from '../../property/fuzz/ldap/server.ts';
+import { openSession } from './scripted-session.ts';
 import { selfSigned } from '../../support/certificate.ts';
-import { SERVICE_ACCOUNT } from '../../support/security.ts';
-import { createVirtualClock } from '../../support/virtual-clock.ts';
 
 const { signal } = new AbortController();
 const certificate = selfSigned();
@@ -21,18 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 beforeEach(async () => {
-  server.begin(undefined);
-  const [host = '', port] = server.endpoint.split(':');
-  const clock = createVirtualClock();
-  const connection = await Connection.open(
-    { host, port: Number(port) },
-    { ca: certificate.cert, connectTimeoutMs: 5_000, operationTimeoutMs: 5_000, clock },
-    signal,
-  );
-  await connection.bind('svc', 'Sesame77', signal);
-  const shared = { domain: DOMAIN, organizationalUnit: UNIT };
-  const binding = { ...shared, versionId: 'v1', order: 1, user: 'svc' };
-  session = { ...shared, connection, serviceAccount: SERVICE_ACCOUNT, binding };
+  session = await openSession(server, certificate, signal);
 });
 afterEach(() => session.connection.close());
 

@@ -5,12 +5,13 @@ import {
   GetSessionToken$,
   type AssumeRoleCommandInput,
   type AssumeRoleResponse,
+  type Credentials,
   type GetCallerIdentityResponse,
   type GetSessionTokenCommandInput,
   type GetSessionTokenResponse,
 } from '@aws-sdk/client-sts';
 import { ServiceFailure } from '../failure.ts';
-import type { KeyRing, MfaDevice } from '../key-ring.ts';
+import type { KeyRing, MfaDevice, SessionKey } from '../key-ring.ts';
 import { enforce } from '../limits/limit.ts';
 import { chainedSeconds, codeRefusal, fromSession, userSeconds } from '../limits/sts.ts';
 import { operationsOn, operationTable } from '../operations.ts';
@@ -76,12 +77,7 @@ function getSessionToken(
     DurationSeconds * 1000,
   );
   return {
-    Credentials: {
-      AccessKeyId: key.accessKeyId,
-      SecretAccessKey: key.secretAccessKey,
-      SessionToken: key.sessionToken,
-      Expiration: new Date(timers.now() + DurationSeconds * 1000),
-    },
+    Credentials: credentialsOf(key, timers.now() + DurationSeconds * 1000),
   };
 }
 
@@ -119,15 +115,18 @@ function assumeRole({ keys, timers }: Sts, input: AssumeRoleCommandInput, call: 
   });
   const holder = keys.find(key.accessKeyId);
   return {
-    Credentials: {
-      AccessKeyId: key.accessKeyId,
-      SecretAccessKey: key.secretAccessKey,
-      SessionToken: key.sessionToken,
-      Expiration: new Date(timers.now() + seconds * 1000),
-    },
+    Credentials: credentialsOf(key, timers.now() + seconds * 1000),
     AssumedRoleUser: {
       AssumedRoleId: holder?.context?.['aws:userid'],
       Arn: holder?.arn,
     },
   };
 }
+
+/** As both operations answer with them. @param expiresAt milliseconds since the Unix epoch */
+const credentialsOf = (key: SessionKey, expiresAt: number): Credentials => ({
+  AccessKeyId: key.accessKeyId,
+  SecretAccessKey: key.secretAccessKey,
+  SessionToken: key.sessionToken,
+  Expiration: new Date(expiresAt),
+});
