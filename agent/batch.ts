@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { createWindow } from './window.ts';
 
 /**
  * Gathers calls that come close together into one. Each caller gets its own answer; when the shared call fails, each of
@@ -11,6 +12,8 @@ export interface BatchOptions<Item, Answer> {
   readonly maximum: number;
   /** Milliseconds that the first item waits for others. */
   readonly windowMs: number;
+  /** Whether an instance waits for it: the first item after a quiet time then waits no longer than one event takes. */
+  readonly isUrgent?: boolean;
   readonly clock: Clock;
   /** Answers in the order of the items; an answer may be an error for its item alone. */
   readonly run: (items: readonly Item[]) => Promise<readonly (Answer | Error)[]>;
@@ -25,6 +28,8 @@ interface Waiting<Item, Answer> {
 export type Batch<Item, Answer> = (item: Item, signal?: AbortSignal) => Promise<Answer>;
 
 export function createBatch<Item, Answer>(options: BatchOptions<Item, Answer>): Batch<Item, Answer> {
+  const { windowMs, clock } = options;
+  const waits = options.isUrgent === true ? createWindow(windowMs, clock) : () => windowMs;
   const gathering = new Map<string, Waiting<Item, Answer>[]>();
 
   async function flush(key: string, group: Waiting<Item, Answer>[]): Promise<void> {
@@ -46,12 +51,13 @@ export function createBatch<Item, Answer>(options: BatchOptions<Item, Answer>): 
 
   function enter(waiting: Waiting<Item, Answer>): () => void {
     const key = options.keyOf(waiting.item);
+    const waitMs = waits();
     let group = gathering.get(key);
     if (!group) {
       const opened: Waiting<Item, Answer>[] = [];
       group = opened;
       gathering.set(key, opened);
-      void options.clock.sleep(options.windowMs).then(() => flushIfOpen(key, opened));
+      void clock.sleep(waitMs).then(() => flushIfOpen(key, opened));
     }
     group.push(waiting);
     const joined = group;

@@ -52,6 +52,7 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
     keyOf: () => '',
     maximum: INSTANCES_PER_CALL,
     windowMs: LOOKUP_WINDOW_MS,
+    isUrgent: true,
     clock,
     async run(instanceIds) {
       const wanted = [...new Set(instanceIds)];

@@ -32,6 +32,7 @@ export function createEc2Instances({
     keyOf: () => '',
     maximum: INSTANCES_PER_CALL,
     windowMs: LOOKUP_WINDOW_MS,
+    isUrgent: true,
     clock,
     async run(instanceIds) {
       const wanted = [...new Set(instanceIds)];

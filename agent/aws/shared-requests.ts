@@ -73,7 +73,7 @@ export function shareRequests(
   clock: Clock,
   alone: ItemStore,
 ): ItemStore {
-  const shared = { keyOf: () => '', maximum: MAXIMUM, windowMs: WINDOW_MS, clock };
+  const shared = { keyOf: () => '', maximum: MAXIMUM, windowMs: WINDOW_MS, isUrgent: true, clock };
 
   const read = createBatch<string, { readonly item: Item }>({
     ...shared,

@@ -301,6 +301,7 @@ export function createNodes(options: NodesOptions): Nodes {
       keyOf: (task) => JSON.stringify([task.purpose, task.document.name, task.shared]),
       maximum,
       windowMs: options.coalesceMs,
+      isUrgent: true,
       clock,
       async run(tasks) {
         const sent = new Map<Task, SentCommand | Error>();

@@ -63,7 +63,7 @@ export interface Poller {
 /** Milliseconds between looks at most: even so, an ended command is seen within any heartbeat. */
 const SLOWEST_MS = 15_000;
 /** A command that runs is looked at again after so many parts of the time that it has run, and at the latest after so many milliseconds. */
-const PARTS = 8;
+const PARTS = 16;
 const LONGEST_GAP_MS = 5_000;
 /**
  * Milliseconds that a command runs at most before its first look. After an outage, what is known of its kind is far too long, and an

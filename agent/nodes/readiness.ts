@@ -4,10 +4,11 @@
  *
  * When a node is looked for follows how long nodes take to boot. While no boot of its kind is known, pauses are half of the time
  * that it has booted: no instance of EC2 registers in its first seconds. Afterwards the first look is shortly before the quickest of
- * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 16th second on.
+ * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 17th second on.
  */
 import { CALLED_OFF, type Clock } from '../clock.ts';
 import { createHeap } from '../heap.ts';
+import { createWindow } from '../window.ts';
 import { createDurations } from './durations.ts';
 
 /** The longest list of instance IDs that a filter of DescribeInstanceInformation is given here; its page holds 50. */
@@ -45,6 +46,8 @@ const FIRST_PARTS = 2;
 const PARTS = 8;
 /** Milliseconds within which an instance of EC2 hardly gets to register: it starts, and then the SSM agent does. */
 const FIRST_MS = 16_000;
+/** Milliseconds by which a boot may have begun later than is known: what a message says is believed to the second (`agent/worker.ts`). */
+const SINCE_ERROR_MS = 1_000;
 /** Milliseconds between two looks at most. */
 const LONGEST_PAUSE_MS = 30_000;
 /**
@@ -192,6 +195,7 @@ function createLooks({ registered, clock }: ReadinessOptions) {
 export function createReadiness(options: ReadinessOptions): Readiness {
   const { clock, intervalMs } = options;
   const look = createLooks(options);
+  const waits = createWindow(WINDOW_MS, clock);
   const boots = createDurations();
   /** Those that were waited for, by the time at which they were seen; milliseconds since the Unix epoch. */
   const seen = new Map<string, number>();
@@ -205,7 +209,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   /** All looks but the first are at multiples of the interval, so that those who wait share them. */
   function next(boot: Boot): number {
     const now = clock.now();
-    const booted = now - boot.since;
+    const booted = now - boot.since - SINCE_ERROR_MS;
     const known = earliest(boot);
     const parts = known === undefined && booted < FIRST_MS ? FIRST_PARTS : PARTS;
     const pause = Math.min(LONGEST_PAUSE_MS, Math.max(intervalMs, booted / parts));
@@ -223,11 +227,11 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     async isReady(instanceId, signal) {
       const at = seen.get(instanceId) ?? -Infinity;
       seen.delete(instanceId);
-      return clock.now() - at < SEEN_MS || look(instanceId, clock.now() + WINDOW_MS, signal);
+      return clock.now() - at < SEEN_MS || look(instanceId, clock.now() + waits(), signal);
     },
     async wait(instanceId, signal, asked) {
       const began = clock.now();
-      const atOnce = began + WINDOW_MS;
+      const atOnce = began + waits();
       // A clock that is ahead of ours must not put the first look off.
       const boot = asked && { kind: asked.kind, since: Math.min(asked.since, began) };
       const first = Math.max(atOnce, (boot && earliest(boot)) ?? 0);

@@ -26,6 +26,57 @@ beforeEach(() => {
 /** The outcome of a call, which may fail. */
 const outcome = (call: Promise<string>): Promise<string> => call.catch((error: unknown) => String(error));
 
+const createUrgent = (): Batch<string, string> =>
+  createBatch<string, string>({
+    keyOf: (item) => item.charAt(0),
+    maximum: 3,
+    windowMs: 100,
+    isUrgent: true,
+    clock,
+    async run(items) {
+      runs.push([...items]);
+      return items.map((item) => item.toUpperCase());
+    },
+  });
+
+describe('an urgent batch', () => {
+  test('has what comes after a quiet time wait only for what the same event has caused, whatever its key', async () => {
+    const urgent = createUrgent();
+    const calls = [urgent('a1')];
+    await clock.advance(4);
+    calls.push(urgent('a2'), urgent('b1'));
+    await clock.advance(1);
+    expect(runs).toEqual([['a1', 'a2']]);
+    await clock.advance(4);
+    expect(runs).toEqual([['a1', 'a2'], ['b1']]);
+    await clock.advance(400);
+    calls.push(urgent('a3'));
+    await clock.advance(5);
+    expect(runs.at(-1)).toEqual(['a3']);
+    await Promise.all(calls);
+  });
+
+  test('waits the whole window in a stream of calls', async () => {
+    const urgent = createUrgent();
+    const calls = [urgent('a1')];
+    await clock.advance(5);
+    calls.push(urgent('a2'));
+    await clock.advance(99);
+    calls.push(urgent('a3'));
+    expect(runs).toEqual([['a1']]);
+    await clock.advance(1);
+    expect(runs).toEqual([['a1'], ['a2', 'a3']]);
+    // Not quiet yet: the last one came less than four windows ago.
+    await clock.advance(390);
+    calls.push(urgent('a4'));
+    await clock.advance(99);
+    expect(runs).toHaveLength(2);
+    await clock.advance(1);
+    await Promise.all(calls);
+    expect(runs.at(-1)).toEqual(['a4']);
+  });
+});
+
 describe('a batch', () => {
   test('carries calls that come close together, and gives each its own answer', async () => {
     const first = batch('a1');

@@ -87,7 +87,7 @@ export interface Stack {
  */
 const intervals: AgentConfig = {
   receive: { waitSeconds: 2, visibilitySeconds: 60 },
-  nodes: { registrationPollSeconds: 0.25, commandPollSeconds: 0.25, coalesceSeconds: 0.1 },
+  nodes: { registrationPollSeconds: 0.1, commandPollSeconds: 0.1, coalesceSeconds: 0.1 },
   patience: { retrySeconds: 1, retryMaximumSeconds: 5 },
   credentialPollSeconds: 2,
   drainSeconds: 30,

@@ -74,13 +74,15 @@ describe('the state of an instance', () => {
       instancesPage(idsOf(request).map((id) => member(id))),
     );
     await using _ = endpoint;
-    const first = [autoScaling.instance('i-1', open)];
+    const looks = [autoScaling.instance('i-0', open)];
+    await clock.advance(5);
+    looks.push(autoScaling.instance('i-1', open));
     await clock.advance(49);
-    expect(endpoint.requests).toEqual([]);
-    first.push(autoScaling.instance('i-1', open), autoScaling.instance('i-2', open));
+    expect(endpoint.requests.map(idsOf)).toEqual([['i-0']]);
+    looks.push(autoScaling.instance('i-1', open), autoScaling.instance('i-2', open));
     await clock.advance(1);
-    await Promise.all(first);
-    expect(endpoint.requests.map(idsOf)).toEqual([['i-1', 'i-2']]);
+    await Promise.all(looks);
+    expect(endpoint.requests.map(idsOf)).toEqual([['i-0'], ['i-1', 'i-2']]);
   });
 
   test('is found on every page; what no page shows whole is unknown', async () => {

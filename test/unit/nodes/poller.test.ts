@@ -172,11 +172,12 @@ describe('the poller', () => {
   test('looks less often at a command that runs long, and each five seconds at last', async () => {
     commands.set('one', new Map([['i-1', 'InProgress']]));
     void wait('one', 'i-1');
-    await clock.advance(65_000);
+    await clock.advance(95_000);
     const seconds = (looks.get('one') ?? []).map((at) => Math.round(at / 100) / 10);
     expect(seconds).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10.1, 11.4, 12.8, 14.4, 16.2, 18.2, 20.5, 23.1, 26, 29.2, 32.9, 37, 41.6,
-      46.6, 51.6, 56.6, 61.6,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18.1, 19.2, 20.4, 21.7, 23, 24.5, 26, 27.6,
+      29.3, 31.2, 33.1, 35.2, 37.4, 39.7, 42.2, 44.8, 47.6, 50.6, 53.8, 57.2, 60.7, 64.5, 68.6, 72.8, 77.4,
+      82.2, 87.2, 92.2,
     ]);
   });
 
