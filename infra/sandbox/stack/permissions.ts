@@ -1,8 +1,8 @@
 import type { Authorize } from '../cloud/cloud.ts';
-import { Authorizer } from '../iam/authorizer.ts';
 import { deployedPolicies } from '../iam/from-template.ts';
 import { policy, type DeployedPolicies, type Identity, type Policy } from '../iam/policies.ts';
 import { Recorder } from '../iam/recorder.ts';
+import { RememberedDecisions } from '../iam/remembered.ts';
 import type { DeployedResource } from './deployed-resource.ts';
 import { scalar } from './template.ts';
 
@@ -35,7 +35,7 @@ export class Permissions {
   /** What a stack has taken in, and what of the account it is. */
   readonly #imported = new Map<DeployedResource, DeployedResource>();
   #current:
-    | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: Authorizer }
+    | { readonly key: string; readonly policies: DeployedPolicies; readonly authorizer: RememberedDecisions }
     | undefined;
 
   constructor(options: PermissionsOptions) {
@@ -110,7 +110,7 @@ export class Permissions {
     const key = `${this.#resources.length} ${JSON.stringify([...live])}`;
     if (this.#current?.key === key) return this.#current;
     const policies = this.#collect(live);
-    this.#current = { key, policies, authorizer: new Authorizer(policies) };
+    this.#current = { key, policies, authorizer: new RememberedDecisions(policies) };
     return this.#current;
   }
 
