@@ -253,11 +253,28 @@ sssd_runs() {
   [ -S /var/lib/sss/pipes/nss ] && find_sssd
 }
 
+# Whether a process is what sssd runs for the domain, and sets catches to whether it catches USR1 and USR2: they are the 10th and the
+# 12th of the bits that the kernel shows as a hexadecimal number. A container's processes are among those of the node; the kernel shows
+# of these that they have another number in there.
+is_provider() {
+  read_line "$1/comm" && [ "$first_line" = sssd_be ] && read_line "$1/cmdline" || return 1
+  # A shell reads arguments without what ends each. The domain has the case in which sssd's configuration names it.
+  to_lower "$first_line"
+  case $lower in *--domain"$domain"*) ;; *) return 1 ;; esac
+  catches=false
+  while read -r field value others; do
+    case $field in
+    NSpid:) if [ -n "$others" ]; then return 1; fi ;;
+    SigCgt:) case $value in *[abef]??) catches=true ;; esac ;;
+    esac
+  done <"$1/status"
+} 2>/dev/null
+
 # Whether sssd is connected to a controller, which it finds by itself. What it resolves may come from its cache otherwise. The
 # ports are those of LDAP, LDAPS and the global catalog, in hexadecimal as /proc has them.
 sssd_online() {
   for process in /proc/[0-9]*; do
-    if ! read_line "$process/comm" || [ "$first_line" != sssd_be ]; then continue; fi
+    if ! is_provider "$process"; then continue; fi
     set -- - "$process/net/tcp"
     if [ -e "$process/net/tcp6" ]; then set -- "$@" "$process/net/tcp6"; fi
     find "$process/fd" -type l -printf '%l\n' 2>/dev/null | awk '
@@ -311,10 +328,31 @@ registers_name() {
 }
 
 # Has sssd register the node's name now: it does so 10 seconds after its start, or when it was told to be offline and online again.
+# Its provider, told by itself, goes online at once, and a second later where it hears of it from sssd. It takes the signals, as
+# sssd(8) says, from the time on at which it catches them; before, they would end it. Nor is it told before users resolve: a provider
+# that goes offline while it learns the domain's SID is without one for long.
 told_offline=false
 hurry_registration() {
   told_offline=true
-  if find_sssd; then kill -USR1 "$pid" 2>/dev/null && kill -USR2 "$pid" 2>/dev/null; fi || :
+  for process in /proc/[0-9]*; do
+    if is_provider "$process" && [ "$catches" = true ]; then
+      { kill -USR1 "${process#/proc/}" && kill -USR2 "${process#/proc/}"; } 2>/dev/null || :
+    fi
+  done
+}
+
+# Waits until sssd has run the tool that it registers names with, for a second at most.
+await_nsupdate() {
+  tries=0 seen=false
+  while [ "$tries" -lt 10 ]; do
+    running=false
+    for process in /proc/[0-9]*; do
+      if read_line "$process/comm" && [ "$first_line" = nsupdate ]; then running=true seen=true; fi
+    done
+    if [ "$seen" != "$running" ]; then return 0; fi
+    tries=$((tries + 1))
+    sleep 0.1
+  done
 }
 
 # Sets servers: those of the zone that are asked for the node's name. They are the one that the zone says updates go to, which
@@ -379,11 +417,9 @@ await_name() {
   latest=$((now + 120))
   if [ "$latest" -gt "$deadline" ]; then latest=$deadline; fi
   again=30
-  # sssd goes online again a second after it was told to.
-  pause=1
-  looks=0
   while :; do
-    sleep "$pause"
+    # Each look is a process that costs as much as all others of a second: one before the end of a registration is in vain.
+    await_nsupdate
     if is_named; then return 0; fi
     read_clock
     if [ "$now" -ge "$latest" ]; then return 1; fi
@@ -392,9 +428,6 @@ await_name() {
       start_sssd || return 1
       again=$((again * 2))
     fi
-    # Each look is a process that costs as much as all others of a second.
-    looks=$((looks + 1))
-    if [ "$looks" -le 6 ]; then pause=0.3; else pause=1; fi
   done
 }
 

@@ -389,8 +389,17 @@ exec "$tool" "$@"
       const forget = `kinit -k '${computerName}$@${domain.realm}' && nsupdate -g; kdestroy`;
       await machine.exec(['sh', '-c', forget], { input });
       expect(await inShell(machine, lookUp)).toBe('');
+      const heedless =
+        '$SIG{USR1} = $SIG{USR2} = sub { exit 1 }; open F, ">/proc/self/comm"; print F "sssd_be"; close F; sleep 300';
+      const contained = `exec {"perl"} "contained", "-e", q(${heedless}), "--", "--domain", "${domain.domainName}"`;
+      await inShell(
+        machine,
+        `setsid unshare --pid --fork --kill-child perl -e '${contained}' </dev/null >/dev/null 2>&1 &`,
+      );
       expect(await run(machine, 'join', values)).toMatchObject({ result: 'already' });
       expect(await inShell(machine, lookUp)).toBe(machine.address);
+      // The sssd of a container is among the node's processes, and none of its business.
+      expect(await inShell(machine, 'pgrep -c -f ^contained')).toBe('1');
       // sssd has registered it, and nothing else: one record, and no conflict object beside it.
       const query = {
         base: dnsZoneDn(domain.domainName),
