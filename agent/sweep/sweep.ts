@@ -166,11 +166,19 @@ export async function sweep(
     }
   }
 
-  /** With the membership of an account that belongs to none of those that were read: it may have ended long ago. */
-  async function withMembership(candidate: Candidate): Promise<Candidate> {
-    if (candidate.membership !== undefined) return candidate;
-    const membership = await ledger.find(candidate.instanceId);
-    return membership === undefined ? candidate : { ...candidate, membership: knownOf(membership) };
+  /**
+   * The whole record of an instance. One that can't be read is in the report, and proves nothing.
+   * @throws an error that the next candidate would meet, too
+   */
+  async function recordOf(instanceId: string): Promise<Membership | undefined | 'unreadable'> {
+    try {
+      return await ledger.find(instanceId);
+    } catch (error) {
+      const known = asAdjoinError(error);
+      if (!CODES_OF_ONE.has(known.code)) throw known;
+      errors.push({ instanceId, error: known });
+      return 'unreadable';
+    }
   }
 
   async function payDebts(): Promise<void> {
@@ -252,9 +260,12 @@ export async function sweep(
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
     const found = await directory.find(instanceId, signal);
     if (found.length > 0) return;
-    const located = await locate(instanceId);
+    const before = await recordOf(instanceId);
+    if (before === 'unreadable') return;
+    const located = await locate(instanceId, before);
     if (located.some(({ isInUnit }) => isInUnit)) return;
-    const now = await ledger.find(instanceId);
+    const now = await recordOf(instanceId);
+    if (now === 'unreadable') return;
     if (now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
     const name = membership.computerName ?? 'its account';
     const [moved] = located;
@@ -274,22 +285,20 @@ export async function sweep(
     find('vanished', candidate, { result: 'reported' });
   }
 
-  /** Asks the ledger for what leads to the accounts: of so many memberships, it is not kept. */
-  async function locate(instanceId: string) {
-    const { objectGuid, objectSids = [] } = (await ledger.find(instanceId)) ?? {};
+  /** @param membership what leads to the accounts: of so many, it is not kept */
+  function locate(instanceId: string, membership: Membership | undefined) {
+    const { objectGuid, objectSids = [] } = membership ?? {};
     return directory.locate(instanceId, { objectGuid, objectSids }, signal);
   }
 
   async function judgeGone(found: Candidate, isInAutoScaling: boolean): Promise<void> {
     let candidate = found;
     const kind = kindOf(candidate);
-    try {
-      candidate = await withMembership(found);
-    } catch (error) {
-      const known = asAdjoinError(error);
-      if (!CODES_OF_ONE.has(known.code)) throw known;
-      errors.push({ instanceId: found.instanceId, error: known });
-      return find(kind, candidate, kept('unproven'));
+    if (found.membership === undefined) {
+      // It is none of those that were read: it may have ended long ago.
+      const record = await recordOf(found.instanceId);
+      if (record === 'unreadable') return find(kind, found, kept('unproven'));
+      if (record !== undefined) candidate = { ...found, membership: knownOf(record) };
     }
     if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
     if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
@@ -367,7 +376,9 @@ export async function sweep(
     const missing = members.filter(({ instanceId }) => !shownFor.has(instanceId));
     if (!isShrunk(members.length, missing.length, largestLoss)) return false;
     for (const { instanceId } of missing.slice(0, SAMPLE)) {
-      const located = await locate(instanceId);
+      const record = await recordOf(instanceId);
+      if (record === 'unreadable') continue;
+      const located = await locate(instanceId, record);
       if (located.length > 0) return false;
     }
     halt(shrunk('The directory', members.length, missing.length));
