@@ -54,3 +54,28 @@ export function seenOf(account: OwnAccount, membership: KnownMembership | undefi
     createdAt: whenCreated?.getTime(),
   };
 }
+
+/** Accounts by their instances. Nearly all of these have one: a list for each would take as much memory as the account. */
+export class SeenAccounts {
+  readonly count: number;
+  readonly #byInstance = new Map<string, SeenAccount | readonly SeenAccount[]>();
+
+  constructor(accounts: readonly SeenAccount[]) {
+    this.count = accounts.length;
+    for (const account of accounts) {
+      const { instanceId } = account;
+      const others = this.of(instanceId);
+      this.#byInstance.set(instanceId, others.length === 0 ? account : [...others, account]);
+    }
+  }
+
+  of(instanceId: string): readonly SeenAccount[] {
+    const known = this.#byInstance.get(instanceId) ?? [];
+    return 'length' in known ? known : [known];
+  }
+
+  /** Whose they are. */
+  instances(): Iterable<string> {
+    return this.#byInstance.keys();
+  }
+}
