@@ -143,12 +143,6 @@ export function createMembershipTable(
   };
 }
 
-/**
- * Records in a page of a scan. A full one, of 1 MB, becomes twenty times that while it is read, which outlives young objects' time: the
- * heap grows by several pages before they are collected. Its price is by the records, in however many pages.
- */
-const SCANNED_TOGETHER = 500;
-
 /** What a scan asks for, as paths in a record. Some of their names mean something else to DynamoDB, so none is written as it is. */
 const SCANNED: readonly (readonly string[])[] = [
   ...Object.keys(listed).map((name) => [name]),
@@ -183,7 +177,6 @@ export async function* scanMemberships(
     { client },
     {
       TableName: tableName,
-      Limit: SCANNED_TOGETHER,
       ...projection,
       FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt >= :since',
       ExpressionAttributeValues: { ':since': { N: String(expiryFrom(endedSince)) } },

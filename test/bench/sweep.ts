@@ -17,7 +17,7 @@ export interface Deployment {
 }
 
 const DAY_MS = 86_400_000;
-/** DynamoDB reads 1 MB for a page, or as many as it is asked for, and filters then. A member's record has 0.5 KB. */
+/** DynamoDB reads 1 MB for a page, and filters then. A member's record has 0.5 KB. */
 const PAGE_RECORDS = 2_000;
 const PEAK_GOAL = 150;
 
@@ -87,8 +87,7 @@ function project(item: object, paths: readonly (readonly string[])[]): object {
 function scan(input: AwsRequest['input'], deployment: Deployment, now: number): object {
   const from = numberIn(input, 'ExclusiveStartKey', 'instanceId', 'S');
   const since = numberIn(input, 'ExpressionAttributeValues', ':since', 'N');
-  const limit = numberIn(input, 'Limit') || PAGE_RECORDS;
-  const end = Math.min(from + Math.min(limit, PAGE_RECORDS), deployment.records);
+  const end = Math.min(from + PAGE_RECORDS, deployment.records);
   const paths = pathsOf(input);
   const Items = Array.from({ length: end - from }, (_, at) => itemOf(from + at, deployment, now))
     .filter((item) => {

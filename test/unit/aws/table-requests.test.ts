@@ -353,7 +353,6 @@ describe('a look at all memberships', () => {
     const aliased = [...names, 'launch', 'times', 'received', 'complete', 'terminate'];
     const input = {
       TableName: 'ledger',
-      Limit: 500,
       ProjectionExpression: [...names.map((name) => `#${name}`), ...times].join(', '),
       ExpressionAttributeNames: Object.fromEntries(aliased.map((name) => [`#${name}`, name])),
       FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt >= :since',
