@@ -13,7 +13,12 @@ import { readItem } from './table-item.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
 import type { MembershipPage, MembershipTable, SeenLease } from '../ledger/ledger.ts';
-import { expiryFrom, type ActionRecord, type Membership } from '../ledger/membership.ts';
+import {
+  expiryFrom,
+  type ActionRecord,
+  type ListedMembership,
+  type Membership,
+} from '../ledger/membership.ts';
 
 const step = z.number().optional();
 const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
@@ -34,23 +39,28 @@ const actionRecord: z.ZodType<ActionRecord> = z.looseObject({
   }),
 });
 
-/** Unknown attributes are kept: a newer release may have written them. */
-const record: z.ZodType<Membership> = z.looseObject({
+/** What is read of each where all are looked at. */
+const listed = {
   instanceId: z.string(),
-  autoScalingGroup: z.string(),
   state: z.enum(['joining', 'staged', 'member', 'leaving', 'removed', 'failed', 'owed']),
   fencingToken: z.int(),
-  leaseOwner: z.string().optional(),
   leaseExpiresAt: z.number().optional(),
   stagingBegan: z.number().optional(),
   computerName: z.string().optional(),
-  foundNames: z.array(z.string()).optional(),
-  distinguishedName: z.string().optional(),
   objectGuid: z.string().optional(),
   objectSids: z.array(z.string()).optional(),
+  quarantinedAt: z.number().optional(),
+};
+
+/** Unknown attributes are kept: a newer release may have written them. */
+const record: z.ZodType<Membership> = z.looseObject({
+  ...listed,
+  autoScalingGroup: z.string(),
+  leaseOwner: z.string().optional(),
+  foundNames: z.array(z.string()).optional(),
+  distinguishedName: z.string().optional(),
   domainController: z.string().optional(),
   stagedPasswordLastSet: z.string().optional(),
-  quarantinedAt: z.number().optional(),
   quarantinedSids: z.array(z.string()).optional(),
   lastError: z.looseObject({ code: z.string(), message: z.string(), at: z.number() }).optional(),
   launch: actionRecord.optional(),
@@ -58,10 +68,18 @@ const record: z.ZodType<Membership> = z.looseObject({
   expiresAt: z.number().optional(),
 });
 
+const listedTimes = z.object({ times: z.object({ received: step, complete: step }).optional() }).optional();
+const listedRecord: z.ZodType<ListedMembership> = z.object({
+  ...listed,
+  launch: listedTimes,
+  terminate: listedTimes,
+});
+
+// The ledger keeps times and counters, so a JavaScript number is enough for every number.
+const valuesOf = (item: Record<string, AttributeValue>): unknown => unmarshall(item, { wrapNumbers: Number });
+
 /** @throws Error when this release cannot read the item */
-const membershipOf = (item: Record<string, AttributeValue>): Membership =>
-  // The ledger keeps times and counters, so a JavaScript number is enough for every number.
-  record.parse(unmarshall(item, { wrapNumbers: Number }));
+const membershipOf = (item: Record<string, AttributeValue>): Membership => record.parse(valuesOf(item));
 
 const itemOf = (membership: Membership): Record<string, AttributeValue> =>
   marshall(membership, { removeUndefinedValues: true, allowImpreciseNumbers: true });
@@ -125,18 +143,25 @@ export function createMembershipTable(
   };
 }
 
-/**
- * Records in a page of a scan. A full one, of 1 MB, becomes twenty times that while it is read, which outlives young objects' time: the
- * heap grows by several pages before they are collected. Its price is by the records, in however many pages.
- */
-const SCANNED_TOGETHER = 500;
+/** What a scan asks for, as paths in a record. Some of their names mean something else to DynamoDB, so none is written as it is. */
+const SCANNED: readonly (readonly string[])[] = [
+  ...Object.keys(listed).map((name) => [name]),
+  ['launch', 'times', 'received'],
+  ['launch', 'times', 'complete'],
+  ['terminate', 'times', 'received'],
+];
+
+const projection = {
+  ProjectionExpression: SCANNED.map((path) => path.map((name) => `#${name}`).join('.')).join(', '),
+  ExpressionAttributeNames: Object.fromEntries(SCANNED.flat().map((name) => [`#${name}`, name])),
+};
 
 /** The table's other items (the refused credentials, the sweep's lease) have keys that no instance could have. */
 const INSTANCE_ID = /^m?i-[0-9a-f]+$/;
 
 /**
  * All memberships that have not ended, or ended since then, page by page. Those that ended earlier stay readable for a month, and
- * may be many times more: the table leaves them out. Eventually consistent, which costs half: a page may be a second old, as the
+ * may be many times more: the table leaves them out, and of the others what nobody looks at here. Eventually consistent, which costs half: a page may be a second old, as the
  * first page is anyway when the last one is read. Before anything is done because of a record, its lease is taken, and that
  * reads it again, consistently.
  * @param endedSince milliseconds since the Unix epoch
@@ -152,20 +177,20 @@ export async function* scanMemberships(
     { client },
     {
       TableName: tableName,
-      Limit: SCANNED_TOGETHER,
+      ...projection,
       FilterExpression: 'attribute_not_exists(expiresAt) OR expiresAt >= :since',
       ExpressionAttributeValues: { ':since': { N: String(expiryFrom(endedSince)) } },
     },
     { abortSignal: signal },
   );
   for await (const page of pagesOfAws(`dynamodb:Scan ${tableName}`, signal, pages)) {
-    const memberships: Membership[] = [];
+    const memberships: ListedMembership[] = [];
     const unreadable: string[] = [];
     for (const item of page.Items ?? []) {
       const instanceId = item['instanceId']?.S ?? '';
       if (!INSTANCE_ID.test(instanceId)) continue;
       try {
-        memberships.push(membershipOf(item));
+        memberships.push(listedRecord.parse(valuesOf(item)));
       } catch {
         unreadable.push(instanceId);
       }

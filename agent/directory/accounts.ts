@@ -219,6 +219,16 @@ export async function findOurs(
     .toSorted(byAge);
 }
 
+/** What of an account says whether it is ours, and whose. */
+const IDENTITY = [
+  'objectClass',
+  'objectSid',
+  SECURITY_DESCRIPTOR,
+  'objectGUID',
+  'sAMAccountName',
+  STAMP_ATTRIBUTE,
+];
+
 /**
  * The account with this distinguished name, if it is one that our service account made for the instance.
  * @throws LdapResult; ControllerFailure
@@ -228,10 +238,11 @@ export async function findMade(
   dn: string,
   stamp: Stamp,
   signal: AbortSignal,
-): Promise<ComputerAccount | undefined> {
+): Promise<StagedAccount | undefined> {
   const { connection } = session;
   const filter = equals('objectClass', 'computer');
-  const query = { base: dn, scope: 'base', filter, attributes: READ, ...asBytes } as const;
+  const attributes = [...IDENTITY, 'pwdLastSet'];
+  const query = { base: dn, scope: 'base', filter, attributes, ...asBytes } as const;
   try {
     const rows = await connection.search({ ...query, controls: [ownerOnly()] }, signal);
     const found = rows.map((row) => readAccount(row, connection.controller));
@@ -252,17 +263,6 @@ export interface OwnedAccount extends Pick<
   readonly instanceId: string;
 }
 
-/** What of an account says whether it is ours, and whose. */
-const LISTED = [
-  'objectClass',
-  'objectSid',
-  SECURITY_DESCRIPTOR,
-  'objectGUID',
-  'sAMAccountName',
-  'whenCreated',
-  STAMP_ATTRIBUTE,
-];
-
 /**
  * All accounts in our organizational unit that are this deployment's, whichever instance they belong to.
  * @param of what is kept of each
@@ -275,7 +275,12 @@ export async function findOwned<Kept>(
 ): Promise<Kept[]> {
   // Not by the stamp alone, which may have been deleted.
   const kept: Kept[] = [];
-  for await (const page of pagesOfUnit(session, equals('objectCategory', 'computer'), LISTED, signal)) {
+  for await (const page of pagesOfUnit(
+    session,
+    equals('objectCategory', 'computer'),
+    [...IDENTITY, 'whenCreated'],
+    signal,
+  )) {
     for (const account of page) {
       const instanceId = isMade(account, session) ? instanceOf(account, owner) : undefined;
       if (instanceId === undefined) continue;

@@ -175,7 +175,7 @@ async function resetAccount(
   throw new AdjoinError('directory-refused', `${account.distinguishedName} is gone after its reset.`);
 }
 
-function staged(account: ComputerAccount): StagedAccount {
+function staged(account: StagedAccount): StagedAccount {
   const { computerName, distinguishedName, objectGuid, objectSid, domainController, passwordLastSet } =
     account;
   // Taken for 0, any later look would pass for a join.

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
 import type { Renewable } from '../keep-alive.ts';
 import type { LifecycleAction } from '../terms.ts';
-import type { ActionRecord, Membership, MembershipChange, Step } from './membership.ts';
+import type { ActionRecord, ListedMembership, Membership, MembershipChange, Step } from './membership.ts';
 
 /** The end of a lease, as it was read. */
 export interface SeenLease {
@@ -31,8 +31,8 @@ export interface MembershipTable {
 
 /** Memberships that were read together. */
 export interface MembershipPage {
-  readonly memberships: readonly Membership[];
-  /** Instance IDs whose record is there and can't be read: nothing may be concluded about them. */
+  readonly memberships: readonly ListedMembership[];
+  /** Instance IDs whose record is there and can't be read, in what is listed of it: nothing may be concluded about them. */
   readonly unreadable: readonly string[];
 }
 

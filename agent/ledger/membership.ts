@@ -85,6 +85,30 @@ export interface Membership {
   readonly expiresAt?: number | undefined;
 }
 
+/**
+ * What is read of a membership where all are looked at. The rest, most of its bytes, is read with the lease, before anything is done
+ * because of it.
+ */
+export interface ListedMembership extends Pick<
+  Membership,
+  | 'instanceId'
+  | 'state'
+  | 'fencingToken'
+  | 'leaseExpiresAt'
+  | 'stagingBegan'
+  | 'computerName'
+  | 'objectGuid'
+  | 'objectSids'
+  | 'quarantinedAt'
+> {
+  readonly launch?: ListedTimes<'received' | 'complete'> | undefined;
+  readonly terminate?: ListedTimes<'received'> | undefined;
+}
+
+interface ListedTimes<Listed extends Step> {
+  readonly times?: Pick<ActionRecord['times'], Listed> | undefined;
+}
+
 /** What may be changed under a lease. */
 export type MembershipChange = Partial<
   Omit<Membership, 'instanceId' | 'fencingToken' | 'leaseOwner' | 'leaseExpiresAt' | 'launch' | 'terminate'>

@@ -1,13 +1,13 @@
 /** What a sweep keeps of a membership, and of an account, while it looks at all the others: there may be tens of thousands. */
-import type { Membership } from '../ledger/membership.ts';
+import type { ListedMembership } from '../ledger/membership.ts';
 import type { OwnAccount } from './ports.ts';
 
 export interface KnownMembership extends Pick<
-  Membership,
+  ListedMembership,
   'instanceId' | 'state' | 'fencingToken' | 'leaseExpiresAt' | 'computerName' | 'objectGuid' | 'quarantinedAt'
 > {
   /** Of an ended membership only, whose DNS records they lead to. */
-  readonly objectSids: Membership['objectSids'];
+  readonly objectSids: ListedMembership['objectSids'];
   /** When it last changed, milliseconds since the Unix epoch, if that is known. */
   readonly changedAt: number | undefined;
 }
@@ -18,7 +18,7 @@ export function newest(times: readonly (number | undefined)[]): number | undefin
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-export function knownOf(membership: Membership): KnownMembership {
+export function knownOf(membership: ListedMembership): KnownMembership {
   const { instanceId, state, fencingToken, leaseExpiresAt, computerName } = membership;
   const { objectGuid, objectSids, quarantinedAt, stagingBegan, launch, terminate } = membership;
   return {
@@ -32,9 +32,9 @@ export function knownOf(membership: Membership): KnownMembership {
     quarantinedAt,
     changedAt: newest([
       stagingBegan,
-      launch?.times.received,
-      launch?.times.complete,
-      terminate?.times.received,
+      launch?.times?.received,
+      launch?.times?.complete,
+      terminate?.times?.received,
     ]),
   };
 }
@@ -53,4 +53,29 @@ export function seenOf(account: OwnAccount, membership: KnownMembership | undefi
     objectGuid: membership?.objectGuid === objectGuid ? membership.objectGuid : objectGuid,
     createdAt: whenCreated?.getTime(),
   };
+}
+
+/** Accounts by their instances. Nearly all of these have one: a list for each would take as much memory as the account. */
+export class SeenAccounts {
+  readonly count: number;
+  readonly #byInstance = new Map<string, SeenAccount | readonly SeenAccount[]>();
+
+  constructor(accounts: readonly SeenAccount[]) {
+    this.count = accounts.length;
+    for (const account of accounts) {
+      const { instanceId } = account;
+      const others = this.of(instanceId);
+      this.#byInstance.set(instanceId, others.length === 0 ? account : [...others, account]);
+    }
+  }
+
+  of(instanceId: string): readonly SeenAccount[] {
+    const known = this.#byInstance.get(instanceId) ?? [];
+    return 'length' in known ? known : [known];
+  }
+
+  /** Whose they are. */
+  instances(): Iterable<string> {
+    return this.#byInstance.keys();
+  }
 }

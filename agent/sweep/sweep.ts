@@ -14,7 +14,7 @@
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import type { Membership } from '../ledger/membership.ts';
-import { knownOf, newest, seenOf, type KnownMembership, type SeenAccount } from './known.ts';
+import { knownOf, newest, SeenAccounts, seenOf, type KnownMembership, type SeenAccount } from './known.ts';
 import { pay, type Debt } from './pay.ts';
 import { LOOK_TOGETHER, type SweepLimits, type SweepPorts } from './ports.ts';
 import type { Finding, FindingKind, KeptReason, Outcome, SweepError, SweepReport } from './report.ts';
@@ -99,7 +99,7 @@ export async function sweep(
   const memberships = new Map<string, KnownMembership>();
   const endedSince = clock.now() - STRAY_MS - ageGuardMs;
   const unreadable = new Set<string>();
-  let accountCount = 0;
+  let accounts = new SeenAccounts([]);
   let removals = 0;
 
   function find(kind: FindingKind, candidate: Candidate, outcome: Outcome): void {
@@ -166,11 +166,19 @@ export async function sweep(
     }
   }
 
-  /** With the membership of an account that belongs to none of those that were read: it may have ended long ago. */
-  async function withMembership(candidate: Candidate): Promise<Candidate> {
-    if (candidate.membership !== undefined) return candidate;
-    const membership = await ledger.find(candidate.instanceId);
-    return membership === undefined ? candidate : { ...candidate, membership: knownOf(membership) };
+  /**
+   * The whole record of an instance. One that can't be read is in the report, and proves nothing.
+   * @throws an error that the next candidate would meet, too
+   */
+  async function recordOf(instanceId: string): Promise<Membership | undefined | 'unreadable'> {
+    try {
+      return await ledger.find(instanceId);
+    } catch (error) {
+      const known = asAdjoinError(error);
+      if (!CODES_OF_ONE.has(known.code)) throw known;
+      errors.push({ instanceId, error: known });
+      return 'unreadable';
+    }
   }
 
   async function payDebts(): Promise<void> {
@@ -207,21 +215,24 @@ export async function sweep(
     return found.flatMap((name) => byName.get(name) ?? []);
   }
 
+  const candidateOf = (instanceId: string): Candidate => ({
+    instanceId,
+    accounts: accounts.of(instanceId),
+    membership: memberships.get(instanceId),
+  });
+
   /**
    * Every instance that has an account, a membership that has not ended, or stray records; what is owed is removed already.
    */
-  function candidates(accounts: readonly SeenAccount[], strays: readonly string[]): Candidate[] {
-    const byInstance = Map.groupBy(accounts, (account) => account.instanceId);
-    const wanted = new Set([...byInstance.keys(), ...strays]);
+  function wanted(strays: readonly string[]): string[] {
+    const hasNone = (instanceId: string): boolean => accounts.of(instanceId).length === 0;
+    /** In a set of its own: of those with an account, there are tens of thousands. */
+    const without = new Set(strays.filter(hasNone));
     for (const { instanceId, state } of memberships.values())
-      if (UNENDED_STATES.has(state)) wanted.add(instanceId);
-    return [...wanted]
-      .map((instanceId) => ({
-        instanceId,
-        accounts: byInstance.get(instanceId) ?? [],
-        membership: memberships.get(instanceId),
-      }))
-      .filter(({ membership }) => membership?.state !== 'owed');
+      if (UNENDED_STATES.has(state) && hasNone(instanceId)) without.add(instanceId);
+    return [...accounts.instances(), ...without].filter(
+      (instanceId) => memberships.get(instanceId)?.state !== 'owed',
+    );
   }
 
   const isYoung = (candidate: Candidate): boolean => {
@@ -252,9 +263,12 @@ export async function sweep(
     // The directory first: an unjoin changes the ledger's `member` before it touches the account.
     const found = await directory.find(instanceId, signal);
     if (found.length > 0) return;
-    const located = await locate(instanceId);
+    const before = await recordOf(instanceId);
+    if (before === 'unreadable') return;
+    const located = await locate(instanceId, before);
     if (located.some(({ isInUnit }) => isInUnit)) return;
-    const now = await ledger.find(instanceId);
+    const now = await recordOf(instanceId);
+    if (now === 'unreadable') return;
     if (now?.state !== 'member' || now.fencingToken !== membership.fencingToken) return;
     const name = membership.computerName ?? 'its account';
     const [moved] = located;
@@ -274,22 +288,20 @@ export async function sweep(
     find('vanished', candidate, { result: 'reported' });
   }
 
-  /** Asks the ledger for what leads to the accounts: of so many memberships, it is not kept. */
-  async function locate(instanceId: string) {
-    const { objectGuid, objectSids = [] } = (await ledger.find(instanceId)) ?? {};
+  /** @param membership what leads to the accounts: of so many, it is not kept */
+  function locate(instanceId: string, membership: Membership | undefined) {
+    const { objectGuid, objectSids = [] } = membership ?? {};
     return directory.locate(instanceId, { objectGuid, objectSids }, signal);
   }
 
   async function judgeGone(found: Candidate, isInAutoScaling: boolean): Promise<void> {
     let candidate = found;
     const kind = kindOf(candidate);
-    try {
-      candidate = await withMembership(found);
-    } catch (error) {
-      const known = asAdjoinError(error);
-      if (!CODES_OF_ONE.has(known.code)) throw known;
-      errors.push({ instanceId: found.instanceId, error: known });
-      return find(kind, candidate, kept('unproven'));
+    if (found.membership === undefined) {
+      // It is none of those that were read: it may have ended long ago.
+      const record = await recordOf(found.instanceId);
+      if (record === 'unreadable') return find(kind, found, kept('unproven'));
+      if (record !== undefined) candidate = { ...found, membership: knownOf(record) };
     }
     if (isYoung(candidate)) return find(kind, candidate, kept('too-young'));
     if (isInAutoScaling) return find(kind, candidate, kept('in-auto-scaling'));
@@ -305,9 +317,8 @@ export async function sweep(
   }
 
   /** What EC2 and Auto Scaling say of these; one bad answer leaves all of them undecided. */
-  async function look(together: readonly Candidate[], seen: Seen): Promise<void> {
+  async function look(instanceIds: readonly string[], seen: Seen): Promise<void> {
     try {
-      const instanceIds = together.map(({ instanceId }) => instanceId);
       const existence = await instances.look(instanceIds, signal);
       const gone = instanceIds.filter((instanceId) => isGone(existence.get(instanceId)));
       // Asked all at once: such lookups share a call.
@@ -321,25 +332,23 @@ export async function sweep(
       }
     } catch (error) {
       signal.throwIfAborted();
-      for (const { instanceId } of together) seen.undecided.add(instanceId);
+      for (const instanceId of instanceIds) seen.undecided.add(instanceId);
       errors.push({ error: asAdjoinError(error) });
     }
   }
 
   /** Whether so many members are gone from EC2 that nothing may be removed because of it. */
-  function isFleetShrunk(
-    all: readonly Candidate[],
-    { gone: ended, undecided, inAutoScaling }: Seen,
-  ): boolean {
-    const members = all.filter(
-      ({ instanceId, membership }) => membership?.state === 'member' && !undecided.has(instanceId),
-    );
-    const gone = members.filter(
-      (candidate) =>
-        ended.has(candidate.instanceId) && !inAutoScaling.has(candidate.instanceId) && !isYoung(candidate),
-    );
-    if (!isShrunk(members.length, gone.length, largestLoss)) return false;
-    halt(shrunk('EC2', members.length, gone.length));
+  function isFleetShrunk(all: readonly string[], { gone, undecided, inAutoScaling }: Seen): boolean {
+    let members = 0;
+    let lost = 0;
+    for (const instanceId of all) {
+      if (memberships.get(instanceId)?.state !== 'member' || undecided.has(instanceId)) continue;
+      members += 1;
+      if (!gone.has(instanceId) || inAutoScaling.has(instanceId)) continue;
+      if (!isYoung(candidateOf(instanceId))) lost += 1;
+    }
+    if (!isShrunk(members, lost, largestLoss)) return false;
+    halt(shrunk('EC2', members, lost));
     return true;
   }
 
@@ -361,28 +370,34 @@ export async function sweep(
    * Whether the directory shows so few of the members' accounts that "not there" means nothing. Accounts that were only moved, all
    * at once after a change of the unit, are found one by one.
    */
-  async function isDirectoryShrunk(accounts: readonly SeenAccount[]): Promise<boolean> {
-    const shownFor = new Set(accounts.map(({ instanceId }) => instanceId));
-    const members = [...memberships.values()].filter(({ state }) => state === 'member');
-    const missing = members.filter(({ instanceId }) => !shownFor.has(instanceId));
-    if (!isShrunk(members.length, missing.length, largestLoss)) return false;
-    for (const { instanceId } of missing.slice(0, SAMPLE)) {
-      const located = await locate(instanceId);
+  async function isDirectoryShrunk(): Promise<boolean> {
+    let members = 0;
+    const missing: string[] = [];
+    for (const { instanceId, state } of memberships.values()) {
+      if (state !== 'member') continue;
+      members += 1;
+      if (accounts.of(instanceId).length === 0) missing.push(instanceId);
+    }
+    if (!isShrunk(members, missing.length, largestLoss)) return false;
+    for (const instanceId of missing.slice(0, SAMPLE)) {
+      const record = await recordOf(instanceId);
+      if (record === 'unreadable') continue;
+      const located = await locate(instanceId, record);
       if (located.length > 0) return false;
     }
-    halt(shrunk('The directory', members.length, missing.length));
+    halt(shrunk('The directory', members, missing.length));
     return true;
   }
 
-  async function findCandidates(): Promise<Candidate[]> {
-    const accounts = await directory.list(signal, (account) =>
-      seenOf(account, memberships.get(account.instanceId)),
+  /** @returns instance IDs */
+  async function findCandidates(): Promise<string[]> {
+    accounts = new SeenAccounts(
+      await directory.list(signal, (account) => seenOf(account, memberships.get(account.instanceId))),
     );
-    accountCount = accounts.length;
-    if (await isDirectoryShrunk(accounts)) return [];
+    if (await isDirectoryShrunk()) return [];
     await payDebts();
     signal.throwIfAborted();
-    return candidates(accounts, await withStrays());
+    return wanted(await withStrays());
   }
 
   async function run(): Promise<void> {
@@ -394,9 +409,9 @@ export async function sweep(
     for (let at = 0; at < all.length; at += LOOK_TOGETHER)
       await look(all.slice(at, at + LOOK_TOGETHER), seen);
     const isHalted = isFleetShrunk(all, seen);
-    for (const candidate of all) {
+    for (const instanceId of all) {
       signal.throwIfAborted();
-      await judge(candidate, seen, isHalted);
+      await judge(candidateOf(instanceId), seen, isHalted);
     }
     signal.throwIfAborted();
   }
@@ -412,7 +427,7 @@ export async function sweep(
   return {
     dryRun,
     complete,
-    accounts: accountCount,
+    accounts: accounts.count,
     memberships: memberships.size,
     findings,
     errors,

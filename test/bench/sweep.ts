@@ -17,7 +17,7 @@ export interface Deployment {
 }
 
 const DAY_MS = 86_400_000;
-/** DynamoDB reads 1 MB for a page, or as many as it is asked for, and filters then. A member's record has 0.5 KB. */
+/** DynamoDB reads 1 MB for a page, and filters then. A member's record has 0.5 KB. */
 const PAGE_RECORDS = 2_000;
 const PEAK_GOAL = 150;
 
@@ -59,17 +59,42 @@ const numberIn = (value: unknown, ...path: readonly string[]): number => {
   return Number(found ?? 0);
 };
 
+/** The paths that a scan asks for. @throws when they have a name that it doesn't explain */
+function pathsOf({ ProjectionExpression, ExpressionAttributeNames }: AwsRequest['input']): string[][] {
+  const names = new Map<string, unknown>(Object.entries(ExpressionAttributeNames ?? {}));
+  return String(ProjectionExpression)
+    .split(', ')
+    .map((path) =>
+      path.split('.').map((alias) => {
+        const name = names.get(alias);
+        if (typeof name !== 'string') throw new TypeError(`The scan does not say what ${alias} is.`);
+        return name;
+      }),
+    );
+}
+
+/** What an item, or a map in it, has at the paths. */
+function project(item: object, paths: readonly (readonly string[])[]): object {
+  const parts = Object.entries(item).flatMap(([name, value]) => {
+    const below = paths.filter(([first]) => first === name).map(([, ...rest]) => rest);
+    if (below.some((rest) => rest.length === 0)) return [[name, value]];
+    const part = below.length === 0 ? {} : project(value.M, below);
+    return Object.keys(part).length === 0 ? [] : [[name, { M: part }]];
+  });
+  return Object.fromEntries(parts);
+}
+
 function scan(input: AwsRequest['input'], deployment: Deployment, now: number): object {
   const from = numberIn(input, 'ExclusiveStartKey', 'instanceId', 'S');
   const since = numberIn(input, 'ExpressionAttributeValues', ':since', 'N');
-  const limit = numberIn(input, 'Limit') || PAGE_RECORDS;
-  const end = Math.min(from + Math.min(limit, PAGE_RECORDS), deployment.records);
-  const Items = Array.from({ length: end - from }, (_, at) => itemOf(from + at, deployment, now)).filter(
-    (item) => {
+  const end = Math.min(from + PAGE_RECORDS, deployment.records);
+  const paths = pathsOf(input);
+  const Items = Array.from({ length: end - from }, (_, at) => itemOf(from + at, deployment, now))
+    .filter((item) => {
       const expiresAt = numberIn(item, 'expiresAt', 'N');
       return expiresAt === 0 || expiresAt >= since;
-    },
-  );
+    })
+    .map((item) => project(item, paths));
   return {
     Items,
     Count: Items.length,

@@ -8,13 +8,46 @@
  */
 import type { RefusalStore } from '../../agent/directory/service-credential.ts';
 import type { MembershipTable } from '../../agent/ledger/ledger.ts';
-import { expiryFrom, type Membership } from '../../agent/ledger/membership.ts';
+import {
+  expiryFrom,
+  type ActionRecord,
+  type ListedMembership,
+  type Membership,
+  type Step,
+} from '../../agent/ledger/membership.ts';
 import type { SweepLeaseRecord, SweepLeaseStore } from '../../agent/sweep/lease.ts';
 
 /** Strings, numbers, booleans, null, lists and maps are all that an item holds: no more than JSON does. */
 function copyOf<T>(record: T): T {
   const copy: T = JSON.parse(JSON.stringify(record));
   return copy;
+}
+
+/** The times that are asked for; DynamoDB leaves out a map in which nothing is that is asked for. */
+function timesOf<Listed extends Step>(action: ActionRecord | undefined, ...steps: readonly Listed[]) {
+  const known = steps.filter((step) => action?.times[step] !== undefined);
+  return known.length === 0
+    ? undefined
+    : { times: Object.fromEntries(known.map((step) => [step, action?.times[step]])) };
+}
+
+/** What a scan asks for. */
+function listedOf(membership: Membership): ListedMembership {
+  const { instanceId, state, fencingToken, leaseExpiresAt, stagingBegan } = membership;
+  const { computerName, objectGuid, objectSids, quarantinedAt, launch, terminate } = membership;
+  return copyOf({
+    instanceId,
+    state,
+    fencingToken,
+    leaseExpiresAt,
+    stagingBegan,
+    computerName,
+    objectGuid,
+    objectSids,
+    quarantinedAt,
+    launch: timesOf(launch, 'received', 'complete'),
+    terminate: timesOf(terminate, 'received'),
+  });
 }
 
 export interface MemoryTable extends MembershipTable {
@@ -24,9 +57,9 @@ export interface MemoryTable extends MembershipTable {
   put(...write: Parameters<MembershipTable['write']>): boolean;
   /**
    * At most `limit` memberships from a position on, in the order of their first writing, without those that ended before
-   * `endedSince`: a page of a scan.
+   * `endedSince`: a page of a scan, with what it asks for.
    */
-  page(from: number, limit: number, endedSince: number): Membership[];
+  page(from: number, limit: number, endedSince: number): ListedMembership[];
 }
 
 export function createMemoryTable(memberships = new Map<string, Membership>()): MemoryTable {
@@ -48,7 +81,7 @@ export function createMemoryTable(memberships = new Map<string, Membership>()): 
       [...memberships.values()]
         .filter(({ expiresAt }) => expiresAt === undefined || expiresAt >= expiryFrom(endedSince))
         .slice(from, from + limit)
-        .map(copyOf),
+        .map(listedOf),
     read: async (instanceId) => table.get(instanceId),
     write: async (...write) => table.put(...write),
   };

@@ -26,7 +26,10 @@ function deletingFirst({ queue, completion }: Ports): Pick<Ports, 'queue' | 'com
 }
 
 /** The record as one would see it who does not care for leases. */
-const unleased = (membership: Membership): Membership => ({ ...membership, leaseExpiresAt: undefined });
+const unleased = <T extends Pick<Membership, 'leaseExpiresAt'>>(membership: T): T => ({
+  ...membership,
+  leaseExpiresAt: undefined,
+});
 
 /** A renewal that never says that it failed. */
 const deaf = (renewal: Promise<void>): Promise<void> => renewal.catch(() => undefined);

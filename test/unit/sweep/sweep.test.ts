@@ -445,6 +445,31 @@ describe('a member that lives without an account', () => {
     expect(linesOf(await world.sweep())).toEqual([]);
   });
 
+  test.each([1, 2])(
+    "keeps no other from being looked at when its record, at look %d, can't be read",
+    async (look) => {
+      const [broken, vanished] = [world.member(1), world.member(2)];
+      for (const instanceId of [broken, vanished]) world.loseAccounts(instanceId);
+      let looks = 0;
+      world.fault = (call) => {
+        if (call !== `table.read ${broken}` || (looks += 1) < look) return;
+        throw new AdjoinError('unexpected', `The ledger's record of ${broken} can't be read.`);
+      };
+      const report = await world.sweep();
+      expect(linesOf(report)).toEqual([`vanished ${vanished} reported`]);
+      expect(report.errors).toMatchObject([{ instanceId: broken, error: { code: 'unexpected' } }]);
+      expect(world.effects).toEqual([]);
+    },
+  );
+
+  test('ends the sweep when the ledger does not answer', async () => {
+    world.loseAccounts(world.member(1));
+    world.fault = failOn(/^table\.read/, 'aws-unavailable');
+    const report = await world.sweep();
+    expect(report.complete).toBe(false);
+    expect(codesOf(report)).toEqual(['aws-unavailable']);
+  });
+
   test('is not reported when it is on its way out', async () => {
     const leaving = world.member(1);
     world.loseAccounts(leaving);
@@ -588,6 +613,15 @@ describe('a sweep to which far less is shown than the ledger knows', () => {
       `debt ${owed} removed`,
       ...numbers(6).map((number) => `moved ${instanceOf(number)} reported`),
     ]);
+  });
+
+  test("by the directory goes on by accounts in an earlier unit, though a record can't be read", async () => {
+    fleetOf(6, 0);
+    for (const account of world.accounts.values()) account.moved = true;
+    world.fault = failOn(new RegExp(`^table\\.read ${instanceOf(1)}`), 'unexpected');
+    const report = await world.sweep();
+    expect(new Set(codesOf(report))).toEqual(new Set(['unexpected']));
+    expect(linesOf(report)).toEqual([2, 3, 4, 5, 6].map((number) => `moved ${instanceOf(number)} reported`));
   });
 });
 
