@@ -11,6 +11,7 @@
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
 import { createKeepAlive, type KeepAlive, type Renewal } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
+import type { Membership, MembershipChange, Step } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
@@ -95,6 +96,47 @@ interface Task {
 async function removed(delivery: Delivery, ending: Ending): Promise<Ending> {
   await delivery.remove();
   return ending;
+}
+
+/** Tries a call to AWS again while there is time. */
+type Patiently = (event: string, call: () => Promise<void>) => Promise<void>;
+
+/**
+ * The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. A class, because
+ * an object with a getter of its own has a hidden class of its own, which keeps all that the getter reaches until a full collection.
+ */
+class PatientLease implements Lease {
+  readonly name: string;
+  readonly lastsMs: number;
+  readonly #lease: Lease;
+  readonly #patiently: Patiently;
+
+  constructor(lease: Lease, patiently: Patiently) {
+    this.name = lease.name;
+    this.lastsMs = lease.lastsMs;
+    this.#lease = lease;
+    this.#patiently = patiently;
+  }
+
+  get membership(): Membership {
+    return this.#lease.membership;
+  }
+
+  update(change: MembershipChange, step?: Step): Promise<void> {
+    return this.#patiently('ledger not written yet', () => this.#lease.update(change, step));
+  }
+
+  mark(step: Step): void {
+    this.#lease.mark(step);
+  }
+
+  renew(): Promise<void> {
+    return this.#lease.renew();
+  }
+
+  release(): Promise<void> {
+    return this.#lease.release();
+  }
 }
 
 export function createHandler(options: HandlerOptions): Handler {
@@ -307,10 +349,11 @@ export function createHandler(options: HandlerOptions): Handler {
       lease = await leased(task, admission, delivery);
       entry.leased();
       const check = (): void => keepAlive.check();
+      const patient: Patiently = (event, call) => patiently(task, admission.globalDeadline, event, call);
       return await work({
         action,
         admission,
-        lease: patientLease(lease, task, admission),
+        lease: new PatientLease(lease, patient),
         signal,
         slot: place,
         attempted: (error) => (error ? breaker.failed(action, error) : breaker.joined(action)),
@@ -416,22 +459,6 @@ export function createHandler(options: HandlerOptions): Handler {
         await clock.sleep(pause, keepAlive.signal);
       }
     }
-  }
-
-  /** The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. */
-  function patientLease(lease: Lease, task: Task, { globalDeadline }: Admission): Lease {
-    return {
-      name: lease.name,
-      lastsMs: lease.lastsMs,
-      get membership() {
-        return lease.membership;
-      },
-      update: (change, step) =>
-        patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
-      mark: (step) => lease.mark(step),
-      renew: () => lease.renew(),
-      release: () => lease.release(),
-    };
   }
 
   /**
