@@ -143,13 +143,13 @@ class AlarmedKeepAlive implements KeepAlive {
     this.#setAlarm();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#isStopped = true;
     this.#setAlarm();
     for (const { attempt } of this.#granted) attempt?.giveUp();
-    if (!this.#isBusy) return;
+    if (!this.#isBusy) return Promise.resolve();
     this.#quiet ??= Promise.withResolvers();
-    await this.#quiet.promise;
+    return this.#quiet.promise;
   }
 
   get #isOver(): boolean {
