@@ -9,7 +9,7 @@
  * worker or to another.
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
-import { createKeepAlive, type KeepAlive, type Renewal } from '../keep-alive.ts';
+import { createKeepAlive, type KeepAlive, type Renewable, type Renewal } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Membership, MembershipChange, Step } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
@@ -90,6 +90,26 @@ interface Task {
   readonly log: Log;
   /** When the node was seen to be there, milliseconds since the Unix epoch. */
   onlineAt?: number;
+}
+
+/** The hook's time-out, which starts again with each heartbeat. A class, for thousands of these wait. */
+class Heartbeat implements Renewable {
+  readonly name = 'heartbeat';
+  readonly lastsMs: number;
+  readonly #action: LifecycleAction;
+  readonly #signal: AbortSignal;
+  readonly #ports: AdmissionPorts;
+
+  constructor(action: LifecycleAction, lastsMs: number, signal: AbortSignal, ports: AdmissionPorts) {
+    this.#action = action;
+    this.lastsMs = lastsMs;
+    this.#signal = signal;
+    this.#ports = ports;
+  }
+
+  renew(renewal?: Renewal): Promise<void> {
+    return this.#ports.heartbeat(this.#action, this.#signal, renewal);
+  }
 }
 
 /** A message that asks for nothing is only deleted. */
@@ -322,10 +342,9 @@ export function createHandler(options: HandlerOptions): Handler {
       return admit(action, { ...admissionPorts, known, clock, signal });
     });
     if (!admission.isHeld) {
-      const lastsMs = admission.hook.heartbeatMs;
-      const renew = (renewal?: Renewal): Promise<void> => admissionPorts.heartbeat(action, signal, renewal);
-      delivery.follow(lastsMs);
-      keepAlive.add({ name: 'heartbeat', lastsMs, renew }, admittedAt);
+      const heartbeat = new Heartbeat(action, admission.hook.heartbeatMs, signal, admissionPorts);
+      delivery.follow(heartbeat.lastsMs);
+      keepAlive.add(heartbeat, admittedAt);
     }
     return admission;
   }
@@ -381,20 +400,18 @@ export function createHandler(options: HandlerOptions): Handler {
     const { signal } = keepAlive;
     const { firstReceivedAt, receiveCount } = delivery;
     const deadline = Math.min(firstReceivedAt + patience.joinMs, globalDeadline - JOIN_MARGIN_MS);
-    const late = (): AdjoinError =>
-      new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
     try {
       if (receiveCount > 1 || action.source !== undefined) {
         const known = await ledger.find(action.instanceId);
         if (known?.launch?.actionToken === action.token) return;
         if (action.source !== undefined && known?.state === 'member') return;
       }
-      await until(clock, deadline, signal, late, (limited) =>
-        ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action)).then(() => {
-          task.onlineAt = clock.now();
-          return breaker.pass(action, limited);
-        }),
-      );
+      await ports.nodes.readiness.wait(action.instanceId, signal, bootOf(action), deadline);
+      task.onlineAt = clock.now();
+      if (!breaker.isFailing(action)) return;
+      const late = (): AdjoinError =>
+        new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
+      await until(clock, deadline, signal, late, (limited) => breaker.pass(action, limited));
     } catch (error) {
       signal.throwIfAborted();
       log.info('launch waits no longer', { error });
