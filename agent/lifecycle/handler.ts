@@ -166,10 +166,13 @@ export function createHandler(options: HandlerOptions): Handler {
   const inProgress = createInProgress();
   const breaker = createBreaker(clock, options.log);
 
+  /** Made when it is needed: an action that waits has another one, and each takes memory. */
+  const logOf = ({ messageId }: Delivery): Log => options.log.with({ messageId });
+
   async function handle(delivery: Delivery): Promise<void> {
-    const log = options.log.with({ messageId: delivery.messageId });
     const { random } = patience.pauses;
-    const onTrouble = (error: AdjoinError): void => log.warn('renewal failed, trying again', { error });
+    const onTrouble = (error: AdjoinError): void =>
+      logOf(delivery).warn('renewal failed, trying again', { error });
     const keepAlive = createKeepAlive(clock, onTrouble, random);
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
@@ -177,16 +180,16 @@ export function createHandler(options: HandlerOptions): Handler {
     let ending: Ending = 'failed';
     try {
       try {
-        ending = await runSteps(delivery, keepAlive, log, at);
+        ending = await runSteps(delivery, keepAlive, logOf(delivery), at);
       } finally {
         at.place?.leave();
       }
     } catch (error) {
       await keepAlive.stop();
       try {
-        ending = await dispose(delivery, asAdjoinError(error), { clock, log });
+        ending = await dispose(delivery, asAdjoinError(error), { clock, log: logOf(delivery) });
       } catch (trouble) {
-        log.warn('message not settled, SQS brings it back', { error: trouble });
+        logOf(delivery).warn('message not settled, SQS brings it back', { error: trouble });
       }
     } finally {
       await keepAlive.stop();
