@@ -12,8 +12,8 @@ import type { Clock } from '../clock.ts';
 import type { LifecycleAction, Transition } from '../terms.ts';
 
 /**
- * Actions of a kind that are here at most. One that waits for its node takes some 10 KB of memory (`npm run bench`, growth), so
- * that they stay below 200 MB.
+ * Actions of a kind that are here at most. One that waits for its node takes some 8 KB of memory (`npm run bench`, growth), so
+ * that they stay below 160 MB.
  */
 const PLACES = 10_000;
 
