@@ -108,7 +108,7 @@ class AlarmedKeepAlive implements KeepAlive {
   readonly #onTrouble: (error: AdjoinError) => void;
   readonly #random: () => number;
   readonly #controller = new AbortController();
-  readonly #granted: Granted[] = [];
+  #granted: readonly Granted[] = [];
   #callOff: (() => void) | undefined;
   /** When the alarm rings, milliseconds since the Unix epoch; infinite where none is set. */
   #ringsAt = Infinity;
@@ -134,7 +134,8 @@ class AlarmedKeepAlive implements KeepAlive {
   }
 
   add(renewable: Renewable, since: number): void {
-    this.#granted.push(new Granted(renewable, since, this.#pauseOf(renewable.lastsMs)));
+    // No push: it makes room for seventeen.
+    this.#granted = [...this.#granted, new Granted(renewable, since, this.#pauseOf(renewable.lastsMs))];
     this.#setAlarm();
   }
 
@@ -143,13 +144,13 @@ class AlarmedKeepAlive implements KeepAlive {
     this.#setAlarm();
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#isStopped = true;
     this.#setAlarm();
     for (const { attempt } of this.#granted) attempt?.giveUp();
-    if (!this.#isBusy) return;
+    if (!this.#isBusy) return Promise.resolve();
     this.#quiet ??= Promise.withResolvers();
-    await this.#quiet.promise;
+    return this.#quiet.promise;
   }
 
   get #isOver(): boolean {

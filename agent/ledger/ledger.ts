@@ -170,76 +170,100 @@ function openedByAction(
   return { ...stored, ...base, state: 'leaving', terminate: record, expiresAt: undefined };
 }
 
-/** The record with the times of steps of the action in work; milliseconds since the Unix epoch. */
-function withSteps(membership: Membership, steps: readonly (readonly [Step, number])[]): Membership {
-  if (steps.length === 0) return membership;
-  const key = membership.terminate ? 'terminate' : 'launch';
-  const record = membership[key];
-  if (!record) return membership;
-  const times = { ...record.times, ...Object.fromEntries(steps) };
-  return { ...membership, [key]: { ...record, times } };
+/** The record that follows another: what changes, and steps of the action in work that have ended; milliseconds since the Unix epoch. */
+function following(
+  stored: Membership,
+  change: Partial<Membership>,
+  steps: readonly (readonly [Step, number])[],
+): Membership {
+  const key = stored.terminate ? 'terminate' : 'launch';
+  const record = stored[key];
+  // Each of a launch's writes comes by here: one copy, and none of the steps where none has ended.
+  if (!record || steps.length === 0) return { ...stored, ...change };
+  const times: Partial<Record<Step, number | undefined>> = { ...record.times };
+  for (const [step, time] of steps) times[step] = time;
+  return { ...stored, ...change, [key]: { ...record, times } };
+}
+
+/** A class: an object with a getter of its own has a hidden class of its own, which keeps what the getter reaches in memory for long. */
+class TableLease implements Lease {
+  readonly name = 'lease';
+  readonly lastsMs: number;
+  readonly #table: MembershipTable;
+  readonly #clock: Clock;
+  #current: Membership;
+  /** Steps that have ended and are not written yet, with their times. */
+  readonly #marks = new Map<Step, number>();
+  /** Whether a write is under way. */
+  #isWriting = false;
+  /** Writes under one lease go one after the other: the renewal and the work share the record. */
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(first: Membership, lastsMs: number, table: MembershipTable, clock: Clock) {
+    this.#current = first;
+    this.lastsMs = lastsMs;
+    this.#table = table;
+    this.#clock = clock;
+  }
+
+  get membership(): Membership {
+    return this.#current;
+  }
+
+  update(change: MembershipChange, step?: Step): Promise<void> {
+    return this.#write(change, true, step);
+  }
+
+  mark(step: Step): void {
+    this.#marks.set(step, this.#clock.now());
+  }
+
+  renew(): Promise<void> {
+    return this.#write({}, true);
+  }
+
+  async release(): Promise<void> {
+    try {
+      await this.#write({ leaseOwner: undefined, leaseExpiresAt: undefined }, false);
+    } catch (error) {
+      if (!(error instanceof AdjoinError) || error.code !== 'lease-lost') throw error;
+    }
+  }
+
+  /** @param step ends with this write, unless it fails */
+  async #write(change: Partial<Membership>, prolongs: boolean, step?: Step): Promise<void> {
+    if (this.#isWriting) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    this.#isWriting = true;
+    try {
+      const now = this.#clock.now();
+      const marked = [...this.#marks];
+      const steps = step ? [...marked, [step, now] as const] : marked;
+      const whole = prolongs ? { ...change, leaseExpiresAt: now + this.lastsMs } : change;
+      const membership = following(this.#current, whole, steps);
+      if (!(await this.#table.write(membership, this.#current.fencingToken))) {
+        throw new AdjoinError('lease-lost', `Another worker has taken over ${this.#current.instanceId}.`);
+      }
+      this.#current = membership;
+      for (const [each, time] of marked) if (this.#marks.get(each) === time) this.#marks.delete(each);
+      if ((membership.leaseExpiresAt ?? Infinity) <= this.#clock.now()) {
+        throw new AdjoinError(
+          'lease-lost',
+          `The lease on ${membership.instanceId} ran out before its answer came.`,
+        );
+      }
+    } finally {
+      // The next one goes on in its turn; one that comes in between waits behind it.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#isWriting = false;
+    }
+  }
 }
 
 export function createLedger(options: LedgerOptions): Ledger {
   const { table, clock, nextOwner, leaseMs } = options;
 
-  function leaseOf(first: Membership, lastsMs: number): Lease {
-    let current = first;
-    /** Writes under one lease go one after the other: the renewal and the work share the record. */
-    let queue: Promise<void> = Promise.resolve();
-    /** Steps that have ended and are not written yet, with their times. */
-    const marks = new Map<Step, number>();
-
-    async function write(change: (membership: Membership) => Membership): Promise<void> {
-      const before = queue;
-      const { promise, resolve: done } = Promise.withResolvers<void>();
-      queue = promise;
-      await before;
-      try {
-        const marked = [...marks];
-        const membership = change(withSteps(current, marked));
-        if (!(await table.write(membership, current.fencingToken))) {
-          throw new AdjoinError('lease-lost', `Another worker has taken over ${current.instanceId}.`);
-        }
-        current = membership;
-        for (const [step, time] of marked) if (marks.get(step) === time) marks.delete(step);
-        if ((membership.leaseExpiresAt ?? Infinity) <= clock.now()) {
-          throw new AdjoinError(
-            'lease-lost',
-            `The lease on ${current.instanceId} ran out before its answer came.`,
-          );
-        }
-      } finally {
-        done();
-      }
-    }
-
-    const prolonged = (membership: Membership): Membership => ({
-      ...membership,
-      leaseExpiresAt: clock.now() + lastsMs,
-    });
-
-    return {
-      name: 'lease',
-      lastsMs,
-      get membership() {
-        return current;
-      },
-      update: (change, step) =>
-        write((membership) =>
-          withSteps(prolonged({ ...membership, ...change }), step ? [[step, clock.now()]] : []),
-        ),
-      mark: (step) => void marks.set(step, clock.now()),
-      renew: () => write(prolonged),
-      async release() {
-        try {
-          await write((membership) => ({ ...membership, leaseOwner: undefined, leaseExpiresAt: undefined }));
-        } catch (error) {
-          if (!(error instanceof AdjoinError) || error.code !== 'lease-lost') throw error;
-        }
-      },
-    };
-  }
+  const leaseOf = (first: Membership, lastsMs: number): Lease => new TableLease(first, lastsMs, table, clock);
 
   async function leaseWith(
     instanceId: string,

@@ -77,8 +77,11 @@ async function settleDoubt(action: LifecycleAction, why: string, context: Admiss
  * The group's opt-in tag in every spelling. To AWS, keys that differ by case are different tags; a condition of a policy, such as
  * that on the nodes which get commands, finds them all.
  */
+const ANY_CASE = OPT_IN_TAG.toLowerCase();
 function spellings({ tags }: Group): [key: string, value: string][] {
-  return [...tags].filter(([key]) => key.toLowerCase() === OPT_IN_TAG.toLowerCase());
+  const found: [key: string, value: string][] = [];
+  for (const tag of tags) if (tag[0].toLowerCase() === ANY_CASE) found.push(tag);
+  return found;
 }
 
 const listed = (tags: readonly [string, string][]): string =>
@@ -87,6 +90,8 @@ const listed = (tags: readonly [string, string][]): string =>
 /** The spellings, if they don't all mean the same. */
 function contradiction(group: Group): string | undefined {
   const found = spellings(group);
+  // As a rule. Each message comes by here.
+  if (found.length === 1) return undefined;
   return new Set(found.map(([, value]) => asksFor(value))).size > 1 ? listed(found) : undefined;
 }
 

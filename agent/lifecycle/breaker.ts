@@ -15,6 +15,8 @@ import type { Log } from '../log.ts';
 import type { LifecycleAction } from '../terms.ts';
 
 export interface Breaker {
+  /** Whether the action's group keeps failing, so that a launch of it may have to wait. */
+  isFailing(action: LifecycleAction): boolean;
   /** Resolves once this launch may be tried: at once, unless its group keeps failing. */
   pass(action: LifecycleAction, signal: AbortSignal): Promise<void>;
   joined(action: LifecycleAction): void;
@@ -56,6 +58,7 @@ export function createBreaker(clock: Clock, log: Log): Breaker {
   }
 
   return {
+    isFailing: ({ group: name }) => (groups.get(name)?.failed.size ?? 0) >= LIMIT,
     async pass({ group: name, instanceId }, signal) {
       for (let group = groups.get(name); group && group.failed.size >= LIMIT; group = groups.get(name)) {
         const left = group.openUntil - clock.now();

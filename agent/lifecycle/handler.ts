@@ -9,8 +9,9 @@
  * worker or to another.
  */
 import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
-import { createKeepAlive, type KeepAlive, type Renewal } from '../keep-alive.ts';
+import { createKeepAlive, type KeepAlive, type Renewable, type Renewal } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
+import type { Membership, MembershipChange, Step } from '../ledger/membership.ts';
 import type { Log } from '../log.ts';
 import { retry, until } from '../patience.ts';
 import type { Ending, InstanceState, LifecycleAction, LifecycleResult } from '../terms.ts';
@@ -91,10 +92,71 @@ interface Task {
   onlineAt?: number;
 }
 
+/** The hook's time-out, which starts again with each heartbeat. A class, for thousands of these wait. */
+class Heartbeat implements Renewable {
+  readonly name = 'heartbeat';
+  readonly lastsMs: number;
+  readonly #action: LifecycleAction;
+  readonly #signal: AbortSignal;
+  readonly #ports: AdmissionPorts;
+
+  constructor(action: LifecycleAction, lastsMs: number, signal: AbortSignal, ports: AdmissionPorts) {
+    this.#action = action;
+    this.lastsMs = lastsMs;
+    this.#signal = signal;
+    this.#ports = ports;
+  }
+
+  renew(renewal?: Renewal): Promise<void> {
+    return this.#ports.heartbeat(this.#action, this.#signal, renewal);
+  }
+}
+
 /** A message that asks for nothing is only deleted. */
 async function removed(delivery: Delivery, ending: Ending): Promise<Ending> {
   await delivery.remove();
   return ending;
+}
+
+/** Tries a call to AWS again while there is time. */
+type Patiently = (event: string, call: () => Promise<void>) => Promise<void>;
+
+/**
+ * The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. A class, because
+ * an object with a getter of its own has a hidden class of its own, which keeps all that the getter reaches until a full collection.
+ */
+class PatientLease implements Lease {
+  readonly name: string;
+  readonly lastsMs: number;
+  readonly #lease: Lease;
+  readonly #patiently: Patiently;
+
+  constructor(lease: Lease, patiently: Patiently) {
+    this.name = lease.name;
+    this.lastsMs = lease.lastsMs;
+    this.#lease = lease;
+    this.#patiently = patiently;
+  }
+
+  get membership(): Membership {
+    return this.#lease.membership;
+  }
+
+  update(change: MembershipChange, step?: Step): Promise<void> {
+    return this.#patiently('ledger not written yet', () => this.#lease.update(change, step));
+  }
+
+  mark(step: Step): void {
+    this.#lease.mark(step);
+  }
+
+  renew(): Promise<void> {
+    return this.#lease.renew();
+  }
+
+  release(): Promise<void> {
+    return this.#lease.release();
+  }
 }
 
 export function createHandler(options: HandlerOptions): Handler {
@@ -104,10 +166,13 @@ export function createHandler(options: HandlerOptions): Handler {
   const inProgress = createInProgress();
   const breaker = createBreaker(clock, options.log);
 
+  /** Made when it is needed: an action that waits has another one, and each takes memory. */
+  const logOf = ({ messageId }: Delivery): Log => options.log.with({ messageId });
+
   async function handle(delivery: Delivery): Promise<void> {
-    const log = options.log.with({ messageId: delivery.messageId });
     const { random } = patience.pauses;
-    const onTrouble = (error: AdjoinError): void => log.warn('renewal failed, trying again', { error });
+    const onTrouble = (error: AdjoinError): void =>
+      logOf(delivery).warn('renewal failed, trying again', { error });
     const keepAlive = createKeepAlive(clock, onTrouble, random);
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
@@ -115,16 +180,16 @@ export function createHandler(options: HandlerOptions): Handler {
     let ending: Ending = 'failed';
     try {
       try {
-        ending = await runSteps(delivery, keepAlive, log, at);
+        ending = await runSteps(delivery, keepAlive, logOf(delivery), at);
       } finally {
         at.place?.leave();
       }
     } catch (error) {
       await keepAlive.stop();
       try {
-        ending = await dispose(delivery, asAdjoinError(error), { clock, log });
+        ending = await dispose(delivery, asAdjoinError(error), { clock, log: logOf(delivery) });
       } catch (trouble) {
-        log.warn('message not settled, SQS brings it back', { error: trouble });
+        logOf(delivery).warn('message not settled, SQS brings it back', { error: trouble });
       }
     } finally {
       await keepAlive.stop();
@@ -280,10 +345,9 @@ export function createHandler(options: HandlerOptions): Handler {
       return admit(action, { ...admissionPorts, known, clock, signal });
     });
     if (!admission.isHeld) {
-      const lastsMs = admission.hook.heartbeatMs;
-      const renew = (renewal?: Renewal): Promise<void> => admissionPorts.heartbeat(action, signal, renewal);
-      delivery.follow(lastsMs);
-      keepAlive.add({ name: 'heartbeat', lastsMs, renew }, admittedAt);
+      const heartbeat = new Heartbeat(action, admission.hook.heartbeatMs, signal, admissionPorts);
+      delivery.follow(heartbeat.lastsMs);
+      keepAlive.add(heartbeat, admittedAt);
     }
     return admission;
   }
@@ -307,10 +371,11 @@ export function createHandler(options: HandlerOptions): Handler {
       lease = await leased(task, admission, delivery);
       entry.leased();
       const check = (): void => keepAlive.check();
+      const patient: Patiently = (event, call) => patiently(task, admission.globalDeadline, event, call);
       return await work({
         action,
         admission,
-        lease: patientLease(lease, task, admission),
+        lease: new PatientLease(lease, patient),
         signal,
         slot: place,
         attempted: (error) => (error ? breaker.failed(action, error) : breaker.joined(action)),
@@ -338,20 +403,18 @@ export function createHandler(options: HandlerOptions): Handler {
     const { signal } = keepAlive;
     const { firstReceivedAt, receiveCount } = delivery;
     const deadline = Math.min(firstReceivedAt + patience.joinMs, globalDeadline - JOIN_MARGIN_MS);
-    const late = (): AdjoinError =>
-      new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
     try {
       if (receiveCount > 1 || action.source !== undefined) {
         const known = await ledger.find(action.instanceId);
         if (known?.launch?.actionToken === action.token) return;
         if (action.source !== undefined && known?.state === 'member') return;
       }
-      await until(clock, deadline, signal, late, (limited) =>
-        ports.nodes.readiness.wait(action.instanceId, limited, bootOf(action)).then(() => {
-          task.onlineAt = clock.now();
-          return breaker.pass(action, limited);
-        }),
-      );
+      await ports.nodes.readiness.wait(action.instanceId, signal, bootOf(action), deadline);
+      task.onlineAt = clock.now();
+      if (!breaker.isFailing(action)) return;
+      const late = (): AdjoinError =>
+        new AdjoinError('node-not-ready', `${action.instanceId} waits for as long as it may.`);
+      await until(clock, deadline, signal, late, (limited) => breaker.pass(action, limited));
     } catch (error) {
       signal.throwIfAborted();
       log.info('launch waits no longer', { error });
@@ -416,22 +479,6 @@ export function createHandler(options: HandlerOptions): Handler {
         await clock.sleep(pause, keepAlive.signal);
       }
     }
-  }
-
-  /** The lease as the work uses it: an update waits for a ledger that is out of reach, for as long as the lease lasts. */
-  function patientLease(lease: Lease, task: Task, { globalDeadline }: Admission): Lease {
-    return {
-      name: lease.name,
-      lastsMs: lease.lastsMs,
-      get membership() {
-        return lease.membership;
-      },
-      update: (change, step) =>
-        patiently(task, globalDeadline, 'ledger not written yet', () => lease.update(change, step)),
-      mark: (step) => lease.mark(step),
-      renew: () => lease.renew(),
-      release: () => lease.release(),
-    };
   }
 
   /**

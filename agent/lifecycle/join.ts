@@ -11,7 +11,7 @@ import { withIdentifier } from '../ledger/remembered.ts';
 import { intendToStage } from '../ledger/staging.ts';
 import { complaintCode } from '../nodes/complaints.ts';
 import type { JoinEntry, JoinFacts, ProbeFacts } from '../nodes/contract.ts';
-import type { JoinTarget } from '../nodes/nodes.ts';
+import type { AccessSettings, JoinTarget, NodeSettings } from '../nodes/nodes.ts';
 import { retry, until } from '../patience.ts';
 import { confirmMember } from './member.ts';
 import { accessSettings, nodeSettings } from './node-settings.ts';
@@ -176,24 +176,23 @@ function sealedFor(ports: WorkPorts, instanceId: string, found: ProbeFacts, oneT
   return ports.seal(found.key, oneTimePassword);
 }
 
+/** What a join is told; the domain controller comes with the account. */
+type Order = Omit<JoinTarget, 'domainController'> & NodeSettings & AccessSettings;
+
 async function joinNode(
   work: Work,
   ports: WorkPorts,
   entry: Pick<JoinEntry, 'computerName' | 'sealed'>,
-  target: JoinTarget,
+  target: Order & JoinTarget,
 ): Promise<void> {
   const { action, admission, lease, signal } = work;
   const { instanceId } = action;
-  const settings = {
-    ...nodeSettings(admission.tags, ports.nodeDefaults),
-    ...accessSettings(admission.tags, ports.nodeDefaults),
-  };
   // Looking at the directory may have taken longer than the lease lasts: another worker may act on the node by now.
   work.check();
   const joined = await ports.nodes.join(
     targetOf(action),
     { instanceId, ...entry },
-    { ...target, ...settings },
+    target,
     signal,
     launchDocuments(admission.tags, ports.nodeDefaults.ownDocuments).join,
   );
@@ -209,14 +208,13 @@ async function joinNode(
  * Lets the node complete what a script that was killed after the password change has left undone. The script of a working
  * member never opens its entry: the password in it is good for nothing.
  */
-async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, domain: string): Promise<void> {
+async function completeJoin(work: Work, ports: WorkPorts, found: ProbeFacts, order: Order): Promise<void> {
   const { action, lease } = work;
   const { computerName = '', domainController = '' } = lease.membership;
   const unused = ports.newOneTimePassword();
   try {
     const sealed = sealedFor(ports, action.instanceId, found, unused.value);
-    const target = { domain, domainController, platform: platformOf(found) };
-    await joinNode(work, ports, { computerName, sealed }, target);
+    await joinNode(work, ports, { computerName, sealed }, { ...order, domainController });
   } finally {
     unused.forget();
   }
@@ -226,7 +224,7 @@ async function stageAndJoin(
   work: Work,
   ports: WorkPorts,
   found: ProbeFacts,
-  domain: string,
+  order: Order,
 ): Promise<StagedAccount> {
   const { action, lease, signal, log } = work;
   const oneTimePassword = ports.newOneTimePassword();
@@ -264,8 +262,7 @@ async function stageAndJoin(
     const { computerName, objectGuid, domainController } = staged;
     log.info('account staged', { computerName, objectGuid, domainController });
 
-    const target = { domain, domainController, platform: platformOf(found) };
-    await joinNode(work, ports, { computerName, sealed }, target);
+    await joinNode(work, ports, { computerName, sealed }, { ...order, domainController });
     return staged;
   } finally {
     oneTimePassword.forget();
@@ -280,9 +277,9 @@ async function attempt(
 ): Promise<Pick<JoinTarget, 'domain' | 'platform'>> {
   const { action, admission, lease, signal, slot } = work;
   const { instanceId } = action;
-  const { operatingSystem, packageRepository } = nodeSettings(admission.tags, ports.nodeDefaults);
+  const ofNode = nodeSettings(admission.tags, ports.nodeDefaults);
   // Before anything is asked: a tag that is wrong now is wrong for the join as well.
-  accessSettings(admission.tags, ports.nodeDefaults);
+  const access = accessSettings(admission.tags, ports.nodeDefaults);
   const { join: own } = launchDocuments(admission.tags, ports.nodeDefaults.ownDocuments);
   await slot.take(signal);
   const late = (): AdjoinError =>
@@ -302,18 +299,17 @@ async function attempt(
 
   const domain = await ports.directory.domain(signal);
   work.check();
-  const found = await ports.nodes.probe(targetOf(action), signal, {
-    operatingSystem,
-    packageRepository,
-  });
+  const found = await ports.nodes.probe(targetOf(action), signal, ofNode);
   lease.mark('probe');
   checkNode(instanceId, found, domain, own !== undefined);
 
+  const member = { domain, platform: platformOf(found) };
+  const order: Order = { ...member, ...ofNode, ...access };
   if (await canAdopt(work, ports, found, domain)) {
-    await completeJoin(work, ports, found, domain);
+    await completeJoin(work, ports, found, order);
     work.log.info('earlier join adopted', { computerName: found.computerName });
   } else {
-    const staged = await stageAndJoin(work, ports, found, domain);
+    const staged = await stageAndJoin(work, ports, found, order);
     if (!(await isVerified(work, ports, staged))) {
       throw new AdjoinError(
         'join-unverified',
@@ -324,7 +320,7 @@ async function attempt(
   // What an earlier worker has noted of the post-join document stands.
   const isNoted = lease.membership.launch?.times['post-join'] !== undefined;
   await lease.update({ state: 'member', ...(isNoted ? {} : { lastError: undefined }) }, 'verify');
-  return { domain, platform: platformOf(found) };
+  return member;
 }
 
 /** Removes what was staged. What can't be removed in time is owed to the sweep. */

@@ -55,9 +55,8 @@ export function forEverySource<A extends AdmissionPorts>(
           : mustLive(action, admission, signal),
     },
     completion: {
-      async complete(action, result, signal) {
-        if (action.source === undefined) await completion.complete(action, result, signal);
-      },
+      complete: (action, result, signal) =>
+        action.source === undefined ? completion.complete(action, result, signal) : Promise.resolve(),
     },
   };
 }

@@ -7,6 +7,7 @@
  * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 17th second on.
  */
 import { CALLED_OFF, type Clock } from '../clock.ts';
+import { AdjoinError } from '../errors.ts';
 import { createHeap } from '../heap.ts';
 import { createWindow } from '../window.ts';
 import { createDurations } from './durations.ts';
@@ -35,8 +36,10 @@ export interface Readiness {
   /**
    * Resolves once the node is there. The signal ends the wait.
    * @param boot without it, the node may have been there for long: it is looked for at once
+   * @param until milliseconds since the Unix epoch: the last look is then
+   * @throws AdjoinError `node-not-ready` when it is not there at the last look, and what the looks do
    */
-  wait(instanceId: string, signal: AbortSignal, boot?: Boot): Promise<void>;
+  wait(instanceId: string, signal: AbortSignal, boot?: Boot, until?: number): Promise<void>;
 }
 
 /** Milliseconds that a look waits for others; launches come in groups. */
@@ -229,14 +232,18 @@ export function createReadiness(options: ReadinessOptions): Readiness {
       seen.delete(instanceId);
       return clock.now() - at < SEEN_MS || look(instanceId, clock.now() + waits(), signal);
     },
-    async wait(instanceId, signal, asked) {
+    async wait(instanceId, signal, asked, until = Infinity) {
       const began = clock.now();
       const atOnce = began + waits();
       // A clock that is ahead of ours must not put the first look off.
       const boot = asked && { kind: asked.kind, since: Math.min(asked.since, began) };
       const first = Math.max(atOnce, (boot && earliest(boot)) ?? 0);
       let due = first;
-      while (!(await look(instanceId, due, signal))) due = next(boot ?? { kind: '', since: began });
+      while (!(await look(instanceId, Math.min(due, until), signal))) {
+        if (clock.now() >= until)
+          throw new AdjoinError('node-not-ready', `${instanceId} has not registered in time.`);
+        due = next(boot ?? { kind: '', since: began });
+      }
       const now = clock.now();
       // One that is there at the first look may have been there for any time.
       if (boot && due > first) boots.learn(boot.kind, now - boot.since);

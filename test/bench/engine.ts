@@ -7,6 +7,7 @@ import {
   DeleteMessageBatchCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
+  SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { createQueue } from '../../agent/aws/queue.ts';
@@ -26,6 +27,8 @@ const GOAL_SHARE = 0.8;
 const HOUR_MS = 3_600_000;
 /** Most messages of a request (SQS). */
 const BATCH = 10;
+/** As the agent polls. A short poll comes back with nothing while the last messages are in work, and of a hundred that is a share. */
+const LONG_POLL_SECONDS = 20;
 const DOMAIN = 'corp.example.test';
 const CONTROLLER = 'dc1.corp.example.test';
 const GUID = '00000000-0000-0000-0000-000000000001';
@@ -185,7 +188,7 @@ async function throughTheCore(
     },
   });
   const worker = createWorker({
-    queue: createQueue(sqs, { url, waitSeconds: 0, visibilitySeconds: 60, clock }),
+    queue: createQueue(sqs, { url, waitSeconds: LONG_POLL_SECONDS, visibilitySeconds: 60, clock }),
     visibilityMs: 120_000,
     handler,
     slots,
@@ -198,7 +201,10 @@ async function throughTheCore(
   await done.promise;
   const doneAt = performance.now();
   worker.stop();
+  // Ends the long poll; the worker hands it back.
+  await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'no more' }));
   await running;
+  await simplestLoop(sqs, url, 1);
   return { joined, doneAt };
 }
 

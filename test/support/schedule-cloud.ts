@@ -48,7 +48,7 @@ export interface Instance {
   readonly id: string;
   state: string;
   /** What it was, and since when. */
-  readonly history: { readonly state: string; readonly since: number }[];
+  history: readonly { readonly state: string; readonly since: number }[];
   action: Action | undefined;
   lives: readonly Life[];
   /** Whether its group still counts it. */
@@ -198,7 +198,8 @@ export function createCloud(options: CloudOptions): Cloud {
 
   function become(instance: Instance, state: string): void {
     instance.state = state;
-    instance.history.push({ state, since: kernel.now() });
+    // No push: it makes room for seventeen.
+    instance.history = [...instance.history, { state, since: kernel.now() }];
   }
 
   function vanish(instance: Instance): void {

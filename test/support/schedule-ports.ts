@@ -211,8 +211,13 @@ export function createPorts(options: PortsOptions, worker: Worker): Ports {
     nodes: {
       readiness: {
         isReady,
-        async wait(instanceId, signal) {
-          while (!(await isReady(instanceId, signal))) await clock.sleep(LOOK, signal);
+        async wait(instanceId, signal, _boot, until = Infinity) {
+          while (!(await isReady(instanceId, signal))) {
+            const left = until - clock.now();
+            if (left <= 0)
+              throw new AdjoinError('node-not-ready', `${instanceId} has not registered in time.`);
+            await clock.sleep(Math.min(LOOK, left), signal);
+          }
         },
       },
       probe: (node, signal) => command('probe', node.instanceId, () => domain.probe(node.instanceId), signal),

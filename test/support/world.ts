@@ -255,9 +255,13 @@ export function createWorld(each = 64): World {
         await call('nodes.isReady');
         return world.node.registered;
       },
-      async wait(_instanceId, signal) {
+      async wait(instanceId, signal, _boot, until = Infinity) {
         await call('nodes.wait');
-        while (!world.node.registered) await clock.sleep(1_000, signal);
+        while (!world.node.registered) {
+          if (clock.now() >= until)
+            throw new AdjoinError('node-not-ready', `${instanceId} has not registered in time.`);
+          await clock.sleep(Math.min(1_000, until - clock.now()), signal);
+        }
       },
     },
     async probe(_node, _signal, { challenge: _challenge, ...settings } = {}) {

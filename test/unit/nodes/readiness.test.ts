@@ -125,6 +125,23 @@ describe('waiting for a managed node', () => {
     expect(asked.map((instanceIds) => instanceIds.length)).toEqual([50, 10]);
   });
 
+  test('ends with a last look at the time that it is given', async () => {
+    const began = clock.now();
+    const waiting = readiness.wait('i-1', open, { kind: 'web', since: began }, began + 15_000);
+    await expect(clock.until(waiting)).rejects.toMatchObject({ code: 'node-not-ready' });
+    expect(clock.now() - began).toBe(15_000);
+    expect(asked).toHaveLength(7);
+  });
+
+  test('takes a node that comes by the last look', async () => {
+    const began = clock.now();
+    const waiting = readiness.wait('i-1', open, { kind: 'web', since: began }, began + 15_000);
+    await clock.advance(14_000);
+    registered.add('i-1');
+    await clock.until(waiting);
+    expect(clock.now() - began).toBe(15_000);
+  });
+
   test('ends when the signal does', async () => {
     const controller = new AbortController();
     const waiting = readiness.wait('i-1', controller.signal);

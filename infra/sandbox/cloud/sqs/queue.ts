@@ -51,6 +51,8 @@ export class Queue {
   /** Where messages go that were received too often. */
   readonly #redriveTo: (arn: string) => Queue | undefined;
   readonly #messages = new Map<string, StoredMessage>();
+  /** None was sent before this: a look for those whose retention is over need not go through all of them. */
+  #sentFrom = Infinity;
   readonly #waiting = new Set<() => void>();
   /** Messages that were received, and receives that got none, since somebody asked last. */
   #receives = { received: 0, empty: 0 };
@@ -113,7 +115,7 @@ export class Queue {
       receiveCount: 0,
       nonce: '',
     };
-    this.#messages.set(message.id, message);
+    this.#add(message);
     this.#witness({ kind: 'message-sent', queue: this.name, messageId: message.id, body });
     this.#wake();
     return message;
@@ -243,14 +245,24 @@ export class Queue {
 
   /** A dead letter keeps its ID, its body and the time it was first sent. */
   #adopt(message: StoredMessage): void {
-    this.#messages.set(message.id, { ...message, visibleAt: this.#timers.now(), receivedAt: undefined });
+    this.#add({ ...message, visibleAt: this.#timers.now(), receivedAt: undefined });
     this.#wake();
+  }
+
+  #add(message: StoredMessage): void {
+    this.#messages.set(message.id, message);
+    this.#sentFrom = Math.min(this.#sentFrom, message.sentAt);
   }
 
   #expire(): void {
     const oldest = this.#timers.now() - this.seconds('MessageRetentionPeriod') * 1000;
+    if (this.#sentFrom >= oldest) return;
+    this.#sentFrom = Infinity;
     for (const message of this.#messages.values()) {
-      if (message.sentAt >= oldest) continue;
+      if (message.sentAt >= oldest) {
+        this.#sentFrom = Math.min(this.#sentFrom, message.sentAt);
+        continue;
+      }
       this.#messages.delete(message.id);
       this.#tell('message-expired', message.id);
     }

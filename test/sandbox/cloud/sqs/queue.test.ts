@@ -76,6 +76,24 @@ test('a message received too often moves to the dead-letter queue', async () => 
   expect(await queue.receive({ from: queue.dead })).toMatchObject([{ Body: 'garbage' }]);
 });
 
+test('a message is gone once the queue has kept it for its time, and each that was sent later when its own is over', async () => {
+  await using queue = await startQueue({ MessageRetentionPeriod: '600' });
+  const bodies = async (): Promise<unknown[]> => (await queue.receive()).map(({ Body }) => Body);
+  await queue.send('first');
+  await queue.clock.advance(200_000);
+  await queue.send('second');
+  await queue.clock.advance(200_000);
+  await queue.send('third');
+  await queue.clock.advance(200_000);
+  expect(await bodies()).toEqual(['first', 'second', 'third']);
+  await queue.clock.advance(61_000);
+  expect(await bodies()).toEqual(['second', 'third']);
+  await queue.clock.advance(200_000);
+  expect(await bodies()).toEqual(['third']);
+  await queue.clock.advance(200_000);
+  expect(await bodies()).toEqual([]);
+});
+
 test('a long poll ends with the message that arrives, or empty when its time is over', async () => {
   await using queue = await startQueue();
   const poll = queue.receive({ wait: 20 });
