@@ -3,7 +3,7 @@
  * is out of reach, so rooms of one floor do not see each other. A new file or folder that belongs to no room is an error.
  */
 const agent = {
-  ground: { path: '^agent/(batch|clock|config|errors|heap|keep-alive|log|patience|redact|terms|version)\\.ts$', on: [] },
+  ground: { path: '^agent/(batch|clock|config|errors|heap|keep-alive|log|patience|redact|terms|version|window)\\.ts$', on: [] },
 
   checks: { path: '^agent/checks/', on: ['ground'] },
   ledger: { path: '^agent/ledger/', on: ['ground'] },
