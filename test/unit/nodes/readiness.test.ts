@@ -128,9 +128,12 @@ describe('waiting for a managed node', () => {
   test('ends with a last look at the time that it is given', async () => {
     const began = clock.now();
     const waiting = readiness.wait('i-1', open, { kind: 'web', since: began }, began + 15_000);
+    waiting.catch(() => undefined);
+    await clock.advance(14_999);
+    const before = asked.length;
     await expect(clock.until(waiting)).rejects.toMatchObject({ code: 'node-not-ready' });
     expect(clock.now() - began).toBe(15_000);
-    expect(asked).toHaveLength(7);
+    expect(asked).toHaveLength(before + 1);
   });
 
   test('takes a node that comes by the last look', async () => {
