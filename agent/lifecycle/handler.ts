@@ -201,7 +201,8 @@ export function createHandler(options: HandlerOptions): Handler {
   /** The way of a message, step by step. @throws AdjoinError when the message does not come to its end */
   function runSteps(delivery: Delivery, keepAlive: KeepAlive, log: Log, at: At): Promise<Ending> {
     // 1. Parse.
-    const message = parseMessage(delivery.body, expected, delivery.receivedAt, delivery.senderId);
+    // A message says when its action began. What the receive took counts against deadlines, and is no doubt of that.
+    const message = parseMessage(delivery.body, expected, clock.now(), delivery.senderId);
     if (message.kind === 'test-notification') {
       log.info('test notification received', { group: message.group });
       return removed(delivery, 'test-notification');

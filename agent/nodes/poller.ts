@@ -64,6 +64,8 @@ export interface Poller {
 const SLOWEST_MS = 15_000;
 /** A command that runs is looked at again after so many parts of the time that it has run, and at the latest after so many milliseconds. */
 const PARTS = 16;
+/** As many parts of the time since a node of the command has ended: those that began together end one soon after the other. */
+const PARTS_AFTER_END = 4;
 const LONGEST_GAP_MS = 5_000;
 /**
  * Milliseconds that a command runs at most before its first look. After an outage, what is known of its kind is far too long, and an
@@ -91,6 +93,8 @@ interface Command {
   nextLook: number;
   /** How often it was looked at. */
   looks: number;
+  /** When a look has shown an end the last time, milliseconds since the Unix epoch. */
+  endedAt: number | undefined;
   /** A listing of all did not show it: it is asked for by its ID. */
   isMissing: boolean;
   /** Nodes that it was sent to. */
@@ -148,6 +152,7 @@ export function createPoller(options: PollerOptions): Poller {
       nextLook,
       waiting,
       looks: 0,
+      endedAt: undefined,
       isMissing: false,
       nodes: 0,
     };
@@ -165,6 +170,7 @@ export function createPoller(options: PollerOptions): Poller {
       leave(command, waiting);
       waiting.settle(found);
     }
+    if (ended > 0) command.endedAt = clock.now();
     return ended;
   }
 
@@ -198,8 +204,10 @@ export function createPoller(options: PollerOptions): Poller {
     const ran = now - command.since;
     const isFirst = command.looks === 0;
     command.looks += 1;
-    command.nextLook = now + Math.max(intervalMs, Math.min(LONGEST_GAP_MS, ran / PARTS));
-    if (settle(command, invocations) === 0) return;
+    const ended = settle(command, invocations);
+    const gap = Math.min(ran / PARTS, (now - (command.endedAt ?? -Infinity)) / PARTS_AFTER_END);
+    command.nextLook = now + Math.max(intervalMs, Math.min(LONGEST_GAP_MS, gap));
+    if (ended === 0) return;
     const wasPutOff = isFirst && durations.before(command.kind) !== undefined;
     // All had ended by the first look: for how long, nothing says.
     if (wasPutOff && command.waiting.size === 0) durations.forget(command.kind);

@@ -4,7 +4,7 @@
  *
  * When a node is looked for follows how long nodes take to boot. While no boot of its kind is known, pauses are half of the time
  * that it has booted: no instance of EC2 registers in its first seconds. Afterwards the first look is shortly before the quickest of
- * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 17th second on.
+ * the last boots was over. In either case a look comes late by no more than an eighth of the boot from the 16th second on.
  */
 import { CALLED_OFF, type Clock } from '../clock.ts';
 import { AdjoinError } from '../errors.ts';
@@ -49,8 +49,6 @@ const FIRST_PARTS = 2;
 const PARTS = 8;
 /** Milliseconds within which an instance of EC2 hardly gets to register: it starts, and then the SSM agent does. */
 const FIRST_MS = 16_000;
-/** Milliseconds by which a boot may have begun later than is known: what a message says is believed to the second (`agent/worker.ts`). */
-const SINCE_ERROR_MS = 1_000;
 /** Milliseconds between two looks at most. */
 const LONGEST_PAUSE_MS = 30_000;
 /**
@@ -212,7 +210,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   /** All looks but the first are at multiples of the interval, so that those who wait share them. */
   function next(boot: Boot): number {
     const now = clock.now();
-    const booted = now - boot.since - SINCE_ERROR_MS;
+    const booted = now - boot.since;
     const known = earliest(boot);
     const parts = known === undefined && booted < FIRST_MS ? FIRST_PARTS : PARTS;
     const pause = Math.min(LONGEST_PAUSE_MS, Math.max(intervalMs, booted / parts));

@@ -341,10 +341,10 @@ hurry_registration() {
   done
 }
 
-# Waits until sssd has run the tool that it registers names with, for a second at most.
+# Waits until sssd has run the tool that it registers names with, for two seconds at most.
 await_nsupdate() {
   tries=0 seen=false
-  while [ "$tries" -lt 10 ]; do
+  while [ "$tries" -lt 20 ]; do
     running=false
     for process in /proc/[0-9]*; do
       if read_line "$process/comm" && [ "$first_line" = nsupdate ]; then running=true seen=true; fi

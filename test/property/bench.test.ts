@@ -11,7 +11,7 @@ import { countSweeps } from '../bench/sweep.ts';
 describe('calls to AWS', () => {
   test.each([
     [1, { join: 34, unjoin: 16 }],
-    [50, { join: 4.2, unjoin: 3 }],
+    [50, { join: 4.5, unjoin: 3 }],
   ])('for each of %i nodes that come and go at once', async (nodes, most) => {
     const { join, unjoin } = await countCalls(nodes);
     expect(total(join) / nodes).toBeLessThanOrEqual(most.join);

@@ -13,6 +13,7 @@ import { createSlots, type Slots } from '../../agent/lifecycle/slots.ts';
 import type { ProbeFacts } from '../../agent/nodes/contract.ts';
 import type { NodeDefaults } from '../../agent/lifecycle/node-settings.ts';
 import type { AccessSettings, NodeSettings, Nodes } from '../../agent/nodes/nodes.ts';
+import type { Boot } from '../../agent/nodes/readiness.ts';
 import {
   createMemoryDirectory,
   DOMAIN,
@@ -101,14 +102,16 @@ export interface World {
     settings: (NodeSettings & AccessSettings)[];
     /** What the last leave was given. */
     notAfter: number | undefined;
+    /** The boot that was waited for last. */
+    boot: Boot | undefined;
   };
   message(action: Partial<LifecycleAction>, id?: string): WorldMessage;
   launch(): WorldMessage;
   terminate(): WorldMessage;
   /** Another worker over the same table, directory and nodes. */
   anotherWorker(): Handler;
-  /** A message as SQS delivers it now. */
-  deliver(message: WorldMessage): Delivery;
+  /** A message as SQS delivers it. @param receivedAt milliseconds since the Unix epoch; now, unless the receive took a while */
+  deliver(message: WorldMessage, receivedAt?: number): Delivery;
 }
 
 export const LAUNCH_TOKEN = '11111111-1111-1111-1111-111111111111';
@@ -177,6 +180,7 @@ export function createWorld(each = 64): World {
       own: [],
       settings: [],
       notAfter: undefined,
+      boot: undefined,
       facts: {},
       failure: { code: 'adcli-failed', detail: 'no' },
     },
@@ -211,11 +215,11 @@ export function createWorld(each = 64): World {
       return world.message({ transition: 'terminating', token: TERMINATE_TOKEN }, 'terminate');
     },
     anotherWorker: () => workerOf(),
-    deliver(message) {
+    deliver(message, receivedAt = clock.now()) {
       const first = firstReceives.get(message.messageId) ?? clock.now();
       firstReceives.set(message.messageId, first);
       const received = { ...message, firstReceivedAt: first };
-      return createDelivery(received, clock.now(), { queue, clock, visibilityMs: 120_000 });
+      return createDelivery(received, receivedAt, { queue, clock, visibilityMs: 120_000 });
     },
   };
 
@@ -255,7 +259,8 @@ export function createWorld(each = 64): World {
         await call('nodes.isReady');
         return world.node.registered;
       },
-      async wait(instanceId, signal, _boot, until = Infinity) {
+      async wait(instanceId, signal, boot, until = Infinity) {
+        world.node.boot = boot;
         await call('nodes.wait');
         while (!world.node.registered) {
           if (clock.now() >= until)

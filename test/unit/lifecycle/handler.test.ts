@@ -338,6 +338,21 @@ describe('a launch', () => {
     expect(handed).toBe(20_000);
   });
 
+  test.each([
+    { ahead: 0, began: 0 },
+    { ahead: 60_000, began: 0 },
+    { ahead: -900, began: -900 },
+  ])('began when it says, $ahead ms from now, and not in the future', async ({ ahead, began }) => {
+    const now = world.clock.now();
+    const message = world.launch();
+    const body = { ...JSON.parse(message.body), Time: new Date(now + ahead).toISOString() };
+    // The receive has taken a second: for all that is known, SQS has picked the message at its beginning.
+    const delivery = world.deliver({ ...message, body: JSON.stringify(body) }, now - 1_000);
+    await world.clock.until(world.handler.handle(delivery));
+    expect(world.endings).toEqual(['joined']);
+    expect(world.node.boot?.since).toBe(now + began);
+  });
+
   test('counts its heartbeat from the question that admitted it, not from the answer', async () => {
     world.node.registered = false;
     const began = world.clock.now();

@@ -181,6 +181,33 @@ describe('the poller', () => {
     ]);
   });
 
+  test('looks more often for a while once a node of the command has ended: the others have begun with it', async () => {
+    commands.set(
+      'one',
+      new Map([
+        ['i-1', 'InProgress'],
+        ['i-2', 'InProgress'],
+      ]),
+    );
+    const first = wait('one', 'i-1');
+    void wait('one', 'i-2');
+    await clock.advance(60_000);
+    commands.set(
+      'one',
+      new Map([
+        ['i-1', 'Success'],
+        ['i-2', 'InProgress'],
+      ]),
+    );
+    await clock.until(first);
+    const began = clock.now() - start;
+    await clock.advance(25_000);
+    const seconds = (looks.get('one') ?? [])
+      .filter((at) => at >= began)
+      .map((at) => Math.round((at - began) / 100) / 10);
+    expect(seconds).toEqual([0, 1, 2, 3, 4, 5, 6.3, 7.8, 9.8, 12.2, 15.3, 19.1, 23.8]);
+  });
+
   test('looks first when the quickest of its kind could have ended', async () => {
     commands.set('one', new Map([['i-1', 'InProgress']]));
     const waiting = wait('one', 'i-1', HOUR, open, 'join');

@@ -53,7 +53,7 @@ describe('waiting for a managed node', () => {
       if (asked.length > before) seconds.push((clock.now() - began) / 1_000);
     }
     // The first is at once.
-    expect(seconds).toEqual([1, 2, 4, 6, 8, 10, 14, 20, 22, 24, 26, 28, 30, 32, 34, 38, 42, 46, 50, 56]);
+    expect(seconds).toEqual([1, 2, 4, 6, 8, 12, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, 48, 54, 60]);
   });
 
   test('looks less often for a node that is long in coming', async () => {
@@ -64,7 +64,7 @@ describe('waiting for a managed node', () => {
       await clock.advance(60_000);
       perMinute.push(asked.length - before);
     }
-    expect(perMinute).toEqual([20, 7, 3, 3, 2, 2, 2, 2, 2, 2]);
+    expect(perMinute).toEqual([20, 6, 3, 3, 2, 2, 2, 2, 2, 2]);
   });
 
   test('takes those along that are due later, as far as a call has room', async () => {
