@@ -155,6 +155,8 @@ const sandbox = await startSandbox({
   port: 0,
   maximumInstances: Math.max(...sizes),
   prepareMachine: countToTheEnd,
+  // The bare script has no group: what Auto Scaling takes after an answer, which is made up here, would count for one side alone.
+  transitionMs: 0,
   progress: (step) => say(`… ${step}`),
 });
 sandbox.startAgent();

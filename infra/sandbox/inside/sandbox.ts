@@ -99,6 +99,8 @@ export interface SandboxOptions {
   readonly metricsHaste?: number;
   /** Auto Scaling's wait after a first failed launch, in milliseconds; it doubles with each further one. Default 5,000. */
   readonly launchBackoffMs?: number;
+  /** How long Auto Scaling takes to go on with an instance whose action has ended, in milliseconds. Default 200. */
+  readonly transitionMs?: number;
   /** How long DescribeStacks may wait for a stack in progress. Default: not at all, as in AWS. */
   readonly describeStacksWaitsMs?: number;
   /** Told what is being waited for. */
@@ -316,6 +318,7 @@ export async function startEmptySandbox(options: SandboxOptions): Promise<EmptyS
       },
       ...(options.registers === undefined ? {} : { registers: options.registers }),
       ...(options.launchBackoffMs === undefined ? {} : { launchBackoffMs: options.launchBackoffMs }),
+      ...(options.transitionMs === undefined ? {} : { transitionMs: options.transitionMs }),
       endpointOf: (service) => permissions.endpointOf(service),
       signalled: options.bootWorkers !== undefined,
       more: cloudFormationOf({
