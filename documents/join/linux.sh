@@ -332,21 +332,31 @@ registers_name() {
 # sssd(8) says, from the time on at which it catches them; before, they would end it. Nor is it told before users resolve: a provider
 # that goes offline while it learns the domain's SID is without one for long.
 told_offline=false
+children=''
 hurry_registration() {
   told_offline=true
   for process in /proc/[0-9]*; do
     if is_provider "$process" && [ "$catches" = true ]; then
+      children=$process/task/${process#/proc/}/children
       { kill -USR1 "${process#/proc/}" && kill -USR2 "${process#/proc/}"; } 2>/dev/null || :
     fi
   done
 }
 
-# Waits until sssd has run the tool that it registers names with, for two seconds at most.
+# Waits until sssd has run the tool that it registers names with, for two seconds at most. The provider's children are looked at, if the
+# kernel lists them: all processes of a node are many.
 await_nsupdate() {
   tries=0 seen=false
   while [ "$tries" -lt 20 ]; do
+    if [ -e "$children" ]; then
+      read_line "$children" || :
+      set --
+      for number in $first_line; do set -- "$@" "/proc/$number"; done
+    else
+      set -- /proc/[0-9]*
+    fi
     running=false
-    for process in /proc/[0-9]*; do
+    for process in "$@"; do
       if read_line "$process/comm" && [ "$first_line" = nsupdate ]; then running=true seen=true; fi
     done
     if [ "$seen" != "$running" ]; then return 0; fi
