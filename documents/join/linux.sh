@@ -232,8 +232,6 @@ complaint() {
 # after them would fail a join that has worked. sssd's own unit gives up in time.
 # Without systemd, sssd is started as a daemon in a session of its own, with none of the command's files open.
 start_sssd() {
-  read_clock
-  started=$now
   if has_systemd; then
     timeout --foreground -k 1 60 systemctl --no-ask-password enable --now sssd >>"$journal" 2>&1 9>&- || return 1
   elif ! find_sssd; then
@@ -247,6 +245,9 @@ start_sssd() {
     if [ "$tries" -gt 100 ]; then return 1; fi
     sleep 0.1
   done
+  # From now on: on a busy node the start alone takes ten seconds, after which it must not be told that it is late.
+  read_clock
+  started=$now
 }
 
 sssd_runs() {
