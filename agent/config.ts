@@ -135,7 +135,7 @@ const settings = z.strictObject({
         0,
         5,
         0.2,
-        'How long a command waits for other nodes that can share it (at most 50 nodes for each command).',
+        'How long a command waits for others that can share it, at most 50 nodes each; after a quiet time no longer than 5 milliseconds.',
       ),
       deliverySeconds: z
         .int()

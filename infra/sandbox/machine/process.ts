@@ -76,10 +76,12 @@ export function runProcess(argv: readonly string[], options: ProcessOptions = {}
   child.on('exit', (code) => {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', killGroup);
-    const drained = setTimeout(() => {
+    const giveUp = (): void => {
       child.stdout.destroy();
       child.stderr.destroy();
-    }, drainMs);
+    };
+    // Timers come first after this process was kept from its work for so long: what lies in the pipes is read before the immediate.
+    const drained = setTimeout(() => setImmediate(giveUp), drainMs);
     child.on('close', () => {
       clearTimeout(drained);
       resolve({ code, ...output, timedOut });

@@ -126,7 +126,8 @@ export function createNames(options: NamesOptions): Names {
           // Names of accounts and records differ from run to run.
           const zone = where
             .replace(/^DC=[^,]+,(?=DC=.*CN=MicrosoftDNS)/, 'a name in ')
-            .replace(/^<GUID=.*/, 'an account');
+            .replace(/^<GUID=.*/, 'an account')
+            .replace(/^CN=[^,]+(?=,OU=)/, 'an account');
           return once(`ldap:search ${zone}${by}`);
         }
         case 'modify':
