@@ -161,9 +161,9 @@ const INSTANCE_ID = /^m?i-[0-9a-f]+$/;
 
 /**
  * All memberships that have not ended, or ended since then, page by page. Those that ended earlier stay readable for a month, and
- * may be many times more: the table leaves them out, and of the others what nobody looks at here. Eventually consistent, which costs half: a page may be a second old, as the
- * first page is anyway when the last one is read. Before anything is done because of a record, its lease is taken, and that
- * reads it again, consistently.
+ * may be many times more: the table leaves them out, and of the others what nobody looks at here. Eventually consistent, which costs
+ * half: a page may be a second old, as the first page is anyway when the last one is read. Before anything is done because of a record,
+ * its lease is taken, and that reads it again, consistently.
  * @param endedSince milliseconds since the Unix epoch
  * @throws AdjoinError `aws-*`
  */

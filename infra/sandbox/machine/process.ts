@@ -76,12 +76,10 @@ export function runProcess(argv: readonly string[], options: ProcessOptions = {}
   child.on('exit', (code) => {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', killGroup);
-    const giveUp = (): void => {
+    const drained = setTimeout(() => {
       child.stdout.destroy();
       child.stderr.destroy();
-    };
-    // Timers come first after this process was kept from its work for so long: what lies in the pipes is read before the immediate.
-    const drained = setTimeout(() => setImmediate(giveUp), drainMs);
+    }, drainMs);
     child.on('close', () => {
       clearTimeout(drained);
       resolve({ code, ...output, timedOut });
