@@ -239,11 +239,10 @@ start_sssd() {
     (cd / && umask 0022 && exec setsid sssd -D --logger=files </dev/null >/dev/null 2>&1 9>&-) || return 1
   fi
   # sssd writes its process ID when its providers and responders have answered: at most 10 seconds here.
-  tries=0
+  waited=0
   until sssd_runs; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ]; then return 1; fi
-    sleep 0.1
+    if [ "$waited" -ge 100 ]; then return 1; fi
+    doze
   done
   # From now on: on a busy node the start alone takes ten seconds, after which it must not be told that it is late.
   read_clock
@@ -347,8 +346,8 @@ hurry_registration() {
 # Waits until sssd has run the tool that it registers names with, for two seconds at most. The provider's children are looked at, if the
 # kernel lists them: all processes of a node are many.
 await_nsupdate() {
-  tries=0 seen=false
-  while [ "$tries" -lt 20 ]; do
+  waited=0 seen=false
+  while [ "$waited" -lt 20 ]; do
     if [ -e "$children" ]; then
       read_line "$children" || :
       set --
@@ -361,8 +360,7 @@ await_nsupdate() {
       if read_line "$process/comm" && [ "$first_line" = nsupdate ]; then running=true seen=true; fi
     done
     if [ "$seen" != "$running" ]; then return 0; fi
-    tries=$((tries + 1))
-    sleep 0.1
+    doze
   done
 }
 

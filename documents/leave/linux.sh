@@ -33,6 +33,7 @@ esac
 log_in=restored
 restore_log_in >/dev/null 2>&1 || log_in=unrestored
 forget_membership "$domain"
-if [ -e "$keytab" ] || { [ -f "$sssd_conf" ] && [ -n "$(sssd_domains)" ]; }; then say failed 'Keys or configuration of a domain are still there.'; fi
+read_sssd_domains
+if [ -e "$keytab" ] || [ -n "$sssd_domains" ]; then say failed 'Keys or configuration of a domain are still there.'; fi
 if [ "$log_in" != restored ]; then say failed 'The log-in set-up from before the join is not restored.'; fi
 say left "The node has left $domain."

@@ -57,7 +57,8 @@ install_agent() {
 remove_memberships() {
   stop_sssd
   restore_log_in >"$journal" 2>&1 || fail "The log-in set-up from before the join is not restored: $(tail -n 1 "$journal")"
-  for name in $(sssd_domains | sed 's/ .*//'); do to_lower "$name" && forget_in_sssd "$lower"; done
+  read_sssd_domains
+  for name in $(printf '%s' "$sssd_domains" | sed 's/ .*//'); do to_lower "$name" && forget_in_sssd "$lower"; done
   forget_membership ''
   rm -rf /var/lib/adjoin
 }

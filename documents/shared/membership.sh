@@ -25,7 +25,8 @@ read_membership() {
   if [ -z "$member_name" ]; then services=' (keys of services)'; fi
   for name in $realms; do domains=$domains$name$services$new_line; done
   unset IFS
-  if [ -f "$sssd_conf" ]; then domains=$domains$(sssd_domains); fi
+  read_sssd_domains
+  domains=$domains$sssd_domains
   if [ -z "$domains" ] && [ -s /etc/samba/smb.conf ]; then domains=$(samba_domains); fi
   to_lower "$domains"
   IFS=$new_line
@@ -37,19 +38,39 @@ read_membership() {
   set +f
 }
 
-# Prints the domains that sssd is configured for, one a line. One without the AD provider is no membership; its provider follows.
-# Only between $( and ), whose process becomes awk's.
-sssd_domains() {
-  [ ! -f "$sssd_conf" ] || exec awk '
-    function tell() { if (name != "") print name (provider == "ad" ? "" : " (" provider ")") }
-    { gsub(/[ \t\r]/, "") }
-    /^\[/ { tell(); name = ""; provider = "no provider" }
-    /^\[domain\// { name = substr($0, 9, length($0) - 9) }
-    /^id_provider=/ { provider = substr($0, 13) }
-    END { tell() }' "$sssd_conf"
+# Sets sssd_domains to the domains that sssd is configured for, one a line. One without the AD provider is no membership; its provider
+# follows.
+read_sssd_domains() {
+  sssd_domains='' section='' provider=''
+  if [ ! -f "$sssd_conf" ]; then return 0; fi
+  while read -r text_line || [ -n "$text_line" ]; do
+    case $text_line in '['* | id_provider*) ;; *) continue ;; esac
+    while :; do
+      case $text_line in
+      *[[:space:]]*) text_line=${text_line%%[[:space:]]*}${text_line#*[[:space:]]} ;;
+      *) break ;;
+      esac
+    done
+    case $text_line in
+    '['*)
+      end_of_section
+      provider='no provider'
+      case $text_line in '[domain/'*) section=${text_line#'[domain/'} && section=${section%?} ;; esac
+      ;;
+    id_provider=*) provider=${text_line#id_provider=} ;;
+    esac
+  done <"$sssd_conf"
+  end_of_section
 }
 
-# Prints domains that Samba is configured to be a member of by itself. As above.
+end_of_section() {
+  if [ -z "$section" ]; then return 0; fi
+  sssd_domains=$sssd_domains$section
+  if [ "$provider" != ad ]; then sssd_domains="$sssd_domains ($provider)"; fi
+  sssd_domains=$sssd_domains$new_line section=''
+}
+
+# Prints domains that Samba is configured to be a member of by itself. Only between $( and ), whose process becomes awk's.
 samba_domains() {
   exec awk -F= '
     { key = tolower($1); gsub(/[ \t]/, "", key); value = $2; gsub(/[ \t\r]/, "", value) }
@@ -81,18 +102,16 @@ stop_sssd() {
   fi
   if find_sssd; then
     kill "$pid" 2>/dev/null || :
-    tries=0
-    while [ -d "/proc/$pid" ] && [ "$tries" -lt 10 ]; do
-      sleep 0.1
-      tries=$((tries + 1))
-    done
+    waited=0
+    while [ -d "/proc/$pid" ] && [ "$waited" -lt 10 ]; do doze; done
     kill -KILL "$pid" 2>/dev/null || :
   fi
 }
 
 # Removes a domain from sssd's configuration, and nothing else.
 forget_in_sssd() {
-  if [ ! -f "$sssd_conf" ] || [ -z "$(sssd_domains)" ]; then return 0; fi
+  read_sssd_domains
+  if [ -z "$sssd_domains" ]; then return 0; fi
   text=$(awk -v domain="$1" '
     { text = $0; gsub(/[ \t\r]/, "", text) }
     text ~ /^\[/ { inside = (tolower(text) == "[domain/" domain "]") }
