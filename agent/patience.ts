@@ -26,21 +26,39 @@ export interface RetryOptions {
   readonly onRetry: (error: AdjoinError, pauseMs: number) => void | Promise<void>;
 }
 
-/** Runs `attempt` until it succeeds, its error is not one to retry, or the deadline passes: then the last error is thrown. */
-export async function retry<T>(options: RetryOptions, attempt: (number: number) => Promise<T>): Promise<T> {
+type Attempt<T> = (number: number) => Promise<T>;
+
+/** Goes on after a first failure. */
+async function retryAfter<T>(failure: unknown, options: RetryOptions, attempt: Attempt<T>): Promise<T> {
+  let error = failure;
   for (let failures = 1; ; failures += 1) {
+    options.signal.throwIfAborted();
+    const known = asAdjoinError(error);
+    const left = options.deadline - options.clock.now();
+    if (known.disposition !== 'retry' || left <= 0) throw known;
+    const pause = Math.min(left, pauseAfter(failures, options.pauses));
+    await options.onRetry(known, pause);
+    await options.clock.sleep(pause, options.signal);
     try {
-      return await attempt(failures);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      const known = asAdjoinError(error);
-      const left = options.deadline - options.clock.now();
-      if (known.disposition !== 'retry' || left <= 0) throw known;
-      const pause = Math.min(left, pauseAfter(failures, options.pauses));
-      await options.onRetry(known, pause);
-      await options.clock.sleep(pause, options.signal);
+      return await attempt(failures + 1);
+    } catch (next) {
+      error = next;
     }
   }
+}
+
+/**
+ * Runs `attempt` until it succeeds, its error is not one to retry, or the deadline passes: then the last error is thrown. No async
+ * function: thousands wait in a first attempt, and the state of one takes half a kilobyte.
+ */
+export function retry<T>(options: RetryOptions, attempt: Attempt<T>): Promise<T> {
+  let first: Promise<T>;
+  try {
+    first = attempt(1);
+  } catch (error) {
+    return retryAfter(error, options, attempt);
+  }
+  return first.catch((error: unknown) => retryAfter(error, options, attempt));
 }
 
 /**

@@ -157,8 +157,9 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   const isHeld = failurePolicy === 'HOLD' && isGivenUp(action, await context.known());
   // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
   // the ledger's record of the same token proves it.
-  if (!isHeld) await context.heartbeat(action, context.signal);
   const isUnjoinOnly = asksFor(group.tags.get(UNJOIN_ONLY_TAG));
   const globalDeadline = action.startedAt + hook.globalMs;
-  return { hook, failurePolicy, isUnjoinOnly, tags: group.tags, isHeld, globalDeadline };
+  const admission = { hook, failurePolicy, isUnjoinOnly, tags: group.tags, isHeld, globalDeadline } as const;
+  // Thousands wait for their turn with it. Not awaited: this function's own state goes meanwhile.
+  return isHeld ? admission : context.heartbeat(action, context.signal).then(() => admission);
 }

@@ -169,7 +169,8 @@ export function createHandler(options: HandlerOptions): Handler {
   /** Made when it is needed: an action that waits has another one, and each takes memory. */
   const logOf = ({ messageId }: Delivery): Log => options.log.with({ messageId });
 
-  async function handle(delivery: Delivery): Promise<void> {
+  /** No async function: thousands of messages wait here, and the state of one takes half a kilobyte. */
+  function handle(delivery: Delivery): Promise<void> {
     const { random } = patience.pauses;
     const onTrouble = (error: AdjoinError): void =>
       logOf(delivery).warn('renewal failed, trying again', { error });
@@ -177,24 +178,38 @@ export function createHandler(options: HandlerOptions): Handler {
     keepAlive.add(delivery.visibility, delivery.receivedAt);
     inProgress.add(keepAlive);
     const at: At = { place: undefined };
-    let ending: Ending = 'failed';
+    let steps: Promise<Ending>;
     try {
-      try {
-        ending = await runSteps(delivery, keepAlive, logOf(delivery), at);
-      } finally {
-        at.place?.leave();
-      }
+      steps = runSteps(delivery, keepAlive, logOf(delivery), at);
     } catch (error) {
-      await keepAlive.stop();
-      try {
-        ending = await dispose(delivery, asAdjoinError(error), { clock, log: logOf(delivery) });
-      } catch (trouble) {
-        logOf(delivery).warn('message not settled, SQS brings it back', { error: trouble });
-      }
-    } finally {
-      await keepAlive.stop();
-      inProgress.remove(keepAlive);
-      count(ending);
+      steps = Promise.reject(asAdjoinError(error));
+    }
+    return steps.then(
+      (ending) => {
+        at.place?.leave();
+        return finish(keepAlive, ending);
+      },
+      async (error: unknown) => {
+        at.place?.leave();
+        await keepAlive.stop();
+        await finish(keepAlive, await disposed(delivery, error));
+      },
+    );
+  }
+
+  async function finish(keepAlive: KeepAlive, ending: Ending): Promise<void> {
+    await keepAlive.stop();
+    inProgress.remove(keepAlive);
+    count(ending);
+  }
+
+  /** What becomes of a message that did not come to its end. */
+  async function disposed(delivery: Delivery, error: unknown): Promise<Ending> {
+    try {
+      return await dispose(delivery, asAdjoinError(error), { clock, log: logOf(delivery) });
+    } catch (trouble) {
+      logOf(delivery).warn('message not settled, SQS brings it back', { error: trouble });
+      return 'failed';
     }
   }
 
@@ -334,23 +349,25 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   /** Admits the action. From then on its heartbeats are sent, whatever the work has to wait for first. */
-  async function admitted(task: Task, delivery: Delivery): Promise<Admission> {
+  function admitted(task: Task, delivery: Delivery): Promise<Admission> {
     const { action, keepAlive } = task;
     const { receivedAt } = delivery;
     const { signal } = keepAlive;
     const known = (): ReturnType<Ledger['find']> => ledger.find(action.instanceId);
     const deadline = receivedAt + patience.joinMs;
     let admittedAt = receivedAt;
-    const admission = await patiently(task, deadline, 'admission not decided yet', () => {
+    const decided = patiently(task, deadline, 'admission not decided yet', () => {
       admittedAt = clock.now();
       return admit(action, { ...admissionPorts, known, clock, signal });
     });
-    if (!admission.isHeld) {
-      const heartbeat = new Heartbeat(action, admission.hook.heartbeatMs, signal, admissionPorts);
-      delivery.follow(heartbeat.lastsMs);
-      keepAlive.add(heartbeat, admittedAt);
-    }
-    return admission;
+    return decided.then((admission) => {
+      if (!admission.isHeld) {
+        const heartbeat = new Heartbeat(action, admission.hook.heartbeatMs, signal, admissionPorts);
+        delivery.follow(heartbeat.lastsMs);
+        keepAlive.add(heartbeat, admittedAt);
+      }
+      return admission;
+    });
   }
 
   /** Does the work in a slot and under a lease, instead of an earlier action of the same instance if there is one. */

@@ -22,13 +22,11 @@ export async function inBundle<T>(entry: string, use: (program: string) => Promi
   }
 }
 
-/** What the program prints, which is JSON. @param options Node's own @throws when it fails */
-export async function answerOf(
-  program: string,
-  given: readonly string[],
-  options: readonly string[] = [],
-): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [...options, program, ...given]);
+/** What the program prints, which is JSON, when it is started as a worker is. @throws when it fails */
+export async function answerOf(program: string, given: readonly string[]): Promise<string> {
+  const env = { ...process.env, ...workerEnvironment() };
+  const argv = [...workerOptions(), program, ...given];
+  const { stdout } = await promisify(execFile)(process.execPath, argv, { env });
   return stdout;
 }
 
@@ -40,4 +38,10 @@ export function workerOptions(): string[] {
     /^ExecStart=\S*node\S*((?: --\S+)*) \S+agent\.mjs /m.exec(readFileSync(UNIT, 'utf8')) ?? [];
   if (options === undefined) throw new Error(`${UNIT} does not start the agent.`);
   return options.split(' ').filter((option) => option !== '');
+}
+
+/** What the unit adds to its environment. */
+export function workerEnvironment(): Record<string, string> {
+  const found = readFileSync(UNIT, 'utf8').matchAll(/^Environment=(\w+)=(\S+)$/gm);
+  return Object.fromEntries([...found].map(([, name = '', value = '']) => [name, value]));
 }

@@ -1,6 +1,6 @@
 /** Bursts of launches beside their goals, each in a process of its own. */
 import type { Burst, BurstCost } from './burst-run.ts';
-import { answerOf, inBundle, workerOptions } from './bundled.ts';
+import { answerOf, inBundle } from './bundled.ts';
 import type { Figure } from './figures.ts';
 
 /** Goals: times the floor, hooks, and megabytes. */
@@ -13,7 +13,7 @@ export function burstFigures(bursts: readonly Burst[]): Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const { launches, workers, slots } of bursts) {
       const given = [launches, workers, slots].map(String);
-      const cost: BurstCost = JSON.parse(await answerOf(program, given, workerOptions()));
+      const cost: BurstCost = JSON.parse(await answerOf(program, given));
       const section = `Burst under quotas: ${launches} launches, ${workers} × ${slots} slots`;
       // JSON writes what is infinite as null.
       const makespanMs = cost.inService < launches ? Infinity : cost.makespanMs;

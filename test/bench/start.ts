@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { startAwsEndpoint } from '../support/aws-endpoint.ts';
-import { inBundle, workerOptions } from './bundled.ts';
+import { inBundle, workerEnvironment, workerOptions } from './bundled.ts';
 import type { Figure } from './figures.ts';
 import { memoryOf } from './peak.ts';
 
@@ -49,6 +49,7 @@ async function startOnce(program: string, isIdle: boolean): Promise<Start> {
   const began = performance.now();
   const agent = spawn(process.execPath, [...workerOptions(), program, '--config', config], {
     env: {
+      ...workerEnvironment(),
       AWS_ENDPOINT_URL: endpoint.client.endpoint,
       AWS_ACCESS_KEY_ID: endpoint.client.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: endpoint.client.credentials.secretAccessKey,

@@ -5,7 +5,7 @@
 import { expiryFrom } from '../../agent/ledger/membership.ts';
 import { startAwsEndpoint, type AwsRequest } from '../support/aws-endpoint.ts';
 import { DOMAIN_SID } from '../support/security.ts';
-import { answerOf, inBundle, workerOptions } from './bundled.ts';
+import { answerOf, inBundle } from './bundled.ts';
 import type { Figure } from './figures.ts';
 import { guidOf, idOf, nameOf, OWNER_ID, type SweepCost } from './sweep-names.ts';
 
@@ -128,7 +128,7 @@ async function countSweep(program: string, deployment: Deployment): Promise<Coun
     operation === 'Scan' ? scan(input, deployment, now) : describe(input),
   );
   const given = [endpoint.client.endpoint, String(deployment.accounts)];
-  const cost: SweepCost = JSON.parse(await answerOf(program, given, workerOptions()));
+  const cost: SweepCost = JSON.parse(await answerOf(program, given));
   const asked = (wanted: string): number =>
     endpoint.requests.filter(({ operation }) => operation === wanted).length;
   return { ...cost, scans: asked('Scan'), describes: asked('DescribeInstances') };
