@@ -279,7 +279,6 @@ export function createHandler(options: HandlerOptions): Handler {
 
   /** Tells the operator who waits for it how a request ended. @throws AdjoinError when the message must come back */
   async function noteOutcome({ action }: Task, ending: Ending, error: Outcome['error']): Promise<void> {
-    if (action.source !== 'request') return;
     const at = clock.now();
     await options.outcomes.note(action.token, {
       ending,
@@ -321,7 +320,7 @@ export function createHandler(options: HandlerOptions): Handler {
       });
     }
 
-    await noteOutcome(task, ending, failure);
+    if (task.action.source === 'request') await noteOutcome(task, ending, failure);
 
     // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
     await keepAlive.stop();
@@ -476,25 +475,35 @@ export function createHandler(options: HandlerOptions): Handler {
       keepAlive.add(lease, askedAt);
       return lease;
     };
-    return whenFree(task, async () => {
-      await place.take(signal);
-      return patiently(task, globalDeadline, 'lease not taken yet', take);
-    });
+    return whenFree(task, () =>
+      place.take(signal).then(() => patiently(task, globalDeadline, 'lease not taken yet', take)),
+    );
   }
 
-  /** Waits, without a slot, for as long as another worker has the lease. */
-  async function whenFree<T>({ keepAlive, place, log }: Task, take: () => Promise<T>): Promise<T> {
+  /** Waits, without a slot, for as long as another worker has the lease. As a rule, none has. */
+  function whenFree<T>(task: Task, take: () => Promise<T>): Promise<T> {
+    return take().catch((error: unknown) => whenOver(error, task, take));
+  }
+
+  /** Goes on after a first try. */
+  async function whenOver<T>(
+    failure: unknown,
+    { keepAlive, place, log }: Task,
+    take: () => Promise<T>,
+  ): Promise<T> {
+    let error = failure;
     for (let waits = 0; ; waits += 1) {
+      const known = asAdjoinError(error);
+      if (known.code !== 'action-owned-elsewhere') throw known;
+      place.rest();
+      if (waits === 0) log.info('waiting for the lease of another worker', { error: known });
+      const left = (known.until ?? clock.now()) - clock.now();
+      const pause = Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, left));
+      await clock.sleep(pause, keepAlive.signal);
       try {
         return await take();
-      } catch (error) {
-        const known = asAdjoinError(error);
-        if (known.code !== 'action-owned-elsewhere') throw known;
-        place.rest();
-        if (waits === 0) log.info('waiting for the lease of another worker', { error: known });
-        const left = (known.until ?? clock.now()) - clock.now();
-        const pause = Math.min(LONGEST_LOOK_MS, Math.max(SHORTEST_LOOK_MS, left));
-        await clock.sleep(pause, keepAlive.signal);
+      } catch (next) {
+        error = next;
       }
     }
   }
