@@ -191,7 +191,9 @@ describeReal('a worker that boots', (ground) => {
         /^amazon-cloudwatch-agent-\S+\nlogrotate-\S+\nnodejs24-\S+$/,
       );
       // Its keys are those of its instance, from the metadata service.
-      expect(await inShell(worker, 'systemctl show adjoin --property=Environment')).toBe('Environment=');
+      expect(await inShell(worker, 'systemctl show adjoin --property=Environment')).toBe(
+        'Environment=MALLOC_ARENA_MAX=1',
+      );
       await eventually('the log is delivered', 60_000, async () =>
         (await messages(there[0] ?? '')).some((line) => line.includes('"event":"agent started"'))
           ? true
