@@ -155,11 +155,17 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   const { group, hook } = await optedIn(action, context);
   const failurePolicy = group.tags.get(FAILURE_POLICY_TAG)?.toUpperCase() === 'HOLD' ? 'HOLD' : 'ABANDON';
   const isHeld = failurePolicy === 'HOLD' && isGivenUp(action, await context.known());
-  // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
-  // the ledger's record of the same token proves it.
   const isUnjoinOnly = asksFor(group.tags.get(UNJOIN_ONLY_TAG));
   const globalDeadline = action.startedAt + hook.globalMs;
-  const admission = { hook, failurePolicy, isUnjoinOnly, tags: group.tags, isHeld, globalDeadline } as const;
-  // Thousands wait for their turn with it. Not awaited: this function's own state goes meanwhile.
+  const admission: Admission = {
+    hook,
+    failurePolicy,
+    isUnjoinOnly,
+    tags: group.tags,
+    isHeld,
+    globalDeadline,
+  };
+  // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
+  // the ledger's record of the same token proves it. Not awaited: thousands wait for their turn with it, and need no more than this.
   return isHeld ? admission : context.heartbeat(action, context.signal).then(() => admission);
 }

@@ -185,31 +185,32 @@ export function createHandler(options: HandlerOptions): Handler {
       steps = Promise.reject(asAdjoinError(error));
     }
     return steps.then(
-      (ending) => {
-        at.place?.leave();
-        return finish(keepAlive, ending);
-      },
-      async (error: unknown) => {
-        at.place?.leave();
-        await keepAlive.stop();
-        await finish(keepAlive, await disposed(delivery, error));
-      },
+      (ending) => finish(delivery, keepAlive, at, ending),
+      (error: unknown) => finish(delivery, keepAlive, at, asAdjoinError(error)),
     );
   }
 
-  async function finish(keepAlive: KeepAlive, ending: Ending): Promise<void> {
-    await keepAlive.stop();
-    inProgress.remove(keepAlive);
-    count(ending);
-  }
-
-  /** What becomes of a message that did not come to its end. */
-  async function disposed(delivery: Delivery, error: unknown): Promise<Ending> {
+  /** @param result how the message ended, or why it did not come to its end: then that says what becomes of it */
+  async function finish(
+    delivery: Delivery,
+    keepAlive: KeepAlive,
+    { place }: At,
+    result: Ending | AdjoinError,
+  ): Promise<void> {
+    let ending: Ending = 'failed';
     try {
-      return await dispose(delivery, asAdjoinError(error), { clock, log: logOf(delivery) });
+      place?.leave();
+      await keepAlive.stop();
+      ending =
+        result instanceof AdjoinError
+          ? await dispose(delivery, result, { clock, log: logOf(delivery) })
+          : result;
     } catch (trouble) {
       logOf(delivery).warn('message not settled, SQS brings it back', { error: trouble });
-      return 'failed';
+    } finally {
+      await keepAlive.stop();
+      inProgress.remove(keepAlive);
+      count(ending);
     }
   }
 

@@ -343,7 +343,7 @@ hurry_registration() {
   done
 }
 
-# Waits until sssd has run the tool that it registers names with, for two seconds at most. The provider's children are looked at, if the
+# Waits until sssd has run the tool that it registers names with, for some two seconds at most. The provider's children are looked at, if the
 # kernel lists them: all processes of a node are many.
 await_nsupdate() {
   waited=0 seen=false

@@ -84,8 +84,8 @@ read_text() {
   while IFS= read -r text_line || [ -n "$text_line" ]; do text=$text$text_line$new_line; done <"$1"
 } 2>/dev/null
 
-# Sleeps for an eighth of what was slept since waited was 0, in tenths of a second; for one at least. Each sleep is a process, and where
-# something takes long, the processor is what it waits for.
+# Sleeps for an eighth of what was slept since waited was 0, in tenths of a second: for one at least, and nine at most. Each sleep is a
+# process, and where something takes long, the processor is what it waits for.
 doze() {
   tenths=$((waited / 8 + 1))
   if [ "$tenths" -gt 9 ]; then tenths=9; fi

@@ -112,4 +112,52 @@ describe.each(['dash', 'bash'])('in %s', (shell) => {
     ];
     expect(run(script.join('\n'), keytab)).toBe(`${name}|${domain}|a/b c d a/b c d /etc`);
   });
+
+  test.each([
+    ['no file', undefined, ''],
+    ['nothing in it', '', ''],
+    ['no domain', '[sssd]\nservices = nss\n', ''],
+    [
+      'one domain, as adjoin writes it',
+      '[domain/corp.test]\nid_provider = ad\nad_domain = corp.test\n',
+      'corp.test',
+    ],
+    ['no end to its last line', '[domain/corp.test]\nid_provider = ad', 'corp.test'],
+    ['lines that end as those of Windows', '[domain/Corp.test]\r\nid_provider = ad\r\n', 'Corp.test'],
+    ['blanks around everything', '\t[domain/corp.test ] \n \tid_provider\t=\tad \n', 'corp.test'],
+    ['another provider', '[domain/corp.test]\nid_provider = ldap\n', 'corp.test (ldap)'],
+    ['no provider', '[domain/corp.test]\n[nss]\nid_provider = ad\n', 'corp.test (no provider)'],
+    [
+      'a provider that is commented out',
+      '[domain/corp.test]\n#id_provider = ad\n',
+      'corp.test (no provider)',
+    ],
+    [
+      'two domains, the first of which has keys of others',
+      '[domain/a.test]\nauth_provider = krb5\nid_provider = ldap\n[domain/b.test]\nid_provider = ad\n[pam]\n',
+      'a.test (ldap)\nb.test',
+    ],
+    ['a domain without a name', '[domain/]\nid_provider = ad\n', ''],
+    ['patterns and what a shell would run', '[domain/*$(id)`id`]\nid_provider = ad\n', '*$(id)`id`'],
+  ])('of an sssd.conf with %s, the domains are read', (_, text, domains) => {
+    const file = join(top, 'sssd.conf');
+    rmSync(file, { force: true });
+    if (text !== undefined) writeFileSync(file, text);
+    expect(run(`sssd_conf=$1; read_sssd_domains; printf '%s' "$sssd_domains"`, file)).toBe(
+      domains === '' ? '' : `${domains}\n`,
+    );
+  });
+
+  test('what waits long looks less often', () => {
+    const script = `sleep() { printf '%s ' "$1"; }; waited=0; while [ "$waited" -lt 100 ]; do doze; done; printf '= %s' "$waited"`;
+    const [sleeps = '', waited] = run(script).split('= ');
+    const tenths = sleeps
+      .trim()
+      .split(' ')
+      .map((seconds) => Math.round(Number(seconds) * 10));
+    expect(tenths.slice(0, 10)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 2, 2]);
+    expect(Math.max(...tenths)).toBe(9);
+    expect(tenths.reduce((sum, each) => sum + each, 0)).toBe(Number(waited));
+    expect(tenths.length).toBeLessThan(30);
+  });
 });

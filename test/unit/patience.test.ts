@@ -102,6 +102,19 @@ describe('trying again', () => {
     },
   );
 
+  test('happens after an attempt that throws before it has a promise', async () => {
+    const settings = options(60_000);
+    const result = retry(settings, (attempt) => {
+      if (attempt < 3) throw unavailable;
+      return Promise.resolve(attempt);
+    });
+    expect(await clock.until(result)).toBe(3);
+    expect(settings.told).toEqual([
+      ['directory-unavailable', 2_000],
+      ['directory-unavailable', 4_000],
+    ]);
+  });
+
   test('happens after an error that nobody named', async () => {
     const settings = options(60_000);
     await clock.until(
