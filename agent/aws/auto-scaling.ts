@@ -10,11 +10,11 @@ import {
 import { createBatch } from '../batch.ts';
 import type { Clock } from '../clock.ts';
 import { AdjoinError, reasonOf } from '../errors.ts';
-import type { AdmissionPorts, Group } from '../lifecycle/admission.ts';
+import type { AdmissionPorts, Group, HeartbeatTime } from '../lifecycle/admission.ts';
 import type { CompletionPort } from '../lifecycle/work.ts';
 import { awsErrorOf, callAws, pagesOfAws, wasThrottled } from './errors.ts';
 import type { InstanceState, LifecycleAction } from '../terms.ts';
-import { createTurns, type Turn } from './turns.ts';
+import { createTurns } from './turns.ts';
 
 /** The most instance IDs that DescribeAutoScalingInstances takes (API reference). */
 const INSTANCES_PER_CALL = 50;
@@ -40,6 +40,9 @@ function isVoid(error: unknown): boolean {
 
 const options = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
 
+/** For a heartbeat of which it is not known when it would be too late. */
+const ANY_TIME: HeartbeatTime = { until: Infinity, lastsMs: 0 };
+
 /** The token alone names the action: an instance ID beside it would answer whichever action is active by then. */
 const named = (action: LifecycleAction) => ({
   AutoScalingGroupName: action.group,
@@ -48,6 +51,31 @@ const named = (action: LifecycleAction) => ({
 });
 
 export function createAutoScaling(client: AutoScalingClient, clock: Clock): AutoScaling {
+  const turns = createTurns({ clock, wasRefused: wasThrottled });
+  /** Lookups have a quota of their own. */
+  const lookups = createTurns({ clock, wasRefused: wasThrottled });
+
+  /** Looks at up to 50 instances, and puts into `found` what Auto Scaling shows. @returns its answer */
+  async function look(instanceIds: readonly string[], found: Map<string, InstanceState>): Promise<unknown> {
+    const pages = pagesOfAws(
+      `autoscaling:DescribeAutoScalingInstances of ${instanceIds.length}`,
+      undefined,
+      paginateDescribeAutoScalingInstances({ client }, { InstanceIds: [...instanceIds] }),
+    );
+    let last: unknown;
+    for await (const page of pages) {
+      for (const instance of page.AutoScalingInstances ?? []) {
+        if (!instance.InstanceId || !instance.AutoScalingGroupName || !instance.LifecycleState) continue;
+        found.set(instance.InstanceId, {
+          group: instance.AutoScalingGroupName,
+          lifecycleState: instance.LifecycleState,
+        });
+      }
+      last = page;
+    }
+    return last;
+  }
+
   const lookup = createBatch<string, InstanceState | 'unknown'>({
     keyOf: () => '',
     maximum: INSTANCES_PER_CALL,
@@ -55,22 +83,8 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
     isUrgent: true,
     clock,
     async run(instanceIds) {
-      const wanted = [...new Set(instanceIds)];
       const found = new Map<string, InstanceState>();
-      const pages = pagesOfAws(
-        `autoscaling:DescribeAutoScalingInstances of ${wanted.length}`,
-        undefined,
-        paginateDescribeAutoScalingInstances({ client }, { InstanceIds: wanted }),
-      );
-      for await (const page of pages) {
-        for (const instance of page.AutoScalingInstances ?? []) {
-          if (!instance.InstanceId || !instance.AutoScalingGroupName || !instance.LifecycleState) continue;
-          found.set(instance.InstanceId, {
-            group: instance.AutoScalingGroupName,
-            lifecycleState: instance.LifecycleState,
-          });
-        }
-      }
+      await lookups.take({ rank: 'answer' }, [], () => look([...new Set(instanceIds)], found));
       return instanceIds.map((instanceId) => found.get(instanceId) ?? 'unknown');
     },
   });
@@ -107,8 +121,6 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
   }
 
   const groups = new Map<string, { readonly at: number; readonly group: Promise<Group | undefined> }>();
-
-  const turns = createTurns({ clock, wasRefused: wasThrottled });
 
   /** @throws AdjoinError as `callAws`; `action-void` */
   function request(
@@ -157,12 +169,12 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         throw error;
       }
     },
-    heartbeat(action, signal, renewal) {
-      const turn: Turn = renewal
-        ? { rank: 'renewal', until: renewal.until, lastsMs: renewal.lastsMs }
-        : { rank: 'proof' };
+    heartbeat(action, signal, { until, lastsMs, unwanted } = ANY_TIME) {
+      const rank = unwanted ? 'renewal' : 'proof';
       // Thousands wait here for their turns: what a request needs is made when it goes out.
-      return turns.take(turn, renewal ? [signal, renewal.unwanted] : [signal], () => beat(action, signal));
+      return turns.take({ rank, until, lastsMs }, unwanted ? [signal, unwanted] : [signal], () =>
+        beat(action, signal),
+      );
     },
     complete: (action, result, signal) =>
       turns.take({ rank: 'answer' }, signal ? [signal] : [], () =>

@@ -2,30 +2,32 @@
  * The order of calls that share a quota. While AWS takes them as they come, each goes out at once; where it refuses some, fewer are on
  * their way at a time, and the others wait here: first come first served within each rank.
  *
- *     answers ─▶ renewals whose time is nearly up ─▶ proofs ─▶ other renewals
+ *     answers ─▶ proofs and renewals whose time is nearly up ─▶ proofs ─▶ other renewals
  *
  * An answer takes an action out of the world, with all renewals that it would still need. A renewal comes with two thirds of its time to
- * spare, so that it may wait for nearly as long.
+ * spare, so that it may wait for nearly as long. A proof is the first renewal, too: until then the hook's time-out runs from its beginning.
  */
 import type { Clock } from '../clock.ts';
 
 /** What a call is for. */
-export type Turn =
-  | { readonly rank: 'answer' | 'proof' }
-  | {
-      readonly rank: 'renewal';
-      /** Milliseconds since the Unix epoch: what it prolongs ends then. */
-      readonly until: number;
-      /** Milliseconds for which that lasts. */
-      readonly lastsMs: number;
-    };
+export type Turn = { readonly rank: 'answer' } | ({ readonly rank: 'proof' | 'renewal' } & Prolonged);
+
+/** What a call prolongs. */
+export interface Prolonged {
+  /** Milliseconds since the Unix epoch: it ends then. Infinite where that is not known. */
+  readonly until: number;
+  /** Milliseconds for which it lasts. */
+  readonly lastsMs: number;
+}
+
+type Call = () => Promise<unknown>;
 
 export interface Turns {
   /**
    * Makes the call when it is its turn. While it waits, each of the signals ends it with its reason; afterwards that is the call's own
    * affair.
    */
-  take(turn: Turn, signals: readonly AbortSignal[], call: () => Promise<unknown>): Promise<void>;
+  take(turn: Turn, signals: readonly AbortSignal[], call: Call): Promise<void>;
 }
 
 export interface TurnsOptions {
@@ -42,33 +44,36 @@ const KEPT = 0.7;
 const TOGETHER_MS = 1_000;
 /** By how much more calls may be on their way once as many as there are were answered. */
 const GROWTH = 0.25;
-/** A renewal's time is nearly up when so much of it is left. */
+/** The time of what a call prolongs is nearly up when so much of it is left. */
 const URGENT_SHARE = 1 / 3;
 
 /** A call that waits. A class that listens to its signals itself, for thousands of these wait. */
 class Waiting {
-  /** For a renewal, when it becomes urgent; milliseconds since the Unix epoch. */
+  /** When it becomes urgent; milliseconds since the Unix epoch. */
   readonly urgentAt: number;
   isGone = false;
-  /** Resolves when the call may go out. */
-  readonly turn: Promise<void>;
+  /** How the call ends. */
+  readonly ended: Promise<void>;
+  readonly #call: Call;
   readonly #signals: readonly AbortSignal[];
-  readonly #resolve: () => void;
+  readonly #resolve: (ended: Promise<void>) => void;
   readonly #reject: (reason: unknown) => void;
 
-  constructor(urgentAt: number, signals: readonly AbortSignal[]) {
+  constructor(urgentAt: number, signals: readonly AbortSignal[], call: Call) {
     this.urgentAt = urgentAt;
     this.#signals = signals;
+    this.#call = call;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.turn = promise;
+    this.ended = promise;
     this.#resolve = resolve;
     this.#reject = reject;
     for (const signal of signals) signal.addEventListener('abort', this);
   }
 
-  start(): void {
+  /** The call may go out. */
+  start(make: (call: Call) => Promise<void>): void {
     this.#forget();
-    this.#resolve();
+    this.#resolve(make(this.#call));
   }
 
   /** One of the signals has aborted. */
@@ -110,11 +115,14 @@ export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
     const { answer, proof, renewal } = queues;
     const answers = shift(answer);
     if (answers) return answers;
-    const soonest = shift(renewal);
-    if (soonest && soonest.urgentAt <= clock.now()) return soonest;
-    const proofs = shift(proof);
-    if (proofs && soonest) renewal.unshift(soonest);
-    return proofs ?? soonest;
+    const renewed = shift(renewal);
+    const proved = shift(proof);
+    if (!renewed || !proved) return renewed ?? proved;
+    const soonest = renewed.urgentAt < proved.urgentAt ? renewed : proved;
+    const first = soonest.urgentAt <= clock.now() ? soonest : proved;
+    if (first === proved) renewal.unshift(renewed);
+    else proof.unshift(proved);
+    return first;
   }
 
   function serve(): void {
@@ -122,7 +130,7 @@ export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
       const waiting = next();
       if (!waiting) return;
       onTheirWay += 1;
-      waiting.start();
+      waiting.start(make);
     }
   }
 
@@ -137,7 +145,7 @@ export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
     serve();
   }
 
-  async function make(call: () => Promise<unknown>): Promise<void> {
+  async function make(call: Call): Promise<void> {
     let refused = false;
     try {
       refused = wasRefused(await call());
@@ -152,13 +160,13 @@ export function createTurns({ clock, wasRefused }: TurnsOptions): Turns {
   return {
     // No async function: thousands wait here, and the state of one takes half a kilobyte.
     take(turn, signals, call) {
-      const ended = signals.find(({ aborted }) => aborted);
-      if (ended) return Promise.reject(ended.reason);
-      const urgentAt = turn.rank === 'renewal' ? turn.until - turn.lastsMs * URGENT_SHARE : Infinity;
-      const waiting = new Waiting(urgentAt, signals);
+      const aborted = signals.find((signal) => signal.aborted);
+      if (aborted) return Promise.reject(aborted.reason);
+      const urgentAt = turn.rank === 'answer' ? Infinity : turn.until - turn.lastsMs * URGENT_SHARE;
+      const waiting = new Waiting(urgentAt, signals, call);
       insert(queues[turn.rank], waiting);
       serve();
-      return waiting.turn.then(() => make(call));
+      return waiting.ended;
     },
   };
 }

@@ -1,6 +1,5 @@
 /** What an admission is decided with, and what it says. */
 import type { Clock } from '../clock.ts';
-import type { Renewal } from '../keep-alive.ts';
 import type { Membership } from '../ledger/membership.ts';
 import type { Ec2Instance, InstanceState, LifecycleAction } from '../terms.ts';
 
@@ -32,6 +31,16 @@ export interface Group {
   readonly hooks: readonly Hook[];
 }
 
+/** How much time there is for a heartbeat. */
+export interface HeartbeatTime {
+  /** Milliseconds since the Unix epoch: the hook's time-out is up then. */
+  readonly until: number;
+  /** Milliseconds from one heartbeat to the time-out. */
+  readonly lastsMs: number;
+  /** For a heartbeat that is only to renew: aborts when it need not any more. */
+  readonly unwanted?: AbortSignal;
+}
+
 export interface AdmissionPorts {
   /** What Auto Scaling shows of an instance; undefined when it knows none. */
   instance(instanceId: string, signal: AbortSignal): Promise<InstanceState | undefined>;
@@ -41,10 +50,10 @@ export interface AdmissionPorts {
   /** What EC2 shows of an instance; undefined when it shows none. @throws AdjoinError `account-unproven`, `aws-*` */
   ec2(instanceId: string, signal: AbortSignal): Promise<Ec2Instance | undefined>;
   /**
-   * @param renewal how long it may wait; without it, the heartbeat is wanted for what it proves
+   * @param time where it is known
    * @throws AdjoinError `action-void` when Auto Scaling does not know the token
    */
-  heartbeat(action: LifecycleAction, signal: AbortSignal, renewal?: Renewal): Promise<void>;
+  heartbeat(action: LifecycleAction, signal: AbortSignal, time?: HeartbeatTime): Promise<void>;
 }
 
 /** What an admission is decided with. */

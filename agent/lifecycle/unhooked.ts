@@ -7,9 +7,8 @@
  */
 import { AdjoinError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import type { Renewal } from '../keep-alive.ts';
 import type { LifecycleAction } from '../terms.ts';
-import type { Admission, AdmissionPorts, Hook } from './admission.ts';
+import type { Admission, AdmissionPorts, HeartbeatTime, Hook } from './admission.ts';
 import { isHybrid } from './request.ts';
 import { isEnded } from './standalone.ts';
 import type { CompletionPort } from './work.ts';
@@ -49,9 +48,9 @@ export function forEverySource<A extends AdmissionPorts>(
   return {
     admission: {
       ...admission,
-      heartbeat: (action: LifecycleAction, signal: AbortSignal, renewal?: Renewal) =>
+      heartbeat: (action: LifecycleAction, signal: AbortSignal, time?: HeartbeatTime) =>
         action.source === undefined
-          ? admission.heartbeat(action, signal, renewal)
+          ? admission.heartbeat(action, signal, time)
           : mustLive(action, admission, signal),
     },
     completion: {

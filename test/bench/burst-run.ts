@@ -7,6 +7,8 @@ export interface Burst {
   readonly workers: number;
   /** Slots of each kind that a worker has: `concurrency`. */
   readonly slots: number;
+  /** What share of the quotas there is. @default 1 */
+  readonly quotaShare?: number;
 }
 
 export interface BurstCost {
@@ -29,10 +31,10 @@ const LONGEST = 3;
  * The earliest time at which all launches can be in service by the quotas alone: each asks for what no join can do without at once, and
  * once its node is as far as that; nothing else takes any time, and nothing is asked twice.
  */
-export function floorOf(instanceIds: readonly string[]): number {
+export function floorOf(instanceIds: readonly string[], quotas = QUOTAS): number {
   const ready = instanceIds.map(bareMs).toSorted((one, other) => one - other);
   let latest = ready.at(-1) ?? 0;
-  for (const { perSecond, burst, least } of QUOTAS) {
+  for (const { perSecond, burst, least } of quotas) {
     const early = { asked: 0, tokens: (least.early ?? 0) * ready.length };
     let left = burst;
     let at = 0;
@@ -49,15 +51,20 @@ export function floorOf(instanceIds: readonly string[]): number {
 
 /** @param peakBytes the most memory that this process has had */
 export async function burst(
-  { launches, workers, slots }: Burst,
+  { launches, workers, slots, quotaShare = 1 }: Burst,
   peakBytes: () => number = () => NaN,
 ): Promise<BurstCost> {
-  const fleet = newFleet({ quotas: QUOTAS, silent: true });
+  const quotas = QUOTAS.map((quota) => ({
+    ...quota,
+    perSecond: quota.perSecond * quotaShare,
+    burst: Math.max(1, quota.burst * quotaShare),
+  }));
+  const fleet = newFleet({ quotas, silent: true });
   const instanceIds = idsOf(1, launches);
   for (let worker = 0; worker < workers; worker += 1) fleet.start(slots);
   const began = fleet.kernel.now();
   for (const instanceId of instanceIds) fleet.launch(instanceId);
-  const floorMs = floorOf(instanceIds);
+  const floorMs = floorOf(instanceIds, quotas);
   const isDone = await reach(fleet, 'InService', instanceIds, LONGEST * floorMs);
   const actions = [...fleet.cloud.actions.values()];
   const by = (who: string): number => actions.filter(({ ended }) => ended?.by === who).length;

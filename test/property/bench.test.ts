@@ -47,6 +47,12 @@ test('a burst under quotas takes as long as the quotas want, and no hook times o
   expect(makespanMs / floorMs).toBeLessThanOrEqual(1.1);
 });
 
+test('where quotas keep launches waiting for longer than a hook waits, none times out', async () => {
+  const cost = await burst({ launches: 500, workers: 2, slots: 30, quotaShare: 0.05 });
+  expect(cost).toMatchObject({ timedOut: 0, inService: 500 });
+  expect(cost.makespanMs).toBeGreaterThan(300_000);
+});
+
 test('by the quotas alone, fifty launches a second come into service after the first hundred', () => {
   const few = idsOf(1, 100);
   expect(floorOf(few)).toBe(Math.max(...few.map(bareMs)));

@@ -209,14 +209,14 @@ describe('an action', () => {
   });
 });
 
-test('once Auto Scaling refuses calls, an answer goes before a heartbeat that can wait, and one that is unwanted goes nowhere', async () => {
+test('once Auto Scaling refuses calls, an answer goes first, then a proof that is nearly too late; one that is unwanted goes nowhere', async () => {
   const sent: string[] = [];
   let attempts = 2;
   let held = Promise.withResolvers<void>();
   held.resolve();
   const client = Object.assign(new AutoScalingClient({ region: 'eu-central-1' }), {
-    async send(command: object): Promise<object> {
-      sent.push(command.constructor.name);
+    async send({ input }: { readonly input: { readonly LifecycleActionToken: string } }): Promise<object> {
+      sent.push(input.LifecycleActionToken);
       await held.promise;
       return { $metadata: { attempts } };
     },
@@ -233,21 +233,22 @@ test('once Auto Scaling refuses calls, an answer goes before a heartbeat that ca
   held = Promise.withResolvers();
   const stop = new AbortController();
   const renewal = { until: clock.now() + 200_000, lastsMs: 300_000 };
-  const first = autoScaling.heartbeat(action, open);
-  const unwanted = autoScaling.heartbeat(action, open, { ...renewal, unwanted: stop.signal });
+  const named = (token: string) => ({ ...action, token });
+  const first = autoScaling.heartbeat(named('first'), open);
+  const unwanted = autoScaling.heartbeat(named('unwanted'), open, { ...renewal, unwanted: stop.signal });
+  const urgent = { ...renewal, until: clock.now() + 90_000 };
   const others = [
-    autoScaling.heartbeat(action, open, { ...renewal, unwanted: open }),
-    autoScaling.complete(action, 'CONTINUE', open),
+    autoScaling.heartbeat(named('renewal'), open, { ...renewal, unwanted: open }),
+    autoScaling.heartbeat(named('proof'), open),
+    autoScaling.heartbeat(named('urgent renewal'), open, { ...urgent, unwanted: open }),
+    autoScaling.heartbeat(named('urgent proof'), open, { ...urgent, until: clock.now() + 80_000 }),
+    autoScaling.complete(named('answer'), 'CONTINUE', open),
   ];
   stop.abort('no longer');
   await expect(unwanted).rejects.toBe('no longer');
   held.resolve();
   await Promise.all([first, ...others]);
-  expect(sent).toEqual([
-    'RecordLifecycleActionHeartbeatCommand',
-    'CompleteLifecycleActionCommand',
-    'RecordLifecycleActionHeartbeatCommand',
-  ]);
+  expect(sent).toEqual(['first', 'answer', 'urgent proof', 'urgent renewal', 'proof', 'renewal']);
 });
 
 describe('a group', () => {

@@ -6,7 +6,7 @@ const REFUSED = 'refused';
 const MOST = 32;
 const HOUR_MS = 3_600_000;
 const answer: Turn = { rank: 'answer' };
-const proof: Turn = { rank: 'proof' };
+const proof: Turn = { rank: 'proof', until: Infinity, lastsMs: 0 };
 
 let clock: VirtualClock;
 let turns: Turns;
@@ -21,6 +21,7 @@ beforeEach(() => {
 });
 
 const renewal = (until: number): Turn => ({ rank: 'renewal', until, lastsMs: 300_000 });
+const proofBy = (until: number): Turn => ({ rank: 'proof', until, lastsMs: 300_000 });
 
 function ask(name: string, turn: Turn, ...signals: AbortSignal[]): Promise<void> {
   return turns.take(turn, signals, async () => {
@@ -81,7 +82,7 @@ describe('once calls are refused', () => {
     expect(under).toHaveLength(Math.floor(MOST * 0.7));
   });
 
-  test('those go first that end an action; then renewals whose time is nearly up, proofs, and other renewals', async () => {
+  test('those go first that end an action; then what is nearly too late, proofs, and other renewals', async () => {
     await narrow();
     const now = clock.now();
     void ask('holder', proof);
@@ -89,11 +90,13 @@ describe('once calls are refused', () => {
     void ask('later renewal', renewal(now + 250_000));
     void ask('renewal', renewal(now + 200_000));
     void ask('proof', proof);
-    void ask('second proof', proof);
+    void ask('proof that has its time', proofBy(now + 200_000));
+    void ask('second proof that has its time', proofBy(now + 200_000));
     void ask('urgent renewal', renewal(now + 90_000));
+    void ask('urgent proof', proofBy(now + 85_000));
     void ask('most urgent renewal', renewal(now + 80_000));
     void ask('answer', answer);
-    for (let count = 0; count < 8; count += 1) {
+    for (let count = 0; count < 10; count += 1) {
       await settled();
       await endNext();
     }
@@ -101,9 +104,11 @@ describe('once calls are refused', () => {
       'holder',
       'answer',
       'most urgent renewal',
+      'urgent proof',
       'urgent renewal',
+      'proof that has its time',
+      'second proof that has its time',
       'proof',
-      'second proof',
       'renewal',
       'later renewal',
     ]);
@@ -119,6 +124,22 @@ describe('once calls are refused', () => {
     clock.skip(100_000);
     await endNext();
     expect(order).toEqual(['holder', 'renewal']);
+  });
+
+  test('a proof becomes urgent while it waits: renewals that have more time do not keep it from going out', async () => {
+    await narrow();
+    const now = clock.now();
+    void ask('holder', proof);
+    await settled();
+    void ask('proof', proofBy(now + 210_000));
+    void ask('renewal', renewal(now + 200_000));
+    void ask('later renewal', renewal(now + 220_000));
+    clock.skip(130_000);
+    for (let count = 0; count < 3; count += 1) {
+      await endNext();
+      await settled();
+    }
+    expect(order).toEqual(['holder', 'renewal', 'proof', 'later renewal']);
   });
 
   test('more are on their way again as calls are answered', async () => {

@@ -1,7 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { AdjoinError } from '../../../agent/errors.ts';
 import type { Membership } from '../../../agent/ledger/membership.ts';
-import type { Admission, AdmissionContext, Group } from '../../../agent/lifecycle/admission.ts';
+import type {
+  Admission,
+  AdmissionContext,
+  Group,
+  HeartbeatTime,
+} from '../../../agent/lifecycle/admission.ts';
 import { admit } from '../../../agent/lifecycle/admit.ts';
 import { createVirtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 import type { InstanceState, LifecycleAction, Transition } from '../../../agent/terms.ts';
@@ -21,6 +26,7 @@ let group: Group | undefined;
 let instanceTag: string | undefined;
 let membership: Membership | undefined;
 let heartbeatError: AdjoinError | undefined;
+let heartbeatTime: HeartbeatTime | undefined;
 
 beforeEach(() => {
   clock = createVirtualClock();
@@ -30,6 +36,7 @@ beforeEach(() => {
   instanceTag = undefined;
   membership = undefined;
   heartbeatError = undefined;
+  heartbeatTime = undefined;
 });
 
 const context = (signal = new AbortController().signal): AdmissionContext => ({
@@ -49,8 +56,9 @@ const context = (signal = new AbortController().signal): AdmissionContext => ({
     calls.push('ec2');
     return undefined;
   },
-  async heartbeat() {
+  async heartbeat(_action, _signal, time) {
     calls.push('heartbeat');
+    heartbeatTime = time;
     if (heartbeatError) throw heartbeatError;
   },
   known: async () => membership,
@@ -99,6 +107,8 @@ describe('an action', () => {
       globalDeadline: clock.now() - 1_000 + 30_000_000,
     });
     expect(calls).toEqual(['instance', 'group', 'heartbeat']);
+    // Until then, the hook's time-out runs from the beginning of its action.
+    expect(heartbeatTime).toEqual({ until: clock.now() - 1_000 + 300_000, lastsMs: 300_000 });
   });
 
   test.each([
