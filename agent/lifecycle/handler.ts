@@ -66,8 +66,11 @@ const SHORTEST_LOOK_MS = 1_000;
 /** Milliseconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
 const HELD_MARGIN_MS = 30_000;
 
-/** Errors after which a request may have been carried out although nothing says so. */
-const UNCERTAIN_CODES: ReadonlySet<ErrorCode> = new Set(['aws-unavailable', 'unexpected']);
+/**
+ * Errors after which a request may have been carried out although nothing says so. The client sends one several times by itself: when
+ * the last was throttled, the answer to the first may have been lost.
+ */
+const UNCERTAIN_CODES: ReadonlySet<ErrorCode> = new Set(['aws-unavailable', 'aws-throttled', 'unexpected']);
 
 /** Whether the instance is where this answer has brought it. A termination ends the same way whoever answers it. */
 function fits(result: LifecycleResult, action: LifecycleAction, state: InstanceState | undefined): boolean {
@@ -288,43 +291,56 @@ export function createHandler(options: HandlerOptions): Handler {
     });
   }
 
-  /** The way of a message that asks for something. @throws AdjoinError when the message does not come to its end */
-  async function runAction(delivery: Delivery, task: Task): Promise<Ending> {
-    const { keepAlive } = task;
-    const { transition } = task.action;
+  /**
+   * The way of a message that asks for something. No async function: thousands wait for their admission, and then for their node.
+   * @throws AdjoinError when the message does not come to its end
+   */
+  function runAction(delivery: Delivery, task: Task): Promise<Ending> {
     task.log.info('lifecycle action received', { receiveCount: delivery.receiveCount });
-
     // 2. Admit.
-    let admission: Admission;
-    try {
-      admission = await admitted(task, delivery);
-    } catch (error) {
-      // What an event without a hook leaves behind is the sweep's: a hook may be waiting for the same instance.
-      if (asAdjoinError(error).code !== 'action-void' || task.action.source !== undefined) throw error;
-      if (!(await settledVoid(task, delivery))) throw error;
-      await delivery.remove();
-      task.log.info('message deleted after its action was answered');
-      return 'void';
-    }
+    return admitted(task, delivery).then(
+      (admission) => runAdmitted(delivery, task, admission),
+      (error: unknown) => notAdmitted(delivery, task, error),
+    );
+  }
 
-    let ending: Ending = 'held';
+  async function notAdmitted(delivery: Delivery, task: Task, error: unknown): Promise<Ending> {
+    // What an event without a hook leaves behind is the sweep's: a hook may be waiting for the same instance.
+    if (asAdjoinError(error).code !== 'action-void' || task.action.source !== undefined) throw error;
+    if (!(await settledVoid(task, delivery))) throw error;
+    await delivery.remove();
+    task.log.info('message deleted after its action was answered');
+    return 'void';
+  }
+
+  function runAdmitted(delivery: Delivery, task: Task, admission: Admission): Promise<Ending> {
+    if (admission.isHeld) return ended(delivery, task, admission, 'held');
     let failure: Outcome['error'];
-    if (!admission.isHeld) {
-      // 3. Slot and lease.
-      ending = await underLease(task, admission, delivery, async (work) => {
-        // 4. Work.
-        const verdict = transition === 'launching' ? await join(work, ports) : await unjoin(work, ports);
-        // 5. Answer.
-        if (verdict.answer) await answer(work, task, verdict.answer);
-        failure = verdict.error ?? work.lease.membership.lastError;
-        return verdict.ending;
-      });
-    }
+    // 3. Slot and lease.
+    return underLease(task, admission, delivery, async (work) => {
+      // 4. Work.
+      const isLaunch = task.action.transition === 'launching';
+      const verdict = isLaunch ? await join(work, ports) : await unjoin(work, ports);
+      // 5. Answer. It may have to wait for a quota, and another action can have the slot meanwhile.
+      task.place.rest();
+      if (verdict.answer) await answer(work, task, verdict.answer);
+      failure = verdict.error ?? work.lease.membership.lastError;
+      return verdict.ending;
+    }).then((ending) => ended(delivery, task, admission, ending, failure));
+  }
 
+  /** What is left to do once the action is answered, or held. */
+  async function ended(
+    delivery: Delivery,
+    task: Task,
+    admission: Admission,
+    ending: Ending,
+    failure?: Outcome['error'],
+  ): Promise<Ending> {
     if (task.action.source === 'request') await noteOutcome(task, ending, failure);
 
     // 6. Delete. No renewal may be on its way by then: it could shorten what a held message is hidden for.
-    await keepAlive.stop();
+    await task.keepAlive.stop();
     task.log.info('lifecycle action ended', { ending });
     try {
       if (ending === 'held') await delivery.hide(admission.hook.heartbeatMs + HELD_MARGIN_MS);

@@ -562,6 +562,7 @@ describe('a launch', () => {
 
   test.each([
     ['is lost', new AdjoinError('aws-unavailable', 'socket hang up')],
+    ['is lost, and whose repetition is throttled,', new AdjoinError('aws-throttled', 'Rate exceeded')],
     [
       'is lost to a client that sends the answer again',
       new AdjoinError('action-void', 'No active Lifecycle Action found', { isRepeated: true }),

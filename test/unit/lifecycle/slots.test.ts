@@ -288,13 +288,24 @@ describe('an action', () => {
     expect(world.endings).toEqual(['joined']);
   });
 
-  test('works in its slot until it is over', async () => {
-    let isFree: boolean | undefined;
-    world.fault = async (name) => {
-      if (name === 'queue.remove') isFree = await freeSlot('launching');
+  test('works in its slot until it has only its answer to get, for which it may have to wait', async () => {
+    /** Whether the slot was free when something was done for the first time. */
+    const seen = new Map<string, boolean>();
+    const look = (transition: Transition) => async (name: string) => {
+      if (!seen.has(name)) seen.set(name, await freeSlot(transition));
     };
+    world.fault = look('launching');
     await world.clock.until(handle());
-    expect(isFree).toBe(false);
+    expect(seen.get('nodes.join')).toBe(false);
+    expect(seen.get('directory.inspect')).toBe(false);
+    expect(seen.get('autoscaling.complete CONTINUE')).toBe(true);
+    seen.clear();
+    world.fault = look('terminating');
+    await world.clock.until(handle(world.terminate()));
+    expect(seen.get('directory.remove')).toBe(false);
+    expect(seen.get('table.write removed')).toBe(false);
+    expect(seen.get('autoscaling.complete CONTINUE')).toBe(true);
     expect(await freeSlot('launching')).toBe(true);
+    expect(await freeSlot('terminating')).toBe(true);
   });
 });
