@@ -28,21 +28,30 @@ export interface RetryOptions {
 
 type Attempt<T> = (number: number) => Promise<T>;
 
-/** Goes on after a first failure. */
-async function retryAfter<T>(failure: unknown, options: RetryOptions, attempt: Attempt<T>): Promise<T> {
-  let error = failure;
-  for (let failures = 1; ; failures += 1) {
-    options.signal.throwIfAborted();
-    const known = asAdjoinError(error);
-    const left = options.deadline - options.clock.now();
-    if (known.disposition !== 'retry' || left <= 0) throw known;
-    const pause = Math.min(left, pauseAfter(failures, options.pauses));
-    await options.onRetry(known, pause);
-    await options.clock.sleep(pause, options.signal);
+/** The pause after a failure that is to be tried again. @throws AdjoinError the failure, where it is not */
+function pauseFor(failure: unknown, failures: number, options: RetryOptions): Promise<void> {
+  const { clock, signal } = options;
+  signal.throwIfAborted();
+  const known = asAdjoinError(failure);
+  const left = options.deadline - clock.now();
+  if (known.disposition !== 'retry' || left <= 0) throw known;
+  const pause = Math.min(left, pauseAfter(failures, options.pauses));
+  return Promise.resolve(options.onRetry(known, pause)).then(() => clock.sleep(pause, signal));
+}
+
+/** Goes on after a first failure, which is not kept meanwhile: thousands may wait here, and an error keeps its causes and its stack. */
+async function retryAfter<T>(
+  firstPause: Promise<void>,
+  options: RetryOptions,
+  attempt: Attempt<T>,
+): Promise<T> {
+  let pause = firstPause;
+  for (let number = 2; ; number += 1) {
+    await pause;
     try {
-      return await attempt(failures + 1);
-    } catch (next) {
-      error = next;
+      return await attempt(number);
+    } catch (error) {
+      pause = pauseFor(error, number, options);
     }
   }
 }
@@ -56,16 +65,16 @@ export function retry<T>(options: RetryOptions, attempt: Attempt<T>): Promise<T>
   try {
     first = attempt(1);
   } catch (error) {
-    return retryAfter(error, options, attempt);
+    first = Promise.reject(asAdjoinError(error));
   }
-  return first.catch((error: unknown) => retryAfter(error, options, attempt));
+  return first.catch((error: unknown) => retryAfter(pauseFor(error, 1, options), options, attempt));
 }
 
 /**
- * Runs `work` under a signal that also aborts at the deadline, with the error given for it.
+ * Runs `work` under a signal that also aborts at the deadline, with the error given for it. No async function, as `retry`.
  * @param deadline milliseconds since the Unix epoch
  */
-export async function until<T>(
+export function until<T>(
   clock: Clock,
   deadline: number,
   signal: AbortSignal,
@@ -78,10 +87,14 @@ export async function until<T>(
   if (signal.aborted) follow();
   signal.addEventListener('abort', follow);
   const callOff = clock.after(Math.max(0, deadline - clock.now()), () => limited.abort(late()));
-  try {
-    return await work(limited.signal);
-  } finally {
+  const end = (): void => {
     signal.removeEventListener('abort', follow);
     callOff();
+  };
+  try {
+    return work(limited.signal).finally(end);
+  } catch (error) {
+    end();
+    return Promise.reject(asAdjoinError(error));
   }
 }

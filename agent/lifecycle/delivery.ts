@@ -79,10 +79,6 @@ const LONGEST_HIDE_MS = 43_200_000 - 60_000;
 /** A class, for thousands of these wait: each closure of each of them takes 64 bytes. */
 class SqsDelivery<M extends QueueMessage> implements Delivery, Renewable {
   readonly name = 'message visibility';
-  readonly messageId: string;
-  readonly body: string;
-  readonly receiveCount: number;
-  readonly senderId: string;
   readonly firstReceivedAt: number;
   readonly receivedAt: number;
   lastsMs: number;
@@ -90,15 +86,27 @@ class SqsDelivery<M extends QueueMessage> implements Delivery, Renewable {
   readonly #options: DeliveryOptions<M>;
 
   constructor(message: M, receivedAt: number, options: DeliveryOptions<M>) {
-    this.messageId = message.messageId;
-    this.body = message.body;
-    this.receiveCount = message.receiveCount;
-    this.senderId = message.senderId ?? '';
     this.firstReceivedAt = Math.min(receivedAt, message.firstReceivedAt ?? receivedAt);
     this.receivedAt = receivedAt;
     this.lastsMs = firstVisibility(options.visibilityMs);
     this.#message = message;
     this.#options = options;
+  }
+
+  get messageId(): string {
+    return this.#message.messageId;
+  }
+
+  get body(): string {
+    return this.#message.body;
+  }
+
+  get receiveCount(): number {
+    return this.#message.receiveCount;
+  }
+
+  get senderId(): string {
+    return this.#message.senderId ?? '';
   }
 
   get visibility(): Renewable {

@@ -390,12 +390,11 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
   try {
     const member = await retry(
       { clock: ports.clock, pauses: ports.patience.pauses, deadline, signal, onRetry },
-      async () => {
-        try {
-          return await until(ports.clock, latest, signal, late, (limited) =>
-            attempt({ ...work, signal: limited }, ports, deadline),
-          );
-        } catch (error) {
+      () => {
+        const attempted = until(ports.clock, latest, signal, late, (limited) =>
+          attempt({ ...work, signal: limited }, ports, deadline),
+        );
+        return attempted.catch((error: unknown) => {
           const known = asAdjoinError(error);
           if (COUNTED_CODES.has(known.code)) {
             counter += 1;
@@ -405,7 +404,7 @@ export async function join(work: Work, ports: WorkPorts): Promise<Verdict> {
           throw new AdjoinError('join-exhausted', `${counter} attempts failed. The last: ${known.message}`, {
             cause: known,
           });
-        }
+        });
       },
     );
     work.attempted();
