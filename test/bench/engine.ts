@@ -1,6 +1,7 @@
 /**
  * Actions a second through the whole core, with ports that answer at once, beside the simplest loop on the same queue. The queue is the
- * sandbox's SQS over the loopback, and both ask it with the SDK's own client.
+ * sandbox's SQS over the loopback, in a process of its own as SQS is nobody's process, and both ask it with the SDK's own client. The loop
+ * waits for each answer; the core has its next messages on their way meanwhile. What each takes of a processor is measured beside.
  */
 import {
   CreateQueueCommand,
@@ -17,10 +18,11 @@ import type { Membership } from '../../agent/ledger/membership.ts';
 import { createHandler } from '../../agent/lifecycle/handler.ts';
 import { createSlots } from '../../agent/lifecycle/slots.ts';
 import { createWorker } from '../../agent/worker.ts';
-import { accountId, region, startBench } from '../sandbox/cloud/bench.ts';
+import { accountId, region } from '../sandbox/cloud/bench.ts';
 import { silentLog } from '../support/memory-log.ts';
 import { honestProbe, noNodeDefaults } from '../support/node-facts.ts';
 import type { Figure } from './figures.ts';
+import { withOwnQueue } from './own-queue.ts';
 import { idsOf, SLOTS } from './scene.ts';
 
 const GOAL_SHARE = 0.8;
@@ -208,10 +210,17 @@ async function throughTheCore(
   return { joined, doneAt };
 }
 
-export interface EngineRun {
+/** What one of both takes. */
+interface Cost {
   /** Messages a second. */
-  readonly loop: number;
-  readonly core: number;
+  readonly rate: number;
+  /** Microseconds of this process's processor time for each message. */
+  readonly microseconds: number;
+}
+
+export interface EngineRun {
+  readonly loop: Cost;
+  readonly core: Cost;
   /** How many times as fast as the loop the core is. */
   readonly share: number;
   /** Of all rounds the fewest. */
@@ -231,6 +240,11 @@ const roundsOf = (messages: number): number => 2 * Math.floor(SAMPLE / messages 
 const medianOf = (values: readonly number[]): number =>
   values.toSorted((one, other) => one - other)[values.length >> 1] ?? NaN;
 
+const mediansOf = (costs: readonly Cost[]): Cost => ({
+  rate: medianOf(costs.map(({ rate }) => rate)),
+  microseconds: medianOf(costs.map(({ microseconds }) => microseconds)),
+});
+
 /** Both on a queue that holds so many messages at the start; the first one is the other one each time. @returns the medians */
 async function runEngine(
   sqs: SQSClient,
@@ -238,14 +252,16 @@ async function runEngine(
   messages: number,
   rounds: number,
 ): Promise<EngineRun> {
-  const loops: number[] = [];
-  const cores: number[] = [];
+  const loops: Cost[] = [];
+  const cores: Cost[] = [];
   let joined = messages;
   /** @param run says when it was done */
-  async function timed(into: number[], run: () => Promise<number>): Promise<void> {
+  async function timed(into: Cost[], run: () => Promise<number>): Promise<void> {
     await fill(sqs, QueueUrl, messages);
-    const began = performance.now();
-    into.push(messages / (((await run()) - began) / 1000));
+    const [began, before] = [performance.now(), process.cpuUsage()];
+    const rate = messages / (((await run()) - began) / 1000);
+    const { user, system } = process.cpuUsage(before);
+    into.push({ rate, microseconds: (user + system) / messages });
   }
   const loop = (): Promise<void> =>
     timed(loops, async () => {
@@ -263,33 +279,43 @@ async function runEngine(
     await first();
     await second();
   }
-  const shares = cores.map((each, round) => each / (loops[round] ?? NaN));
-  return { loop: medianOf(loops), core: medianOf(cores), share: medianOf(shares), joined };
+  const shares = cores.map(({ rate }, round) => rate / (loops[round]?.rate ?? NaN));
+  return { loop: mediansOf(loops), core: mediansOf(cores), share: medianOf(shares), joined };
 }
 
 export async function engineFigures(sizes: readonly number[]): Promise<Figure[]> {
   const section = 'Engine: launches through the core, ports that answer at once';
   const figures: Figure[] = [];
-  await using bench = await startBench();
-  const { sqs } = bench.as('worker');
-  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'actions' }));
-  await runEngine(sqs, QueueUrl, WARM_UP.messages, WARM_UP.portions);
-  for (const messages of sizes) {
-    const { loop, core, share, joined } = await runEngine(sqs, QueueUrl, messages, roundsOf(messages));
-    const name = `${messages} messages`;
-    figures.push(
-      { section, name: `${name}: simplest loop`, value: Math.round(loop), unit: '/s', onMachine: true },
-      { section, name: `${name}: core`, value: Math.round(core), unit: '/s', onMachine: true },
-      {
-        section,
-        name: `${name}: core, share of the loop`,
-        value: share,
-        unit: '×',
-        least: GOAL_SHARE,
-        onMachine: true,
-      },
-      { section, name: `${name}: launches that joined`, value: joined, unit: '', least: messages },
-    );
-  }
+  await withOwnQueue(async (sqs) => {
+    const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'actions' }));
+    await runEngine(sqs, QueueUrl, WARM_UP.messages, WARM_UP.portions);
+    for (const messages of sizes) {
+      const { loop, core, share, joined } = await runEngine(sqs, QueueUrl, messages, roundsOf(messages));
+      const name = `${messages} messages`;
+      const rows = (who: string, { rate, microseconds }: Cost): Figure[] => [
+        { section, name: `${name}: ${who}`, value: Math.round(rate), unit: '/s', onMachine: true },
+        {
+          section,
+          name: '  processor time of a message',
+          value: Math.round(microseconds),
+          unit: 'µs',
+          onMachine: true,
+        },
+      ];
+      figures.push(
+        ...rows('simplest loop', loop),
+        ...rows('core', core),
+        {
+          section,
+          name: `${name}: core, share of the loop`,
+          value: share,
+          unit: '×',
+          least: GOAL_SHARE,
+          onMachine: true,
+        },
+        { section, name: `${name}: launches that joined`, value: joined, unit: '', least: messages },
+      );
+    }
+  });
   return figures;
 }

@@ -2,7 +2,8 @@
  * `npm run bench`: goal and figure side by side. What is counted, or passes in virtual time, is the same on each machine, and such a
  * goal that is missed fails the command.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { parseCommand, UsageError } from '../../infra/sandbox/command-line/parse.ts';
 import { burstFigures } from './burst.ts';
@@ -75,7 +76,9 @@ const sections: Readonly<Record<string, Section>> = {
   calls: { measure: () => callFigures([1, 50, 1_000]) },
   engine: { measure: () => engineFigures([100, 1_000, 15_000]) },
   burst: {
-    measure: () => burstFigures([1, 2, 4].map((workers) => ({ launches: 10_000, workers, slots: 1_000 }))),
+    // As many slots in all, however many workers have them.
+    measure: () =>
+      burstFigures([1, 2, 4].map((workers) => ({ launches: 10_000, workers, slots: 1_000 / workers }))),
   },
   fairness: {
     measure: () =>
@@ -103,6 +106,18 @@ if (only?.some((name) => !Object.hasOwn(sections, name)))
 const wanted = Object.entries(sections).filter(([name]) => only?.includes(name) ?? true);
 if (values.picture !== undefined && !wanted.some(([name]) => name === 'overhead'))
   refuse('--picture draws the section overhead, which --only leaves out.');
+
+/** Before anything is measured, which takes minutes. @param path the file, or the folder in which it will be */
+function demand(option: string, path: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    refuse(`${option} can’t be written: ${error instanceof Error ? error.message : path}`);
+  }
+}
+if (values.markdown !== undefined) demand('--markdown', values.markdown);
+if (values.json !== undefined) demand('--json', dirname(values.json));
+if (values.picture !== undefined) demand('--picture', dirname(values.picture));
 
 const figures: Figure[] = [];
 const leftOut: string[] = [];
