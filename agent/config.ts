@@ -105,7 +105,7 @@ const settings = z.strictObject({
     .max(1000)
     .default(128)
     .describe(
-      'Launches worked on at once, and as many terminations. One that waits for its node, or between two attempts, does not count; 10,000 of each are kept alive. No group gets all of them.',
+      'Launches worked on at once, and as many terminations. One that waits for its node, between two attempts or for its answer does not count; 10,000 of each are kept alive. No group gets all of them.',
     ),
   receive: z
     .strictObject({
