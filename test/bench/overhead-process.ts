@@ -188,14 +188,14 @@ await runFloor(sandbox, 1, 1);
 for (const instances of sizes) {
   const idle = await counted(() => bootOnly(sandbox, instances));
   const floors = [];
-  for (const atOnce of choicesOf(instances, [2, 4])) {
+  for (const atOnce of choicesOf(instances, [2, 4, 8])) {
     const floor = await counted(() => runFloor(sandbox, instances, atOnce));
     floors.push(floor);
     say(`… ${instances}: bare script, ${atOnce} at once: ${(floor.outMs + floor.inMs) / 1000} s`);
   }
   const withoutLogIn = await counted(() => runFloor(sandbox, instances, Math.min(4, instances), false));
   const adjoin = [];
-  for (const atOnce of choicesOf(instances, [4])) {
+  for (const atOnce of choicesOf(instances, [4, 8])) {
     const agent = await startAgent(sandbox, atOnce < instances ? atOnce : undefined);
     // A worker runs for weeks: what a program and a group cost the first time is no part of a join.
     await runAdjoin(sandbox, 1, 1);
