@@ -171,6 +171,23 @@ const choicesOf = (instances: number, few: readonly number[]): number[] => [
   ...new Set([...few, instances].map((atOnce) => Math.min(atOnce, instances))),
 ];
 
+async function measureFloor(instances: number, atOnce: number): Promise<OverheadCost['withoutLogIn']> {
+  const floor = await counted(() => runFloor(sandbox, instances, atOnce));
+  say(`… ${instances}: bare script, ${atOnce} at once: ${(floor.outMs + floor.inMs) / 1000} s`);
+  return floor;
+}
+
+async function measureAdjoin(instances: number, atOnce: number): Promise<OverheadCost['adjoin'][number]> {
+  const agent = await startAgent(sandbox, atOnce < instances ? atOnce : undefined);
+  // A worker runs for weeks: what a program and a group cost the first time is no part of a join.
+  await runAdjoin(sandbox, 1, 1);
+  const run = await counted(() => runAdjoin(sandbox, instances, atOnce));
+  // Only now: the processor time of an agent that has ended would count.
+  await agent.stop(AGENT_STOP_MS);
+  say(`… ${instances}: adjoin, ${atOnce} at once: ${(run.outMs + run.inMs) / 1000} s`);
+  return run;
+}
+
 const costs: OverheadCost[] = [];
 const sandbox = await startSandbox({
   image: ground.image,
@@ -188,23 +205,15 @@ await runFloor(sandbox, 1, 1);
 for (const instances of sizes) {
   const idle = await counted(() => bootOnly(sandbox, instances));
   const floors = [];
-  for (const atOnce of choicesOf(instances, [2, 4, 8])) {
-    const floor = await counted(() => runFloor(sandbox, instances, atOnce));
-    floors.push(floor);
-    say(`… ${instances}: bare script, ${atOnce} at once: ${(floor.outMs + floor.inMs) / 1000} s`);
+  const adjoin = [];
+  const choices = choicesOf(instances, [4, 8]);
+  // In turn: what was there before makes a domain dearer, and the last one would have all of it.
+  for (const [index, atOnce] of choicesOf(instances, [2, 4, 8]).entries()) {
+    floors.push(await measureFloor(instances, atOnce));
+    const own = choices[index];
+    if (own !== undefined) adjoin.push(await measureAdjoin(instances, own));
   }
   const withoutLogIn = await counted(() => runFloor(sandbox, instances, Math.min(4, instances), false));
-  const adjoin = [];
-  for (const atOnce of choicesOf(instances, [4, 8])) {
-    const agent = await startAgent(sandbox, atOnce < instances ? atOnce : undefined);
-    // A worker runs for weeks: what a program and a group cost the first time is no part of a join.
-    await runAdjoin(sandbox, 1, 1);
-    const run = await counted(() => runAdjoin(sandbox, instances, atOnce));
-    // Only now: the processor time of an agent that has ended would count.
-    await agent.stop(AGENT_STOP_MS);
-    adjoin.push(run);
-    say(`… ${instances}: adjoin, ${atOnce} at once: ${(run.outMs + run.inMs) / 1000} s`);
-  }
   costs.push({ instances, idleCpuSeconds: idle.cpuSeconds, adjoin, floors, withoutLogIn });
 }
 await sandbox.stop();
