@@ -28,30 +28,21 @@ export interface RetryOptions {
 
 type Attempt<T> = (number: number) => Promise<T>;
 
-/** The pause after a failure that is to be tried again. @throws AdjoinError the failure, where it is not */
-function pauseFor(failure: unknown, failures: number, options: RetryOptions): Promise<void> {
-  const { clock, signal } = options;
-  signal.throwIfAborted();
-  const known = asAdjoinError(failure);
-  const left = options.deadline - clock.now();
-  if (known.disposition !== 'retry' || left <= 0) throw known;
-  const pause = Math.min(left, pauseAfter(failures, options.pauses));
-  return Promise.resolve(options.onRetry(known, pause)).then(() => clock.sleep(pause, signal));
-}
-
-/** Goes on after a first failure, which is not kept meanwhile: thousands may wait here, and an error keeps its causes and its stack. */
-async function retryAfter<T>(
-  firstPause: Promise<void>,
-  options: RetryOptions,
-  attempt: Attempt<T>,
-): Promise<T> {
-  let pause = firstPause;
-  for (let number = 2; ; number += 1) {
-    await pause;
+/** Goes on after a first failure. */
+async function retryAfter<T>(failure: unknown, options: RetryOptions, attempt: Attempt<T>): Promise<T> {
+  let error = failure;
+  for (let failures = 1; ; failures += 1) {
+    options.signal.throwIfAborted();
+    const known = asAdjoinError(error);
+    const left = options.deadline - options.clock.now();
+    if (known.disposition !== 'retry' || left <= 0) throw known;
+    const pause = Math.min(left, pauseAfter(failures, options.pauses));
+    await options.onRetry(known, pause);
+    await options.clock.sleep(pause, options.signal);
     try {
-      return await attempt(number);
-    } catch (error) {
-      pause = pauseFor(error, number, options);
+      return await attempt(failures + 1);
+    } catch (next) {
+      error = next;
     }
   }
 }
@@ -65,9 +56,9 @@ export function retry<T>(options: RetryOptions, attempt: Attempt<T>): Promise<T>
   try {
     first = attempt(1);
   } catch (error) {
-    first = Promise.reject(asAdjoinError(error));
+    return retryAfter(error, options, attempt);
   }
-  return first.catch((error: unknown) => retryAfter(pauseFor(error, 1, options), options, attempt));
+  return first.catch((error: unknown) => retryAfter(error, options, attempt));
 }
 
 /**

@@ -40,8 +40,8 @@ function isVoid(error: unknown): boolean {
 
 const options = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
 
-/** For a heartbeat of which it is not known when it would be too late. */
-const ANY_TIME: HeartbeatTime = { until: Infinity, lastsMs: 0 };
+/** Milliseconds after which a heartbeat counts as too late where the hook is not known: the time-out that `adjoin attach` gives one. */
+const UNKNOWN_TIME_MS = 300_000;
 
 /** The token alone names the action: an instance ID beside it would answer whichever action is active by then. */
 const named = (action: LifecycleAction) => ({
@@ -52,15 +52,15 @@ const named = (action: LifecycleAction) => ({
 
 export function createAutoScaling(client: AutoScalingClient, clock: Clock): AutoScaling {
   const turns = createTurns({ clock, wasRefused: wasThrottled });
-  /** Lookups have a quota of their own. */
+  /** Apart: that lookups are refused says nothing of heartbeats and answers. */
   const lookups = createTurns({ clock, wasRefused: wasThrottled });
 
   /** Looks at up to 50 instances, and puts into `found` what Auto Scaling shows. @returns its answer */
-  async function look(instanceIds: readonly string[], found: Map<string, InstanceState>): Promise<unknown> {
+  async function look(instanceIds: string[], found: Map<string, InstanceState>): Promise<unknown> {
     const pages = pagesOfAws(
       `autoscaling:DescribeAutoScalingInstances of ${instanceIds.length}`,
       undefined,
-      paginateDescribeAutoScalingInstances({ client }, { InstanceIds: [...instanceIds] }),
+      paginateDescribeAutoScalingInstances({ client }, { InstanceIds: instanceIds }),
     );
     let last: unknown;
     for await (const page of pages) {
@@ -169,7 +169,11 @@ export function createAutoScaling(client: AutoScalingClient, clock: Clock): Auto
         throw error;
       }
     },
-    heartbeat(action, signal, { until, lastsMs, unwanted } = ANY_TIME) {
+    heartbeat(action, signal, time) {
+      const { until, lastsMs, unwanted }: HeartbeatTime = time ?? {
+        until: clock.now() + UNKNOWN_TIME_MS,
+        lastsMs: UNKNOWN_TIME_MS,
+      };
       const rank = unwanted ? 'renewal' : 'proof';
       // Thousands wait here for their turns: what a request needs is made when it goes out.
       return turns.take({ rank, until, lastsMs }, unwanted ? [signal, unwanted] : [signal], () =>

@@ -1,6 +1,6 @@
 /**
  * The order of calls that share a quota. While AWS takes them as they come, each goes out at once; where it refuses some, fewer are on
- * their way at a time, and the others wait here: first come first served within each rank.
+ * their way at a time, and the others wait here. Within a rank goes first what would be too late first, and else what came first.
  *
  *     answers ─▶ proofs and renewals whose time is nearly up ─▶ proofs ─▶ other renewals
  *
@@ -8,17 +8,12 @@
  * spare, so that it may wait for nearly as long. A proof is the first renewal, too: until then the hook's time-out runs from its beginning.
  */
 import type { Clock } from '../clock.ts';
+import type { Renewal } from '../keep-alive.ts';
 
 /** What a call is for. */
-export type Turn = { readonly rank: 'answer' } | ({ readonly rank: 'proof' | 'renewal' } & Prolonged);
-
-/** What a call prolongs. */
-export interface Prolonged {
-  /** Milliseconds since the Unix epoch: it ends then. Infinite where that is not known. */
-  readonly until: number;
-  /** Milliseconds for which it lasts. */
-  readonly lastsMs: number;
-}
+export type Turn =
+  | { readonly rank: 'answer' }
+  | ({ readonly rank: 'proof' | 'renewal' } & Pick<Renewal, 'until' | 'lastsMs'>);
 
 type Call = () => Promise<unknown>;
 

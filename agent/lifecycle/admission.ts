@@ -1,5 +1,6 @@
 /** What an admission is decided with, and what it says. */
 import type { Clock } from '../clock.ts';
+import type { Renewal } from '../keep-alive.ts';
 import type { Membership } from '../ledger/membership.ts';
 import type { Ec2Instance, InstanceState, LifecycleAction } from '../terms.ts';
 
@@ -31,15 +32,8 @@ export interface Group {
   readonly hooks: readonly Hook[];
 }
 
-/** How much time there is for a heartbeat. */
-export interface HeartbeatTime {
-  /** Milliseconds since the Unix epoch: the hook's time-out is up then. */
-  readonly until: number;
-  /** Milliseconds from one heartbeat to the time-out. */
-  readonly lastsMs: number;
-  /** For a heartbeat that is only to renew: aborts when it need not any more. */
-  readonly unwanted?: AbortSignal;
-}
+/** How much time there is for a heartbeat. One that is wanted for what it proves is never unwanted. */
+export type HeartbeatTime = Pick<Renewal, 'until' | 'lastsMs'> & Partial<Pick<Renewal, 'unwanted'>>;
 
 export interface AdmissionPorts {
   /** What Auto Scaling shows of an instance; undefined when it knows none. */

@@ -168,6 +168,7 @@ export async function admit(action: LifecycleAction, context: AdmissionContext):
   // Only the true token moves the time-out: this proves that the message is Auto Scaling's own. For a launch that is held,
   // the ledger's record of the same token proves it. Not awaited: thousands wait for their turn with it, and need no more than this.
   if (isHeld) return admission;
+  // Another worker may have prolonged it since: then this one is less urgent than it seems.
   const time = { until: action.startedAt + hook.heartbeatMs, lastsMs: hook.heartbeatMs };
   return context.heartbeat(action, context.signal, time).then(() => admission);
 }

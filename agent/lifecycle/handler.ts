@@ -8,7 +8,7 @@
  * last, and only when Auto Scaling has the answer or has shown that it wants none; until then SQS brings it back, to this
  * worker or to another.
  */
-import { AdjoinError, asAdjoinError, type ErrorCode } from '../errors.ts';
+import { AdjoinError, asAdjoinError } from '../errors.ts';
 import { createKeepAlive, type KeepAlive, type Renewable, type Renewal } from '../keep-alive.ts';
 import type { Lease, Ledger } from '../ledger/ledger.ts';
 import type { Membership, MembershipChange, Step } from '../ledger/membership.ts';
@@ -65,12 +65,6 @@ const LONGEST_LOOK_MS = 10_000;
 const SHORTEST_LOOK_MS = 1_000;
 /** Milliseconds after the hook has timed out at which a held launch is looked at again: by then it is void. */
 const HELD_MARGIN_MS = 30_000;
-
-/**
- * Errors after which a request may have been carried out although nothing says so. The client sends one several times by itself: when
- * the last was throttled, the answer to the first may have been lost.
- */
-const UNCERTAIN_CODES: ReadonlySet<ErrorCode> = new Set(['aws-unavailable', 'aws-throttled', 'unexpected']);
 
 /** Whether the instance is where this answer has brought it. A termination ends the same way whoever answers it. */
 function fits(result: LifecycleResult, action: LifecycleAction, state: InstanceState | undefined): boolean {
@@ -531,15 +525,17 @@ export function createHandler(options: HandlerOptions): Handler {
    */
   async function answer(work: Work, task: Task, result: LifecycleResult): Promise<void> {
     const { action, admission, signal, log } = work;
-    let mayBeGiven = false;
-    const responseLost = await patiently(task, admission.globalDeadline, 'answer not given yet', async () => {
+    const { globalDeadline } = admission;
+    const responseLost = await patiently(task, globalDeadline, 'answer not given yet', async (attempt) => {
       work.check();
       try {
         await completion.complete(action, result, signal);
         return false;
       } catch (error) {
         const known = asAdjoinError(error);
-        mayBeGiven ||= known.isRepeated || UNCERTAIN_CODES.has(known.code);
+        // Whatever an earlier request came to, it may have been carried out: of those that the client sends by itself, only the last
+        // one's error is known.
+        const mayBeGiven = attempt > 1 || known.isRepeated;
         if (known.code !== 'action-void' || !mayBeGiven) throw known;
         if (!fits(result, action, await admissionPorts.instance(action.instanceId, signal))) throw known;
         return true;

@@ -84,6 +84,17 @@ async function simplestLoop(sqs: SQSClient, QueueUrl: string, messages: number):
   }
 }
 
+interface Moment {
+  readonly atMs: number;
+  /** Microseconds of processor time that this process has had. */
+  readonly processorUs: number;
+}
+
+function moment(): Moment {
+  const { user, system } = process.cpuUsage();
+  return { atMs: performance.now(), processorUs: user + system };
+}
+
 /** The ledger's table, which answers at once: the copies that the tests' table makes take longer than the core itself. */
 function instantTable(): MembershipTable {
   const memberships = new Map<string, Membership>();
@@ -105,7 +116,7 @@ async function throughTheCore(
   sqs: SQSClient,
   url: string,
   messages: number,
-): Promise<{ readonly joined: number; readonly doneAt: number }> {
+): Promise<{ readonly joined: number; readonly doneAt: Moment }> {
   const clock = systemClock;
   const pauses = { firstMs: 2_000, longestMs: 30_000, random: Math.random };
   const slots = createSlots(SLOTS, clock);
@@ -201,7 +212,7 @@ async function throughTheCore(
   });
   const running = worker.run();
   await done.promise;
-  const doneAt = performance.now();
+  const doneAt = moment();
   worker.stop();
   // Ends the long poll; the worker hands it back.
   await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'no more' }));
@@ -256,17 +267,19 @@ async function runEngine(
   const cores: Cost[] = [];
   let joined = messages;
   /** @param run says when it was done */
-  async function timed(into: Cost[], run: () => Promise<number>): Promise<void> {
+  async function timed(into: Cost[], run: () => Promise<Moment>): Promise<void> {
     await fill(sqs, QueueUrl, messages);
-    const [began, before] = [performance.now(), process.cpuUsage()];
-    const rate = messages / (((await run()) - began) / 1000);
-    const { user, system } = process.cpuUsage(before);
-    into.push({ rate, microseconds: (user + system) / messages });
+    const from = moment();
+    const to = await run();
+    into.push({
+      rate: messages / ((to.atMs - from.atMs) / 1000),
+      microseconds: (to.processorUs - from.processorUs) / messages,
+    });
   }
   const loop = (): Promise<void> =>
     timed(loops, async () => {
       await simplestLoop(sqs, QueueUrl, messages);
-      return performance.now();
+      return moment();
     });
   const core = (): Promise<void> =>
     timed(cores, async () => {

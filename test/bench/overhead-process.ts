@@ -207,7 +207,7 @@ for (const instances of sizes) {
   const floors = [];
   const adjoin = [];
   const choices = choicesOf(instances, [4, 8]);
-  // In turn: what was there before makes a domain dearer, and the last one would have all of it.
+  // In turn: adjoin is dearer the later it comes, and would always be the last.
   for (const [index, atOnce] of choicesOf(instances, [2, 4, 8]).entries()) {
     floors.push(await measureFloor(instances, atOnce));
     const own = choices[index];

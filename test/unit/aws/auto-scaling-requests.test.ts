@@ -1,5 +1,5 @@
 /** What the Auto Scaling adapter asks, and what it makes of the answers. */
-import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
+import { AutoScalingClient, DescribeAutoScalingInstancesCommand } from '@aws-sdk/client-auto-scaling';
 import { describe, expect, test } from '@jest/globals';
 import { createAutoScaling } from '../../../agent/aws/auto-scaling.ts';
 import { AdjoinError } from '../../../agent/errors.ts';
@@ -249,6 +249,68 @@ test('once Auto Scaling refuses calls, an answer goes first, then a proof that i
   held.resolve();
   await Promise.all([first, ...others]);
   expect(sent).toEqual(['first', 'answer', 'urgent proof', 'urgent renewal', 'proof', 'renewal']);
+});
+
+test('a proof without a time does not wait for longer than one with a time that comes much later', async () => {
+  const sent: string[] = [];
+  const held = Promise.withResolvers<void>();
+  let answer: Promise<object> = Promise.resolve({ $metadata: { attempts: 2 } });
+  const client = Object.assign(new AutoScalingClient({ region: 'eu-central-1' }), {
+    async send({ input }: { readonly input: { readonly LifecycleActionToken: string } }): Promise<object> {
+      sent.push(input.LifecycleActionToken);
+      return answer;
+    },
+  });
+  const clock = createVirtualClock();
+  const autoScaling = createAutoScaling(client, clock);
+  const proof = (token: string, time?: { readonly until: number; readonly lastsMs: number }) =>
+    autoScaling.heartbeat({ ...action, token }, open, time);
+  for (let count = 0; count < 12; count += 1) {
+    clock.skip(1_000);
+    await proof('before');
+  }
+  answer = held.promise.then(() => ({ $metadata: { attempts: 1 } }));
+  sent.length = 0;
+  const proofs = [proof('first'), proof('without a time')];
+  clock.skip(150_000);
+  proofs.push(proof('with a time', { until: clock.now() + 300_000, lastsMs: 300_000 }));
+  held.resolve();
+  await Promise.all(proofs);
+  expect(sent).toEqual(['first', 'without a time', 'with a time']);
+});
+
+test('once lookups are refused, fewer are on their way at a time, and heartbeats are not', async () => {
+  let attempts = 2;
+  let [lookups, mostLookups, heartbeats] = [0, 0, 0];
+  const held = Promise.withResolvers<void>();
+  held.resolve();
+  let { promise } = held;
+  const client = Object.assign(new AutoScalingClient({ region: 'eu-central-1' }), {
+    async send(command: object): Promise<object> {
+      const isLookup = command instanceof DescribeAutoScalingInstancesCommand;
+      if (isLookup) mostLookups = Math.max(mostLookups, (lookups += 1));
+      else heartbeats += 1;
+      await promise;
+      if (isLookup) lookups -= 1;
+      return { $metadata: { attempts } };
+    },
+  });
+  const clock = createVirtualClock();
+  const autoScaling = createAutoScaling(client, clock);
+  for (let count = 0; count < 12; count += 1) {
+    clock.skip(1_000);
+    await clock.until(autoScaling.instance(`i-${count}`, open));
+  }
+  attempts = 1;
+  mostLookups = 0;
+  const next = Promise.withResolvers<void>();
+  ({ promise } = next);
+  const looks = Array.from({ length: 200 }, (_, index) => autoScaling.instance(`i-many-${index}`, open));
+  const beats = [1, 2, 3].map(() => autoScaling.heartbeat(action, open));
+  expect({ mostLookups, heartbeats }).toEqual({ mostLookups: 1, heartbeats: 3 });
+  next.resolve();
+  await clock.until(Promise.all([...looks, ...beats]));
+  expect(mostLookups).toBe(1);
 });
 
 describe('a group', () => {

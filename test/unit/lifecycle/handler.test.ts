@@ -564,6 +564,10 @@ describe('a launch', () => {
     ['is lost', new AdjoinError('aws-unavailable', 'socket hang up')],
     ['is lost, and whose repetition is throttled,', new AdjoinError('aws-throttled', 'Rate exceeded')],
     [
+      'is lost, and whose repetition comes with credentials that have expired,',
+      new AdjoinError('aws-unauthenticated', 'ExpiredToken'),
+    ],
+    [
       'is lost to a client that sends the answer again',
       new AdjoinError('action-void', 'No active Lifecycle Action found', { isRepeated: true }),
     ],
